@@ -1,0 +1,233 @@
+"""From a typed options dataclass to command-line and YAML options: one dotted key for each leaf field.
+
+jsonargparse checks the types and writes the help. Keys are looked up here first, in files and on the command line alike, so
+that an unknown one is answered with its file and its nearest neighbour.
+"""
+
+import json
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from difflib import get_close_matches
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+from jsonargparse.typing import register_type
+
+from experiments.quantity import Quantity
+from nas_space.errors import InputError
+
+OptionsT = TypeVar("OptionsT")
+SHORT = {"preset": "space.preset"}
+WORDS: dict[Any, str] = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "null",
+    Quantity: "a positive number such as 900K, 0.9M or 7.8G",
+    list[str]: "a list such as a,b",
+    list[int]: "a list such as 1,2,4",
+    list[list[int]]: "a list such as [[1, 2], [2, 3]]",
+}
+
+register_type(Quantity, serializer=float, deserializer=Quantity)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One option: its dotted key, its type, its default and its line of help."""
+
+    key: str
+    hint: Any
+    default: Any
+    help: str
+
+    @property
+    def kinds(self) -> tuple[Any, ...]:
+        """The type, or the members of the union."""
+        return get_args(self.hint) if get_origin(self.hint) in (Union, types.UnionType) else (self.hint,)
+
+    @property
+    def expected(self) -> str:
+        """The type in words."""
+        return " or ".join(WORDS.get(kind, str(kind)) for kind in self.kinds)
+
+    def text(self, value: Any) -> str:
+        """What jsonargparse reads for ``value`` from a YAML file or the command line; ``a,b`` is a list where one is due."""
+        raw = value if isinstance(value, str) else json.dumps(value, default=str)
+        is_list = any(get_origin(kind) is list for kind in self.kinds)
+        return f"[{raw}]" if is_list and raw != "null" and not raw.lstrip().startswith("[") else raw
+
+
+@dataclass(frozen=True)
+class Given:
+    """One option's value and where it was given, for messages: ``--epochs`` or ``run.yml: epochs``."""
+
+    place: str
+    text: str
+
+
+def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Leaf]:
+    """The options of a dataclass, those of nested dataclasses under dotted keys.
+
+    Args:
+        options: the dataclass.
+        prefix: what goes before its keys.
+        defaults: an instance whose values are the defaults, instead of those of the class.
+    """
+    hints, helps = get_type_hints(options), _documented(options)
+    for field in fields(options):
+        key, hint = f"{prefix}{field.name}", hints[field.name]
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        default = default if defaults is None else getattr(defaults, field.name)
+        if isinstance(hint, type) and is_dataclass(hint):
+            yield from leaves(hint, f"{key}.", default)
+        else:
+            yield Leaf(key, hint, default, helps.get(field.name, ""))
+
+
+def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
+    """Read ``argv``: ``--config`` files in order, then the command line, which wins.
+
+    Returns:
+        The options, and whether ``--json`` was asked for.
+
+    Raises:
+        InputError: an unknown key, a value of the wrong type, an unreadable file; the message names it.
+        SystemExit: after ``--help``.
+    """
+    known = {leaf.key: leaf for leaf in leaves(options)}
+    parser = _parser(prog, description, known)
+    given: dict[str, Given] = {}
+    line, files, rest = _split(argv, known)
+    for file in files:
+        given.update(_read_config(file, known))
+    given.update(line)
+    if {"-h", "--help"} & set(rest):
+        # jsonargparse's second way to give a list, --key+, is not ours.
+        print(re.sub(r", --[\w.]+\+ \w+", "", parser.format_help()))
+        raise SystemExit(0)
+    required = [leaf.key for leaf in known.values() if leaf.default is MISSING and leaf.key not in given]
+    if required:
+        raise InputError(f"--{required[0]} is required")
+    try:
+        namespace = parser.parse_args([*(f"--{key}={value.text}" for key, value in given.items()), *rest])
+    except ArgumentError as error:
+        raise InputError(_explain(str(error), known, given)) from None
+    return _build(options, dict(vars(namespace.as_flat()))), bool(namespace["json"])
+
+
+def _parser(prog: str, description: str, known: Mapping[str, Leaf]) -> ArgumentParser:
+    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False)
+    parser.add_argument("--config", metavar="FILE", help="YAML file of options; may be given again, and the command line wins")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
+    groups: dict[str, Any] = {"": parser}
+    for leaf in known.values():
+        group, _, name = leaf.key.rpartition(".")
+        if group not in groups:
+            groups[group] = parser.add_argument_group(group)
+        short = next((f" (short: --{short})" for short, key in SHORT.items() if key == leaf.key), "")
+        default = {} if leaf.default is MISSING else {"default": leaf.default}
+        groups[group].add_argument(f"--{leaf.key}", type=leaf.hint, metavar=name.upper(), help=leaf.help + short, **default)
+    return parser
+
+
+def _split(argv: Sequence[str], known: Mapping[str, Leaf]) -> tuple[dict[str, Given], list[str], list[str]]:
+    """Options of the command line, the ``--config`` files, and what is left to jsonargparse."""
+    given: dict[str, Given] = {}
+    files, rest, queue = [], [], list(argv)
+    while queue:
+        token = queue.pop(0)
+        name, has_value, value = token.partition("=")
+        if not token.startswith("--") or token in ("--help", "--json"):
+            rest.append(token)
+            continue
+        key = name[2:]
+        key = SHORT[key] if SHORT.get(key) in known else key
+        if key != "config" and key not in known:
+            raise InputError(f"{name}: {_unknown(key, known, '--')}")
+        if not has_value:
+            if not queue or queue[0].startswith("--"):
+                raise InputError(f"{name}: a value is missing")
+            value = queue.pop(0)
+        if key == "config":
+            files.append(value)
+        else:
+            given[key] = Given(name, known[key].text(value))
+    return given, files, rest
+
+
+def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
+    try:
+        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"--config {file}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {file}: cannot be read ({error.__class__.__name__}); give a YAML file") from None
+    except yaml.YAMLError as error:
+        raise InputError(f"{file}: not valid YAML: {one_line(str(error))}") from None
+    if not isinstance(content, Mapping | None):
+        raise InputError(f"{file}: expected keys and values, such as epochs: 20")
+    return {key: Given(f"{file}: {key}", known[key].text(value)) for key, value in _flatten(content or {}, known, file)}
+
+
+def _flatten(content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in content.items():
+        key = f"{prefix}{name}"
+        if key in known:
+            if isinstance(value, list | Mapping) and str in known[key].kinds:
+                raise InputError(f"{file}: {key}: expected {known[key].expected}, got {json.dumps(value, default=str)}")
+            yield key, value
+        elif any(other.startswith(f"{key}.") for other in known) and isinstance(value, Mapping | None):
+            yield from _flatten(value or {}, known, file, f"{key}.")
+        else:
+            raise InputError(f"{file}: {key}: {_unknown(key, known)}")
+
+
+def _unknown(key: str, known: Mapping[str, Leaf], dashes: str = "") -> str:
+    """What is wrong with ``key``, and the nearest key that exists."""
+    inside = [other for other in known if other.startswith(f"{key}.")]
+    if inside:
+        return f"is a group; give its keys, such as {dashes}{inside[0]}"
+    # ``epoch`` is near ``epochs``, and ``size`` is meant for ``data.size``.
+    tails = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+    near = get_close_matches(key, [*known, *(("config", "json") if dashes else ())], n=1) or tails
+    return f"unknown key; did you mean {dashes}{near[0]}?" if near else "unknown key; --help lists the keys"
+
+
+def _explain(message: str, known: Mapping[str, Leaf], given: Mapping[str, Given]) -> str:
+    """The message of jsonargparse as one line that names the place and the type in words."""
+    found = re.search(r'key "([^"]+)"', message)
+    if found and found[1] in given:
+        value = given[found[1]]
+        return f"{value.place}: expected {known[found[1]].expected}, got {value.text}"
+    return one_line(message)
+
+
+def _build(options: type[OptionsT], values: Mapping[str, Any], prefix: str = "") -> OptionsT:
+    """The dataclass from flat values."""
+    arguments: dict[str, Any] = {}
+    for name, hint in get_type_hints(options).items():
+        key = f"{prefix}{name}"
+        arguments[name] = _build(hint, values, f"{key}.") if isinstance(hint, type) and is_dataclass(hint) else values[key]
+    return options(**arguments)
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks."""
+    return " ".join(text.split())
+
+
+def _documented(options: type) -> dict[str, str]:
+    """Field -> its text in the ``Args`` section of a Google docstring, of the dataclass or of one that it extends."""
+    helps: dict[str, str] = {}
+    for base in reversed(options.__mro__):
+        section = re.search(r"^Args:\n((?:[ ]{4,}.*\n?|\n)*)", cleandoc(base.__doc__ or ""), re.MULTILINE)
+        entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section[1] if section else "", re.MULTILINE)
+        helps |= {name: one_line(text).replace("``", "") for name, text in entries}
+    return helps

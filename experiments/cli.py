@@ -1,0 +1,137 @@
+"""The command ``ssr-nas``: finds the command's module, reads its options, and turns every failure into one line.
+
+Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted.
+"""
+
+import errno
+import importlib
+import io
+import json
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+
+from experiments import __version__
+from experiments.commands import COMMANDS, help_line
+from nas_space.errors import InputError
+
+PROG = "ssr-nas"
+DEBUG = "SSR_NAS_DEBUG"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments, ``sys.argv[1:]`` if absent.
+
+    Returns:
+        The exit code.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    _survive_closed_output()
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        return 0
+    if arguments[0] == "--version":
+        print(f"{PROG} {__version__}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        near = get_close_matches(name, COMMANDS, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
+        return _fail(PROG, f"{name}: unknown command; {hint}", 2)
+    return _guarded(name, arguments[1:])
+
+
+def _guarded(name: str, arguments: Sequence[str]) -> int:
+    """Run a command, with every failure told in one line."""
+    prog = f"{PROG} {name}"
+    try:
+        return _run(name, arguments)
+    except InputError as error:
+        return _fail(prog, str(error), 2, error)
+    except BaseException as error:  # also KeyboardInterrupt, and the SystemExit that Lightning makes of it
+        causes = list(_chain(error))
+        interrupt = next((cause for cause in causes if isinstance(cause, KeyboardInterrupt)), None)
+        if interrupt is not None:
+            print(f"{prog}: interrupted; {interrupt or 'a search goes on with --resume and its run folder'}", file=sys.stderr)
+            return 130
+        if isinstance(error, SystemExit) and isinstance(error.code, int | None):
+            return error.code or 0
+        full = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)), None)
+        if full is not None:
+            place = f" while writing {full.filename}" if full.filename else ""
+            return _fail(prog, f"the disk is full{place}; make room, or give an --out on another disk", 2, error)
+        return _fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
+
+
+def _run(name: str, arguments: Sequence[str]) -> int:
+    from experiments.arguments import parse
+
+    # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
+    warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
+    module = importlib.import_module(COMMANDS[name])
+    options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)
+    result = module.run(options)
+    if as_json:
+        print(json.dumps(result))
+    sys.stdout.flush()
+    return 0
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{width}}  {help_line(name)}" for name in COMMANDS)
+    return (
+        f"usage: {PROG} COMMAND [--config FILE.yml] [--key.subkey value ...] [--json]\n\n{commands}\n\n"
+        f"{PROG} COMMAND --help lists the keys of a command; {PROG} --version prints the version."
+    )
+
+
+def _fail(prog: str, message: str, code: int, error: BaseException | None = None) -> int:
+    if error is not None and os.environ.get(DEBUG):
+        traceback.print_exception(error)
+    print(f"{prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """``error``, and what it was raised from or during."""
+    current: BaseException | None = error
+    while current is not None:
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+class _Output(io.FileIO):
+    """Standard output that fails at most once, and not at all when its reader has gone."""
+
+    failed = False
+
+    def write(self, data) -> int:  # type: ignore[no-untyped-def]  # a buffer of any kind
+        if not self.failed:
+            try:
+                return super().write(data)
+            except OSError as error:
+                self.failed = True
+                if not isinstance(error, BrokenPipeError):
+                    raise
+        return len(data)
+
+
+def _survive_closed_output() -> None:
+    """Let a search that is piped into ``head`` run on to its end."""
+    original = sys.__stdout__
+    if original is None:
+        sys.stdout = open(os.devnull, "w")
+    elif sys.stdout is original:
+        raw = _Output(1, "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), original.encoding, original.errors, line_buffering=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

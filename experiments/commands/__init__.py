@@ -1,0 +1,20 @@
+"""The commands of ``ssr-nas``, one module each.
+
+A module holds a dataclass ``Options``, a function ``run(options) -> dict`` that prints for people and returns what ``--json``
+prints, and a docstring whose first line is the command's help. This page names them without importing them: most load torch.
+"""
+
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+
+COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in ("space", "search", "retrain", "compare")}
+
+
+def help_line(name: str) -> str:
+    """First line of a command's docstring, read from its source without importing it."""
+    spec = find_spec(COMMANDS[name])
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(COMMANDS[name])
+    docstring = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) or ""
+    return docstring.partition("\n")[0]

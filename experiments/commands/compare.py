@@ -1,0 +1,163 @@
+"""Compare searches: strategies x seeds, their networks retrained beside baselines and random networks, one table."""
+
+import json
+import random
+import statistics
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from experiments.comparison import comparison_table, markdown, spread
+from experiments.figures import comparison_figure, png
+from experiments.jobs import Job, run_jobs
+from experiments.retrain import RetrainOptions
+from experiments.runs import plain, read_config, write_atomic, write_config, write_json
+from experiments.search import SearchOptions, check_options
+from nas_space.architecture import Architecture, resolve_architecture
+from nas_space.errors import InputError
+
+
+@dataclass
+class Options(SearchOptions):
+    """Options of ``ssr-nas compare``; all options of ``search`` hold for each of its searches.
+
+    Args:
+        strategies: the search methods to compare.
+        seeds: one search a strategy and seed.
+        references: networks to retrain beside the found ones, any of baseline1 and baseline2.
+        random: how many random networks of the space to retrain beside them.
+        retrain_epochs: epochs of every retraining; 0 to leave it out.
+        retrain_seeds: retrainings of every network, with different seeds.
+        workers: runs at a time; they share the cores.
+        out: the comparison's folder; runs that it holds are reused, unfinished ones continued.
+    """
+
+    strategies: list[str] = field(default_factory=lambda: ["ssr", "darts"])
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    references: list[str] = field(default_factory=lambda: ["baseline1"])
+    random: int = 5
+    retrain_epochs: int = 30
+    retrain_seeds: int = 1
+    workers: int = 1
+    out: str = "runs/compare"
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Run what is missing, then write and print the table.
+
+    Returns:
+        Rows of the table, and both spreads: between random networks, and between retrainings of one network.
+    """
+    _check(options)
+    folder = Path(options.out)
+    _open(folder, options)
+    searches = [(name, seed) for name in options.strategies for seed in options.seeds]
+    errors = run_jobs([_search_job(folder, options, *search) for search in searches], options.workers, "searches")
+    if errors:
+        raise RuntimeError("; ".join(errors))
+    networks = _networks(folder, options, searches)
+    jobs = [_retrain_job(folder, options, name, path, seed) for name, path in networks.items() for seed in range(options.retrain_seeds)]
+    errors = run_jobs(jobs if options.retrain_epochs else [], options.workers, "retrainings")
+    if errors:
+        raise RuntimeError("; ".join(errors))
+    return _summarise(folder, options, searches, networks)
+
+
+def _check(options: Options) -> None:
+    for strategy in options.strategies:
+        check_options(replace(_search_options(options), strategy=strategy))
+    for name in options.references:
+        if name not in ("baseline1", "baseline2"):
+            raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")
+    for key in ("workers", "retrain_seeds"):
+        if getattr(options, key) < 1:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
+    if options.retrain_epochs < 0 or options.random < 0 or not options.seeds or not options.strategies:
+        raise InputError("compare: give at least one strategy and one seed, and no negative random or retrain_epochs")
+
+
+def _search_options(options: Options) -> SearchOptions:
+    return SearchOptions(**{item.name: getattr(options, item.name) for item in fields(SearchOptions)})
+
+
+def _open(folder: Path, options: Options) -> None:
+    """Make the folder, or make sure that its runs were made with the same options."""
+    free = {"strategies", "seeds", "references", "random", "retrain_seeds", "workers", "out", "strategy", "seed"}
+    if folder.is_dir() and any(folder.iterdir()):
+        before, now = read_config(folder), plain(asdict(options))
+        changed = [key for key in now if key not in free and before.get(key) != now[key]]
+        if changed:
+            raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
+    folder.mkdir(parents=True, exist_ok=True)
+    write_config(folder, options)
+
+
+def _search_job(folder: Path, options: Options, strategy: str, seed: int) -> Job:
+    run = folder / "search" / f"{strategy}-{seed}"
+    if (run / "config.yml").is_file():
+        return Job(("search", "--resume", str(run)), run / "search.json")
+    config = folder / "configs" / f"{strategy}-{seed}.yml"
+    config.parent.mkdir(exist_ok=True)
+    own = replace(_search_options(options), strategy=strategy, seed=seed)
+    write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
+    return Job(("search", "--config", str(config), "--out", str(run)), run / "search.json")
+
+
+def _networks(folder: Path, options: Options, searches: list[tuple[str, int]]) -> dict[str, Path]:
+    """Architecture files of all networks to retrain, by name."""
+    networks = {f"{name}-{seed}": folder / "search" / f"{name}-{seed}" / "architecture.json" for name, seed in searches}
+    space = options.space.resolve()
+    made = {name: resolve_architecture(name, space) for name in options.references}
+    made |= {f"random-{i}": Architecture.random(space, random.Random(i)) for i in range(options.random)}
+    (folder / "networks").mkdir(exist_ok=True)
+    for name, architecture in made.items():
+        networks[name] = folder / "networks" / f"{name}.json"
+        write_atomic(networks[name], architecture.to_json())
+    return networks
+
+
+def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: int) -> Job:
+    run = folder / "retrain" / f"{name}-seed{seed}"
+    if run.is_dir() and not (run / "retrain.json").is_file():  # killed half-way: kept aside, run again
+        run.rename(_aside(run))
+    own = RetrainOptions(options.retrain_epochs, seed, options.device, options.precision, options.data, options.train)
+    config = folder / "configs" / f"retrain-seed{seed}.yml"
+    write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
+    return Job(("retrain", "--config", str(config), "--arch", str(arch), "--out", str(run)), run / "retrain.json")
+
+
+def _aside(run: Path) -> Path:
+    count = 1
+    while (target := run.with_name(f"{run.name}.unfinished{count}")).exists():
+        count += 1
+    return target
+
+
+def _summarise(folder: Path, options: Options, searches: list[tuple[str, int]], networks: dict[str, Path]) -> dict[str, Any]:
+    found = {f"{name}-{seed}": json.loads((folder / "search" / f"{name}-{seed}" / "search.json").read_text()) for name, seed in searches}
+    costs = {name: summary["cost"] for name, summary in found.items()}
+    scores: dict[str, list[float]] = {}
+    for name in networks if options.retrain_epochs else ():
+        files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(options.retrain_seeds)]
+        runs = [json.loads(file.read_text()) for file in files]
+        scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
+    table = comparison_table(costs, found, scores, options.strategies)
+    result: dict[str, Any] = {"rows": json.loads(table.to_json(orient="records")), **spread(scores)}
+    write_atomic(folder / "compare.csv", table.to_csv(index=False))
+    write_atomic(folder / "compare.md", markdown(table))
+    write_json(folder / "compare.json", result)
+    curves = {name: pd.read_csv(folder / "search" / name / "metrics.csv") for name in found}
+    write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
+    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"))
+    if options.random >= 2 and scores:
+        print(f"\nspread between random networks (standard deviation of their mean mIoU)  {100 * result['between_networks']:.2f} points")
+    if options.retrain_seeds >= 2 and scores:
+        print(f"spread between retrainings of one network (pooled standard deviation)   {100 * result['between_seeds']:.2f} points")
+    random_means = [statistics.mean(values) for name, values in scores.items() if name.startswith("random-")]
+    if random_means:
+        print(f"median of the random networks  {100 * statistics.median(random_means):.2f} %")
+    print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
+    return result

@@ -1,0 +1,91 @@
+"""Search a network: with no arguments, on the embedded street scenes in the compact space."""
+
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.arguments import parse
+from experiments.config import parse_size
+from experiments.data import load
+from experiments.report import write_report
+from experiments.runs import CONFIG, prepare_run, read_config, write_config
+from experiments.search import Search, SearchOptions, check_options
+from nas_space.architecture import Architecture, baseline1
+from nas_space.cost import cost
+
+
+@dataclass
+class Options(SearchOptions):
+    """Options of ``ssr-nas search``.
+
+    Args:
+        out: the run's folder; ``runs/<strategy>-<date>-<time>`` if absent.
+        resume: continue the run in this folder; all other options come from its config.yml.
+    """
+
+    out: str | None = None
+    resume: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Search, write the run's files, print what was found.
+
+    Returns:
+        The content of ``search.json`` and the run's folder.
+    """
+    if options.resume is not None:
+        return _resume(Path(options.resume))
+    check_options(options)
+    data = load(options.data)
+    folder = prepare_run(options.out, "search", options.strategy)
+    write_config(folder, replace(options, out=str(folder)))
+    return _execute(options, folder, None, data)
+
+
+def _resume(folder: Path) -> dict[str, Any]:
+    read_config(folder)  # names the folder if it holds no run
+    options, _ = parse("ssr-nas search", "", Options, ["--config", str(folder / CONFIG)])
+    check_options(options)
+    if (folder / "search.json").is_file():
+        print(f"{folder}: this search is complete, nothing to do")
+        return {**json.loads((folder / "search.json").read_text()), "run": str(folder)}
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    return _execute(options, folder, checkpoint if checkpoint.is_file() else None, load(options.data))
+
+
+def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any) -> dict[str, Any]:
+    own = SearchOptions(**{field.name: getattr(options, field.name) for field in fields(SearchOptions)})
+    summary = Search(own, data, folder).execute(checkpoint)
+    write_report(folder)
+    print(describe(folder, summary, options, len(data.classes)))
+    return {**summary, "run": str(folder)}
+
+
+def describe(folder: Path, summary: dict[str, Any], options: Options, num_classes: int) -> str:
+    """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
+    architecture = Architecture.load(folder / "architecture.json")
+    reference = cost(baseline1(architecture.space), parse_size(options.data.size), num_classes)
+    own, gap, miou = summary["cost"], summary["gap"], summary["miou"]
+    if summary["discrete"]:
+        state = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}, by threshold alone"
+    else:
+        entropy = f"{summary['entropy']['final']:.1f} nats"
+        state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
+    data = " ".join(f"--data.{key} {value}" for key, value in asdict(options.data).items() if value is not None)
+    lines = [
+        "",
+        f"found network ({options.strategy}, {state})",
+        "",
+        architecture.table(),
+        "",
+        f"  parameters    {own['params']:>14,.0f}   {own['params'] / reference.params:.2f} of baseline1",
+        f"  MACs          {own['macs_total']:>14,.0f}   {own['macs_total'] / reference.macs_total:.2f} of baseline1, at {own['size']}",
+        f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived, on {miou['resolution']} labels",
+        f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
+        f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
+        "",
+        f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
+        f"next            ssr-nas retrain --arch {folder / 'architecture.json'} {data}",
+    ]
+    return "\n".join(lines)

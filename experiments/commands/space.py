@@ -1,0 +1,79 @@
+"""Print what a search space holds and what its networks cost.
+
+The numbers come in closed form, so a space of any size is described at once, without torch.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from experiments.config import SpaceOptions, parse_size
+from nas_space.architecture import baseline1, baseline2, resolve_architecture
+from nas_space.config import SpaceConfig
+from nas_space.cost import Cost, cost
+from nas_space.errors import InputError
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas space``.
+
+    Args:
+        space: the space.
+        arch: cost this network only: an architecture.json, baseline1 or baseline2.
+        size: image size HEIGHTxWIDTH in pixels at which operations are counted.
+        classes: classes of the segmentation.
+    """
+
+    space: SpaceOptions = field(default_factory=lambda: SpaceOptions(preset="paper"))
+    arch: str | None = None
+    size: str = "512x1024"
+    classes: int = 19
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Describe the space, or cost one network of it.
+
+    Returns:
+        The numbers, as ``--json`` prints them.
+    """
+    size = parse_size(options.size)
+    if options.classes < 1:
+        raise InputError(f"classes: {options.classes} must be at least 1")
+    config = options.space.resolve()
+    if options.arch is None:
+        return _describe(options.space.preset, config, size, options.classes)
+    architecture = resolve_architecture(options.arch, config)
+    total = cost(architecture, size, options.classes)
+    print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n\n{_costs({options.arch: total})}")
+    return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
+
+
+def _describe(name: str, config: SpaceConfig, size: tuple[int, int], classes: int) -> dict[str, Any]:
+    sizes = config.sizes()
+    print(f"space {name}: searches {', '.join(config.search) or 'nothing'}\n")
+    rows = {
+        "depths": " and ".join(_listed(depths) for depths in config.depth_candidates),
+        "operators of a layer": f"{len(config.operators)}: dilation x pooling " + " ".join(f"{d}x{p}" for d, p in config.operators),
+        "widths": " and ".join(_listed(config.width_candidates(stage)) for stage in range(len(config.widths))),
+        "choices": f"{sizes['choices']:,}",
+        "architecture parameters": f"{sizes['architecture_parameters']:,}",
+        "configurations of the super-network": f"10^{sizes['log10_supernet_configurations']:.3f}",
+        "distinct networks": f"10^{sizes['log10_networks']:.3f}",
+        "entropy at the start": f"{sizes['entropy_nats']:.2f} nats",
+    }
+    print("\n".join(f"  {label:<37}{value}" for label, value in rows.items()))
+    print(f"\nbaselines at {size[0]}x{size[1]}, {classes} classes\n")
+    print(_costs({build.__name__: cost(build(config), size, classes) for build in (baseline1, baseline2)}))
+    return sizes
+
+
+def _listed(values: tuple[int, ...]) -> str:
+    return "{" + ", ".join(map(str, values)) + "}"
+
+
+def _costs(costs: dict[str, Cost]) -> str:
+    width = max(len("network"), *map(len, costs))
+    rows = [f"  {'network':<{width}}  {'parameters':>12}  {'MACs (conv)':>12}  {'MACs (total)':>12}"]
+    for name, total in costs.items():
+        rows.append(f"  {name:<{width}}  {total.params:>12,.0f}  {total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G")
+    return "\n".join(rows)

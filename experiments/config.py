@@ -1,0 +1,104 @@
+"""Typed options of the commands: the same dotted keys in YAML, on the command line and in NNI search spaces."""
+
+from dataclasses import dataclass, field
+
+from nas_space.config import DIMENSIONS, SpaceConfig
+from nas_space.errors import InputError
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"96x128"`` -> ``(96, 128)``, height first.
+
+    Raises:
+        InputError: the text is not HxW, or a side is below 32 pixels (the network's stride is 8).
+    """
+    try:
+        height, width = (int(side) for side in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"size {text!r}: write HEIGHTxWIDTH in pixels, such as 96x128") from None
+    if min(height, width) < 32:
+        raise InputError(f"size {text!r}: both sides must be at least 32 pixels")
+    return height, width
+
+
+@dataclass
+class DataOptions:
+    """What to train on.
+
+    Args:
+        name: ``streets`` (generated scenes, embedded) or ``camvid``.
+        root: the data set's folder; ``$CAMVID_ROOT`` if absent. Not used by ``streets``.
+        size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
+        limit: use at most this many training images (and as many validation images at most).
+        batch: images a training step.
+    """
+
+    name: str = "streets"
+    root: str | None = None
+    size: str = "96x128"
+    limit: int | None = None
+    batch: int = 8
+
+
+@dataclass
+class SpaceOptions:
+    """What can be built; a key that is not given keeps the preset's value.
+
+    Args:
+        preset: ``compact`` (minutes on two CPU cores) or ``paper`` (Tables 1 and 2 of the SSR paper).
+        search: the searched dimensions, any of dilation, pooling, width, depth; the rest stay at the baseline.
+        stem: channels at 1/2 resolution.
+        widths: full channel width of each stage.
+        depths: candidate depths of each stage.
+        dilations: candidate dilation rates.
+        poolings: candidate pooling factors.
+        span: widest minus narrowest candidate width, in channels.
+        step: difference between neighbouring candidate widths, in channels.
+    """
+
+    preset: str = "compact"
+    search: list[str] = field(default_factory=lambda: list(DIMENSIONS))
+    stem: int | None = None
+    widths: list[int] | None = None
+    depths: list[list[int]] | None = None
+    dilations: list[int] | None = None
+    poolings: list[int] | None = None
+    span: int | None = None
+    step: int | None = None
+
+    def resolve(self) -> SpaceConfig:
+        """The space that these options describe.
+
+        Raises:
+            InputError: an unknown preset or dimension, or values that do not make a space.
+        """
+        given = {
+            key: value
+            for key in ("stem", "widths", "depths", "dilations", "poolings", "span", "step")
+            if (value := getattr(self, key)) is not None
+        }
+        return SpaceConfig.preset(self.preset, search=tuple(self.search), **given)
+
+
+@dataclass
+class TrainOptions:
+    """How weights are trained, in a search and from scratch.
+
+    Args:
+        lr: Adam's learning rate for the weights, with poly decay over the epochs.
+        weight_decay: Adam's L2 coefficient for the weights.
+    """
+
+    lr: float = 0.001
+    weight_decay: float = 0.0001
+
+    def check(self) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range.
+        """
+        if not 0.0 < self.lr < float("inf"):
+            raise InputError(f"train.lr: {self.lr:g} must be above 0")
+        if not 0.0 <= self.weight_decay < float("inf"):
+            raise InputError(f"train.weight_decay: {self.weight_decay:g} must be at least 0")

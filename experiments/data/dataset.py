@@ -1,0 +1,89 @@
+"""A segmentation data set in memory: the types that loaders return and batch streams read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+IGNORE = 255
+"""Label of pixels that count neither in the loss nor in the score."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels, on one device.
+
+    Args:
+        images: ``(N, 3, H, W)`` uint8, RGB.
+        labels: ``(N, H, W)`` uint8, class indices, 255 where ignored.
+        names: what the images are called, one name an image.
+
+    Raises:
+        ValueError: the three do not belong together.
+    """
+
+    images: Tensor
+    labels: Tensor
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Check types and shapes once, so that nothing behind has to."""
+        if self.images.dtype != torch.uint8 or self.labels.dtype != torch.uint8:
+            raise ValueError(f"images and labels must be uint8, got {self.images.dtype} and {self.labels.dtype}")
+        count, channels, height, width = self.images.shape
+        if channels != 3 or self.labels.shape != (count, height, width) or len(self.names) != count:
+            raise ValueError(f"images {tuple(self.images.shape)}, labels {tuple(self.labels.shape)} and {len(self.names)} names do not match")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def subset(self, indices: list[int]) -> Split:
+        """The images at ``indices``, in that order, as a split of its own (a copy)."""
+        index = torch.tensor(indices, dtype=torch.long, device=self.images.device)
+        return Split(self.images[index], self.labels[index], tuple(self.names[i] for i in indices))
+
+    def to(self, device: str | torch.device) -> Split:
+        """The same split with its tensors on ``device``."""
+        return Split(self.images.to(device), self.labels.to(device), self.names)
+
+
+@dataclass(frozen=True)
+class SegmentationData:
+    """A data set: its classes and both of its splits.
+
+    Args:
+        name: what the data set is called.
+        classes: class names; a class's index is its place here.
+        colours: RGB colour of each class, for pictures.
+        train: what weights and architecture are trained on.
+        val: what is only ever scored.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    train: Split
+    val: Split
+
+
+def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
+    """Divide a split at random into two disjoint parts, as DARTS does: weights on one, architecture on the other.
+
+    Args:
+        split: what to divide.
+        fraction: share of the first part, between 0 and 1.
+        seed: decides which image goes where.
+
+    Returns:
+        The two parts, each in the order of ``split``, neither of them empty.
+
+    Raises:
+        ValueError: ``fraction`` is not strictly between 0 and 1, or there are fewer than two images.
+    """
+    if not 0 < fraction < 1 or len(split) < 2:
+        raise ValueError(f"cannot divide {len(split)} images at {fraction}: the fraction must lie between 0 and 1, with two images or more")
+    first = min(max(round(fraction * len(split)), 1), len(split) - 1)
+    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).tolist()
+    return split.subset(sorted(order[:first])), split.subset(sorted(order[first:]))

@@ -1,0 +1,89 @@
+"""Endless repeatability: batches whose order and augmentation depend on nothing but seed, stream and epoch."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from experiments.data.dataset import Split
+from experiments.data.transforms import augment, downsample_labels, draw_augmentation, normalise
+
+WEIGHTS, ARCHITECTURE = 0, 1
+"""The two training streams of a bi-level search."""
+
+
+class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
+    """One pass over a split in batches, ready for the network.
+
+    Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone: a run that is resumed at
+    an epoch sees what it would have seen. Iterating does not advance the epoch; call ``set_epoch``. The batches lie where
+    the split lies, and nothing is copied between devices while iterating. Give it to a ``DataLoader`` with
+    ``batch_size=None`` and no workers, or iterate over it directly.
+
+    Args:
+        split: the images, uint8.
+        batch: images a batch.
+        seed: the run's seed.
+        stream: ``WEIGHTS`` or ``ARCHITECTURE``: streams of one seed are shuffled independently.
+        shuffle: draw a new order each epoch and drop an incomplete last batch (unless it is the only one); otherwise every
+            image comes, in the split's order.
+        augment: flip and shift at random.
+        label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
+
+    Yields:
+        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64.
+
+    Raises:
+        ValueError: the split is empty or ``batch`` below 1.
+    """
+
+    def __init__(
+        self, split: Split, batch: int, seed: int, stream: int, shuffle: bool = True, augment: bool = True, label_stride: int = 8
+    ) -> None:
+        super().__init__()
+        if len(split) == 0 or batch < 1:
+            raise ValueError(f"no batches of {batch} from {len(split)} images")
+        self.split = split
+        self.batch = batch
+        self.seed = seed
+        self.stream = stream
+        self.shuffle = shuffle
+        self.augment = augment
+        self.label_stride = label_stride
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that the next iteration goes through."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches an epoch."""
+        count = len(self.split)
+        return max(count // self.batch, 1) if self.shuffle else -(-count // self.batch)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if torch.utils.data.get_worker_info() is not None:
+            raise RuntimeError("BatchStream holds its images in memory: use num_workers=0 (each worker would repeat the whole epoch)")
+        count, device = len(self.split), self.split.images.device
+        generator = torch.Generator().manual_seed(_mix(self.seed, self.stream, self.epoch))
+        order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
+        drawn = draw_augmentation(count, generator)
+        order, flip, shift = order.to(device), drawn.flip.to(device), drawn.shift.to(device)
+        for start in range(0, len(self) * self.batch, self.batch):
+            index = order[start : start + self.batch]
+            images, labels = self.split.images[index], self.split.labels[index]
+            if self.augment:
+                images, labels = augment(images, labels, type(drawn)(flip[index], shift[index]))
+            yield normalise(images), downsample_labels(labels, self.label_stride)
+
+
+def val_stream(split: Split, batch: int, label_stride: int = 8) -> BatchStream:
+    """Every image once, in order, as it is."""
+    return BatchStream(split, batch, seed=0, stream=WEIGHTS, shuffle=False, augment=False, label_stride=label_stride)
+
+
+def _mix(*key: int) -> int:
+    """A well-mixed 64-bit seed for a key of integers: neighbouring keys give unrelated random numbers."""
+    return int(np.random.SeedSequence([part % 2**64 for part in key]).generate_state(1, np.uint64)[0])

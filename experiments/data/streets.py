@@ -1,0 +1,186 @@
+"""Street scenes, generated: a data set without files, on which a search finds something within minutes.
+
+What makes them hard is what makes streets hard: the same surface is road, pavement, wall or cloud, the same pane belongs
+to a car or to a house, the same figure walks by or is printed on a poster, and only the surroundings tell. Camera height,
+tilt, roll and position vary widely, so that the place in the image does not tell either.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from experiments.data.dataset import SegmentationData, Split
+from experiments.data.street_canvas import Camera, Canvas, Floats, noise
+from experiments.data.street_objects import (
+    BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette, building, car, pole, street_tree, walker,
+)
+from experiments.data.street_sprites import WHITE, Rng, near, pick, shade
+from experiments.data.street_weather import weather
+
+COLOURS = (
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (255, 255, 255),
+    (60, 40, 222), (128, 128, 0), (192, 128, 128), (64, 0, 128), (64, 64, 0),
+)  # fmt: skip
+TRAIN, VAL = 240, 80
+"""Scenes of each split."""
+
+OVERSAMPLE = 2
+"""Scenes are drawn so many times larger and averaged down, which smooths the edges."""
+
+
+def load_streets(size: tuple[int, int], limit: int | None = None) -> SegmentationData:
+    """Generate both splits: scene i of a split is always the same, whatever the limit and the run's seed.
+
+    Args:
+        size: height and width in pixels, 32 or more.
+        limit: at most so many scenes of each split.
+    """
+    train, val = (_render_split(split, min(count, limit or count), size) for split, count in (("train", TRAIN), ("val", VAL)))
+    return SegmentationData("streets", CLASSES, COLOURS, train, val)
+
+
+def _render_split(split: str, count: int, size: tuple[int, int]) -> Split:
+    images, labels = np.empty((count, *size, 3), np.uint8), np.empty((count, *size), np.uint8)
+    for i in range(count):
+        images[i], labels[i] = render_scene(split, i, size)
+    names = tuple(f"{split}{i:04d}" for i in range(count))
+    return Split(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels), names)
+
+
+def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """One scene: image ``(H, W, 3)`` RGB and label ``(H, W)``."""
+    rng = np.random.default_rng([("train", "val").index(split), index])
+    height, width = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
+    palette = Palette.draw(rng)
+    road = rng.uniform(3.2, 5.5)  # half the width, metres
+    fronts = -road - rng.uniform(2, 5), road + rng.uniform(2, 5)  # where buildings stand, left and right
+    canvas = Canvas(_camera(rng, height, width, road), height, width)
+    _sky(canvas, rng, palette)
+    _ground(canvas, rng, palette, road)
+    _things(canvas, rng, palette, road, fronts)
+    grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(3, 9))
+    image = np.clip(canvas.image + grain[..., None], 0, 255).astype(np.uint8)
+    image = image.reshape(size[0], OVERSAMPLE, size[1], OVERSAMPLE, 3).mean((1, 3)).astype(np.uint8)
+    label, depth = canvas.label[1::OVERSAMPLE, 1::OVERSAMPLE], canvas.depth[1::OVERSAMPLE, 1::OVERSAMPLE]
+    return weather(rng, image, depth, palette.night), label
+
+
+def _camera(rng: Rng, height: int, width: int, road: float) -> Camera:
+    """A camera on the road or at its side, looking along it, up or down."""
+    return Camera(
+        focal=float(np.sqrt(height * width) * rng.uniform(0.8, 1.4)),
+        vanishing=(width * rng.uniform(0.15, 0.85), height * rng.uniform(0.2, 0.75)),
+        eye=(rng.uniform(-road - 1, road + 1), rng.uniform(1.4, 2.6)),
+        roll=rng.normal(0, 0.04),
+        bend=rng.normal(0, 0.003),
+    )
+
+
+def _sky(canvas: Canvas, rng: Rng, palette: Palette) -> None:
+    """Overcast in the colour of the stones, or clear with clouds in it, or dark."""
+    height, width = canvas.label.shape
+    canvas.label[:] = SKY
+    if palette.night:
+        low, high = (60.0, 62.0, 72.0), (30.0, 32.0, 44.0)
+    elif rng.random() < 0.75:
+        low = near(rng, palette.stone, 5)
+        high = shade(low, rng.uniform(0.9, 1.1))
+    else:
+        low, high = (206.0, 216.0, 226.0), pick(rng, ((96, 140, 196), (130, 165, 205), (214, 176, 150)))
+    up = np.linspace(1, 0, height, dtype=np.float32)[:, None, None]
+    sky = np.float32(high) * up + np.float32(low) * (1 - up)
+    clouds = noise(rng, height, width, (3, 7)) > rng.uniform(0.3, 2.5)
+    canvas.image[:] = np.where(clouds[..., None], np.float32(near(rng, palette.stone, 6)), sky).astype(np.uint8)
+
+
+def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
+    """Road between two pavements: alike but for the kerbs, with marks on the one and stripes on the other."""
+    x, z = canvas.camera.ground(*canvas.label.shape)
+    below = np.isfinite(z)
+    finite = np.where(below, z, 0)
+    on_road = below & (np.abs(x) < road)
+    aside = below & ~on_road
+    _paint(canvas, aside, near(rng, palette.stone, 5 if rng.random() < 0.85 else 22), PAVEMENT)
+    _paint(canvas, on_road, near(rng, palette.stone, 5 if rng.random() < 0.85 else 22), ROAD)
+    for _ in range(int(rng.integers(0, 4))):  # repaired patches, of either
+        left, start = rng.uniform(-road - 3, road), np.exp(rng.uniform(1, 3.3))
+        patch = (x > left) & (x < left + rng.uniform(1, 4)) & (z > start) & (z < start + rng.uniform(1, 8))
+        canvas.image[patch & below] = np.uint8(near(rng, palette.stone, 15))
+    paint = shade(WHITE, rng.uniform(0.75, 1.0))
+    marks = _marks(rng, x, finite, road) & on_road
+    _paint(canvas, marks, paint, LANE_MARK)
+    kerb = rng.uniform(0.12, 0.3)
+    edge = aside & (np.abs(x) < road + kerb)
+    canvas.image[edge] = np.uint8(pick(rng, (paint, shade(palette.stone, 0.6), shade(palette.stone, 1.3))))
+    for side in (-1, 1):  # stripes along the pavement: cycle paths, tactile paving, gutters
+        if rng.random() < 0.5:
+            middle, dash = road + rng.uniform(0.6, 2), rng.uniform(1.5, 4)
+            stripe = aside & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2)) & (finite % dash < dash * rng.uniform(0.5, 1.2))
+            canvas.image[stripe] = np.uint8(paint)
+    canvas.depth[below] = z[below]
+    if rng.random() < 0.5:  # the shadow of one row of houses
+        shadow = below & (x * rng.choice((-1, 1)) > rng.uniform(-road, road + 1)) & (finite % 25 > rng.uniform(0, 12))
+        canvas.image[shadow] = (canvas.image[shadow] * rng.uniform(0.5, 0.8)).astype(np.uint8)
+
+
+def _marks(rng: Rng, x: Floats, z: Floats, road: float) -> npt.NDArray[np.bool_]:
+    """Centre line, edge lines, and zebra crossings."""
+    half, dash = rng.uniform(0.08, 0.18), rng.uniform(3, 8)
+    marks = (np.abs(x) < half) & (z % dash < dash * rng.uniform(0.4, 1.3))
+    if rng.random() < 0.5:
+        marks |= np.abs(np.abs(x) - road + rng.uniform(0.3, 0.8)) < half
+    if rng.random() < 0.6:
+        start, bar = np.exp(rng.uniform(0.9, 2.5)), rng.uniform(0.4, 0.6)
+        marks |= (z > start) & (z < start + rng.uniform(2, 4)) & (x % (2 * bar) < bar)
+    return marks
+
+
+def _paint(canvas: Canvas, where: npt.NDArray[np.bool_], colour: tuple[float, float, float], label: int) -> None:
+    canvas.image[where] = np.uint8(colour)
+    canvas.label[where] = label
+
+
+def _things(canvas: Canvas, rng: Rng, palette: Palette, road: float, fronts: tuple[float, float]) -> None:
+    """Everything that stands on the ground, the farthest first."""
+    things: list[tuple[float, str, float, float]] = []  # distance to sort by, what, x, distance of its near end
+    for front in fronts:
+        start = rng.uniform(-4, 2)
+        while start < 80:
+            length = rng.uniform(6, 22)
+            if rng.random() < 0.85:
+                things.append((start + length, "building", front, length))
+            start += length
+    things.append((100, "backdrop", 0, 0))
+    for kind, low, high in (("car", 1, 5), ("walker", 3, 7), ("tree", 1, 4), ("pole", 3, 6)):
+        for _ in range(int(rng.integers(low, high))):
+            z = float(np.exp(rng.uniform(np.log(4), np.log(25 if kind != "walker" else 14))))
+            x = rng.uniform(-road + 1, road - 1) if kind == "car" or (kind == "walker" and rng.random() < 0.3) else _aside(rng, road, fronts)
+            things.append((z, kind, x, 0))
+    draw = {"car": car, "walker": walker, "tree": street_tree, "pole": pole}
+    for z, kind, x, length in sorted(things, key=lambda thing: -thing[0]):
+        if kind == "building":
+            near_end = max(z - length, 1.0)
+            if z > near_end + 0.5:
+                building(canvas, rng, palette, x, near_end, z - near_end, rng.uniform(5, 18))
+        elif kind == "backdrop":
+            _backdrop(canvas, rng, palette)
+        else:
+            draw[kind](canvas, rng, palette, x, z)
+
+
+def _aside(rng: Rng, road: float, fronts: tuple[float, float]) -> float:
+    """A place on one of the pavements."""
+    return rng.uniform(fronts[0] + 0.3, -road - 0.4) if rng.random() < 0.5 else rng.uniform(road + 0.4, fronts[1] - 0.3)
+
+
+def _backdrop(canvas: Canvas, rng: Rng, palette: Palette) -> None:
+    """Where the road ends: a row of houses or of trees across the horizon."""
+    if rng.random() < 0.5:
+        tops = rng.uniform(4, 16, 12)
+        for i, top in enumerate(tops):
+            x = -150 + 25 * i
+            canvas.polygon(np.array([(x, 0, 100), (x + 25, 0, 100), (x + 25, top, 100), (x, top, 100)], float), palette.wall(rng), BUILDING)
+    else:
+        for x in np.arange(-150, 150, 8):
+            edge = np.array([(x - 6, 0, 100), (x + 6, 0, 100), (x + 5, 6, 100), (x, rng.uniform(7, 12), 100), (x - 5, 6, 100)], float)
+            canvas.polygon(edge, shade(palette.leaf, rng.uniform(0.7, 1.1)), TREE)

@@ -1,0 +1,35 @@
+"""What a result was measured with: versions, device, memory."""
+
+import os
+import platform
+import resource
+from importlib.metadata import version
+
+import torch
+
+from experiments import __version__
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides a result."""
+    return {
+        "ssr-nas": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "nni": version("nni"),
+        "pytorch-lightning": version("pytorch-lightning"),
+    }
+
+
+def device_name(device: str) -> str:
+    """The device in words: a GPU's name, or the processor with its threads."""
+    if device == "cuda":
+        return torch.cuda.get_device_name()
+    return f"cpu ({platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores)"
+
+
+def peak_memory_mb(device: str) -> float:
+    """Peak memory of this process: allocated on the GPU, or resident on the CPU, in MiB."""
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -1,0 +1,183 @@
+"""The figures of a search: entropy, alive candidates, mIoU and losses by epoch, and a drawing of the network it found.
+
+Each is a pure function from data to a matplotlib figure; none touches a display or a global state.
+"""
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Patch
+from matplotlib.ticker import MaxNLocator
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = {"depth": "#2a6f97", "operator": "#c8553d", "width": "#4c956c"}
+INK, PALE = "#22313f", "#e9edf0"
+DPI = 150
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a PNG file; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def entropy_figure(metrics: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
+    """Entropy of the architecture distribution, in all and of each level.
+
+    Args:
+        metrics: a row an epoch, with ``epoch``, ``entropy`` and ``entropy_<level>``.
+        discrete_epoch: the first epoch with one candidate in every choice; None if there was none.
+    """
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    columns = {"entropy": "all levels", **{f"entropy_{level}": level for level in LEVELS}}
+    for axes, (column, title) in zip(figure.subplots(1, 4), columns.items(), strict=True):
+        color = LEVELS.get(title, INK)
+        axes.plot(metrics["epoch"], metrics[column], color=color, linewidth=2)
+        axes.fill_between(metrics["epoch"], metrics[column], color=color, alpha=0.12, linewidth=0)
+        _dress(axes, title, discrete_epoch)
+    figure.axes[0].set_ylabel("entropy (nats)")
+    return figure
+
+
+def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
+    """Candidates alive, by level.
+
+    Args:
+        alive: the counts in force during each epoch and, under the next number, after the last: ``epoch`` and a column a level.
+        discrete_epoch: as for ``entropy_figure``.
+    """
+    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    done = alive["epoch"] - 1  # epochs: a removal is drawn at the end of its epoch
+    for axes, (level, color) in zip(figure.subplots(1, 3), LEVELS.items(), strict=True):
+        axes.step(done, alive[level], where="post", color=color, linewidth=2)
+        axes.fill_between(done, alive[level], step="post", color=color, alpha=0.12, linewidth=0)
+        _dress(axes, f"{level} candidates", discrete_epoch)
+        end = (done.iloc[-1], alive[level].iloc[-1])
+        axes.annotate(f"{end[1]:.0f}", end, xytext=(0, 4), textcoords="offset points", ha="right")
+    figure.axes[0].set_ylabel("alive")
+    return figure
+
+
+def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: float | None) -> Figure:
+    """Validation mIoU of the super-network, and both training losses.
+
+    Args:
+        metrics: a row an epoch, with ``epoch``, ``miou`` (a fraction), ``loss_w`` and ``loss_a``.
+        discrete_epoch: as for ``entropy_figure``.
+        derived: mIoU of the network that was found, with the super-network's weights.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    measured = metrics.dropna(subset=["miou"])
+    left.plot(measured["epoch"], 100 * measured["miou"], color=INK, linewidth=2, marker="o", markersize=3, label="super-network")
+    if derived is not None and len(metrics):
+        end = metrics["epoch"].iloc[-1]
+        left.plot(end, 100 * derived, "*", color=LEVELS["operator"], markersize=14, label="found network, same weights")
+    for column, label, color in (("loss_w", "weights", INK), ("loss_a", "architecture", LEVELS["operator"])):
+        trained = metrics.dropna(subset=[column])
+        right.plot(trained["epoch"], trained[column], color=color, linewidth=2, label=label)
+    for axes, title in ((left, "validation mIoU (%)"), (right, "training loss")):
+        _dress(axes, title, discrete_epoch)
+        axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def _dress(axes: Axes, title: str, discrete_epoch: int | None) -> None:
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_xlabel("epoch", fontsize=9)
+    axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=PALE)
+    axes.set_axisbelow(True)
+    axes.tick_params(labelsize=9)
+    if discrete_epoch is not None:
+        axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
+        axes.text(discrete_epoch, 0.5, "discrete ", transform=axes.get_xaxis_transform(), fontsize=8, rotation=90, va="center", ha="right")
+
+
+def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
+    """The network from input to output: a row a layer, with its two convolutions as bars as wide as they have channels.
+
+    Args:
+        architecture: the content of ``architecture.json``.
+    """
+    space, stages = architecture["space"], architecture["stages"]
+    scale = max(space["widths"])
+    colors = _dilation_colors(space["dilations"])
+    rows = sum(map(len, stages)) + len(stages) + 2
+    figure = Figure(figsize=(8, 0.42 * rows + 0.9), layout="constrained")
+    axes = figure.subplots()
+    _fixed(axes, 0, space["stem"] / scale, f"downsampler to 1/2, {space['stem']} channels")
+    y = 1
+    for i, layers in enumerate(stages):
+        full = space["widths"][i]
+        _fixed(axes, y, full / scale, f"downsampler to 1/{2 ** (i + 2)}, {full} channels")
+        for j, layer in enumerate(layers):
+            _layer(axes, y + 1 + j, layer, full, scale, colors)
+        y += 1 + len(layers)
+    _fixed(axes, y, 0.35, "1x1 classifier at 1/8")
+    axes.set_xlim(-0.75, 1.15)
+    axes.set_ylim(y + 0.7, -0.7)
+    axes.set_axis_off()
+    legend = [Patch(facecolor=color, edgecolor=INK, label=f"dilation {dilation}") for dilation, color in colors.items()]
+    legend.append(Patch(facecolor="white", edgecolor=INK, hatch="////", label="at half resolution"))
+    figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), frameon=False, fontsize=8)
+    return figure
+
+
+def _layer(axes: Axes, y: float, layer: Mapping[str, int], full: int, scale: int, colors: Mapping[int, str]) -> None:
+    """A pale box as wide as the stage, in it the 3x1 convolution above the 1x3."""
+    _box(axes, y, 0.84, full / scale, PALE, edgecolor="none")
+    color = colors[layer["dilation"]]
+    hatch = "////" if layer["pooling"] > 1 else None
+    for offset, key in ((-0.19, "width_3x1"), (0.19, "width_1x3")):
+        _box(axes, y + offset, 0.32, layer[key] / scale, color, edgecolor=INK, hatch=hatch)
+    pooled = f", pooled by {layer['pooling']}" if layer["pooling"] > 1 else ""
+    axes.text(0.56, y, f"dilation {layer['dilation']}{pooled}", va="center", fontsize=8.5, color=INK)
+    axes.text(-0.56, y, f"{layer['width_3x1']} · {layer['width_1x3']} of {full}", va="center", ha="right", fontsize=8.5, color=INK)
+
+
+def _fixed(axes: Axes, y: float, width: float, text: str) -> None:
+    _box(axes, y, 0.5, width, "#b8c4ce", edgecolor="none")
+    axes.text(0.56, y, text, va="center", fontsize=8.5, color="#6b7b88", style="italic")
+
+
+def _box(axes: Axes, y: float, height: float, width: float, color: str, edgecolor: str, hatch: str | None = None) -> None:
+    corner, style = (-width / 2, y - height / 2), "round,pad=0,rounding_size=0.012"
+    axes.add_patch(FancyBboxPatch(corner, width, height, style, facecolor=color, edgecolor=edgecolor, linewidth=0.6, hatch=hatch))
+
+
+def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
+    """Light to dark with the dilation."""
+    steps = max(len(dilations) - 1, 1)
+    return {dilation: to_hex(colormaps["YlGnBu"](0.15 + 0.75 * i / steps)) for i, dilation in enumerate(dilations)}
+
+
+def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
+    """Total entropy by epoch, one line a search (SSR paper, Figures 5f and 8).
+
+    Args:
+        entropies: for each search ``<strategy>-<seed>`` its metrics, with ``epoch`` and ``entropy``; a strategy's searches share a colour.
+    """
+    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    axes = figure.subplots()
+    strategies = list(dict.fromkeys(name.rpartition("-")[0] for name in entropies))
+    for name, metrics in entropies.items():
+        strategy = name.rpartition("-")[0]
+        color = to_hex(colormaps["tab10"](strategies.index(strategy)))
+        first = all(other.rpartition("-")[0] != strategy for other in list(entropies)[: list(entropies).index(name)])
+        axes.plot(metrics["epoch"], metrics["entropy"], color=color, linewidth=2, alpha=0.8, label=strategy if first else None)
+    axes.set_xlabel("epoch")
+    axes.set_ylabel("entropy (nats)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False)
+    return figure

@@ -1,0 +1,131 @@
+"""A run's folder on disk: where it is, and files that appear whole or not at all."""
+
+import json
+import math
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+CONFIG = "config.yml"
+METRICS = "metrics.csv"
+
+
+def write_atomic(path: str | Path, content: str | bytes) -> None:
+    """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
+
+    Args:
+        path: the file; its folder must exist.
+        content: bytes, or text to be written as UTF-8.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a NumPy scalar
+        return plain(value.item())
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
+    """Write ``data`` as indented JSON, atomically."""
+    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n")
+
+
+def prepare_run(out: str | None, command: str, name: str) -> Path:
+    """Make the folder of a new run. Call it when everything else has been validated: it is the first thing written.
+
+    Args:
+        out: the folder the user asked for; ``runs/<name>-<date>-<time>`` if absent.
+        command: the command, for messages.
+        name: what the default folder's name begins with.
+
+    Returns:
+        The folder, existing and empty.
+
+    Raises:
+        InputError: ``out`` holds something already, or cannot be made.
+    """
+    folder = Path("runs") if out is None else Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if out is None:
+            return _new_folder(folder, f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
+        holds_something = any(folder.iterdir())
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out") from None
+    if holds_something:
+        resume = f"continue it with --resume {out}, or " if command == "search" and (folder / CONFIG).is_file() else ""
+        raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
+    return folder
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that nobody else has, also when two runs start within a second."""
+    for suffix in ("", *(f"-{attempt}" for attempt in range(2, 1000))):
+        folder = parent / f"{name}{suffix}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise InputError(f"{parent / name}: no free name for a run; give an --out")
+
+
+def write_config(folder: Path, options: "DataclassInstance") -> None:
+    """Write the resolved options as ``config.yml``, which ``--config`` reads back."""
+    write_atomic(folder / CONFIG, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """What ``write_config`` wrote.
+
+    Raises:
+        InputError: the folder holds no run, or its ``config.yml`` is damaged.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{folder}: not a run ({CONFIG}: {error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise InputError(f"{path}: not valid YAML; the run cannot be continued") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values")
+    return content
+
+
+def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``metrics.csv``, a row an epoch, whole: an epoch is in it or not, never half."""
+    import pandas as pd
+
+    write_atomic(folder / METRICS, pd.DataFrame(list(rows)).to_csv(index=False))

@@ -1,0 +1,1 @@
+"""Training and evaluating segmentation networks: module, loss, mIoU, callbacks."""

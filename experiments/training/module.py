@@ -1,0 +1,51 @@
+"""The training recipe of a segmentation network as a Lightning module; searches and retraining share it."""
+
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from experiments.config import TrainOptions
+from experiments.data.dataset import IGNORE
+from nas_space.errors import InputError
+from strategies.schedules import poly
+
+
+class SegmentationModule(LightningModule):
+    """Pixel cross-entropy, Adam with poly decay (one step of the schedule an epoch).
+
+    Args:
+        train: learning rate and weight decay.
+        epochs: length of the schedule.
+        class_weights: weight of each class in the loss ``(classes,)``.
+    """
+
+    def __init__(self, train: TrainOptions, epochs: int, class_weights: Tensor) -> None:
+        super().__init__()
+        self.train_options = train
+        self.epochs = epochs
+        self.loss = nn.CrossEntropyLoss(weight=class_weights, ignore_index=IGNORE)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits of the network."""
+        return self.model(images)
+
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        """Mean weighted cross-entropy of a batch: images ``(B, 3, H, W)``, labels ``(B, h, w)`` at the logits' resolution.
+
+        Raises:
+            InputError: the loss is not finite (looked at on the CPU only; on a GPU at the end of an epoch).
+        """
+        images, labels = batch
+        loss = self.loss(self.model(images).float(), labels)
+        if loss.device.type == "cpu" and not torch.isfinite(loss):
+            raise InputError(
+                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}: lower train.lr or method.lr, and check the labels"
+            )
+        return loss
+
+    def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
+        """Adam over all parameters of the network."""
+        optimizer = Adam(self.parameters(), lr=self.train_options.lr, weight_decay=self.train_options.weight_decay)
+        return [optimizer], [LambdaLR(optimizer, lambda epoch: poly(min(epoch / self.epochs, 1.0)))]

@@ -1,0 +1,109 @@
+"""What a search reports after every epoch: validation of super-network and derived network, entropy, survivors, cost."""
+
+import math
+import time
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+
+from experiments.data.streams import BatchStream
+from experiments.training.evaluation import Scores, evaluate
+from nas_space.errors import InputError
+from nas_space.expected_cost import CostModel
+from nas_space.space import JointSpace
+from strategies.alive import LEVELS
+from strategies.derive import derive_network
+from strategies.search_module import SearchModule
+
+
+class SearchMonitor(Callback):
+    """Fills ``rows``, one an epoch, before the epoch's shrinking.
+
+    This callback is the only place that sees the validation set.
+
+    Args:
+        streams: the training streams; told the epoch so that a resumed search sees the same batches.
+        validation: the validation stream.
+        cost_model: for the expected cost of the super-network.
+    """
+
+    def __init__(self, streams: tuple[BatchStream, ...], validation: BatchStream, cost_model: CostModel) -> None:
+        self.streams = streams
+        self.validation = validation
+        self.cost_model = cost_model
+        self.rows: list[dict[str, Any]] = []
+        self.gap_before: dict[str, float] | None = None
+        self._losses: list[torch.Tensor] = []
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set the streams to this epoch."""
+        for stream in self.streams:
+            stream.set_epoch(trainer.current_epoch)
+        self._losses = []
+        self._start = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Keep the losses, on their device."""
+        self._losses.append(torch.stack((outputs["loss"], outputs["loss_a"])))
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Add the epoch's row.
+
+        Raises:
+            InputError: the training loss is not finite.
+        """
+        assert isinstance(pl_module, SearchModule)
+        seconds = time.perf_counter() - self._start
+        loss_w, loss_a = torch.stack(self._losses).double().mean(0).tolist()
+        if not (math.isfinite(loss_w) and math.isfinite(loss_a)):
+            raise InputError(f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr")
+        supernet, parameters = pl_module.model, pl_module.architecture_parameters
+        assert isinstance(supernet, JointSpace)
+        scores = self.validate(pl_module, supernet)
+        with torch.no_grad():
+            entropies = {level: float(value) for level, value in parameters.entropies().items()}
+            expected = self.cost_model.expected_cost(parameters.probabilities())
+        alive = parameters.alive.counts()
+        row: dict[str, Any] = {
+            "epoch": trainer.current_epoch + 1,
+            "loss_w": loss_w,
+            "loss_a": loss_a,
+            "val_loss": scores.loss,
+            "miou": scores.miou,
+            "entropy": sum(entropies.values()),
+            **{f"entropy_{level}": entropies[level] for level in LEVELS},
+            **{f"alive_{level}": alive[level] for level in LEVELS},
+            "expected_params": expected.params,
+            "expected_macs": expected.macs_total,
+            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+        }
+        if not parameters.alive.is_discrete():
+            derived = self.validate(pl_module, derive_network(supernet, parameters.architecture()))
+            self.gap_before = {"epoch": row["epoch"], "loss_supernet": scores.loss, "loss_derived": derived.loss}
+            self.gap_before |= {"miou_supernet": scores.miou, "miou_derived": derived.miou}
+            row["miou_derived"] = derived.miou
+        else:
+            row["miou_derived"] = scores.miou
+        row["seconds"] = seconds
+        row["seconds_validation"] = time.perf_counter() - self._start - seconds
+        self.rows.append(row)
+        if trainer.logger is not None:
+            trainer.logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=row["epoch"])
+
+    def validate(self, search: SearchModule, network: torch.nn.Module) -> Scores:
+        """Scores of a network on the validation set, at the labels' resolution of the search."""
+        supernet = search.model
+        assert isinstance(supernet, JointSpace)
+        return evaluate(network, self.validation, search.training_module.loss, supernet.num_classes)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Rows so far, for the checkpoint."""
+        return {"rows": self.rows, "gap_before": self.gap_before}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Rows of the search that is resumed."""
+        self.rows = list(state_dict["rows"])
+        self.gap_before = state_dict["gap_before"]

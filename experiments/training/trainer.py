@@ -1,0 +1,59 @@
+"""One way to make a Lightning trainer, for searches and for retraining."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import torch
+from nni.nas.evaluator.pytorch import Trainer
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import TensorBoardLogger
+
+from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
+from nas_space.errors import InputError
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+
+
+def resolve_device(name: str) -> str:
+    """``auto``, ``cpu`` or ``cuda`` -> ``cpu`` or ``cuda``.
+
+    Raises:
+        InputError: an unknown name, or no GPU where one is asked for.
+    """
+    if name not in ("auto", "cpu", "cuda"):
+        raise InputError(f"device: unknown {name!r}; choose from auto, cpu, cuda")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("device: cuda is not available on this machine; use --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def resolve_precision(name: str) -> str:
+    """``32`` or ``bf16`` -> Lightning's name.
+
+    Raises:
+        InputError: an unknown name (fp16 is none: it is unsafe under manual optimisation).
+    """
+    if name not in PRECISIONS:
+        raise InputError(f"precision: unknown {name!r}; choose from {', '.join(PRECISIONS)}")
+    return PRECISIONS[name]
+
+
+def make_trainer(run: Path, epochs: int, device: str, precision: str, callbacks: list[Callback]) -> Any:
+    """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    return Trainer(
+        max_epochs=epochs,
+        accelerator=device if device == "cpu" else "gpu",
+        devices=1,
+        precision=precision,
+        callbacks=[*callbacks, last_checkpoint(run / "checkpoints")],
+        logger=TensorBoardLogger(str(run), name="", version="tensorboard"),
+        plugins=[AtomicCheckpointIO()],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        limit_val_batches=0,
+        log_every_n_steps=1_000_000,  # figures are logged once an epoch, by our callbacks
+    )

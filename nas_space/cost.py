@@ -1,0 +1,107 @@
+"""Exact cost of an architecture in closed form: parameters and multiply-accumulates. No torch.
+
+An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``; the same coefficients serve the
+exact cost here and the expected, differentiable cost of a search (``expected_cost``).
+
+``macs_conv`` counts convolutions only. ``macs_total`` adds what ptflops counts: a bias or ReLU 1 and a batch norm 2 for each
+output element, a pooling 1 for each input element, an upsampling 1 for each output element. The papers' "FLOPs" are such MACs.
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Parameters, and multiply-accumulates of one image (``macs_conv``: convolutions only, ``macs_total``: as ptflops counts)."""
+
+    params: float
+    macs_conv: float
+    macs_total: float
+
+
+class Polynomial(NamedTuple):
+    """``k11*c1*c2 + k1*c1 + k2*c2 + k0`` in the widths c1 (3x1) and c2 (1x3) of an operator."""
+
+    k11: int
+    k1: int
+    k2: int
+    k0: int
+
+    def at(self, c1: int, c2: int) -> int:
+        """The value for widths ``c1`` and ``c2``."""
+        return self.k11 * c1 * c2 + self.k1 * c1 + self.k2 * c2 + self.k0
+
+
+class OperatorCost(NamedTuple):
+    """The three costs of one operator, as polynomials in its widths."""
+
+    params: Polynomial
+    macs_conv: Polynomial
+    macs_total: Polynomial
+
+
+def half(size: tuple[int, int], times: int = 1) -> tuple[int, int]:
+    """``size`` halved ``times`` times, rounding up."""
+    for _ in range(times):
+        size = -(-size[0] // 2), -(-size[1] // 2)
+    return size
+
+
+def stage_size(size: tuple[int, int], stage: int) -> tuple[int, int]:
+    """Feature size of a stage (0: 1/4, 1: 1/8) for an input of ``size`` (height, width)."""
+    return half(size, 2 + stage)
+
+
+def operator_cost(channels: int, pooling: int, size: tuple[int, int]) -> OperatorCost:
+    """Cost of one operator of a layer with ``channels`` channels on features of ``size``; independent of the dilation."""
+    area = size[0] * size[1]
+    small = half(size) if pooling > 1 else size
+    inner = small[0] * small[1]
+    resample = (area * channels, area) if pooling > 1 else (0, 0)  # pooling reads all channels, upsampling writes c2
+    return OperatorCost(
+        params=Polynomial(3, 3 * channels + 1, 3, 0),  # 1x3: bias and the two of its batch norm
+        macs_conv=Polynomial(3 * inner, 3 * channels * inner, 0, 0),
+        macs_total=Polynomial(3 * inner, (3 * channels + 2) * inner, 3 * inner + resample[1], resample[0]),
+    )
+
+
+def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
+    """Cost of a layer besides its operator: the ReLU after the residual sum."""
+    return Cost(0, 0, channels * size[0] * size[1])
+
+
+def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
+    """Cost of what is not searched: three downsamplers and the 1x1 classifier."""
+    channels = (3, space.stem, *space.widths)
+    params = space.widths[1] * num_classes + num_classes
+    area = half(size, 3)[0] * half(size, 3)[1]
+    conv = space.widths[1] * num_classes * area
+    extra = num_classes * area
+    for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
+        inside, outside = half(size, i), half(size, i + 1)
+        area = outside[0] * outside[1]
+        learned = after - before
+        params += 9 * before * learned + learned + 2 * after
+        conv += 9 * before * learned * area
+        extra += (learned + 3 * after) * area + before * inside[0] * inside[1]  # bias, batch norm and ReLU, max-pool
+    return Cost(params, conv, conv + extra)
+
+
+def cost(architecture: Architecture, size: tuple[int, int], num_classes: int) -> Cost:
+    """Exact cost of ``architecture`` with the encoder head, for one image of ``size`` (height, width)."""
+    space = architecture.space
+    total = fixed_cost(space, size, num_classes)
+    params, conv, macs = total.params, total.macs_conv, total.macs_total
+    for stage, layers in enumerate(architecture.stages):
+        features = stage_size(size, stage)
+        for layer in layers:
+            rest = layer_cost(space.widths[stage], features)
+            own = operator_cost(space.widths[stage], layer.pooling, features)
+            params += rest.params + own.params.at(layer.width_3x1, layer.width_1x3)
+            conv += rest.macs_conv + own.macs_conv.at(layer.width_3x1, layer.width_1x3)
+            macs += rest.macs_total + own.macs_total.at(layer.width_3x1, layer.width_1x3)
+    return Cost(params, conv, macs)

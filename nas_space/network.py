@@ -1,0 +1,53 @@
+"""The network that an architecture describes, in plain PyTorch: it knows nothing of NNI or of a search."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from nas_space.architecture import Architecture
+from nas_space.blocks import AggregationBlock, DownsamplerBlock, ResidualLayer
+
+Head = Literal["encoder", "aggregation"]
+
+
+class SegmentationNetwork(nn.Module):
+    """Two residual stages at 1/4 and 1/8 resolution and a segmentation head (SSR paper, Table 1).
+
+    Args:
+        architecture: layers of both stages.
+        num_classes: channels of the logits.
+        head: ``encoder`` (1x1 classifier at 1/8) or ``aggregation`` (joins 1/2, 1/4 and 1/8; logits at 1/4).
+
+    Shape:
+        ``(N, 3, H, W)``, any H and W of at least 32 -> logits ``(N, num_classes, ceil(H/8), ceil(W/8))``; ceil(H/4), ceil(W/4)
+        with the aggregation head.
+    """
+
+    def __init__(self, architecture: Architecture, num_classes: int, head: Head = "encoder") -> None:
+        super().__init__()
+        self.architecture = architecture
+        space = architecture.space
+        self.down1 = DownsamplerBlock(3, space.stem)
+        self.down2 = DownsamplerBlock(space.stem, space.widths[0])
+        self.stage1 = self._stage(0)
+        self.down3 = DownsamplerBlock(space.widths[0], space.widths[1])
+        self.stage2 = self._stage(1)
+        self.head: nn.Module
+        if head == "encoder":
+            self.head = nn.Conv2d(space.widths[1], num_classes, 1)
+        elif head == "aggregation":
+            self.head = AggregationBlock(space.stem, space.widths, num_classes)
+        else:
+            raise ValueError(f"head: {head!r} is neither encoder nor aggregation")
+
+    def _stage(self, stage: int) -> nn.Sequential:
+        channels = self.architecture.space.widths[stage]
+        layers = self.architecture.stages[stage]
+        return nn.Sequential(*(ResidualLayer(channels, x.dilation, x.pooling, x.width_3x1, x.width_1x3) for x in layers))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See the class."""
+        half = self.down1(image)  # (N, stem, H/2, W/2)
+        quarter = self.stage1(self.down2(half))  # (N, w1, H/4, W/4)
+        eighth = self.stage2(self.down3(quarter))  # (N, w2, H/8, W/8)
+        return self.head(half, quarter, eighth) if isinstance(self.head, AggregationBlock) else self.head(eighth)

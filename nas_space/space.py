@@ -1,0 +1,91 @@
+"""The joint space written with NNI's mutables, so that any NNI strategy can search it, ours or theirs.
+
+Labels are nested by scope: ``stage1/depth``, ``stage1/layer3/op`` (values ``d4s2``), ``stage1/layer3/d4s2/width_3x1``.
+"""
+
+import nni
+from nni.mutable import label_scope
+from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableBatchNorm2d, MutableConv2d, Repeat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas_space.blocks import BATCH_NORM_EPS, DownsamplerBlock, pad_channels, pool, upsample
+from nas_space.config import SpaceConfig, operator_name
+
+
+class MutableOperator(nn.Module):
+    """One candidate operator: pool, factorised convolution with searchable widths, upsample, zero-pad to all channels."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], dilation: int, pooling: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.pooling = pooling
+        first, second = ((nni.choice(key, list(widths)) if len(widths) > 1 else channels) for key in ("width_3x1", "width_1x3"))
+        self.conv3x1 = MutableConv2d(channels, first, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
+        self.conv1x3 = MutableConv2d(first, second, (1, 3), padding=(0, dilation), dilation=(1, dilation))
+        self.bn = MutableBatchNorm2d(second, eps=BATCH_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, channels, H, W)`` -> the same."""
+        y = self.bn(self.conv1x3(functional.relu(self.conv3x1(pool(x, self.pooling)))))
+        if self.pooling > 1:
+            y = upsample(y, (x.shape[-2], x.shape[-1]))
+        return pad_channels(y, self.channels)
+
+
+class MutableLayer(nn.Module):
+    """``ReLU(x + chosen operator(x))``, ``(N, channels, H, W)`` -> the same."""
+
+    def __init__(self, channels: int, widths: tuple[int, ...], operators: tuple[tuple[int, int], ...], name: str) -> None:
+        super().__init__()
+        with label_scope(name):
+            candidates = {}
+            for dilation, pooling in operators:
+                with label_scope(operator_name(dilation, pooling)):
+                    candidates[operator_name(dilation, pooling)] = MutableOperator(channels, widths, dilation, pooling)
+            self.op: nn.Module = LayerChoice(candidates, label="op") if len(candidates) > 1 else next(iter(candidates.values()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return functional.relu(x + self.op(x))
+
+
+class JointSpace(ModelSpace):
+    """All networks of a ``SpaceConfig``, encoder head: logits at 1/8 of the input resolution.
+
+    Args:
+        config: the space.
+        num_classes: channels of the logits.
+
+    Shape:
+        ``(N, 3, H, W)`` -> ``(N, num_classes, ceil(H/8), ceil(W/8))``.
+    """
+
+    def __init__(self, config: SpaceConfig, num_classes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.down1 = DownsamplerBlock(3, config.stem)
+        self.down2 = DownsamplerBlock(config.stem, config.widths[0])
+        self.stage1 = self._stage(0)
+        self.down3 = DownsamplerBlock(config.widths[0], config.widths[1])
+        self.stage2 = self._stage(1)
+        self.head = nn.Conv2d(config.widths[1], num_classes, 1)
+
+    def _stage(self, stage: int) -> nn.Module:
+        config = self.config
+        depths = config.depth_candidates[stage]
+
+        def layer(index: int) -> MutableLayer:
+            return MutableLayer(config.widths[stage], config.width_candidates(stage), config.operators, f"layer{index + 1}")
+
+        with label_scope(f"stage{stage + 1}"):
+            return Repeat(layer, nni.choice("depth", list(depths)) if len(depths) > 1 else depths[0])
+
+    def forward(self, image: Tensor) -> Tensor:
+        """See the class."""
+        return self.head(self.stage2(self.down3(self.stage1(self.down2(self.down1(image))))))
+
+    def stages(self) -> tuple[nn.Module, ...]:
+        """The searched stages, in order."""
+        return self.stage1, self.stage2

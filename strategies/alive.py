@@ -1,0 +1,95 @@
+"""Which candidates are left: one boolean mask a level, and the cascade that keeps the three levels consistent."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig, operator_name
+
+LEVELS = ("depth", "operator", "width")
+
+
+class Alive(NamedTuple):
+    """Boolean masks of the surviving candidates.
+
+    Shape:
+        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; the layers of all
+        stages one after the other, in the last axis but one of width 0 is the 3x1 and 1 the 1x3 convolution.
+    """
+
+    depth: Tensor
+    operator: Tensor
+    width: Tensor
+
+    @classmethod
+    def full(cls, space: SpaceConfig) -> "Alive":
+        """Every candidate of the searched space."""
+        depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)), dtype=torch.bool)
+        for stage, candidates in enumerate(space.depth_candidates):
+            depths[stage, : len(candidates)] = True
+        layers, operators = sum(space.layers), len(space.operators)
+        widths = len(space.width_candidates(0))
+        return cls(depths, torch.ones(layers, operators, dtype=torch.bool), torch.ones(layers, operators, 2, widths, dtype=torch.bool))
+
+    @classmethod
+    def only(cls, architecture: Architecture) -> "Alive":
+        """One survivor in every choice that the network has: the network itself."""
+        space = architecture.space
+        alive = cls(*(torch.zeros_like(mask) for mask in cls.full(space)))
+        row = 0
+        for stage, layers in enumerate(architecture.stages):
+            alive.depth[stage, space.depth_candidates[stage].index(len(layers))] = True
+            widths = space.width_candidates(stage)
+            for j, layer in enumerate(layers):
+                operator = space.operators.index((layer.dilation, layer.pooling))
+                alive.operator[row + j, operator] = True
+                for conv, width in enumerate((layer.width_3x1, layer.width_1x3)):
+                    alive.width[row + j, operator, conv, widths.index(width)] = True
+            row += space.layers[stage]
+        return alive
+
+    def __and__(self, other: "Alive") -> "Alive":
+        """Alive in both."""
+        return Alive(*(mine & theirs for mine, theirs in zip(self, other, strict=True)))
+
+    def counts(self) -> dict[str, int]:
+        """Survivors a level."""
+        return {level: int(mask.sum()) for level, mask in zip(LEVELS, self, strict=True)}
+
+    def is_discrete(self) -> bool:
+        """Whether every choice that still exists has exactly one survivor."""
+        return all(bool((mask.sum(-1) <= 1).all()) for mask in self)
+
+    def cascade(self, space: SpaceConfig) -> "Alive":
+        """Remove what has lost its owner: layers beyond the deepest surviving depth, and widths of dead operators."""
+        reach = torch.zeros(self.operator.shape[0], dtype=torch.bool, device=self.operator.device)
+        start = 0
+        for stage, candidates in enumerate(space.depth_candidates):
+            left = [depth for depth, alive in zip(candidates, self.depth[stage].tolist(), strict=False) if alive]
+            reach[start : start + max(left)] = True
+            start += space.layers[stage]
+        operator = self.operator & reach[:, None]
+        return Alive(self.depth, operator, self.width & operator[:, :, None, None])
+
+
+def candidate_labels(space: SpaceConfig) -> dict[str, list[tuple[str, str, tuple[int, ...]]]]:
+    """For each level, ``(label, candidate, index into the level's mask)`` of every candidate.
+
+    Labels are the space's NNI labels: ``stage1/depth``, ``stage1/layer3/op``, ``stage1/layer3/d4s2/width_3x1``.
+    """
+    table: dict[str, list[tuple[str, str, tuple[int, ...]]]] = {level: [] for level in LEVELS}
+    row = 0
+    for stage, depths in enumerate(space.depth_candidates):
+        table["depth"] += [(f"stage{stage + 1}/depth", str(depth), (stage, k)) for k, depth in enumerate(depths)]
+        for layer in range(space.layers[stage]):
+            prefix = f"stage{stage + 1}/layer{layer + 1}"
+            for o, operator in enumerate(space.operators):
+                name = operator_name(*operator)
+                table["operator"].append((f"{prefix}/op", name, (row, o)))
+                for c, key in enumerate(("width_3x1", "width_1x3")):
+                    for k, width in enumerate(space.width_candidates(stage)):
+                        table["width"].append((f"{prefix}/{name}/{key}", str(width), (row, o, c, k)))
+            row += 1
+    return table

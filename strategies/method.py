@@ -1,0 +1,70 @@
+"""Options of a search method: shared by all strategies, so that a comparison that tunes one tunes all."""
+
+from dataclasses import dataclass, field
+
+from nas_space.errors import InputError
+
+
+@dataclass
+class Rho:
+    """Weight of the regularizer for each level (SSR paper, equation 10).
+
+    Args:
+        depth: on the depth choices.
+        operator: on the operator (dilation and pooling) choices.
+        width: on the width choices.
+    """
+
+    depth: float = 0.15
+    operator: float = 0.30
+    width: float = 0.30
+
+
+@dataclass
+class MethodOptions:
+    """How the architecture is searched.
+
+    Args:
+        rho: weight of the regularizer for each level.
+        lr: Adam's learning rate for the architecture parameters.
+        weight_decay: Adam's L2 coefficient for the architecture parameters.
+        h: candidates at or below this share of the best of their choice are removed, once an epoch.
+        warmup: part of the search, in [0, 1), in which only the weights are trained.
+        ramp: part of the search over which rho rises linearly from 0 after the warm-up; 0 for at once (the paper).
+        rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, probabilities
+            untouched, so that ties do not saturate; false is the paper's plain behaviour.
+        arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
+            levels see the whole set, independently shuffled.
+    """
+
+    rho: Rho = field(default_factory=Rho)
+    lr: float = 0.002
+    weight_decay: float = 0.001
+    h: float = 0.1
+    warmup: float = 0.0
+    ramp: float = 0.0
+    rescale: bool = False
+    arch_split: float | None = None
+
+    def check(self) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range, with its range.
+        """
+        ranges = {
+            "lr": (self.lr, 0.0, None),
+            "weight_decay": (self.weight_decay, 0.0, None),
+            "h": (self.h, 0.0, 1.0),
+            "warmup": (self.warmup, 0.0, 1.0),
+            "ramp": (self.ramp, 0.0, 1.0),
+            "rho.depth": (self.rho.depth, 0.0, None),
+            "rho.operator": (self.rho.operator, 0.0, None),
+            "rho.width": (self.rho.width, 0.0, None),
+        }
+        for key, (value, low, high) in ranges.items():
+            if not value >= low or value == float("inf") or (high is not None and value >= high):
+                bounds = f"at least {low:g}" + (f" and below {high:g}" if high is not None else "")
+                raise InputError(f"method.{key}: {value:g} must be {bounds}")
+        if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
+            raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

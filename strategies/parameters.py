@@ -1,0 +1,146 @@
+"""The architecture parameters of all three levels as one tensor each, with their alive masks."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nas_space.architecture import Architecture, Layer
+from nas_space.config import SpaceConfig
+from nas_space.expected_cost import Probabilities
+from strategies.alive import LEVELS, Alive, candidate_labels
+from strategies.relaxation import Relaxation
+from strategies.shrinking import retaining_ratio
+
+
+class Row(NamedTuple):
+    """What one mixed layer reads in a forward pass, a tensor for each operator.
+
+    Shape:
+        operator: scalars; mask_3x1 and mask_1x3: ``(channels,)``, the mixed masks of both convolutions.
+    """
+
+    operator: tuple[Tensor, ...]
+    mask_3x1: tuple[Tensor, ...]
+    mask_1x3: tuple[Tensor, ...]
+
+
+class ArchitectureParameters(nn.Module):
+    """alpha (depth), beta (operator) and gamma (width): logits, alive masks, and everything that is computed from them.
+
+    Probabilities, entropies and masks of a level are a few tensor expressions over the whole level.
+
+    Args:
+        space: the searched space.
+        relaxation: logits -> probabilities.
+        generator: source of the initial logits, ``1e-3 * N(0, 1)``.
+
+    Shape:
+        alpha ``(stages, depths)``, beta ``(layers, operators)``, gamma ``(layers, operators, 2, widths)``.
+    """
+
+    alive_depth: Tensor
+    alive_operator: Tensor
+    alive_width: Tensor
+
+    def __init__(self, space: SpaceConfig, relaxation: Relaxation, generator: torch.Generator | None = None) -> None:
+        super().__init__()
+        self.space = space
+        self.relaxation = relaxation
+        alive = Alive.full(space)
+        for name, level, mask in zip(("alpha", "beta", "gamma"), LEVELS, alive, strict=True):
+            self.register_parameter(name, nn.Parameter(1e-3 * torch.randn(mask.shape, generator=generator)))
+            self.register_buffer(f"alive_{level}", mask)
+        for stage in range(len(space.layers)):
+            widths = torch.tensor(space.width_candidates(stage))
+            cover = (widths[:, None] > torch.arange(space.widths[stage])[None, :]).float()  # (widths, channels): M_k of equation 5
+            self.register_buffer(f"cover{stage}", cover, persistent=False)
+        self._rows: tuple[Row, ...] = ()
+        self._depth: tuple[tuple[Tensor, ...], ...] = ()
+
+    def logits(self) -> tuple[nn.Parameter, nn.Parameter, nn.Parameter]:
+        """``[alpha, beta, gamma]``."""
+        return self.alpha, self.beta, self.gamma  # type: ignore[return-value]
+
+    @property
+    def alive(self) -> Alive:
+        """The surviving candidates."""
+        return Alive(self.alive_depth, self.alive_operator, self.alive_width)
+
+    def log_probabilities(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-probabilities of each level; meaningless (very negative) for dead candidates."""
+        first, second, third = (self.relaxation.log_probabilities(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
+        return first, second, third
+
+    def probabilities(self) -> Probabilities:
+        """Normalised probabilities of each level, 0 for dead candidates; differentiable."""
+        return Probabilities(*(log_p.exp() * mask for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True)))
+
+    def entropies(self) -> dict[str, Tensor]:
+        """Sum of the choices' entropies, in nats, for each level."""
+        return {
+            level: -(log_p.exp() * log_p).masked_fill(~mask, 0.0).sum()
+            for level, log_p, mask in zip(LEVELS, self.log_probabilities(), self.alive, strict=True)
+        }
+
+    @torch.no_grad()
+    def ratios(self) -> Alive:
+        """Retaining ratio of every candidate (equation 11), float masks in the shape of ``Alive``."""
+        return Alive(*(retaining_ratio(log_p, mask) for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True)))
+
+    def refresh(self) -> None:
+        """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it."""
+        depth, operator, width = (self.relaxation.weights(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
+        rows = []
+        start = 0
+        for stage, count in enumerate(self.space.layers):
+            masks = width[start : start + count] @ getattr(self, f"cover{stage}")  # (layers, operators, 2, channels)
+            for weights, mask in zip(operator[start : start + count].unbind(), masks.unbind(), strict=True):
+                first, second = mask.unbind(1)
+                rows.append(Row(weights.unbind(), first.unbind(), second.unbind()))
+            start += count
+        self._rows = tuple(rows)
+        self._depth = tuple(weights.unbind() for weights in depth.unbind())
+
+    def row(self, layer: int) -> Row:
+        """Weights and masks of a layer, counted over all stages; as of the last ``refresh``."""
+        return self._rows[layer]
+
+    def depth_weights(self, stage: int) -> tuple[Tensor, ...]:
+        """Weights of a stage's depth candidates; as of the last ``refresh``."""
+        return self._depth[stage]
+
+    @torch.no_grad()
+    def set_alive(self, alive: Alive) -> None:
+        """Adopt new masks."""
+        for level, mask in zip(LEVELS, alive, strict=True):
+            getattr(self, f"alive_{level}").copy_(mask)
+
+    @torch.no_grad()
+    def rescale(self) -> None:
+        """Let the relaxation move the logits to where their gradient does not vanish; probabilities stay."""
+        for logits, mask in zip(self.logits(), self.alive, strict=True):
+            logits.copy_(self.relaxation.rescale(logits, mask))
+
+    def architecture(self) -> Architecture:
+        """The most probable survivor of every choice."""
+        space = self.space
+        best = [ratio.argmax(-1).tolist() for ratio in self.ratios()]
+        stages, row = [], 0
+        for stage, depths in enumerate(space.depth_candidates):
+            widths, layers = space.width_candidates(stage), []
+            for layer in range(row, row + depths[best[0][stage]]):
+                operator = best[1][layer]
+                layers.append(Layer(*space.operators[operator], *(widths[k] for k in best[2][layer][operator])))
+            stages.append(tuple(layers))
+            row += space.layers[stage]
+        return Architecture(space, tuple(stages))
+
+    def labelled_probabilities(self) -> dict[str, dict[str, float]]:
+        """``{label: {candidate: probability}}`` of every choice with more than one candidate in the space."""
+        table: dict[str, dict[str, float]] = {}
+        for (_, entries), p in zip(candidate_labels(self.space).items(), self.probabilities(), strict=True):
+            values = p.detach().cpu()
+            for label, candidate, index in entries:
+                table.setdefault(label, {})[candidate] = float(values[index])
+        return {label: candidates for label, candidates in table.items() if len(candidates) > 1}

@@ -1,0 +1,42 @@
+"""What pulls a distribution over candidates towards a vertex of the simplex: pure functions, one value for a whole level.
+
+All take log-probabilities ``(..., candidates)``, logits and the alive mask of the same shape, sum over the surviving
+candidates and over the choices of the level (SSR paper, equations 9 and 10), and are to be minimised. Natural logarithms.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor
+
+Regularizer = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+def none(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
+    """Nothing: 0, still attached to the graph."""
+    return logits.sum() * 0.0
+
+
+def ssr(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
+    """Solution space regularization, ``sum log p`` (SSR paper, equation 9).
+
+    Unbounded below on every face of the simplex, so it selects a vertex only together with deletion: a deleted candidate
+    leaves the sum, and a decided choice contributes ``log 1 = 0``.
+    """
+    return log_p.masked_fill(~alive, 0.0).sum()
+
+
+def information_entropy(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
+    """Entropy ``-sum p log p`` in nats (SSR paper, section 6: IE)."""
+    return -(log_p.exp() * log_p).masked_fill(~alive, 0.0).sum()
+
+
+def zero_one_l1(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
+    """``-mean |sg(a) - 1/2|`` over survivors (FairDARTS' zero-one loss, L1 form)."""
+    distance = (logits.sigmoid() - 0.5).abs()
+    return -distance.masked_fill(~alive, 0.0).sum() / alive.sum().clamp(min=1)
+
+
+def zero_one_l2(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
+    """``-mean (sg(a) - 1/2)^2`` over survivors (FairDARTS' zero-one loss, L2 form)."""
+    distance = (logits.sigmoid() - 0.5).square()
+    return -distance.masked_fill(~alive, 0.0).sum() / alive.sum().clamp(min=1)

@@ -1,0 +1,107 @@
+"""From logits to probabilities over the candidates of a choice: the continuous relaxations that strategies differ in.
+
+Every function works on a whole level at once: logits and alive mask ``(..., candidates)``. A dead candidate has probability
+0 and receives no gradient; a choice without survivors (its layer or operator is gone) has only zeros.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+DEAD = -1e30  # a finite stand-in for minus infinity: differences stay finite, exp gives exactly 0
+
+
+def normalise(scores: Tensor, alive: Tensor) -> Tensor:
+    """Log-probabilities over the last axis from unnormalised log-weights; ``DEAD`` or less for dead candidates."""
+    masked = scores.masked_fill(~alive, DEAD)
+    return masked - torch.logsumexp(masked, -1, keepdim=True)
+
+
+class Relaxation(Protocol):
+    """How logits become probabilities and mixing weights."""
+
+    def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Deterministic log-probabilities ``(..., candidates)``: for regularizers, entropy and shrinking."""
+        ...
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """What mixes the candidates in the forward pass ``(..., candidates)``; 0 for dead ones."""
+        ...
+
+    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Logits with the same probabilities, moved to where their gradient does not vanish."""
+        ...
+
+
+class SigmoidNormalised:
+    """``p_k = sg(a_k) / sum_m sg(a_m)`` over the survivors: the SSR paper's relaxation (specification, equation N)."""
+
+    LARGEST = 0.5
+
+    def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """``log sg(a_k) - log sum_m sg(a_m)``, stable for any logits."""
+        return normalise(functional.logsigmoid(logits), alive)
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """The probabilities."""
+        return self.log_probabilities(logits, alive).exp() * alive
+
+    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Scale the sigmoids of each choice's survivors by one factor so that the largest is 1/2.
+
+        Probabilities and retaining ratios depend on ratios of sigmoids only, so neither moves. The gradient of a logit carries
+        ``1 - sg(a)``, which two survivors that rise together drive to 0; after the scaling it is at least 1/2 again.
+        """
+        log_sigmoid = functional.logsigmoid(logits).masked_fill(~alive, DEAD)
+        scaled = log_sigmoid - log_sigmoid.amax(-1, keepdim=True) + torch.tensor(self.LARGEST, device=logits.device).log()
+        return torch.where(alive, scaled - torch.log1p(-scaled.exp()), logits)
+
+
+class Softmax:
+    """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055)."""
+
+    def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """``log softmax(a)``."""
+        return normalise(logits, alive)
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """The probabilities."""
+        return self.log_probabilities(logits, alive).exp() * alive
+
+    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Nothing to do: the gradient of a softmax does not depend on a common shift."""
+        return logits
+
+
+class GumbelSoftmax(Softmax):
+    """``softmax((log p + G) / tau)`` with standard Gumbel noise G (SNAS, https://arxiv.org/abs/1812.09926).
+
+    Args:
+        temperature: tau; a strategy that anneals it assigns the attribute.
+    """
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        self.temperature = temperature
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """One soft sample, drawn from torch's global generator."""
+        gumbel = -torch.empty_like(logits).exponential_().log()
+        scores = (self.log_probabilities(logits, alive) + gumbel) / self.temperature
+        return normalise(scores, alive).exp() * alive
+
+
+class IndependentSigmoids(SigmoidNormalised):
+    """``sg(a)`` without normalisation mixes the candidates (FairDARTS, https://arxiv.org/abs/1911.12126).
+
+    ``log_probabilities`` are those of the normalised sigmoids, for entropy and expected cost.
+    """
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """The sigmoids; they need not sum to 1."""
+        return logits.sigmoid() * alive
+
+    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Nothing to do: scaling would change the mixture."""
+        return logits

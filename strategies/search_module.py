@@ -1,0 +1,200 @@
+"""The bi-level step as a Lightning module: architecture and weights in turn, then shrinking at the end of an epoch.
+
+First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the loss
+on its own stream of training images plus the regularizer, the weight step descends the loss on the other stream.
+"""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
+from torch import Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from strategies.alive import LEVELS, Alive
+from strategies.method import MethodOptions
+from strategies.parameters import ArchitectureParameters
+from strategies.regularizers import Regularizer
+from strategies.schedules import rho_scale
+from strategies.shrinking import Removal, Shrinking, list_removals
+from strategies.supernet import shrink_supernet
+
+
+class SearchModule(BaseOneShotLightningModule):
+    """One differentiable search: a training module whose model is a mutated ``JointSpace``.
+
+    Args:
+        training_module: the segmentation module of the evaluator.
+        method: learning rates, weights and schedules.
+        regularizer: pulls each level's distributions towards a vertex.
+        shrinking: who leaves at the end of an epoch; None for nobody.
+    """
+
+    def __init__(
+        self, training_module: LightningModule, method: MethodOptions, regularizer: Regularizer, shrinking: Shrinking | None
+    ) -> None:
+        super().__init__(training_module)
+        self.method = method
+        self.regularizer = regularizer
+        self.shrinking = shrinking
+        self.removals: list[Removal] = []
+        self.discrete_epoch: int | None = None
+        self._weights: list[nn.Parameter] = []
+
+    @property
+    def architecture_parameters(self) -> ArchitectureParameters:
+        """The architecture parameters attached to the space."""
+        parameters = self.model.architecture_parameters
+        assert isinstance(parameters, ArchitectureParameters)
+        return parameters
+
+    def arch_parameters(self) -> list[nn.Parameter]:
+        """``[alpha, beta, gamma]``, always in this order, so that optimiser state can be resumed."""
+        return list(self.architecture_parameters.logits())
+
+    def export(self) -> dict[str, Any]:
+        """The most probable network as an NNI sample, with a value for every label."""
+        return self.architecture_parameters.architecture().to_sample()
+
+    def export_probs(self) -> dict[str, Any]:
+        """``{label: {candidate: probability}}``."""
+        return self.architecture_parameters.labelled_probabilities()
+
+    # optimisers
+
+    def configure_architecture_optimizers(self) -> Optimizer:
+        """Adam; its weight decay is applied in the step, to surviving logits alone."""
+        return Adam(self.arch_parameters(), lr=self.method.lr, betas=(0.5, 0.999))
+
+    def postprocess_weight_optimizers(self, optimizers: Any) -> Any:
+        """Take the architecture parameters out of the weights' optimiser."""
+        architecture = set(self.arch_parameters())
+        for optimizer in optimizers[0] if isinstance(optimizers, tuple) else [optimizers]:
+            for group in optimizer.param_groups:
+                group["params"] = [p for p in group["params"] if p not in architecture]
+        return optimizers
+
+    def _set_trainable(self, weights: bool) -> None:
+        if not self._weights:
+            architecture = set(self.arch_parameters())
+            self._weights = [p for p in self.training_module.parameters() if p not in architecture]
+        for parameter in self._weights:
+            parameter.requires_grad_(weights)
+        for logits in self.arch_parameters():
+            logits.requires_grad_(not weights)
+
+    # steps
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """One architecture step (unless warming up or decided), one weight step.
+
+        Args:
+            batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training images).
+            batch_idx: not used.
+
+        Returns:
+            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step).
+        """
+        weight_optimizer, architecture_optimizer = self.optimizers()
+        progress = self.trainer.current_epoch / (self.trainer.max_epochs or 1)
+        loss_a: Tensor | None = None
+        if self.discrete_epoch is None and progress >= self.method.warmup:
+            self._set_trainable(weights=False)
+            loss_a = self.training_module.training_step(batch["val"], batch_idx)
+            architecture_optimizer.zero_grad()
+            self.manual_backward(loss_a + self.regularization(progress))
+            self._decay_logits()
+            architecture_optimizer.step()
+        self._set_trainable(weights=True)
+        loss = self.training_module.training_step(batch["train"], batch_idx)
+        weight_optimizer.zero_grad()
+        self.manual_backward(loss)
+        weight_optimizer.step()
+        return {"loss": loss.detach(), "loss_a": (loss if loss_a is None else loss_a).detach()}
+
+    def regularization(self, progress: float) -> Tensor:
+        """``sum over levels of rho * regularizer`` at this point of the search (equation 10)."""
+        parameters = self.architecture_parameters
+        scale = rho_scale(progress, self.method.warmup, self.method.ramp)
+        rho = self.method.rho
+        terms = [
+            weight * self.regularizer(log_p, logits, alive)
+            for weight, log_p, logits, alive in zip(
+                (rho.depth, rho.operator, rho.width), parameters.log_probabilities(), parameters.logits(), parameters.alive, strict=True
+            )
+        ]
+        return scale * torch.stack(terms).sum()
+
+    @torch.no_grad()
+    def _decay_logits(self) -> None:
+        for logits, alive in zip(self.arch_parameters(), self.architecture_parameters.alive, strict=True):
+            assert logits.grad is not None
+            logits.grad.add_(logits * alive, alpha=self.method.weight_decay)
+
+    # shrinking
+
+    def on_train_epoch_end(self) -> None:
+        """Advance the learning rate, remove candidates, narrow the modules."""
+        schedulers = self.lr_schedulers()
+        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []:
+            scheduler.step()
+        if self.shrinking is not None and self.discrete_epoch is None:
+            self._shrink(self.shrinking)
+        super().on_train_epoch_end()
+
+    @torch.no_grad()
+    def _shrink(self, shrinking: Shrinking) -> None:
+        parameters = self.architecture_parameters
+        before = Alive(*(mask.clone() for mask in parameters.alive))
+        ratios = parameters.ratios()
+        kept = shrinking.keep(ratios, before)
+        after = kept.cascade(parameters.space)
+        epoch = self.trainer.current_epoch + 1
+        removals = list_removals(parameters.space, before, kept, after, ratios, epoch, shrinking.rule)
+        if removals:
+            self.removals += removals
+            self.apply_alive(after)
+            self._forget_moments(after)
+        if self.method.rescale:
+            parameters.rescale()
+        if after.is_discrete():
+            self.discrete_epoch = epoch
+
+    def apply_alive(self, alive: Alive) -> None:
+        """Adopt the masks and bring modules and the weights' optimiser to their sizes."""
+        self.architecture_parameters.set_alive(alive)
+        optimizers = self.trainer.optimizers if self._trainer is not None else []
+        weights = next((o for o in optimizers if not getattr(o, "is_arch_optimizer", False)), None)
+        shrink_supernet(self.model.stages(), alive, weights)
+        self._weights = []
+
+    def _forget_moments(self, alive: Alive) -> None:
+        optimizer = next(o for o in self.trainer.optimizers if getattr(o, "is_arch_optimizer", False))
+        for logits, mask in zip(self.arch_parameters(), alive, strict=True):
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in optimizer.state.get(logits, {}):
+                    optimizer.state[logits][key].mul_(mask)
+
+    # checkpoints
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the state dict does not hold: removals and the random state, as plain values."""
+        checkpoint["search"] = {
+            "removals": [asdict(removal) for removal in self.removals],
+            "discrete_epoch": self.discrete_epoch,
+            "random_state": torch.get_rng_state(),
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Narrow the modules to the saved shapes, before the state dict is loaded into them."""
+        prefix = "training_module._model.architecture_parameters.alive_"
+        alive = Alive(*(checkpoint["state_dict"][prefix + level] for level in LEVELS))
+        self.architecture_parameters.set_alive(alive)
+        shrink_supernet(self.model.stages(), alive)
+        self._weights = []
+        state = checkpoint["search"]
+        self.removals = [Removal(**removal) for removal in state["removals"]]
+        self.discrete_epoch = state["discrete_epoch"]
+        torch.set_rng_state(state["random_state"].cpu())

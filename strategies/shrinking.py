@@ -1,0 +1,91 @@
+"""Who leaves when: rules that look at the retaining ratios of all candidates and name the ones to remove."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from nas_space.config import SpaceConfig
+from strategies.alive import LEVELS, Alive, candidate_labels
+
+
+@dataclass(frozen=True)
+class Removal:
+    """One candidate that left the space.
+
+    Args:
+        epoch: counted from 1; removals happen at its end.
+        level: ``depth``, ``operator`` or ``width``.
+        label: the choice, as in the space's NNI labels.
+        candidate: what was removed.
+        ratio: its activated weight over the best of its choice, just before.
+        rule: ``threshold``, or ``cascade`` where its layer or operator went away.
+    """
+
+    epoch: int
+    level: str
+    label: str
+    candidate: str
+    ratio: float
+    rule: str
+
+
+class Shrinking(Protocol):
+    """A rule of removal."""
+
+    rule: str
+
+    def keep(self, ratios: Alive, alive: Alive) -> Alive:
+        """Masks of the candidates to keep, before the cascade; at least one in every choice that exists.
+
+        Args:
+            ratios: activated weight over the best of the choice, float, 0 for the dead, same shapes as the masks.
+            alive: the current survivors.
+        """
+        ...
+
+
+class LevelThreshold:
+    """Remove every candidate whose activated weight is at most ``h`` of the best of its choice (SSR paper, equation 11).
+
+    One threshold for all choices of all levels. The best candidate has ratio 1 and always stays.
+
+    Args:
+        h: threshold on the retaining ratio, inclusive.
+    """
+
+    rule = "threshold"
+
+    def __init__(self, h: float = 0.1) -> None:
+        self.h = h
+
+    def keep(self, ratios: Alive, alive: Alive) -> Alive:
+        """See ``Shrinking``."""
+        return alive & Alive(*(ratio > self.h for ratio in ratios))
+
+
+def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
+    """``p / max p`` over the last axis; 0 for dead candidates (equation 11: the normaliser cancels)."""
+    best = log_p.masked_fill(~alive, -float("inf")).amax(-1, keepdim=True)
+    return (log_p - best.clamp(min=-1e30)).exp() * alive
+
+
+def list_removals(space: SpaceConfig, before: Alive, kept: Alive, after: Alive, ratios: Alive, epoch: int, rule: str) -> list[Removal]:
+    """What left between ``before`` and ``after``; candidates that ``kept`` still held went with the cascade."""
+    labels = candidate_labels(space)
+    removals = []
+    for level, old, middle, new, ratio in zip(LEVELS, before, kept, after, ratios, strict=True):
+        if bool((old == new).all()):
+            continue
+        gone, by_cascade, values = (old & ~new).tolist(), (middle & ~new).tolist(), ratio.tolist()
+        for label, candidate, index in labels[level]:
+            if _at(gone, index):
+                reason = "cascade" if _at(by_cascade, index) else rule
+                removals.append(Removal(epoch, level, label, candidate, _at(values, index), reason))
+    return removals
+
+
+def _at(nested: Any, index: tuple[int, ...]) -> Any:
+    for i in index:
+        nested = nested[i]
+    return nested

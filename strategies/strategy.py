@@ -1,0 +1,95 @@
+"""The one-shot strategy: relaxation x regularizer x shrinking on our own super-network, as NNI runs it."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+from nni.nas.evaluator.pytorch import LightningModule
+from nni.nas.nn.pytorch import ModelSpace, Repeat
+from nni.nas.oneshot.pytorch.strategy import OneShotStrategy, no_default_hook
+from nni.nas.space import RawFormatModelSpace
+from torch import nn
+
+from nas_space.space import JointSpace
+from strategies.method import MethodOptions
+from strategies.parameters import ArchitectureParameters
+from strategies.regularizers import Regularizer
+from strategies.relaxation import Relaxation
+from strategies.search_module import SearchModule
+from strategies.shrinking import Shrinking
+from strategies.supernet import MixedStage
+
+
+class DifferentiableStrategy(OneShotStrategy):
+    """A differentiable search of a ``JointSpace``.
+
+    Args:
+        relaxation: logits -> probabilities.
+        regularizer: what pulls the probabilities towards a vertex.
+        shrinking: who leaves when; None for nobody.
+        method: learning rates, weights and schedules.
+        seed: of the initial logits.
+    """
+
+    def __init__(
+        self, relaxation: Relaxation, regularizer: Regularizer, shrinking: Shrinking | None, method: MethodOptions, seed: int = 0
+    ) -> None:
+        super().__init__()
+        method.check()
+        self.relaxation = relaxation
+        self.regularizer = regularizer
+        self.shrinking = shrinking
+        self.method = method
+        self.seed = seed
+
+    def configure_oneshot_module(self, training_module: LightningModule) -> SearchModule:
+        """The bi-level step around the evaluator's module."""
+        return SearchModule(training_module, self.method, self.regularizer, self.shrinking)
+
+    def mutate_model(self, model: ModelSpace) -> ModelSpace:
+        """Attach the architecture parameters and replace both stages by mixed ones, in place.
+
+        Raises:
+            TypeError: the space is no ``JointSpace``.
+        """
+        if not isinstance(model, JointSpace):
+            raise TypeError(f"expected a JointSpace, got {type(model).__name__}")
+        generator = torch.Generator().manual_seed(self.seed)
+        parameters = ArchitectureParameters(model.config, self.relaxation, generator)
+        numbers = {id(stage): number for number, stage in enumerate(model.stages())}
+
+        def mix_stage(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> MixedStage | None:
+            if isinstance(module, Repeat) and id(module) in numbers:
+                return MixedStage(module, numbers[id(module)], parameters)
+            return None
+
+        self.extra_mutation_hooks = [mix_stage]
+        super().mutate_model(model)
+        model.architecture_parameters = parameters
+        model.register_forward_pre_hook(_refresh)
+        return model
+
+    def default_mutation_hooks(self) -> list[Callable[..., Any]]:
+        """NNI's last hook alone: it rejects every mutable that ours have left over."""
+        return [no_default_hook]
+
+    def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> dict[str, Any]:
+        """Both streams of training images: ``train`` for the weights, ``val`` (NNI's name) for the architecture."""
+        return {"train": train_dataloader_fn(), "val": val_dataloader_fn()}
+
+    def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
+        """None: Lightning validates nothing, the validation set reaches a callback only."""
+        return None
+
+    def list_models(self, sort: bool = True, limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
+        """The found network, frozen from a fresh space (this one has become the super-network)."""
+        supernet = self.supernet
+        assert isinstance(supernet, JointSpace)
+        fresh = RawFormatModelSpace(JointSpace(supernet.config, supernet.num_classes), self.model_space.evaluator)
+        yield fresh.freeze(self.oneshot_module.export())
+
+
+def _refresh(space: nn.Module, inputs: tuple[Any, ...]) -> None:
+    parameters = space.architecture_parameters
+    assert isinstance(parameters, ArchitectureParameters)
+    parameters.refresh()

@@ -1,0 +1,214 @@
+"""The super-network: NNI super-net modules that read the architecture parameters and shrink with them.
+
+Three properties make it fast, all exact: all operators with the same pooling share one pooling and one upsampling (both are
+linear); dead operators, channels and layers do not exist; masks and weights are folded into convolution and batch norm where
+their own gradient is not needed.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import torch
+from nni.mutable import LabeledMutable
+from nni.nas.nn.pytorch import LayerChoice, Repeat
+from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nas_space.blocks import FactorizedConv, pad_channels, pool, upsample
+from nas_space.config import SpaceConfig, operator_name
+from nas_space.space import MutableLayer, MutableOperator
+from strategies.alive import Alive
+from strategies.narrowing import Surgery, narrow, resize
+from strategies.parameters import ArchitectureParameters, Row
+
+
+class MixedOperator(nn.Module):
+    """One candidate operator inside a mixture, as wide as its widest surviving width.
+
+    Args:
+        operator: the space's operator, for its channels and dilation.
+        widths: candidate widths, ascending.
+    """
+
+    def __init__(self, operator: MutableOperator, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        dilation = operator.conv3x1.dilation[0]
+        self.widths = widths
+        self.conv = FactorizedConv(operator.channels, widths[-1], widths[-1], dilation)
+        self.masked = [len(widths) > 1, len(widths) > 1]
+
+    def forward(self, x: Tensor, weight: Tensor | None, mask_3x1: Tensor, mask_1x3: Tensor) -> Tensor:
+        """``weight * mask_1x3 * BN(conv1x3(mask_3x1 * ReLU(conv3x1(x))))``, ``(N, C, h, w)`` -> ``(N, widest, h, w)``.
+
+        Args:
+            x: input, already pooled.
+            weight: the operator's weight in the mixture, a scalar; None for 1.
+            mask_3x1: mixed mask of the first convolution's channels ``(C,)``.
+            mask_1x3: mixed mask of the second convolution's channels ``(C,)``.
+        """
+        first, second, bn = self.conv.conv3x1, self.conv.conv1x3, self.conv.bn
+        mask = mask_3x1[: first.out_channels]
+        kernel, bias, after = first.weight, first.bias, None
+        if self.masked[0]:
+            if mask.requires_grad:  # folded into the kernel, the mask's gradient would need the whole weight gradient
+                after = mask
+            else:  # a mask is never negative, so it passes through the ReLU
+                kernel, bias = kernel * mask[:, None, None, None], bias * mask  # type: ignore[operator]
+        y = functional.relu(functional.conv2d(x, kernel, bias, 1, first.padding, first.dilation), inplace=True)
+        if after is not None:
+            y = y * after[:, None, None]
+        y = second(y)
+        scale: Tensor | None = mask_1x3[: second.out_channels] if self.masked[1] else None
+        if weight is not None:
+            scale = weight if scale is None else scale * weight
+        gain, shift = (bn.weight, bn.bias) if scale is None else (bn.weight * scale, bn.bias * scale)
+        return functional.batch_norm(y, bn.running_mean, bn.running_var, gain, shift, bn.training, bn.momentum or 0.0, bn.eps)
+
+    def shrink(self, alive: Tensor, surgery: Surgery) -> None:
+        """Narrow both convolutions to their widest surviving width; ``alive`` is ``(2, widths)``."""
+        first, second = ([width for width, left in zip(self.widths, mask, strict=True) if left] for mask in alive.tolist())
+        narrow(self.conv, max(first), max(second), surgery)
+        self.masked = [len(first) > 1, len(second) > 1]
+
+
+class MixedLayer(nn.Module):
+    """``ReLU(x + sum_o p_o f_o(x))`` over the surviving operators (SSR paper, equations 3 to 5).
+
+    Args:
+        layer: the space's layer.
+        space: the searched space.
+        index: the layer's row in the architecture parameters, counted over all stages.
+        widths: candidate widths of the stage.
+    """
+
+    def __init__(self, layer: MutableLayer, space: SpaceConfig, index: int, widths: tuple[int, ...]) -> None:
+        super().__init__()
+        self.index = index
+        self.order = space.operators
+        self.operators = nn.ModuleDict()
+        for operator in space.operators:
+            name = operator_name(*operator)
+            candidate = layer.op[name] if isinstance(layer.op, LayerChoice) else layer.op
+            self.operators[name] = MixedOperator(cast(MutableOperator, candidate), widths)
+
+    def forward(self, x: Tensor, row: Row) -> Tensor:
+        """``(N, C, H, W)`` -> the same."""
+        total = x
+        for pooling in sorted({pooling for _, pooling in self.order}):
+            branches: dict[int, Tensor] = {}  # sums by channel count, so that padding happens once a count
+            pooled: Tensor | None = None
+            for o, (dilation, factor) in enumerate(self.order):
+                name = operator_name(dilation, factor)
+                if factor != pooling or name not in self.operators:
+                    continue
+                pooled = pool(x, pooling) if pooled is None else pooled
+                weight = row.operator[o] if len(self.operators) > 1 else None
+                y = self.operators[name](pooled, weight, row.mask_3x1[o], row.mask_1x3[o])
+                branches[y.shape[1]] = branches[y.shape[1]] + y if y.shape[1] in branches else y
+            if branches:
+                widest = max(branches)
+                mixture = _sum(pad_channels(y, widest) for y in branches.values())
+                if pooling > 1:
+                    mixture = upsample(mixture, (x.shape[-2], x.shape[-1]))
+                total = total + pad_channels(mixture, x.shape[1])
+        return functional.relu(total, inplace=True)
+
+    def shrink(self, operators: Tensor, widths: Tensor, surgery: Surgery) -> None:
+        """Delete dead operators, narrow the others; masks ``(operators,)`` and ``(operators, 2, widths)``."""
+        for o, operator in enumerate(self.order):
+            name = operator_name(*operator)
+            if name not in self.operators:
+                continue
+            mixed = cast(MixedOperator, self.operators[name])
+            if bool(operators[o]):
+                mixed.shrink(widths[o], surgery)
+            else:
+                surgery.delete(mixed)
+                del self.operators[name]
+
+
+class MixedStage(BaseSuperNetModule):
+    """A chain of mixed layers whose output is the weighted sum over the surviving depths (SSR paper, equation 2).
+
+    Args:
+        stage: the space's stage, not yet mutated.
+        number: 0 for the stage at 1/4, 1 for that at 1/8 resolution.
+        parameters: the architecture parameters of the whole space.
+    """
+
+    def __init__(self, stage: Repeat, number: int, parameters: ArchitectureParameters) -> None:
+        super().__init__()
+        space = parameters.space
+        self.number = number
+        self.depths = space.depth_candidates[number]
+        self._mutables_of_stage = list(stage.simplify().values())
+        # Held outside of nn.Module's registry: the parameters belong to the space, not to each of its stages.
+        object.__setattr__(self, "parameters_of_space", parameters)
+        start = sum(space.layers[:number])
+        widths = space.width_candidates(number)
+        self.layers = nn.ModuleList(MixedLayer(cast(MutableLayer, layer), space, start + i, widths) for i, layer in enumerate(stage.blocks))
+        self.alive_depths = list(self.depths)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(N, C, H, W)`` -> the same."""
+        parameters: ArchitectureParameters = self.parameters_of_space
+        weights = dict(zip(self.depths, parameters.depth_weights(self.number), strict=False))
+        outputs = []
+        for position, layer in enumerate(self.layers, start=1):
+            x = layer(x, parameters.row(layer.index))  # type: ignore[arg-type]
+            if len(self.alive_depths) > 1 and position in self.alive_depths:
+                outputs.append(weights[position] * x)
+        return _sum(outputs) if outputs else x
+
+    def shrink(self, alive: Alive, surgery: Surgery) -> None:
+        """Drop the layers past the deepest surviving depth, dead operators and channels."""
+        self.alive_depths = [depth for depth, left in zip(self.depths, alive.depth[self.number].tolist(), strict=False) if left]
+        for layer in list(self.layers)[self.alive_depths[-1] :]:
+            surgery.delete(layer)
+        del self.layers[self.alive_depths[-1] :]
+        for layer in self.layers:
+            layer.shrink(alive.operator[layer.index], alive.width[layer.index], surgery)  # type: ignore[operator, index]
+
+    # NNI's super-net interface: sampling does nothing, labels come from the space.
+
+    def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """Nothing is sampled in a differentiable search."""
+        return {}
+
+    def export(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """The labels of this stage in the most probable network."""
+        sample = self.parameters_of_space.architecture().to_sample()
+        return {label: value for label, value in sample.items() if label.startswith(f"stage{self.number + 1}/")}
+
+    def export_probs(self, memo: dict[str, Any]) -> dict[str, Any]:
+        """``{label: {candidate: probability}}`` of this stage."""
+        table = self.parameters_of_space.labelled_probabilities()
+        return {label: p for label, p in table.items() if label.startswith(f"stage{self.number + 1}/")}
+
+    def leaf_mutables(self, is_leaf: Any) -> Iterable[LabeledMutable]:
+        """The mutables that the stage had before it was mutated, so that ``simplify`` still tells the space."""
+        return iter(self._mutables_of_stage)
+
+
+def _sum(terms: Iterable[Tensor]) -> Tensor:
+    iterator: Iterator[Tensor] = iter(terms)
+    total = next(iterator)
+    for term in iterator:
+        total = total + term
+    return total
+
+
+def shrink_supernet(stages: Iterable[nn.Module], alive: Alive, optimizer: torch.optim.Optimizer | None = None) -> None:
+    """Bring the modules (and their optimiser's state) to the sizes that ``alive`` describes.
+
+    Args:
+        stages: the mixed stages of the super-network.
+        alive: the survivors, after the cascade.
+        optimizer: Adam of the weights; parameters are swapped in its groups by position and moments are sliced.
+    """
+    surgery = Surgery()
+    for stage in stages:
+        stage.shrink(alive, surgery)  # type: ignore[operator]
+    if optimizer is not None:
+        resize(optimizer, surgery)

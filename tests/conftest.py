@@ -1,0 +1,36 @@
+"""Small fixtures for all tests."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def repeatable(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test starts from the same random state and runs on one thread."""
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(1234)
+    yield
+
+
+@pytest.fixture
+def tiny() -> Callable[..., Any]:
+    """A space for tests: few channels, stages with different numbers of depths; ``tiny(search, **changes)``."""
+    from nas_space.config import DIMENSIONS, SpaceConfig
+
+    def make(search: tuple[str, ...] = DIMENSIONS, **changes: Any) -> SpaceConfig:
+        values: dict[str, Any] = {
+            "stem": 4,
+            "widths": (8, 12),
+            "depths": ((1, 2, 3), (1, 3)),
+            "dilations": (1, 2, 4),
+            "poolings": (1, 2),
+            "span": 4,
+            "step": 2,
+        }
+        return SpaceConfig(**{**values, **changes}, search=search)
+
+    return make

@@ -1,0 +1,297 @@
+"""The command line: where values come from, and how every failure is told."""
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from experiments import cli, commands
+from experiments.cli import main
+
+ROOT = Path(__file__).parents[2]
+
+COMMAND = '''"""Try the command line.
+
+More about it.
+"""
+from dataclasses import asdict, dataclass, field
+
+from experiments.quantity import Quantity
+from nas_space.errors import InputError
+
+
+@dataclass
+class Constraint:
+    """Bounds.
+
+    Args:
+        macs: most multiply-accumulates,
+            of one image.
+        params: most parameters.
+    """
+
+    macs: Quantity | None = None
+    params: Quantity | None = None
+
+
+@dataclass
+class Data:
+    """Data.
+
+    Args:
+        name: which ``data`` set.
+        root: its folder.
+    """
+
+    name: str = "streets"
+    root: str | None = "here"
+
+
+@dataclass
+class Space:
+    """Space."""
+
+    preset: str = "compact"
+    search: list[str] = field(default_factory=lambda: ["depth", "width"])
+    depths: list[list[int]] | None = None
+
+
+@dataclass
+class Options:
+    """Options.
+
+    Args:
+        epochs: how long.
+    """
+
+    data: Data = field(default_factory=Data)
+    space: Space = field(default_factory=lambda: Space(preset="paper"))
+    constraint: Constraint = field(default_factory=Constraint)
+    epochs: int = 20
+    lr: float = 0.01
+    fail: str | None = None
+
+
+def run(options):
+    print("for people")
+    if options.fail:
+        exec(options.fail)
+    return asdict(options)
+'''
+
+DEFAULTS = {
+    "data": {"name": "streets", "root": "here"},
+    "space": {"preset": "paper", "search": ["depth", "width"], "depths": None},
+    "constraint": {"macs": None, "params": None},
+    "epochs": 20,
+    "lr": 0.01,
+    "fail": None,
+}
+
+
+@pytest.fixture(autouse=True)
+def trial_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command ``try`` beside the real ones, in a folder of its own."""
+    (tmp_path / "try_command.py").write_text(COMMAND)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "try_command", raising=False)
+    monkeypatch.setitem(commands.COMMANDS, "try", "try_command")
+    monkeypatch.delenv(cli.DEBUG, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def changed(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, object]:
+    """The options that differ from the defaults, by dotted key, as the command saw them."""
+    assert main(["try", *arguments, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "" and captured.out.startswith("for people\n")
+    result = json.loads(captured.out.splitlines()[-1])
+
+    def flat(options: dict[str, object], prefix: str = "") -> dict[str, object]:
+        items: dict[str, object] = {}
+        for key, value in options.items():
+            items.update(flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
+        return items
+
+    defaults = flat(DEFAULTS)
+    return {key: value for key, value in flat(result).items() if value != defaults[key]}
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one line of a refusal."""
+    assert main(["try", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and captured.err.startswith("ssr-nas try: error: ")
+    return captured.err.removeprefix("ssr-nas try: error: ").strip()
+
+
+def test_defaults_come_from_the_dataclass(capsys: pytest.CaptureFixture[str]) -> None:
+    assert changed(capsys) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--epochs", "3"], {"epochs": 3}),
+        (["--epochs=3", "--epochs=4"], {"epochs": 4}),
+        (["--lr", "1e-3"], {"lr": 1e-3}),
+        (["--lr", "-1"], {"lr": -1.0}),
+        (["--data.name", "1e3"], {"data.name": "1e3"}),
+        (["--data.root", "null"], {"data.root": None}),
+        (["--preset", "compact"], {"space.preset": "compact"}),
+        (["--space.search", "dilation,width"], {"space.search": ["dilation", "width"]}),
+        (["--space.search", "[dilation, width]"], {"space.search": ["dilation", "width"]}),
+        (["--space.search", "depth"], {"space.search": ["depth"]}),
+        (["--space.search="], {"space.search": []}),
+        (["--space.depths", "[[1, 2], [3]]"], {"space.depths": [[1, 2], [3]]}),
+        (["--constraint.macs", "7.8G", "--constraint.params", "900K"], {"constraint.macs": 7.8e9, "constraint.params": 9e5}),
+    ],
+)
+def test_values_on_the_command_line(arguments: list[str], expected: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+    assert changed(capsys, *arguments) == expected
+
+
+def test_yaml_files_in_order_and_then_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.yml").write_text("epochs: 1\nlr: 1e-4\nspace:\n  search: dilation,width\n  depths: [[1], [2, 3]]\ndata:\n")
+    Path("b.yml").write_text("epochs: 2\ndata: {root: null, name: '12'}\nconstraint.macs: 2M\n")
+    from_files = {"lr": 1e-4, "space.search": ["dilation", "width"], "space.depths": [[1], [2, 3]], "data.root": None, "data.name": "12"}
+    expected = {**from_files, "constraint.macs": 2e6}
+    assert changed(capsys, "--config", "a.yml", "--config=b.yml") == {**expected, "epochs": 2}
+    assert changed(capsys, "--epochs", "3", "--config", "a.yml", "--config", "b.yml") == {**expected, "epochs": 3}
+
+
+def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("config.yml").write_text(json.dumps(DEFAULTS | {"epochs": 7}))
+    assert changed(capsys, "--config", "config.yml") == {"epochs": 7}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--epoch", "3"], "--epoch: unknown key; did you mean --epochs?"),
+        (["--name=x"], "--name: unknown key; did you mean --data.name?"),
+        (["--zzz", "x"], "--zzz: unknown key; --help lists the keys"),
+        (["--data", "x"], "--data: is a group; give its keys, such as --data.name"),
+        (["--epochs"], "--epochs: a value is missing"),
+        (["--epochs", "--lr", "1"], "--epochs: a value is missing"),
+        (["--epochs", "2.5"], "--epochs: expected a whole number, got 2.5"),
+        (["--lr", "fast"], "--lr: expected a number, got fast"),
+        (["--constraint.macs", "7.8X"], "--constraint.macs: expected a positive number such as 900K, 0.9M or 7.8G or null, got 7.8X"),
+        (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got [1,2]"),
+        (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
+        (["--config", "."], "--config .: cannot be read (IsADirectoryError); give a YAML file"),
+        (["surplus"], "unrecognized arguments: surplus"),
+    ],
+)
+def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refused(capsys, *arguments) == message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("epoch: 3", "bad.yml: epoch: unknown key; did you mean epochs?"),
+        ("data: {nam: x}", "bad.yml: data.nam: unknown key; did you mean data.name?"),
+        ("data: streets", "bad.yml: data: is a group; give its keys, such as data.name"),
+        ("json: true", "bad.yml: json: unknown key; --help lists the keys"),
+        ("epochs: many", "bad.yml: epochs: expected a whole number, got many"),
+        ("epochs: null", "bad.yml: epochs: expected a whole number, got null"),
+        ("data: {name: [a, b]}", "bad.yml: data.name: expected text, got [\"a\", \"b\"]"),
+        ("[1, 2]", "bad.yml: expected keys and values, such as epochs: 20"),
+        ("a: [", "bad.yml: not valid YAML"),
+        ("!!python/object/apply:os.getcwd []", "bad.yml: not valid YAML"),
+    ],
+)
+def test_mistakes_in_a_file_name_the_file(content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("bad.yml").write_text(content)
+    assert refused(capsys, "--config", "bad.yml").startswith(message)
+
+
+def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["try", "--help"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for part in ("usage: ssr-nas try", "Try the command line.", "--data.name", "which data set.", "of one image.", "short: --preset"):
+        assert part in text
+    assert "default: paper" in text
+    assert "+" not in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_overview(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for name in commands.COMMANDS:
+        assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in lines)
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("ssr-nas 0.")
+
+
+def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serach"]) == 2
+    assert capsys.readouterr().err == "ssr-nas: error: serach: unknown command; did you mean search?\n"
+
+
+@pytest.mark.parametrize(
+    ("statement", "code", "message"),
+    [
+        ("raise InputError('the root: is missing;\\n give another')", 2, "error: the root: is missing; give another"),
+        ("1 / 0", 1, "error: ZeroDivisionError: division by zero (set SSR_NAS_DEBUG=1 for the traceback)"),
+        (f"raise OSError({errno.ENOSPC}, 'No space', 'x.ckpt')", 2, "error: the disk is full while writing x.ckpt; make room, or "),
+        ("raise KeyboardInterrupt", 130, "interrupted; "),
+        ("raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')", 130, "interrupted; go on with: ssr-nas search --resume"),
+        ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
+        ("raise PermissionError(13, 'Permission denied', 'x')", 1, "error: PermissionError: "),
+    ],
+)
+def test_failures_are_one_line(statement: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["try", "--fail", statement]) == code
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith(f"ssr-nas try: {message}")
+
+
+def test_traceback_on_demand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv(cli.DEBUG, "1")
+    assert main(["try", "--fail", "1 / 0"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def ssr_nas(arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command in a shell, as a user starts it."""
+    command = f"{sys.executable} -m experiments.cli {arguments}"
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("reader", ["true", "head -n 1"])
+def test_reader_that_goes_away_is_harmless(reader: str) -> None:
+    result = ssr_nas(f"space --json | {reader}; exit ${{PIPESTATUS[0]}}")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_full_disk_under_standard_output() -> None:
+    result = ssr_nas("space > /dev/full")
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[0].startswith("ssr-nas space: error: the disk is full")
+
+
+def test_closed_standard_output_is_harmless() -> None:
+    assert ssr_nas("space >&-").returncode == 0
+
+
+def test_output_survives_a_narrow_encoding() -> None:
+    assert ssr_nas("space", PYTHONIOENCODING="ascii").returncode == 0

@@ -1,0 +1,156 @@
+"""Relaxations: who sums to one, who gets no gradient, and that nothing overflows."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from strategies.relaxation import GumbelSoftmax, IndependentSigmoids, Relaxation, SigmoidNormalised, Softmax
+
+NORMALISED = [SigmoidNormalised(), Softmax(), GumbelSoftmax(0.5)]
+ALL = [*NORMALISED, IndependentSigmoids()]
+IDS = ["sigmoid", "softmax", "gumbel", "independent"]
+
+
+def case(scale: float = 2.0) -> tuple[Tensor, Tensor]:
+    """Logits and masks ``(5, 6)``: choices with 6, 3, 2, 1 and no survivors."""
+    logits = scale * torch.randn(5, 6)
+    alive = torch.zeros(5, 6, dtype=torch.bool)
+    for row, living in enumerate(((0, 1, 2, 3, 4, 5), (0, 2, 5), (1, 4), (3,), ())):
+        alive[row, list(living)] = True
+    return logits, alive
+
+
+@pytest.mark.parametrize("scale", [0.0, 1.0, 100.0])
+@pytest.mark.parametrize("relaxation", NORMALISED, ids=IDS[:3])
+def test_survivors_sum_to_one_and_the_dead_have_nothing(relaxation: Relaxation, scale: float) -> None:
+    logits, alive = case(scale)
+    for p in (relaxation.weights(logits, alive), relaxation.log_probabilities(logits, alive).exp() * alive):
+        assert torch.isfinite(p).all() and (p >= 0).all()
+        assert (p[~alive] == 0).all()
+        torch.testing.assert_close(p.sum(-1), torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+@pytest.mark.parametrize("relaxation", ALL, ids=IDS)
+def test_no_gradient_reaches_the_dead(relaxation: Relaxation, scale: float) -> None:
+    logits, alive = case(scale)
+    logits.requires_grad_()
+    coefficients = torch.randn(5, 6)
+    (relaxation.weights(logits, alive) * coefficients).sum().backward()
+    log_p = relaxation.log_probabilities(logits, alive)
+    (log_p * coefficients).masked_fill(~alive, 0.0).sum().backward()
+    assert logits.grad is not None and torch.isfinite(logits.grad).all()
+    assert (logits.grad[~alive] == 0).all()
+    if scale == 1.0:
+        assert (logits.grad[:3][alive[:3]] != 0).all()
+
+
+@pytest.mark.parametrize("relaxation", ALL, ids=IDS)
+def test_dead_logits_have_no_influence(relaxation: Relaxation) -> None:
+    logits, alive = case()
+    changed = torch.where(alive, logits, torch.tensor(50.0))
+    for function in (relaxation.weights, relaxation.log_probabilities):
+        torch.manual_seed(0)
+        before = function(logits, alive)
+        torch.manual_seed(0)
+        after = function(changed, alive)
+        torch.testing.assert_close(before[alive], after[alive], rtol=0, atol=0)
+
+
+def test_sigmoid_normalised_by_its_equation() -> None:
+    logits, alive = (x.double() if x.dtype.is_floating_point else x for x in case())
+    p = SigmoidNormalised().weights(logits, alive)
+    for row in range(5):
+        sigmoids = [float(alive[row, k]) / (1 + math.exp(-float(logits[row, k]))) for k in range(6)]
+        for k in range(6):
+            assert float(p[row, k]) == pytest.approx(sigmoids[k] / max(sum(sigmoids), 1e-9), abs=1e-12)
+
+
+def test_softmax_by_its_equation() -> None:
+    logits, alive = case()
+    for row in range(4):
+        expected = logits[row, alive[row]].softmax(-1)
+        torch.testing.assert_close(Softmax().weights(logits, alive)[row, alive[row]], expected)
+
+
+def test_independent_sigmoids_do_not_compete() -> None:
+    logits, alive = case()
+    torch.testing.assert_close(IndependentSigmoids().weights(logits, alive), logits.sigmoid() * alive)
+
+
+@pytest.mark.parametrize("relaxation", [SigmoidNormalised(), Softmax()], ids=IDS[:2])
+@pytest.mark.parametrize("values", [[100.0, -100.0], [-100.0, -101.0], [100.0, 101.0], [-100.0, -100.0, -100.0]], ids=str)
+def test_logits_of_a_hundred_are_harmless(relaxation: Relaxation, values: list[float]) -> None:
+    logits = torch.tensor(values, requires_grad=True)
+    alive = torch.ones(len(values), dtype=torch.bool)
+    log_p = relaxation.log_probabilities(logits, alive)
+    log_p.sum().backward()
+    assert torch.isfinite(log_p).all() and logits.grad is not None and torch.isfinite(logits.grad).all()
+    score = [-math.log1p(math.exp(-v)) if isinstance(relaxation, SigmoidNormalised) else v for v in values]
+    largest = max(score)
+    total = largest + math.log(sum(math.exp(s - largest) for s in score))
+    assert log_p.tolist() == pytest.approx([s - total for s in score], rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("values", [[2.0, 1.0, -3.0], [9.0, 8.9], [-7.0, -7.5, -30.0], [0.0, 0.0], [100.0, 99.0, -50.0], [40.0]], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_rescaling_moves_no_probability(values: list[float], dtype: torch.dtype) -> None:
+    relaxation = SigmoidNormalised()
+    logits = torch.tensor([[*values, 5.0]], dtype=dtype)  # the last is dead
+    alive = torch.tensor([[True] * len(values) + [False]])
+    moved = relaxation.rescale(logits, alive)
+    before, after = (relaxation.weights(a, alive) for a in (logits, moved))
+    torch.testing.assert_close(after, before, rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(after / after.max(), before / before.max(), rtol=1e-6, atol=1e-9)
+    assert float(moved.sigmoid()[alive].max()) == pytest.approx(0.5, abs=1e-6)
+    assert moved[0, -1] == 5.0
+    torch.testing.assert_close(relaxation.rescale(moved, alive), moved, rtol=1e-5, atol=1e-6)
+
+
+def test_rescaling_brings_the_gradient_back() -> None:
+    alive = torch.ones(2, dtype=torch.bool)
+    slopes = []
+    for logits in (torch.tensor([9.0, 8.0]), SigmoidNormalised().rescale(torch.tensor([9.0, 8.0]), alive)):
+        logits.requires_grad_()
+        SigmoidNormalised().weights(logits, alive)[0].backward()
+        assert logits.grad is not None
+        slopes.append(float(logits.grad[0]))
+    assert slopes[0] < 1e-3 and slopes[1] > 0.1
+
+
+def test_rescaling_an_empty_choice_is_harmless() -> None:
+    logits, alive = case()
+    moved = SigmoidNormalised().rescale(logits, alive)
+    assert torch.isfinite(moved).all() and torch.equal(moved[~alive], logits[~alive])
+
+
+@pytest.mark.parametrize("relaxation", [Softmax(), GumbelSoftmax(), IndependentSigmoids()], ids=IDS[1:])
+def test_others_have_nothing_to_rescale(relaxation: Relaxation) -> None:
+    logits, alive = case()
+    assert torch.equal(relaxation.rescale(logits, alive), logits)
+
+
+def test_gumbel_samples_have_the_probabilities() -> None:
+    """At a low temperature the largest weight is the sampled candidate, drawn with probability p."""
+    logits = torch.tensor([1.0, 0.0, -1.0, 3.0]).expand(20_000, 4)
+    alive = torch.tensor([True, True, True, False]).expand_as(logits)
+    winners = GumbelSoftmax(0.1).weights(logits, alive).argmax(-1)
+    shares = torch.bincount(winners, minlength=4) / len(winners)
+    torch.testing.assert_close(shares, Softmax().weights(logits, alive)[0], rtol=0, atol=0.015)
+
+
+def test_gumbel_sharpens_with_the_temperature() -> None:
+    logits, alive = torch.zeros(2000, 4), torch.ones(2000, 4, dtype=torch.bool)
+    means = [float(GumbelSoftmax(tau).weights(logits, alive).amax(-1).mean()) for tau in (10.0, 1.0, 0.03)]
+    assert means == sorted(means) and means[0] < 0.35 and means[2] > 0.95
+
+
+def test_gumbel_follows_the_global_generator() -> None:
+    logits, alive = case()
+    torch.manual_seed(5)
+    first = GumbelSoftmax().weights(logits, alive)
+    second = GumbelSoftmax().weights(logits, alive)
+    torch.manual_seed(5)
+    assert torch.equal(GumbelSoftmax().weights(logits, alive), first) and not torch.equal(first, second)
