@@ -31,6 +31,7 @@ class DataOptions:
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
+        shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 
     name: str = "streets"
@@ -38,6 +39,7 @@ class DataOptions:
     size: str = "96x128"
     limit: int | None = None
     batch: int = 8
+    shuffle_labels: bool = False
 
 
 @dataclass

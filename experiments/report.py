@@ -84,6 +84,9 @@ def write_report(run: Path) -> Path:
         "miou": miou_figure(metrics, discrete, search["miou"]["derived"]),
     }
     images = {name: png(figure) for name, figure in figures.items()}
+    pictures = run / "figures" / "validation.png"
+    if pictures.is_file():
+        images["validation"] = pictures.read_bytes()
     config = run / CONFIG
     page = _page(search, architecture, images, config.read_text(encoding="utf-8") if config.is_file() else "")
     (run / "figures").mkdir(exist_ok=True)
@@ -126,7 +129,7 @@ def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Ma
         facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(search)),
         architecture_image=_image("architecture", images),
         layers=_layers(architecture),
-        search_images="\n".join(_image(name, images) for name in ("entropy", "alive", "miou")),
+        search_images="\n".join(_image(name, images) for name in ("entropy", "alive", "miou", "validation") if name in images),
         removals=_removals(search["removals"]),
         config=escape(config or "not kept"),
         versions=escape(", ".join(f"{name} {version}" for name, version in versions.items())),

@@ -120,7 +120,7 @@ def retrain(architecture: Architecture, options: RetrainOptions, data: Segmentat
     module = SegmentationModule(options.train, options.epochs, class_weights(downsample_labels(train.labels), classes).cpu())
     module.set_model(network)
     stream = BatchStream(train, options.data.batch, options.seed, WEIGHTS)
-    monitor = RetrainMonitor(stream, val_stream(val, options.data.batch), classes, run, every=max(1, options.epochs // 10))
+    monitor = RetrainMonitor(stream, val_stream(val, options.data.batch, label_stride=1), classes, run, every=max(1, options.epochs // 10))
 
     def figures() -> dict[str, str]:
         return {"mIoU": f"{100 * monitor.rows[-1]['miou']:.1f}"} if monitor.rows else {}
@@ -129,7 +129,6 @@ def retrain(architecture: Architecture, options: RetrainOptions, data: Segmentat
     trainer.fit(module, stream)
     scores, size = monitor.scores, parse_size(options.data.size)
     assert scores is not None
-    cells = tuple(-(-side // 8) for side in size)
     summary = {
         "seed": options.seed,
         "dataset": data.name,
@@ -138,7 +137,7 @@ def retrain(architecture: Architecture, options: RetrainOptions, data: Segmentat
         "per_class": dict(zip(data.classes, scores.per_class, strict=True)),
         "pixel_accuracy": scores.pixel_accuracy,
         "loss": scores.loss,
-        "resolution": f"{cells[0]}x{cells[1]}",
+        "resolution": options.data.size,
         "cost": {**asdict(cost(architecture, size, classes)), "size": options.data.size},
         "peak_memory_mb": peak_memory_mb(device),
         "versions": versions(),

@@ -18,6 +18,8 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.environment import device_name, peak_memory_mb, versions
+from experiments.figures import png
+from experiments.gallery import validation_figure
 from experiments.runs import write_atomic, write_json, write_metrics
 from experiments.training.evaluation import largest_difference
 from experiments.training.module import SegmentationModule
@@ -196,6 +198,8 @@ class Search:
             "device": device_name(self.device),
         }
         write_metrics(self.run, rows)
+        (self.run / "figures").mkdir(exist_ok=True)
+        write_atomic(self.run / "figures" / "validation.png", png(validation_figure(derived, self.validation.split, self.data)))
         write_atomic(self.run / "architecture.json", architecture.to_json())
         write_json(self.run / "search.json", summary)
         return summary
@@ -218,7 +222,7 @@ def run_experiment(space: JointSpace, evaluator: Lightning, strategy: Differenti
     Returns:
         The sample of the found network.
     """
-    logging.getLogger("nni").setLevel(logging.ERROR)
+    logging.getLogger("nni").setLevel(logging.CRITICAL)  # an exception says it all, in our own line
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder:
         experiment = NasExperiment(space, evaluator, strategy)
         experiment.config.experiment_working_directory = folder  # NNI's own state; ours is the run's folder

@@ -14,7 +14,7 @@ class DARTS(DifferentiableStrategy):
     """First-order DARTS on the joint space.
 
     Args:
-        method: learning rates and schedules; ``rho``, ``h``, ``ramp`` and ``rescale`` have no effect.
+        method: learning rates and schedules; ``rho``, ``h``, ``explore`` and ``rescale`` have no effect.
         seed: of the initial logits.
     """
 

@@ -24,26 +24,29 @@ class Rho:
 class MethodOptions:
     """How the architecture is searched.
 
+    The defaults suit short searches (tens of epochs); ``experiments/configs/paper.yml`` holds the SSR paper's.
+
     Args:
         rho: weight of the regularizer for each level.
         lr: Adam's learning rate for the architecture parameters.
         weight_decay: Adam's L2 coefficient for the architecture parameters.
         h: candidates at or below this share of the best of their choice are removed, once an epoch.
-        warmup: part of the search, in [0, 1), in which only the weights are trained.
-        ramp: part of the search over which rho rises linearly from 0 after the warm-up; 0 for at once (the paper).
+        warmup: part of the search, in [0, 1), in which only the weights are trained (the paper: 0).
+        explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is 0), so
+            that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
         rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, probabilities
-            untouched, so that ties do not saturate; false is the paper's plain behaviour.
+            untouched, so that ties do not saturate (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
             levels see the whole set, independently shuffled.
     """
 
     rho: Rho = field(default_factory=Rho)
-    lr: float = 0.002
-    weight_decay: float = 0.001
+    lr: float = 0.02
+    weight_decay: float = 0.0
     h: float = 0.1
-    warmup: float = 0.0
-    ramp: float = 0.0
-    rescale: bool = False
+    warmup: float = 0.2
+    explore: float = 0.3
+    rescale: bool = True
     arch_split: float | None = None
 
     def check(self) -> None:
@@ -57,7 +60,7 @@ class MethodOptions:
             "weight_decay": (self.weight_decay, 0.0, None),
             "h": (self.h, 0.0, 1.0),
             "warmup": (self.warmup, 0.0, 1.0),
-            "ramp": (self.ramp, 0.0, 1.0),
+            "explore": (self.explore, 0.0, 1.0),
             "rho.depth": (self.rho.depth, 0.0, None),
             "rho.operator": (self.rho.operator, 0.0, None),
             "rho.width": (self.rho.width, 0.0, None),

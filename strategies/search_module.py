@@ -92,13 +92,13 @@ class SearchModule(BaseOneShotLightningModule):
 
         Args:
             batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training images).
-            batch_idx: not used.
+            batch_idx: number of the batch in its epoch.
 
         Returns:
             ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step).
         """
         weight_optimizer, architecture_optimizer = self.optimizers()
-        progress = self.trainer.current_epoch / (self.trainer.max_epochs or 1)
+        progress = (self.trainer.current_epoch + batch_idx / self.trainer.num_training_batches) / (self.trainer.max_epochs or 1)
         loss_a: Tensor | None = None
         if self.discrete_epoch is None and progress >= self.method.warmup:
             self._set_trainable(weights=False)
@@ -117,7 +117,7 @@ class SearchModule(BaseOneShotLightningModule):
     def regularization(self, progress: float) -> Tensor:
         """``sum over levels of rho * regularizer`` at this point of the search (equation 10)."""
         parameters = self.architecture_parameters
-        scale = rho_scale(progress, self.method.warmup, self.method.ramp)
+        scale = rho_scale(progress, self.method.warmup, self.method.explore)
         rho = self.method.rho
         terms = [
             weight * self.regularizer(log_p, logits, alive)

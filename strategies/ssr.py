@@ -5,8 +5,8 @@ Sigmoid-normalised probabilities (equation N of the specification), the loss ``s
 (equation 11), with all that depends on them. The search is over when every choice has one survivor, and the super-network
 then is the found network: there is no discretization gap.
 
-Differs from the paper: shrinking once an epoch instead of after every step (cheaper, no synchronisation). Options beyond the
-paper: ``method.warmup``, ``method.ramp`` and ``method.rescale``; all off gives the paper's plain behaviour.
+Differs from the paper: shrinking once an epoch instead of after every step (cheaper, no synchronisation). Beyond the paper, and
+on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``; all off gives the paper's plain behaviour.
 """
 
 from strategies.method import MethodOptions

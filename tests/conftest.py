@@ -6,8 +6,13 @@ from typing import Any
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """NNI asks the system whether its port is free and leaves the socket to the garbage collector."""
+    config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+
+
 @pytest.fixture(autouse=True)
-def repeatable(request: pytest.FixtureRequest) -> Iterator[None]:
+def repeatable() -> Iterator[None]:
     """Every test starts from the same random state and runs on one thread."""
     import torch
 

@@ -29,6 +29,7 @@ class Options(SearchOptions):
         seeds: one search a strategy and seed.
         references: networks to retrain beside the found ones, any of baseline1 and baseline2.
         random: how many random networks of the space to retrain beside them.
+        control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true ones.
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
         workers: runs at a time; they share the cores.
@@ -39,6 +40,7 @@ class Options(SearchOptions):
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     references: list[str] = field(default_factory=lambda: ["baseline1"])
     random: int = 5
+    control: bool = False
     retrain_epochs: int = 30
     retrain_seeds: int = 1
     workers: int = 1
@@ -54,16 +56,29 @@ def run(options: Options) -> dict[str, Any]:
     _check(options)
     folder = Path(options.out)
     _open(folder, options)
-    searches = [(name, seed) for name in options.strategies for seed in options.seeds]
-    errors = run_jobs([_search_job(folder, options, *search) for search in searches], options.workers, "searches")
+    searches = _planned(options)
+    _run([_search_job(folder, name, own) for name, own in searches.items()], options.workers, "searches")
+    networks = _networks(folder, options, list(searches))
+    if options.retrain_epochs:
+        jobs = [_retrain_job(folder, options, name, path, seed) for name, path in networks.items() for seed in range(options.retrain_seeds)]
+        _run(jobs, options.workers, "retrainings")
+    return _summarise(folder, options, list(searches), networks)
+
+
+def _run(jobs: list[Job], workers: int, title: str) -> None:
+    errors = run_jobs(jobs, workers, title)
     if errors:
         raise RuntimeError("; ".join(errors))
-    networks = _networks(folder, options, searches)
-    jobs = [_retrain_job(folder, options, name, path, seed) for name, path in networks.items() for seed in range(options.retrain_seeds)]
-    errors = run_jobs(jobs if options.retrain_epochs else [], options.workers, "retrainings")
-    if errors:
-        raise RuntimeError("; ".join(errors))
-    return _summarise(folder, options, searches, networks)
+
+
+def _planned(options: Options) -> dict[str, SearchOptions]:
+    """The searches by name, ``<strategy>-<seed>``; the controls are called ``shuffled-<seed>``."""
+    own = _search_options(options)
+    planned = {f"{name}-{seed}": replace(own, strategy=name, seed=seed) for name in options.strategies for seed in options.seeds}
+    if options.control:
+        data = replace(own.data, shuffle_labels=True)
+        planned |= {f"shuffled-{seed}": replace(own, strategy=options.strategies[0], seed=seed, data=data) for seed in options.seeds}
+    return planned
 
 
 def _check(options: Options) -> None:
@@ -85,7 +100,7 @@ def _search_options(options: Options) -> SearchOptions:
 
 def _open(folder: Path, options: Options) -> None:
     """Make the folder, or make sure that its runs were made with the same options."""
-    free = {"strategies", "seeds", "references", "random", "retrain_seeds", "workers", "out", "strategy", "seed"}
+    free = {"strategies", "seeds", "references", "random", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
     if folder.is_dir() and any(folder.iterdir()):
         before, now = read_config(folder), plain(asdict(options))
         changed = [key for key in now if key not in free and before.get(key) != now[key]]
@@ -95,20 +110,19 @@ def _open(folder: Path, options: Options) -> None:
     write_config(folder, options)
 
 
-def _search_job(folder: Path, options: Options, strategy: str, seed: int) -> Job:
-    run = folder / "search" / f"{strategy}-{seed}"
+def _search_job(folder: Path, name: str, options: SearchOptions) -> Job:
+    run = folder / "search" / name
     if (run / "config.yml").is_file():
         return Job(("search", "--resume", str(run)), run / "search.json")
-    config = folder / "configs" / f"{strategy}-{seed}.yml"
+    config = folder / "configs" / f"{name}.yml"
     config.parent.mkdir(exist_ok=True)
-    own = replace(_search_options(options), strategy=strategy, seed=seed)
-    write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
+    write_atomic(config, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
     return Job(("search", "--config", str(config), "--out", str(run)), run / "search.json")
 
 
-def _networks(folder: Path, options: Options, searches: list[tuple[str, int]]) -> dict[str, Path]:
+def _networks(folder: Path, options: Options, searches: list[str]) -> dict[str, Path]:
     """Architecture files of all networks to retrain, by name."""
-    networks = {f"{name}-{seed}": folder / "search" / f"{name}-{seed}" / "architecture.json" for name, seed in searches}
+    networks = {name: folder / "search" / name / "architecture.json" for name in searches}
     space = options.space.resolve()
     made = {name: resolve_architecture(name, space) for name in options.references}
     made |= {f"random-{i}": Architecture.random(space, random.Random(i)) for i in range(options.random)}
@@ -136,15 +150,15 @@ def _aside(run: Path) -> Path:
     return target
 
 
-def _summarise(folder: Path, options: Options, searches: list[tuple[str, int]], networks: dict[str, Path]) -> dict[str, Any]:
-    found = {f"{name}-{seed}": json.loads((folder / "search" / f"{name}-{seed}" / "search.json").read_text()) for name, seed in searches}
+def _summarise(folder: Path, options: Options, searches: list[str], networks: dict[str, Path]) -> dict[str, Any]:
+    found = {name: json.loads((folder / "search" / name / "search.json").read_text()) for name in searches}
     costs = {name: summary["cost"] for name, summary in found.items()}
     scores: dict[str, list[float]] = {}
     for name in networks if options.retrain_epochs else ():
         files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(options.retrain_seeds)]
         runs = [json.loads(file.read_text()) for file in files]
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
-    table = comparison_table(costs, found, scores, options.strategies)
+    table = comparison_table(costs, found, scores, [*options.strategies, "shuffled"])
     result: dict[str, Any] = {"rows": json.loads(table.to_json(orient="records")), **spread(scores)}
     write_atomic(folder / "compare.csv", table.to_csv(index=False))
     write_atomic(folder / "compare.md", markdown(table))

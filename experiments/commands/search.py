@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.arguments import parse
-from experiments.config import parse_size
+from experiments.config import DataOptions, parse_size
 from experiments.data import load
 from experiments.report import write_report
 from experiments.runs import CONFIG, prepare_run, read_config, write_config
@@ -72,7 +72,8 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
     else:
         entropy = f"{summary['entropy']['final']:.1f} nats"
         state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
-    data = " ".join(f"--data.{key} {value}" for key, value in asdict(options.data).items() if value is not None)
+    defaults, given = asdict(DataOptions()), asdict(options.data)
+    data = "".join(f" --data.{key} {value}" for key, value in given.items() if value != defaults[key] and key != "shuffle_labels")
     lines = [
         "",
         f"found network ({options.strategy}, {state})",
@@ -86,6 +87,6 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            ssr-nas retrain --arch {folder / 'architecture.json'} {data}",
+        f"next            ssr-nas retrain --arch {folder / 'architecture.json'}{data}",
     ]
     return "\n".join(lines)

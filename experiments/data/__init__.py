@@ -1,5 +1,9 @@
 """Data sets, held in memory: what ``--data.*`` describes."""
 
+from dataclasses import replace
+
+import torch
+
 from experiments.config import DataOptions, parse_size
 from experiments.data.dataset import IGNORE, SegmentationData, Split, split_halves
 from nas_space.errors import InputError
@@ -10,13 +14,21 @@ __all__ = ["DATASETS", "IGNORE", "SegmentationData", "Split", "load", "split_hal
 
 
 def load(options: DataOptions) -> SegmentationData:
-    """Read or generate the data set that ``options`` describe.
+    """Read or generate the data set that ``options`` describe; with ``shuffle_labels``, its training labels change places.
 
     It depends on the options alone, never on a run's seed: searches with different seeds see the same images.
 
     Raises:
         InputError: an unknown name, a limit below 1, or whatever is wrong with the files.
     """
+    data = _load(options)
+    if not options.shuffle_labels:
+        return data
+    order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))
+    return replace(data, train=Split(data.train.images, data.train.labels[order], data.train.names))
+
+
+def _load(options: DataOptions) -> SegmentationData:
     size = parse_size(options.size)
     if options.limit is not None and options.limit < 1:
         raise InputError(f"data.limit: {options.limit} must be at least 1")

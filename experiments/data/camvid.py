@@ -88,7 +88,8 @@ def read_pair(image_path: Path, label_path: Path) -> tuple[Array, Array]:
     image = cv2.cvtColor(_decode(image_path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     label = _decode(label_path, cv2.IMREAD_UNCHANGED)
     if label.ndim != 2 or label.dtype != np.uint8:
-        raise InputError(f"{label_path}: a label must be a single-channel 8-bit PNG of class indices, this one is {label.dtype} {label.shape}")
+        kind = f"{label.dtype} {label.shape}"
+        raise InputError(f"{label_path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}")
     if image.shape[:2] != label.shape:
         sizes = "{}x{} and {}x{}".format(*image.shape[:2], *label.shape)
         raise InputError(f"{image_path} and {label_path}: image and label differ in size ({sizes})")

@@ -34,7 +34,8 @@ class Split:
             raise ValueError(f"images and labels must be uint8, got {self.images.dtype} and {self.labels.dtype}")
         count, channels, height, width = self.images.shape
         if channels != 3 or self.labels.shape != (count, height, width) or len(self.names) != count:
-            raise ValueError(f"images {tuple(self.images.shape)}, labels {tuple(self.labels.shape)} and {len(self.names)} names do not match")
+            shapes = f"images {tuple(self.images.shape)}, labels {tuple(self.labels.shape)}"
+            raise ValueError(f"{shapes} and {len(self.names)} names do not match")
 
     def __len__(self) -> int:
         return len(self.names)

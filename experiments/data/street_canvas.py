@@ -50,7 +50,11 @@ class Camera:
         return pixels
 
     def ground(self, height: int, width: int) -> tuple[Floats, Floats]:
-        """Where each pixel's ray meets the ground: x from the road's axis and z, both ``(height, width)``; z is infinite above the horizon."""
+        """Where each pixel's ray meets the ground.
+
+        Returns:
+            x from the road's axis and z, both ``(height, width)`` float32 in metres; above the horizon z is infinite.
+        """
         columns = np.arange(width, dtype=np.float32)[None, :] - np.float32(self.vanishing[0])
         rows = np.arange(height, dtype=np.float32)[:, None] - np.float32(self.vanishing[1])
         cos, sin = np.float32(np.cos(self.roll)), np.float32(np.sin(self.roll))

@@ -1,56 +1,11 @@
-"""What stands in a street scene: buildings, vehicles, trees, poles with signs, people. Each function draws one on the canvas."""
-
-from dataclasses import dataclass
+"""What stands in a street scene: buildings, vehicles, trees, sign posts, people. Each function draws one on the canvas."""
 
 import numpy as np
 
 from experiments.data.street_canvas import Canvas, Colour, Plane, rectangle
-from experiments.data.street_sprites import GLASS, WHITE, Rng, car_end, car_side, near, pedestrian, pick, plate, shade, tree
-
-CLASSES = ("sky", "building", "pole", "road", "lane mark", "pavement", "tree", "sign", "car", "pedestrian")
-SKY, BUILDING, POLE, ROAD, LANE_MARK, PAVEMENT, TREE, SIGN, CAR, PEDESTRIAN = range(len(CLASSES))
-
-
-@dataclass(frozen=True)
-class Palette:
-    """The colours of one scene, few enough that different things share them.
-
-    Args:
-        stone: of ground, walls and clouds.
-        walls: other wall colours.
-        paints: of cars, doors, clothes and signs.
-        metal: of poles, trunks and downpipes.
-        leaf: of trees.
-        night: lit windows.
-    """
-
-    stone: Colour
-    walls: tuple[Colour, ...]
-    paints: tuple[Colour, ...]
-    metal: Colour
-    leaf: Colour
-    night: bool
-
-    @classmethod
-    def draw(cls, rng: Rng) -> "Palette":
-        """Colours of a new scene."""
-        tint = rng.normal(0, 6, 3)
-        red, green, blue = np.clip(rng.uniform(85, 190) + tint, 0, 255).tolist()
-        stone = (red, green, blue)
-        walls = tuple(pick(rng, ((150, 92, 74), (196, 180, 150), (120, 112, 104), (210, 208, 200), (96, 88, 84), (172, 140, 110))) for _ in range(2))
-        paints = tuple(
-            pick(rng, ((168, 40, 38), (42, 66, 130), (34, 36, 40), (214, 214, 212), (56, 104, 70), (208, 172, 52), (120, 124, 130))) for _ in range(3)
-        )
-        leaf = pick(rng, ((74, 104, 48), (58, 88, 52), (112, 112, 50), (146, 104, 46), (92, 118, 66)))
-        return cls(stone, walls, (*paints, stone, walls[0]), shade(near(rng, (92, 88, 84), 14), rng.uniform(0.5, 1.6)), leaf, bool(rng.random() < 0.15))
-
-    def wall(self, rng: Rng) -> Colour:
-        """A wall's colour: more often than not that of the ground."""
-        return near(rng, self.stone, 6) if rng.random() < 0.8 else near(rng, pick(rng, self.walls), 8)
-
-    def glass(self, rng: Rng) -> Colour:
-        """A pane's colour: dark, reflecting, or lit at night."""
-        return (236, 206, 130) if self.night and rng.random() < 0.4 else pick(rng, (*GLASS, self.stone))
+from experiments.data.street_palette import BUILDING, CAR, PEDESTRIAN, SIGN, TREE, Palette
+from experiments.data.street_sprites import WHITE, Rng, near, pedestrian, pick, plate, shade, tree
+from experiments.data.street_vehicles import car_end, car_side, lorry_end, lorry_side
 
 
 def building(canvas: Canvas, rng: Rng, palette: Palette, x: float, start: float, length: float, height: float) -> None:
@@ -71,11 +26,11 @@ def face(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float
     ground_floor = rng.uniform(3, 4)
     if rng.random() < 0.5:
         _windows(canvas, rng, palette, plane, length, height, ground_floor)
-    if rng.random() < 0.4:  # pilasters and downpipes look like poles
+    if rng.random() < 0.4:  # pilasters and downpipes look like posts
         along = rng.uniform(0, length, int(rng.integers(1, 3)))
         thick = rng.uniform(0.1, 0.3)
         canvas.details(np.stack([plane.at(rectangle(a, 0, a + thick, height)) for a in along]), pick(rng, (palette.metal, WHITE)))
-    for _ in range(int(rng.integers(0, 4)) if plane.origin[2] < 30 else 0):
+    for _ in range(int(rng.integers(0, 3)) if plane.origin[2] < 25 else 0):
         _hang(canvas, rng, palette, plane.moved(rng.uniform(0, max(length - 3, 0.1)), 0, 1), ground_floor, height)
 
 
@@ -103,8 +58,7 @@ def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, 
         elif content == 1:
             canvas.sprite(tree(rng, palette.metal, palette.leaf), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.11), BUILDING)
         else:
-            sprite = car_side(rng, pick(rng, palette.paints), palette.glass(rng), bool(rng.random() < 0.3))
-            canvas.sprite(sprite, picture.moved(-0.45, 0.1, 0.2), BUILDING)
+            canvas.sprite(car_side(pick(rng, palette.paints), palette.glass(rng)), picture.moved(-0.45, 0.1, 0.2), BUILDING)
     elif kind == 1:  # shop window with dummies, or a doorway with somebody in it
         wide = rng.uniform(1.5, 5)
         canvas.details(plane.at(rectangle(0, 0.15, wide, 2.6))[None], palette.glass(rng))
@@ -117,37 +71,44 @@ def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, 
         canvas.details(plane.at(rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4)))[None], pick(rng, palette.paints))
     else:  # ivy
         for x in rng.uniform(0, 3, 2):
-            canvas.sprite(tree(rng, palette.metal, palette.leaf)[1:], plane.moved(float(x), rng.uniform(-2, 0), rng.uniform(0.6, 1)), BUILDING)
+            leaves = tree(rng, palette.metal, palette.leaf)[1:]
+            canvas.sprite(leaves, plane.moved(float(x), rng.uniform(-2, 0), rng.uniform(0.6, 1)), BUILDING)
 
 
-def car(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
-    """A car or van at ``x`` whose near end is ``z`` metres ahead; one in six crosses the road."""
-    van = bool(rng.random() < 0.3)
+def vehicle(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
+    """A car or lorry at ``x`` whose near end is ``z`` metres ahead; one in five crosses the road."""
     paint, glass = pick(rng, palette.paints), palette.glass(rng)
-    sidewise = car_side(rng, paint, glass, van)
-    if rng.random() < 1 / 6:
-        canvas.sprite(sidewise, Plane((x - 2, 0.0, z)), CAR)
+    if rng.random() < 0.4:
+        box = palette.surface(rng)
+        width, length, height, paint = 2.4, 7.0, 3.3, box
+        side, end = lorry_side(pick(rng, palette.paints), box, glass), lorry_end(shade(box, 0.92))
+    else:
+        width, length, height = 1.8, 4.2, 1.45
+        side, end = car_side(paint, glass), car_end(rng, shade(paint, 0.92), glass)
+    if rng.random() < 0.2:
+        canvas.sprite(side, Plane((x - length / 2, 0.0, z + 2)), CAR)
         return
-    length, roof = (5.0, 2.2) if van else (4.2, 1.45)
-    top = np.array([(x - 0.7, roof, z), (x + 0.7, roof, z), (x + 0.7, roof, z + length), (x - 0.7, roof, z + length)])
-    canvas.polygon(top, shade(paint, 1.1), CAR)
-    seen = canvas.camera.eye[0] - canvas.camera.bend * z * z - x  # which side of the car the camera is on
-    if abs(seen) > 0.9:
-        canvas.sprite(sidewise, Plane((x + 0.9 * np.sign(seen), 0.0, z), (0.0, 1.0)), CAR)
-    canvas.sprite(car_end(rng, shade(paint, 0.9), glass, van), Plane((x, 0.0, z)), CAR)
+    roof = rectangle(x - width / 2, z, x + width / 2, z + length - 2)  # bonnet or cab are lower
+    canvas.polygon(np.insert(roof, 1, height, axis=1), shade(paint, 1.1), CAR)
+    seen = canvas.camera.eye[0] - canvas.camera.bend * z * z - x  # which side of it the camera is on
+    if abs(seen) > width / 2:
+        canvas.sprite(side, Plane((x + width / 2 * np.sign(seen), 0.0, z + length), (0.0, -1.0)), CAR)
+    canvas.sprite(end, Plane((x, 0.0, z)), CAR)
 
 
-def pole(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
-    """A lamp post, or the post of one or two signs."""
-    thick, height = rng.uniform(0.12, 0.25), rng.uniform(3, 6.5)
-    canvas.polygon(Plane((x, 0.0, z)).at(rectangle(-thick, 0, thick, height)), palette.metal, POLE)
-    if rng.random() < 0.25:
+def sign(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
+    """A post with one or two signs, or a lamp; post and plates are one class."""
+    thick, height = rng.uniform(0.12, 0.25), rng.uniform(3, 5.5)
+    canvas.polygon(Plane((x, 0.0, z)).at(rectangle(-thick, 0, thick, height)), palette.metal, SIGN)
+    if rng.random() < 0.15:
         reach = rng.uniform(0.6, 1.6) * rng.choice((-1, 1))
-        canvas.polygon(Plane((x, height, z)).at(rectangle(0, -0.15, reach, 0.1)), palette.metal, POLE)
+        canvas.polygon(Plane((x, height, z)).at(rectangle(0, -0.15, reach, 0.1)), palette.metal, SIGN)
         return
-    size = rng.uniform(1.2, 2.2)
-    for i in range(int(rng.integers(1, 3))):
-        canvas.sprite(plate(rng, palette.paints), Plane((x, height - 0.4 * size - 1.1 * size * i, z), (size, 0.0), size), SIGN)
+    size = rng.uniform(1.2, 2.0)
+    for middle in (height - 0.4 * size, height - 1.5 * size)[: int(rng.integers(1, 3))]:
+        back = palette.surface(rng) if rng.random() < 0.3 else None
+        if middle - 0.6 * size > 1:  # nobody should walk into it
+            canvas.sprite(plate(rng, palette.paints, back), Plane((x, middle, z), (size, 0.0), size), SIGN)
 
 
 def walker(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
@@ -156,5 +117,5 @@ def walker(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> No
 
 
 def street_tree(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
-    """A tree; its trunk has the colour of the poles."""
+    """A tree; its trunk has the colour of the sign posts."""
     canvas.sprite(tree(rng, near(rng, palette.metal, 5), near(rng, palette.leaf, 8)), Plane((x, 0.0, z)), TREE)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from experiments.data.street_canvas import Colour, Sprite, disc, rectangle
+from experiments.data.street_canvas import Colour, Floats, Sprite, disc, rectangle
 
 Rng = np.random.Generator
 
@@ -65,52 +65,19 @@ def tree(rng: Rng, bark: Colour, leaf: Colour) -> Sprite:
     return [(trunk, bark), *crown]
 
 
-def plate(rng: Rng, paints: tuple[Colour, ...]) -> Sprite:
-    """A sign about 1 m across, centred on (0, 0): a disc, a triangle or a board with marks."""
+def plate(rng: Rng, paints: tuple[Colour, ...], back: Colour | None = None) -> Sprite:
+    """A sign about 1 m across, centred on (0, 0): a disc, a triangle or a board with marks, or its blank ``back``."""
     ground, mark = pick(rng, (*paints, WHITE)), pick(rng, (*paints, WHITE))
-    kind = rng.integers(3)
-    if kind == 0:
-        return [(disc(0, 0, 0.5, 12), ground), (disc(0, 0, 0.34), mark)]
-    if kind == 1:
-        return [(disc(0, 0, 0.55, 3) @ np.array([(0, 1), (1, 0)]), ground), (disc(0, -0.02, 0.3, 3) @ np.array([(0, 1), (1, 0)]), mark)]
-    wide, high = rng.uniform(0.5, 0.9), rng.uniform(0.3, 0.5)
-    lines = [(rectangle(-0.7 * wide, y, rng.uniform(0, 0.7) * wide, y + 0.14 * high), mark) for y in (-0.5 * high, 0.0, 0.45 * high)]
-    return [(rectangle(-wide, -high, wide, high), ground), *lines]
+    wide, high = rng.uniform(0.5, 1.0), rng.uniform(0.35, 0.6)
+    outline, marks = (
+        (disc(0, 0, 0.5, 12), [disc(0, 0, 0.34)]),
+        (_triangle(0.6), [_triangle(0.33)]),
+        (rectangle(-wide, -high, wide, high), [rectangle(-0.7 * wide, y * high, 0.5 * wide, (y + 0.14) * high) for y in (-0.5, 0.0, 0.45)]),
+    )[int(rng.integers(3))]
+    if back is not None:
+        return [(outline, back)]
+    return [(outline, ground), *((part, mark) for part in marks)]
 
 
-def car_side(rng: Rng, paint: Colour, glass: Colour, van: bool) -> Sprite:
-    """A car seen from the side: 4.2 m from its nose at x = 0 (a van: 5 m), wheels on y = 0."""
-    length, roof = (5.0, 2.2) if van else (4.2, 1.45)
-    if van:
-        body = np.array([(0, 0.3), (length, 0.3), (length, roof), (0.9, roof), (0.25, 1.2), (0, 1.1)])
-        panes = [np.array([(0.45, 1.25), (1.5, 1.25), (1.5, 1.9), (1.0, 1.9)])]
-        if rng.random() < 0.6:
-            panes += [rectangle(x, 1.25, x + 0.9, 1.9) for x in (1.75, 2.8, 3.85)]
-    else:
-        body = np.array([(0, 0.3), (length, 0.3), (length, 0.85), (3.8, 0.95), (3.3, roof), (1.7, roof), (1.0, 0.92), (0.1, 0.8)])
-        panes = [np.array([(1.25, 0.95), (2.35, 0.95), (2.35, 1.36), (1.8, 1.36)]), np.array([(2.45, 0.95), (3.55, 0.95), (3.2, 1.36), (2.45, 1.36)])]
-    wheels = [disc(x, 0.33, 0.33) for x in (0.85, length - 0.85)]
-    sill = rectangle(0.05, 0.25, length - 0.05, 0.4)
-    return [
-        (body, paint),
-        (sill, shade(paint, 0.6)),
-        *((pane, glass) for pane in panes),
-        *((wheel, (28, 28, 30)) for wheel in wheels),
-        *((disc(x, 0.33, 0.16, 6), (130, 130, 132)) for x in (0.85, length - 0.85)),
-    ]
-
-
-def car_end(rng: Rng, paint: Colour, glass: Colour, van: bool) -> Sprite:
-    """A car seen from before or behind: 1.8 m wide, centred on x = 0, wheels on y = 0."""
-    roof, waist = (2.2, 1.2) if van else (1.45, 0.92)
-    lamps = pick(rng, ((215, 40, 35), (250, 240, 200)))
-    return [
-        (rectangle(-0.85, 0, -0.55, 0.4), (28, 28, 30)),
-        (rectangle(0.55, 0, 0.85, 0.4), (28, 28, 30)),
-        (np.array([(-0.9, 0.28), (0.9, 0.28), (0.9, waist), (0.7, roof), (-0.7, roof), (-0.9, waist)]), paint),
-        (np.array([(-0.76, waist + 0.04), (0.76, waist + 0.04), (0.6, roof - 0.1), (-0.6, roof - 0.1)]), glass),
-        (rectangle(-0.9, 0.28, 0.9, 0.42), shade(paint, 0.6)),
-        (rectangle(-0.88, 0.6, -0.6, 0.78), lamps),
-        (rectangle(0.6, 0.6, 0.88, 0.78), lamps),
-        (rectangle(-0.26, 0.5, 0.26, 0.62), WHITE),
-    ]
+def _triangle(radius: float) -> Floats:
+    return radius * np.array([(-0.87, -0.5), (0.87, -0.5), (0, 1)])

@@ -20,19 +20,19 @@ def weather(rng: np.random.Generator, image: npt.NDArray[np.uint8], depth: Float
         ``(H, W, 3)`` uint8.
     """
     pixels = image.astype(np.float32)
-    if rng.random() < 0.4:
+    if rng.random() < 0.2:
         visibility = np.exp(rng.uniform(np.log(25), np.log(200)))
         veil = np.exp(-np.minimum(depth, 500) / visibility)[..., None].astype(np.float32)
         pixels = pixels * veil + np.float32(rng.uniform(120, 215)) * (1 - veil)
-    gain = rng.uniform(0.4, 0.6) if night else rng.uniform(0.7, 1.15)
-    contrast, middle = rng.uniform(0.7, 1.15), pixels.mean()
-    cast = rng.normal(1, 0.05, 3) * ((0.85, 0.95, 1.2) if night else (1.0, 1.0, 1.0))
+    gain = rng.uniform(0.4, 0.6) if night else rng.uniform(0.8, 1.1)
+    contrast, middle = rng.uniform(0.8, 1.1), pixels.mean()
+    cast = rng.normal(1, 0.03, 3) * ((0.85, 0.95, 1.2) if night else (1.0, 1.0, 1.0))
     pixels = ((pixels - middle) * contrast + middle) * (gain * cast).astype(np.float32)
-    if rng.random() < 0.2:
+    if rng.random() < 0.15:
         pixels = _rain(rng, pixels)
-    if rng.random() < 0.4:
+    if rng.random() < 0.2:
         pixels = cv2.GaussianBlur(pixels, (0, 0), rng.uniform(0.4, 0.9)).astype(np.float32)
-    pixels += rng.standard_normal(pixels.shape, np.float32) * np.float32(rng.uniform(1, 7))
+    pixels += rng.standard_normal(pixels.shape, np.float32) * np.float32(rng.uniform(1, 5))
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 

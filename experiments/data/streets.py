@@ -10,16 +10,15 @@ import numpy.typing as npt
 import torch
 
 from experiments.data.dataset import SegmentationData, Split
-from experiments.data.street_canvas import Camera, Canvas, Floats, noise
-from experiments.data.street_objects import (
-    BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette, building, car, pole, street_tree, walker,
-)
+from experiments.data.street_canvas import Camera, Canvas, Colour, Floats, Plane, noise, rectangle
+from experiments.data.street_objects import building, sign, street_tree, vehicle, walker
+from experiments.data.street_palette import BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette
 from experiments.data.street_sprites import WHITE, Rng, near, pick, shade
 from experiments.data.street_weather import weather
 
 COLOURS = (
-    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (255, 255, 255),
-    (60, 40, 222), (128, 128, 0), (192, 128, 128), (64, 0, 128), (64, 64, 0),
+    (128, 128, 128), (128, 0, 0), (128, 64, 128), (255, 255, 255), (60, 40, 222),
+    (128, 128, 0), (192, 128, 128), (64, 0, 128), (64, 64, 0),
 )  # fmt: skip
 TRAIN, VAL = 240, 80
 """Scenes of each split."""
@@ -52,13 +51,13 @@ def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDA
     rng = np.random.default_rng([("train", "val").index(split), index])
     height, width = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
     palette = Palette.draw(rng)
-    road = rng.uniform(3.2, 5.5)  # half the width, metres
-    fronts = -road - rng.uniform(2, 5), road + rng.uniform(2, 5)  # where buildings stand, left and right
+    road = rng.uniform(3.2, 4.5)  # half the width, metres
+    fronts = -road - rng.uniform(2.5, 4), road + rng.uniform(2.5, 4)  # where buildings stand, left and right
     canvas = Canvas(_camera(rng, height, width, road), height, width)
     _sky(canvas, rng, palette)
     _ground(canvas, rng, palette, road)
     _things(canvas, rng, palette, road, fronts)
-    grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(3, 9))
+    grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(2, 5))
     image = np.clip(canvas.image + grain[..., None], 0, 255).astype(np.uint8)
     image = image.reshape(size[0], OVERSAMPLE, size[1], OVERSAMPLE, 3).mean((1, 3)).astype(np.uint8)
     label, depth = canvas.label[1::OVERSAMPLE, 1::OVERSAMPLE], canvas.depth[1::OVERSAMPLE, 1::OVERSAMPLE]
@@ -69,10 +68,10 @@ def _camera(rng: Rng, height: int, width: int, road: float) -> Camera:
     """A camera on the road or at its side, looking along it, up or down."""
     return Camera(
         focal=float(np.sqrt(height * width) * rng.uniform(0.8, 1.4)),
-        vanishing=(width * rng.uniform(0.15, 0.85), height * rng.uniform(0.2, 0.75)),
-        eye=(rng.uniform(-road - 1, road + 1), rng.uniform(1.4, 2.6)),
-        roll=rng.normal(0, 0.04),
-        bend=rng.normal(0, 0.003),
+        vanishing=(width * rng.uniform(0.1, 0.9), height * rng.uniform(0.15, 0.8)),
+        eye=(rng.uniform(-road - 1, road + 1), rng.uniform(1.5, 2.3)),
+        roll=rng.normal(0, 0.03),
+        bend=rng.normal(0, 0.002),
     )
 
 
@@ -82,15 +81,15 @@ def _sky(canvas: Canvas, rng: Rng, palette: Palette) -> None:
     canvas.label[:] = SKY
     if palette.night:
         low, high = (60.0, 62.0, 72.0), (30.0, 32.0, 44.0)
-    elif rng.random() < 0.75:
-        low = near(rng, palette.stone, 5)
+    elif rng.random() < 0.85:
+        low = palette.surface(rng)
         high = shade(low, rng.uniform(0.9, 1.1))
     else:
         low, high = (206.0, 216.0, 226.0), pick(rng, ((96, 140, 196), (130, 165, 205), (214, 176, 150)))
     up = np.linspace(1, 0, height, dtype=np.float32)[:, None, None]
-    sky = np.float32(high) * up + np.float32(low) * (1 - up)
+    sky = np.array(high, np.float32) * up + np.array(low, np.float32) * (1 - up)
     clouds = noise(rng, height, width, (3, 7)) > rng.uniform(0.3, 2.5)
-    canvas.image[:] = np.where(clouds[..., None], np.float32(near(rng, palette.stone, 6)), sky).astype(np.uint8)
+    canvas.image[:] = np.where(clouds[..., None], np.array(near(rng, low, 6), np.float32), sky).astype(np.uint8)
 
 
 def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
@@ -100,25 +99,25 @@ def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
     finite = np.where(below, z, 0)
     on_road = below & (np.abs(x) < road)
     aside = below & ~on_road
-    _paint(canvas, aside, near(rng, palette.stone, 5 if rng.random() < 0.85 else 22), PAVEMENT)
-    _paint(canvas, on_road, near(rng, palette.stone, 5 if rng.random() < 0.85 else 22), ROAD)
-    for _ in range(int(rng.integers(0, 4))):  # repaired patches, of either
+    _paint(canvas, aside, palette.surface(rng), PAVEMENT)
+    _paint(canvas, on_road, palette.surface(rng), ROAD)
+    for _ in range(int(rng.integers(0, 3))):  # repaired patches, of either
         left, start = rng.uniform(-road - 3, road), np.exp(rng.uniform(1, 3.3))
         patch = (x > left) & (x < left + rng.uniform(1, 4)) & (z > start) & (z < start + rng.uniform(1, 8))
-        canvas.image[patch & below] = np.uint8(near(rng, palette.stone, 15))
+        canvas.image[patch & below] = _rgb(near(rng, palette.stone, 15))
     paint = shade(WHITE, rng.uniform(0.75, 1.0))
     marks = _marks(rng, x, finite, road) & on_road
     _paint(canvas, marks, paint, LANE_MARK)
     kerb = rng.uniform(0.12, 0.3)
     edge = aside & (np.abs(x) < road + kerb)
-    canvas.image[edge] = np.uint8(pick(rng, (paint, shade(palette.stone, 0.6), shade(palette.stone, 1.3))))
+    canvas.image[edge] = _rgb(pick(rng, (paint, shade(palette.stone, 0.6), shade(palette.stone, 1.3))))
     for side in (-1, 1):  # stripes along the pavement: cycle paths, tactile paving, gutters
         if rng.random() < 0.5:
             middle, dash = road + rng.uniform(0.6, 2), rng.uniform(1.5, 4)
             stripe = aside & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2)) & (finite % dash < dash * rng.uniform(0.5, 1.2))
-            canvas.image[stripe] = np.uint8(paint)
+            canvas.image[stripe] = _rgb(paint)
     canvas.depth[below] = z[below]
-    if rng.random() < 0.5:  # the shadow of one row of houses
+    if rng.random() < 0.3:  # the shadow of one row of houses
         shadow = below & (x * rng.choice((-1, 1)) > rng.uniform(-road, road + 1)) & (finite % 25 > rng.uniform(0, 12))
         canvas.image[shadow] = (canvas.image[shadow] * rng.uniform(0.5, 0.8)).astype(np.uint8)
 
@@ -135,8 +134,12 @@ def _marks(rng: Rng, x: Floats, z: Floats, road: float) -> npt.NDArray[np.bool_]
     return marks
 
 
-def _paint(canvas: Canvas, where: npt.NDArray[np.bool_], colour: tuple[float, float, float], label: int) -> None:
-    canvas.image[where] = np.uint8(colour)
+def _rgb(colour: Colour) -> npt.NDArray[np.uint8]:
+    return np.array(colour).astype(np.uint8)
+
+
+def _paint(canvas: Canvas, where: npt.NDArray[np.bool_], colour: Colour, label: int) -> None:
+    canvas.image[where] = _rgb(colour)
     canvas.label[where] = label
 
 
@@ -151,12 +154,13 @@ def _things(canvas: Canvas, rng: Rng, palette: Palette, road: float, fronts: tup
                 things.append((start + length, "building", front, length))
             start += length
     things.append((100, "backdrop", 0, 0))
-    for kind, low, high in (("car", 1, 5), ("walker", 3, 7), ("tree", 1, 4), ("pole", 3, 6)):
+    for kind, low, high, farthest in (("car", 1, 4, 18), ("walker", 3, 7, 9), ("tree", 1, 4, 22), ("sign", 2, 5, 12)):
         for _ in range(int(rng.integers(low, high))):
-            z = float(np.exp(rng.uniform(np.log(4), np.log(25 if kind != "walker" else 14))))
-            x = rng.uniform(-road + 1, road - 1) if kind == "car" or (kind == "walker" and rng.random() < 0.3) else _aside(rng, road, fronts)
+            z = float(np.exp(rng.uniform(np.log(4), np.log(farthest))))
+            on_road = kind == "car" or (kind == "walker" and rng.random() < 0.3)
+            x = rng.uniform(-road + 1, road - 1) if on_road else _aside(rng, road, fronts)
             things.append((z, kind, x, 0))
-    draw = {"car": car, "walker": walker, "tree": street_tree, "pole": pole}
+    draw = {"car": vehicle, "walker": walker, "tree": street_tree, "sign": sign}
     for z, kind, x, length in sorted(things, key=lambda thing: -thing[0]):
         if kind == "building":
             near_end = max(z - length, 1.0)
@@ -178,9 +182,8 @@ def _backdrop(canvas: Canvas, rng: Rng, palette: Palette) -> None:
     if rng.random() < 0.5:
         tops = rng.uniform(4, 16, 12)
         for i, top in enumerate(tops):
-            x = -150 + 25 * i
-            canvas.polygon(np.array([(x, 0, 100), (x + 25, 0, 100), (x + 25, top, 100), (x, top, 100)], float), palette.wall(rng), BUILDING)
+            canvas.polygon(Plane((-150 + 25 * i, 0, 100)).at(rectangle(0, 0, 25, top)), palette.wall(rng), BUILDING)
     else:
         for x in np.arange(-150, 150, 8):
-            edge = np.array([(x - 6, 0, 100), (x + 6, 0, 100), (x + 5, 6, 100), (x, rng.uniform(7, 12), 100), (x - 5, 6, 100)], float)
-            canvas.polygon(edge, shade(palette.leaf, rng.uniform(0.7, 1.1)), TREE)
+            edge = np.array([(-6, 0), (6, 0), (5, 6), (0, rng.uniform(7, 12)), (-5, 6)])
+            canvas.polygon(Plane((float(x), 0, 100)).at(edge), shade(palette.leaf, rng.uniform(0.7, 1.1)), TREE)

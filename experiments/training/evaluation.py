@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.training.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from nas_space.blocks import upsample
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ def evaluate(network: nn.Module, stream: Iterable[tuple[Tensor, Tensor]], loss: 
 
     Args:
         network: images ``(B, 3, H, W)`` -> logits ``(B, classes, h, w)``.
-        stream: batches of images and labels ``(B, h, w)`` at the logits' resolution.
+        stream: batches of images and labels; logits are upsampled bilinearly to labels of another resolution.
         loss: the training loss.
         num_classes: number of classes.
     """
@@ -37,6 +38,8 @@ def evaluate(network: nn.Module, stream: Iterable[tuple[Tensor, Tensor]], loss: 
     for images, labels in stream:
         images, labels = images.to(device), labels.to(device)
         logits = network(images).float()
+        if logits.shape[-2:] != labels.shape[-2:]:
+            logits = upsample(logits, (labels.shape[-2], labels.shape[-1]))
         total += loss(logits, labels)
         batches += 1
         confusion += confusion_matrix(logits.argmax(1), labels, num_classes)

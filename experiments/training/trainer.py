@@ -1,6 +1,7 @@
 """One way to make a Lightning trainer, for searches and for retraining."""
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,11 @@ from pytorch_lightning.loggers import TensorBoardLogger
 from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
 from nas_space.errors import InputError
 
+NO_NEWS = (  # said by Lightning about what we do on purpose
+    "Checkpoint directory .* exists and is not empty",
+    "The number of training batches .* is smaller than the logging interval",
+    ".*treespec, LeafSpec.* is deprecated",
+)
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -43,6 +49,8 @@ def make_trainer(run: Path, epochs: int, device: str, precision: str, callbacks:
     """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar."""
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    for message in NO_NEWS:
+        warnings.filterwarnings("ignore", message=message)
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",

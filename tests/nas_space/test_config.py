@@ -167,7 +167,9 @@ def test_a_missing_key_is_named(key: str) -> None:
         SpaceConfig.from_dict(data)
 
 
-@pytest.mark.parametrize("data", [[], "paper", None, {**asdict(SpaceConfig.compact()), "colour": 1}], ids=("list", "text", "null", "unknown"))
+@pytest.mark.parametrize(
+    "data", [[], "paper", None, {**asdict(SpaceConfig.compact()), "colour": 1}], ids=("list", "text", "null", "unknown")
+)
 def test_what_is_no_space_is_refused(data: Any) -> None:
     with pytest.raises(InputError, match="space: expected exactly the keys"):
         SpaceConfig.from_dict(data)

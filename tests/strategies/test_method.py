@@ -11,7 +11,7 @@ def test_defaults_are_the_papers() -> None:
     method.check()
     assert (method.rho.depth, method.rho.operator, method.rho.width) == (0.15, 0.30, 0.30)
     assert (method.lr, method.weight_decay, method.h) == (0.002, 0.001, 0.1)
-    assert (method.warmup, method.ramp, method.rescale, method.arch_split) == (0.0, 0.0, False, None)
+    assert (method.warmup, method.explore, method.rescale, method.arch_split) == (0.0, 0.0, False, None)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_defaults_are_the_papers() -> None:
         (MethodOptions(h=-0.1), "h"),
         (MethodOptions(h=float("nan")), "h"),
         (MethodOptions(warmup=1.0), "warmup"),
-        (MethodOptions(ramp=1.5), "ramp"),
+        (MethodOptions(explore=1.5), "explore"),
         (MethodOptions(rho=Rho(depth=-1)), "rho.depth"),
         (MethodOptions(rho=Rho(operator=float("nan"))), "rho.operator"),
         (MethodOptions(rho=Rho(width=float("inf"))), "rho.width"),
@@ -40,6 +40,6 @@ def test_out_of_range_names_the_key(method: MethodOptions, key: str) -> None:
         method.check()
 
 
-@pytest.mark.parametrize("method", [MethodOptions(h=0.0), MethodOptions(arch_split=0.5), MethodOptions(warmup=0.99, ramp=0.99)])
+@pytest.mark.parametrize("method", [MethodOptions(h=0.0), MethodOptions(arch_split=0.5), MethodOptions(warmup=0.5, explore=0.4)])
 def test_the_ends_of_the_ranges(method: MethodOptions) -> None:
     method.check()

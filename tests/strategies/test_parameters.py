@@ -13,7 +13,7 @@ from strategies.parameters import ArchitectureParameters
 from strategies.relaxation import IndependentSigmoids, SigmoidNormalised, Softmax
 
 
-def make(space: SpaceConfig, seed: int = 0, scale: float = 2.0, **kwargs: object) -> ArchitectureParameters:
+def make(space: SpaceConfig, seed: int = 0, scale: float = 2.0) -> ArchitectureParameters:
     parameters = ArchitectureParameters(space, SigmoidNormalised(), torch.Generator().manual_seed(seed))
     with torch.no_grad():
         for logits in parameters.logits():
@@ -50,7 +50,7 @@ def test_initial_logits_are_small_and_seeded() -> None:
     first, again, other = (ArchitectureParameters(space, Softmax(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
     for a, b, c in zip(first.logits(), again.logits(), other.logits(), strict=True):
         assert torch.equal(a, b) and not torch.equal(a, c)
-    assert first.gamma.std() == pytest.approx(1e-3, rel=0.1)
+    assert float(first.gamma.detach().std()) == pytest.approx(1e-3, rel=0.1)
     assert sum(logits.numel() for logits in first.logits()) == space.sizes()["architecture_parameters"]
 
 
@@ -67,9 +67,11 @@ def test_masks_are_equation_5(seed: int, tiny: Callable[..., SpaceConfig]) -> No
             for o in range(len(space.operators)):
                 for conv, masks in enumerate((parameters.row(row).mask_3x1, parameters.row(row).mask_1x3)):
                     living = [(k, c) for k, c in enumerate(space.width_candidates(stage)) if parameters.alive_width[row, o, conv, k]]
-                    activated = {c: sigmoid(parameters.gamma[row, o, conv, k].item()) for k, c in living}
+                    activated = {c: sigmoid(float(parameters.gamma[row, o, conv, k].detach())) for k, c in living}
                     total = sum(activated.values()) or 1.0
-                    expected = [sum(v for c, v in activated.items() if c >= channel) / total for channel in range(1, space.widths[stage] + 1)]
+                    expected = [
+                        sum(v for c, v in activated.items() if c >= channel) / total for channel in range(1, space.widths[stage] + 1)
+                    ]
                     assert masks[o].tolist() == pytest.approx(expected, abs=1e-6)
                     mean = sum(c * v for c, v in activated.items()) / total
                     assert float(masks[o].sum().detach()) == pytest.approx(mean, abs=1e-4)  # sum_c m_c = E[c]
@@ -191,8 +193,10 @@ def test_labelled_probabilities_name_every_choice(tiny: Callable[..., SpaceConfi
     assert len(table) == space.sizes()["choices"]
     assert all(sum(p.values()) == pytest.approx(1, abs=1e-5) for p in table.values())
     name = operator_name(*space.operators[4])
-    assert table["stage2/layer1/op"][name] == pytest.approx(float(parameters.probabilities().operator[3, 4]), abs=1e-7)
-    assert table[f"stage2/layer1/{name}/width_1x3"]["10"] == pytest.approx(float(parameters.probabilities().width[3, 4, 1, 1]), abs=1e-7)
+    assert table["stage2/layer1/op"][name] == pytest.approx(float(parameters.probabilities().operator[3, 4].detach()), abs=1e-7)
+    assert table[f"stage2/layer1/{name}/width_1x3"]["10"] == pytest.approx(
+        float(parameters.probabilities().width[3, 4, 1, 1].detach()), abs=1e-7
+    )
 
 
 def test_state_dict_holds_logits_and_masks_alone(tiny: Callable[..., SpaceConfig]) -> None:

@@ -6,21 +6,22 @@ from strategies.schedules import poly, rho_scale
 
 
 @pytest.mark.parametrize(
-    ("progress", "warmup", "ramp", "expected"),
+    ("progress", "warmup", "explore", "expected"),
     [
         (0.0, 0.0, 0.0, 1.0),
         (0.99, 0.0, 0.0, 1.0),
         (0.19, 0.2, 0.0, 0.0),
         (0.2, 0.2, 0.0, 1.0),
         (0.2, 0.2, 0.4, 0.0),
-        (0.3, 0.2, 0.4, 0.25),
-        (0.6, 0.2, 0.4, 1.0),
-        (0.9, 0.2, 0.4, 1.0),
-        (0.5, 0.0, 1.0, 0.5),
+        (0.59, 0.2, 0.4, 0.0),
+        (0.61, 0.2, 0.4, 1.0),
+        (0.49, 0.0, 0.5, 0.0),
+        (0.5, 0.0, 0.5, 1.0),
+        (3 / 10, 0.1, 0.2, 1.0),  # 0.1 + 0.2 is a little more than 0.3 in floating point: the fourth of ten epochs must not be lost
     ],
 )
-def test_rho_scale(progress: float, warmup: float, ramp: float, expected: float) -> None:
-    assert rho_scale(progress, warmup, ramp) == pytest.approx(expected)
+def test_rho_scale(progress: float, warmup: float, explore: float, expected: float) -> None:
+    assert rho_scale(progress, warmup, explore) == expected
 
 
 def test_rho_scale_never_falls() -> None:

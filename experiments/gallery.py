@@ -1,0 +1,64 @@
+"""Pictures of what a network sees: images, labels and predictions side by side, with the classes' colours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from torch import Tensor, nn
+
+from experiments.data.dataset import SegmentationData, Split
+from experiments.data.transforms import normalise
+from nas_space.blocks import upsample
+
+
+def colour_map(labels: Tensor, colours: Sequence[tuple[int, int, int]]) -> np.ndarray:
+    """Class indices ``(H, W)`` -> RGB ``(H, W, 3)`` uint8; what is no class is black."""
+    table = np.zeros((256, 3), dtype=np.uint8)
+    table[: len(colours)] = colours
+    return table[labels.cpu().numpy().astype(np.uint8)]
+
+
+@torch.no_grad()
+def predict(network: nn.Module, images: Tensor) -> Tensor:
+    """Class indices ``(N, H, W)`` for images uint8 ``(N, 3, H, W)``: logits are upsampled bilinearly, then argmax."""
+    was_training = network.training
+    logits = network.eval()(normalise(images))
+    network.train(was_training)
+    return upsample(logits.float(), (images.shape[-2], images.shape[-1])).argmax(1)
+
+
+def validation_figure(network: nn.Module, split: Split, data: SegmentationData, count: int = 4) -> Figure:
+    """Images, labels and predictions of ``count`` images spread evenly over ``split``.
+
+    Args:
+        network: images ``(N, 3, H, W)`` -> logits.
+        split: the images, on the network's device.
+        data: for the classes and their colours.
+        count: how many; fewer where the split is smaller.
+    """
+    count = min(count, len(split))
+    chosen = split.subset([i * len(split) // count for i in range(count)])
+    predictions = predict(network, chosen.images)
+    height, width = chosen.labels.shape[-2:]
+    figure = Figure(figsize=(10, 10 / count * height / width * 3 + 0.9), layout="constrained")
+    grid = figure.subplots(3, count, squeeze=False)
+    for i in range(count):
+        rows = (
+            chosen.images[i].permute(1, 2, 0).cpu().numpy(),
+            colour_map(chosen.labels[i], data.colours),
+            colour_map(predictions[i], data.colours),
+        )
+        for axes, picture in zip(grid[:, i], rows, strict=True):
+            axes.imshow(picture)
+            axes.set_xticks([])
+            axes.set_yticks([])
+    for axes, name in zip(grid[:, 0], ("image", "label", "found network"), strict=True):
+        axes.set_ylabel(name)
+    patches = [
+        Patch(facecolor=np.array(colour) / 255, edgecolor="#888", label=name)
+        for name, colour in zip(data.classes, data.colours, strict=True)
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    return figure

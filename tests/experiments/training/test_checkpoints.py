@@ -1,0 +1,58 @@
+"""Checkpoints are whole or absent, and a damaged one is told in a line."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.training.checkpoints import AtomicCheckpointIO
+from nas_space.errors import InputError
+
+
+def test_round_trip_without_leftovers(tmp_path: Path) -> None:
+    io, path = AtomicCheckpointIO(), tmp_path / "a" / "last.ckpt"
+    io.save_checkpoint({"state_dict": {"w": torch.arange(3)}, "epoch": 4}, path)
+    assert io.load_checkpoint(path)["state_dict"]["w"].tolist() == [0, 1, 2]
+    assert [file.name for file in path.parent.iterdir()] == ["last.ckpt"]
+
+
+def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    io, path = AtomicCheckpointIO(), tmp_path / "last.ckpt"
+    io.save_checkpoint({"state_dict": {}, "epoch": 1}, path)
+
+    def fail(content: object, file: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        io.save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    monkeypatch.undo()
+    assert io.load_checkpoint(path)["epoch"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 broken zip"])
+def test_damaged_files_are_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "last.ckpt"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="last.ckpt"):
+        AtomicCheckpointIO().load_checkpoint(path)
+
+
+def test_a_truncated_checkpoint_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    AtomicCheckpointIO().save_checkpoint({"state_dict": {"w": torch.zeros(1000)}}, path)
+    path.write_bytes(path.read_bytes()[:1500])
+    with pytest.raises(InputError, match="damaged"):
+        AtomicCheckpointIO().load_checkpoint(path)
+
+
+class _Foreign:
+    """Stands for arbitrary code in a pickle."""
+
+
+def test_a_pickle_with_code_is_not_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "last.ckpt"
+    torch.save({"state_dict": {}, "object": _Foreign()}, path)
+    with pytest.raises(InputError):
+        AtomicCheckpointIO().load_checkpoint(path)

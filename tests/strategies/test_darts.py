@@ -1,0 +1,13 @@
+"""What first-order DARTS is composed of."""
+
+from strategies.darts import DARTS
+from strategies.method import MethodOptions
+from strategies.regularizers import none
+from strategies.relaxation import Softmax
+
+
+def test_composition() -> None:
+    strategy = DARTS(MethodOptions(), 7)
+    assert type(strategy.relaxation) is Softmax
+    assert strategy.regularizer is none
+    assert strategy.shrinking is None and strategy.seed == 7
