@@ -56,9 +56,7 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
             axes.set_yticks([])
     for axes, name in zip(grid[:, 0], ("image", "label", "found network"), strict=True):
         axes.set_ylabel(name)
-    patches = [
-        Patch(facecolor=np.array(colour) / 255, edgecolor="#888", label=name)
-        for name, colour in zip(data.classes, data.colours, strict=True)
-    ]
+    shades = [(red / 255, green / 255, blue / 255) for red, green, blue in data.colours]
+    patches = [Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(data.classes, shades, strict=True)]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
     return figure

@@ -55,7 +55,7 @@ class Architecture:
         }
         for key, candidates in allowed.items():
             value = getattr(layer, key)
-            if isinstance(value, bool) or value not in candidates:
+            if type(value) is not int or value not in candidates:
                 hint = (
                     f"a multiple of {self.space.step} from {widths[0]} to {widths[-1]}"
                     if key.startswith("width")
@@ -155,7 +155,10 @@ class Architecture:
         stages = []
         for i, depths in enumerate(space.depth_candidates):
             layers = []
-            for j in range(value(f"stage{i + 1}/depth", depths[0], len(depths) > 1)):
+            depth = value(f"stage{i + 1}/depth", depths[0], len(depths) > 1)
+            if type(depth) is not int or depth not in depths:
+                raise InputError(f"sample: stage{i + 1}/depth is {depth!r}; choose from {list(depths)}")
+            for j in range(depth):
                 prefix = f"stage{i + 1}/layer{j + 1}"
                 name = value(f"{prefix}/op", operator_name(*space.operators[0]), len(space.operators) > 1)
                 if name not in by_name:

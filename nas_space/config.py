@@ -43,10 +43,10 @@ class SpaceConfig:
     def __post_init__(self) -> None:
         """Bring lists (from YAML or JSON) to tuples and check every field."""
         set_field = object.__setattr__
-        set_field(self, "widths", tuple(self.widths))
-        set_field(self, "depths", tuple(tuple(stage) for stage in self.depths))
-        set_field(self, "dilations", tuple(self.dilations))
-        set_field(self, "poolings", tuple(self.poolings))
+        for key in ("widths", "dilations", "poolings"):
+            set_field(self, key, _listed(key, getattr(self, key)))
+        set_field(self, "depths", tuple(_listed("depths", stage) for stage in _listed("depths", self.depths)))
+        set_field(self, "search", _listed("search", self.search))
         unknown = [name for name in self.search if name not in DIMENSIONS]
         if unknown:
             raise InputError(f"space.search: unknown dimension {unknown[0]!r}; choose from {', '.join(DIMENSIONS)}")
@@ -167,6 +167,12 @@ class SpaceConfig:
             "log10_networks": math.log10(networks),
             "entropy_nats": sum(math.log(count) for count in counts),
         }
+
+
+def _listed(key: str, value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list | tuple):
+        raise InputError(f"space.{key}: expected a list, got {value!r}")
+    return tuple(value)
 
 
 def operator_name(dilation: int, pooling: int) -> str:

@@ -69,5 +69,7 @@ class MethodOptions:
             if not value >= low or value == float("inf") or (high is not None and value >= high):
                 bounds = f"at least {low:g}" + (f" and below {high:g}" if high is not None else "")
                 raise InputError(f"method.{key}: {value:g} must be {bounds}")
+        if self.warmup + self.explore >= 1.0:
+            raise InputError(f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts")
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
             raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

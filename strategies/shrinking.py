@@ -67,7 +67,7 @@ class LevelThreshold:
 def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
     """``p / max p`` over the last axis; 0 for dead candidates (equation 11: the normaliser cancels)."""
     best = log_p.masked_fill(~alive, -float("inf")).amax(-1, keepdim=True)
-    return (log_p - best.clamp(min=-1e30)).exp() * alive
+    return (log_p - best).exp().masked_fill(~alive, 0.0)  # a choice without survivors gives inf before the mask
 
 
 def list_removals(space: SpaceConfig, before: Alive, kept: Alive, after: Alive, ratios: Alive, epoch: int, rule: str) -> list[Removal]:

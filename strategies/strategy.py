@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import nni.nas.strategy  # noqa: F401  # first: NNI's circular import leaves its own strategies as stubs otherwise
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.nn.pytorch import ModelSpace, Repeat

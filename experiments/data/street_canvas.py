@@ -118,7 +118,7 @@ class Canvas:
         pixels = self._pixels(points)
         cv2.fillPoly(self.image, [pixels], colour)
         cv2.fillPoly(self.label, [pixels], label)
-        cv2.fillPoly(self.depth, [pixels], float(points[:, 2].mean()))
+        cv2.fillPoly(self.depth, [pixels], float(points[:, 2].sum()) / len(points))
 
     def details(self, points: Floats, colour: Colour) -> None:
         """Fill polygons ``(N, K, 3)`` with a colour, on something whose class and distance are drawn already."""

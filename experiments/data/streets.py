@@ -47,7 +47,11 @@ def _render_split(split: str, count: int, size: tuple[int, int]) -> Split:
 
 
 def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """One scene: image ``(H, W, 3)`` RGB and label ``(H, W)``."""
+    """Scene ``index`` of ``split`` (``train`` or ``val``), always the same at one size.
+
+    Returns:
+        Image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8, every pixel of which has a class.
+    """
     rng = np.random.default_rng([("train", "val").index(split), index])
     height, width = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
     palette = Palette.draw(rng)
@@ -59,7 +63,9 @@ def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDA
     _things(canvas, rng, palette, road, fronts)
     grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(2, 5))
     image = np.clip(canvas.image + grain[..., None], 0, 255).astype(np.uint8)
-    image = image.reshape(size[0], OVERSAMPLE, size[1], OVERSAMPLE, 3).mean((1, 3)).astype(np.uint8)
+    # Strided slices: several times faster than a mean over two axes of a reshaped image.
+    parts = [image[i::OVERSAMPLE, j::OVERSAMPLE].astype(np.uint16) for i in range(OVERSAMPLE) for j in range(OVERSAMPLE)]
+    image = (np.add.reduce(parts) // len(parts)).astype(np.uint8)
     label, depth = canvas.label[1::OVERSAMPLE, 1::OVERSAMPLE], canvas.depth[1::OVERSAMPLE, 1::OVERSAMPLE]
     return weather(rng, image, depth, palette.night), label
 

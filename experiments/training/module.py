@@ -41,7 +41,7 @@ class SegmentationModule(LightningModule):
         loss = self.loss(self.model(images).float(), labels)
         if loss.device.type == "cpu" and not torch.isfinite(loss):
             raise InputError(
-                f"the loss became {float(loss)} in epoch {self.current_epoch + 1}: lower train.lr or method.lr, and check the labels"
+                f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr"
             )
         return loss
 

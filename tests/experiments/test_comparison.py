@@ -6,7 +6,8 @@ import pytest
 
 from experiments.comparison import comparison_table, markdown, spread
 
-COSTS = {name: {"params": 1000.0 * i, "macs_total": 1e6 * i} for i, name in enumerate(("ssr-0", "ssr-1", "baseline1", "random-0", "random-1"), 1)}
+NAMES = ("ssr-0", "ssr-1", "baseline1", "random-0", "random-1")
+COSTS = {name: {"params": 1000.0 * i, "macs_total": 1e6 * i} for i, name in enumerate(NAMES, 1)}
 SUMMARY = {
     "gap_before": {"loss_supernet": 1.0, "loss_derived": 1.5},
     "miou": {"supernet": 0.5, "derived": 0.4},

@@ -1,4 +1,4 @@
-"""Options of a search method: the paper's defaults, and every range."""
+"""Options of a search method: the paper's weights, and every range."""
 
 import pytest
 
@@ -6,12 +6,11 @@ from nas_space.errors import InputError
 from strategies.method import MethodOptions, Rho
 
 
-def test_defaults_are_the_papers() -> None:
+def test_weights_and_threshold_are_the_papers() -> None:
     method = MethodOptions()
     method.check()
-    assert (method.rho.depth, method.rho.operator, method.rho.width) == (0.15, 0.30, 0.30)
-    assert (method.lr, method.weight_decay, method.h) == (0.002, 0.001, 0.1)
-    assert (method.warmup, method.explore, method.rescale, method.arch_split) == (0.0, 0.0, False, None)
+    assert (method.rho.depth, method.rho.operator, method.rho.width, method.h) == (0.15, 0.30, 0.30, 0.1)
+    assert method.arch_split is None
 
 
 @pytest.mark.parametrize(

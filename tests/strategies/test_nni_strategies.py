@@ -124,7 +124,7 @@ def test_nnis_strategies_search_the_space(name: str, search: tuple[str, ...], ti
 def test_our_strategies_export_every_label(name: str, tiny: Callable[..., SpaceConfig], tmp_path: Path) -> None:
     config = tiny()
     labels = set(JointSpace(config, 3).simplify())
-    strategy = create_strategy(name, MethodOptions(), 0)
+    strategy = create_strategy(name, MethodOptions(warmup=0.0), 0)
     sample, _ = run(JointSpace(config, 3), strategy, tmp_path)
     assert set(sample) == labels
     assert check_builds(config, sample) == strategy.oneshot_module.architecture_parameters.architecture()  # type: ignore[union-attr, operator]
@@ -139,7 +139,7 @@ def test_no_validation_image_reaches_a_training_step(name: str, arch_split: floa
         epochs=2,
         device="cpu",
         data=DataOptions(size="32x40", batch=2),
-        method=MethodOptions(arch_split=arch_split),
+        method=MethodOptions(warmup=0.0, arch_split=arch_split),
     )
     Search(options, data(), tmp_path).execute()
     architecture, weights = set().union(*seen.steps[0::2]), set().union(*seen.steps[1::2])  # the steps alternate
@@ -161,6 +161,6 @@ def test_none_reaches_a_training_step_of_nnis(name: str, tiny: Callable[..., Spa
 @pytest.mark.parametrize("name", ["ssr", "darts", "nni"])
 def test_the_proof_can_fail(name: str, tiny: Callable[..., SpaceConfig], tmp_path: Path, seen: Seen) -> None:
     """The trap itself: what the evaluator is given as validation becomes the architecture's training stream."""
-    strategy = NNIDARTS() if name == "nni" else create_strategy(name, MethodOptions(), 0)
+    strategy = NNIDARTS() if name == "nni" else create_strategy(name, MethodOptions(warmup=0.0), 0)
     run(JointSpace(tiny(), 3), strategy, tmp_path, second=BatchStream(split(VAL), 2, 0, ARCHITECTURE))
     assert VAL <= set().union(*seen.steps) and VAL <= seen.trained

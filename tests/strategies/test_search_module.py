@@ -27,7 +27,15 @@ from strategies.ssr import SSR
 from strategies.strategy import DifferentiableStrategy
 
 Space = Callable[..., SpaceConfig]
-FAST = MethodOptions(lr=0.3, h=0.9, rescale=True)
+
+
+def method(**changes: Any) -> MethodOptions:
+    """The paper's plain method with some changes, whatever the defaults are."""
+    paper = {"lr": 0.002, "weight_decay": 0.001, "h": 0.1, "warmup": 0.0, "explore": 0.0, "rescale": False}
+    return MethodOptions(**{**paper, **changes})
+
+
+FAST = method(lr=0.3, h=0.9, rescale=True)
 """Decides a tiny space within a few epochs of two steps."""
 
 
@@ -126,14 +134,14 @@ class AtEpochs(Callback):
 
 @pytest.mark.parametrize("kind", [SSR, DARTS], ids=("ssr", "darts"))
 def test_architecture_then_weights_each_on_its_stream(kind: type[SSR] | type[DARTS], tiny: Space) -> None:
-    module = prepare(kind(MethodOptions()), tiny())
+    module = prepare(kind(method()), tiny())
     fit(module, 2)
     step = [("val", False, True), ("train", True, False)]
     assert [entry[1:] for entry in seen(module)] == step * 4
 
 
 def test_optimisers_do_not_share_parameters(tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions(lr=0.03)), tiny())
+    module = prepare(SSR(method(lr=0.03)), tiny())
     trainer = fit(module, 1)
     weights, architecture = trainer.optimizers
     groups = [[p for group in optimizer.param_groups for p in group["params"]] for optimizer in (weights, architecture)]
@@ -147,13 +155,13 @@ def test_optimisers_do_not_share_parameters(tiny: Space) -> None:
 
 def test_the_weights_learning_rate_follows_its_schedule(tiny: Space) -> None:
     rates: list[float] = []
-    trainer = fit(prepare(SSR(MethodOptions()), tiny()), 3, AtEpochs(lambda m: rates.append(m.trainer.optimizers[0].param_groups[0]["lr"])))
+    trainer = fit(prepare(SSR(method()), tiny()), 3, AtEpochs(lambda m: rates.append(m.trainer.optimizers[0].param_groups[0]["lr"])))
     assert rates == pytest.approx([0.01, 0.005, 0.0025]) and trainer.optimizers[1].param_groups[0]["lr"] == 0.002
 
 
 def test_warmup_trains_only_weights(tiny: Space) -> None:
     start: list[Tensor] = []
-    module = prepare(SSR(MethodOptions(warmup=0.5, lr=0.1)), tiny())
+    module = prepare(SSR(method(warmup=0.5, lr=0.1)), tiny())
     fit(module, 4, AtEpochs(lambda m: start.append(m.architecture_parameters.beta.detach().clone())))
     assert torch.equal(start[0], start[1]) and torch.equal(start[1], start[2]) and not torch.equal(start[2], start[3])
     assert [entry[1] for entry in seen(module)] == ["train"] * 4 + ["val", "train"] * 4
@@ -161,8 +169,8 @@ def test_warmup_trains_only_weights(tiny: Space) -> None:
 
 def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> None:
     """One step of Adam by hand: gradient of the val batch's loss plus regularizer plus decay."""
-    method = MethodOptions(weight_decay=0.1, lr=0.05)
-    module, twin = (prepare(SSR(method, 3), tiny()) for _ in range(2))
+    options = method(weight_decay=0.1, lr=0.05)
+    module, twin = (prepare(SSR(options, 3), tiny()) for _ in range(2))
     logits = twin.arch_parameters()
     for parameter in logits:
         parameter.requires_grad_(True)
@@ -199,7 +207,7 @@ def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> No
 
 def test_weighted_ssr_at_the_papers_start(tiny: Space) -> None:
     """Specification, section 8: -16.09, -391.44 and -6723.51, weighted -2136.90."""
-    module = prepare(SSR(MethodOptions()), SpaceConfig.paper())
+    module = prepare(SSR(method()), SpaceConfig.paper())
     with torch.no_grad():
         for logits in module.arch_parameters():
             logits.zero_()
@@ -210,7 +218,7 @@ def test_weighted_ssr_at_the_papers_start(tiny: Space) -> None:
 
 
 def test_exploration_has_no_regularizer(tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions(warmup=0.25, explore=0.25)), tiny())
+    module = prepare(SSR(method(warmup=0.25, explore=0.25)), tiny())
     values = [float(module.regularization(progress).detach()) for progress in (0.0, 0.25, 0.45, 0.5, 0.9)]
     assert values[:3] == [0, 0, 0] and values[3] == values[4] < -50
 
@@ -218,8 +226,8 @@ def test_exploration_has_no_regularizer(tiny: Space) -> None:
 def test_exploration_follows_the_task_alone(tiny: Space) -> None:
     """Architecture steps happen from the warm-up's end on; with a regularizer of weight 0 the result is the same until it ends."""
     ends: list[list[Tensor]] = [[], []]
-    for found, method in zip(ends, (MethodOptions(explore=0.5, h=0.0), MethodOptions(rho=Rho(0, 0, 0), h=0.0)), strict=True):
-        fit(prepare(SSR(method), tiny()), 4, AtEpochs(lambda m, found=found: found.append(m.arch_parameters()[1].detach().clone())))  # type: ignore[misc]
+    for found, options in zip(ends, (method(explore=0.5, h=0.0), method(rho=Rho(0, 0, 0), h=0.0)), strict=True):
+        fit(prepare(SSR(options), tiny()), 4, AtEpochs(lambda m, found=found: found.append(m.arch_parameters()[1].detach().clone())))  # type: ignore[misc]
     for explored, plain in list(zip(*ends, strict=True))[:3]:
         assert torch.equal(explored, plain)
     assert not torch.equal(ends[0][0], ends[0][1]) and not torch.equal(ends[0][3], ends[1][3])
@@ -257,7 +265,7 @@ def test_a_search_to_the_end(tiny: Space) -> None:
 
 @pytest.mark.parametrize("rescale", [False, True])
 def test_dead_logits_never_move(rescale: bool, tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions(lr=0.1, h=0.98, weight_decay=0.5, rescale=rescale)), tiny())
+    module = prepare(SSR(method(lr=0.1, h=0.98, weight_decay=0.5, rescale=rescale)), tiny())
     history: list[tuple[Alive, list[Tensor]]] = []
 
     def remember(m: SearchModule) -> None:
@@ -279,7 +287,7 @@ def test_dead_logits_never_move(rescale: bool, tiny: Space) -> None:
 
 
 def test_rescaling_brings_the_largest_sigmoid_to_a_half(tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions(lr=0.1, rescale=True)), tiny())
+    module = prepare(SSR(method(lr=0.1, rescale=True)), tiny())
     fit(module, 1)
     for logits, mask in zip(module.arch_parameters(), module.architecture_parameters.alive, strict=True):
         largest = logits.detach().sigmoid().masked_fill(~mask, 0.0).amax(-1)[mask.any(-1)]
@@ -287,7 +295,7 @@ def test_rescaling_brings_the_largest_sigmoid_to_a_half(tiny: Space) -> None:
 
 
 def test_darts_removes_nothing(tiny: Space) -> None:
-    module = prepare(DARTS(MethodOptions(lr=1.0)), tiny())
+    module = prepare(DARTS(method(lr=1.0)), tiny())
     fit(module, 3)
     assert module.removals == [] and module.discrete_epoch is None
     assert module.architecture_parameters.alive.counts() == Alive.full(tiny()).counts()
@@ -314,7 +322,7 @@ def test_memory_of_what_left_is_freed(tiny: Space) -> None:
             assert all(references[name]() is not None for name in set(shapes) - set(gone))
             checked.append(len(gone))
 
-    module = prepare(SSR(MethodOptions(lr=0.1, h=0.7)), tiny())
+    module = prepare(SSR(method(lr=0.1, h=0.7)), tiny())
     fit(module, 3, AtEpochs(remember), AtEpochs(check))
     assert checked and checked[0] > 20
 
@@ -330,13 +338,13 @@ def test_subspaces_search_too(search: tuple[str, ...], tiny: Space) -> None:
 
 
 def test_exports_have_every_label(tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions()), tiny())
+    module = prepare(SSR(method()), tiny())
     labels = set(JointSpace(tiny(), 3).simplify())
     assert set(module.export()) == set(module.export_probs()) == labels
 
 
 def test_a_checkpoint_is_plain_and_rebuilds_the_shapes(tiny: Space) -> None:
-    module = prepare(SSR(MethodOptions(lr=0.1, h=0.7)), tiny())
+    module = prepare(SSR(method(lr=0.1, h=0.7)), tiny())
     fit(module, 2)
     assert module.removals and not module.architecture_parameters.alive.is_discrete()
     checkpoint: dict[str, Any] = {"state_dict": module.state_dict()}
@@ -347,7 +355,7 @@ def test_a_checkpoint_is_plain_and_rebuilds_the_shapes(tiny: Space) -> None:
     torch.save(checkpoint, file)
     file.seek(0)
     loaded = torch.load(file, weights_only=True)
-    fresh = prepare(SSR(MethodOptions(lr=0.1, h=0.7), seed=9), tiny())
+    fresh = prepare(SSR(method(lr=0.1, h=0.7), seed=9), tiny())
     torch.rand(7)
     fresh.on_load_checkpoint(loaded)
     fresh.load_state_dict(loaded["state_dict"])

@@ -8,7 +8,8 @@ import pytest
 from experiments.cli import main
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
-TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu", "--epochs", "1", "--retrain_epochs", "1", *SMALL]
+TINY = [*SMALL, "--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu"]
+TINY += ["--epochs", "1", "--retrain_epochs", "1"]
 COUNTS = ["--strategies", "ssr", "--seeds", "0", "--random", "1", "--control", "true"]
 
 

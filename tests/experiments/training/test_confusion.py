@@ -11,7 +11,8 @@ from experiments.training.confusion import class_iou, confusion_matrix, mean_iou
 def test_scores_equal_scikit_learn_where_all_classes_occur(seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     label = torch.randint(0, 6, (3, 20, 30), generator=generator)
-    prediction = torch.where(torch.rand(label.shape, generator=generator) < 0.6, label, torch.randint(0, 6, label.shape, generator=generator))
+    guesses = torch.randint(0, 6, label.shape, generator=generator)
+    prediction = torch.where(torch.rand(label.shape, generator=generator) < 0.6, label, guesses)
     confusion = confusion_matrix(prediction, label, 6)
     truth, guess = label.flatten().numpy(), prediction.flatten().numpy()
     assert class_iou(confusion).tolist() == pytest.approx(jaccard_score(truth, guess, average=None).tolist())

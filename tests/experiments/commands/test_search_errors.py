@@ -1,0 +1,95 @@
+"""Bad input to ``ssr-nas search``: one line that names the culprit, exit code 2, nothing written."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from experiments.cli import main
+
+
+def camvid_tree(root: Path) -> Path:
+    """A tiny valid CamVid folder: two images a split, 40x48 pixels."""
+    for split in ("train", "val"):
+        (root / split).mkdir(parents=True)
+        (root / f"{split}annot").mkdir()
+        for i in range(2):
+            cv2.imwrite(str(root / split / f"{i}.png"), np.full((40, 48, 3), 40 * i, np.uint8))
+            cv2.imwrite(str(root / f"{split}annot" / f"{i}.png"), np.full((40, 48), i, np.uint8))
+    return root
+
+
+def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str:
+    """Run, expect a refusal in one line and no run folder; return the line."""
+    assert main(["search", *arguments, "--out", str(out)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("ssr-nas search: error:")
+    assert not out.exists()
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (["--data.name", "camvid", "--data.root", "/no/such/folder"], "/no/such/folder"),
+        (["--no_such_key", "1"], "no_such_key"),
+        (["--epochs", "soon"], "epochs"),
+        (["--epochs", "0"], "epochs"),
+        (["--strategy", "magic"], "magic"),
+        (["--space.preset", "huge"], "huge"),
+        (["--space.search", "dilation,colour"], "colour"),
+        (["--space.widths", "[30, 64]"], "30 is no multiple of space.step 4"),
+        (["--space.span", "10"], "10 is no multiple of space.step 4"),
+        (["--space.depths", "[[1, 2]]"], "depths"),
+        (["--method.lr", "-1"], "method.lr"),
+        (["--method.lr", "nan"], "method.lr"),
+        (["--method.arch_split", "1.5"], "method.arch_split"),
+        (["--data.size", "20x20"], "20x20"),
+        (["--data.limit", "0"], "data.limit"),
+    ],
+)
+def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], culprit: str) -> None:
+    assert culprit in fails(capsys, tmp_path / "run", *arguments)
+
+
+def test_a_label_value_out_of_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = camvid_tree(tmp_path / "data")
+    cv2.imwrite(str(root / "trainannot" / "1.png"), np.full((40, 48), 77, np.uint8))
+    line = fails(capsys, tmp_path / "run", "--data.name", "camvid", "--data.root", str(root), "--data.size", "32x32")
+    assert "1.png" in line and "77" in line
+
+
+def test_image_and_label_of_different_sizes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = camvid_tree(tmp_path / "data")
+    cv2.imwrite(str(root / "valannot" / "0.png"), np.zeros((40, 47), np.uint8))
+    line = fails(capsys, tmp_path / "run", "--data.name", "camvid", "--data.root", str(root), "--data.size", "32x32")
+    assert "0.png" in line and "47" in line and "48" in line
+
+
+def test_an_unknown_key_in_a_file_is_named_with_its_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "mine.yml"
+    config.write_text("epochs: 1\nmethod: {rhoo: 1}\n")
+    line = fails(capsys, tmp_path / "run", "--config", str(config))
+    assert "mine.yml" in line and "rhoo" in line
+
+
+def test_an_existing_run_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    assert main(["search", "--data.size", "32x32", "--data.limit", "2", "--out", str(out)]) == 2
+    assert str(out) in capsys.readouterr().err
+    assert [path.name for path in out.iterdir()] == ["notes.txt"]
+
+
+def test_resume_of_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--resume", str(tmp_path)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "3", "--device", "cpu"]
+    assert main(["search", *arguments, "--train.lr", "1e30", "--out", str(tmp_path / "run")]) == 2
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "train.lr" in line and "loss became" in line
