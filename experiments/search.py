@@ -57,7 +57,7 @@ class SearchOptions:
     """
 
     strategy: str = "ssr"
-    epochs: int = 20
+    epochs: int = 24
     seed: int = 0
     device: str = "auto"
     precision: str = "32"

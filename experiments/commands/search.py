@@ -82,7 +82,7 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         "",
         f"  parameters    {own['params']:>14,.0f}   {own['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {own['macs_total']:>14,.0f}   {own['macs_total'] / reference.macs_total:.2f} of baseline1, at {own['size']}",
-        f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived, labels {miou['resolution']}",
+        f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived network",
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
