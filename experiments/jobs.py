@@ -31,7 +31,8 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
         The error line of every job that failed.
     """
     pending = [job for job in jobs if not job.proof.is_file()]
-    threads = str(max(1, (os.cpu_count() or 1) // workers))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    threads = str(max(1, cores // workers))
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
 
     def run(job: Job) -> str | None:
