@@ -57,8 +57,15 @@ class Leaf:
         """The type in words."""
         return " or ".join(WORDS.get(kind, str(kind)) for kind in self.kinds)
 
-    def text(self, value: Any) -> str:
+    @property
+    def is_text(self) -> bool:
+        """Whether a value is taken as it is: a folder may be called null."""
+        return str in self.kinds
+
+    def text(self, value: Any) -> str | None:
         """What jsonargparse reads for ``value`` from a YAML file or the command line; ``a,b`` is a list where one is due."""
+        if self.is_text:
+            return None if value is None else str(value)
         raw = value if isinstance(value, str) else json.dumps(value, default=str)
         is_list = any(get_origin(kind) is list for kind in self.kinds)
         return f"[{raw}]" if is_list and raw != "null" and not raw.lstrip().startswith("[") else raw
@@ -69,7 +76,7 @@ class Given:
     """One option's value and where it was given, for messages: ``--epochs`` or ``run.yml: epochs``."""
 
     place: str
-    text: str
+    text: str | None
 
 
 def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Leaf]:
@@ -115,11 +122,12 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     required = [leaf.key for leaf in known.values() if leaf.default is MISSING and leaf.key not in given]
     if required:
         raise InputError(f"--{required[0]} is required")
+    texts = {key: value.text for key, value in given.items() if known[key].is_text}
     try:
-        namespace = parser.parse_args([*(f"--{key}={value.text}" for key, value in given.items()), *rest])
+        namespace = parser.parse_args([*(f"--{key}={value.text}" for key, value in given.items() if key not in texts), *rest])
     except ArgumentError as error:
         raise InputError(_explain(str(error), known, given)) from None
-    return _build(options, dict(vars(namespace.as_flat()))), bool(namespace["json"])
+    return _build(options, {**dict(vars(namespace.as_flat())), **texts}), bool(namespace["json"])
 
 
 def _parser(prog: str, description: str, known: Mapping[str, Leaf]) -> ArgumentParser:
@@ -169,7 +177,7 @@ def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
         raise InputError(f"--config {file}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"--config {file}: cannot be read ({error.__class__.__name__}); give a YAML file") from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid YAML: {one_line(str(error))}") from None
     if not isinstance(content, Mapping | None):
         raise InputError(f"{file}: expected keys and values, such as epochs: 20")

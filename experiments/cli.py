@@ -20,6 +20,8 @@ from nas_space.errors import InputError
 
 PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
+GO_ON = "a search goes on with --resume and its run folder"
+UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,19 +60,26 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
         causes = list(_chain(error))
         interrupt = next((cause for cause in causes if isinstance(cause, KeyboardInterrupt)), None)
         if interrupt is not None:
-            print(f"{prog}: interrupted; {interrupt or 'a search goes on with --resume and its run folder'}", file=sys.stderr)
+            print(f"{prog}: interrupted; {str(interrupt) or GO_ON}", file=sys.stderr)
             return 130
+        if any(type(cause).__name__ == "SIGTERMException" for cause in causes):  # Lightning's, a SystemExit without a code
+            print(f"{prog}: terminated; {GO_ON}", file=sys.stderr)
+            return 143
         if isinstance(error, SystemExit) and isinstance(error.code, int | None):
             return error.code or 0
         full = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)), None)
         if full is not None:
-            place = f" while writing {full.filename}" if full.filename else ""
-            return _fail(prog, f"the disk is full{place}; make room, or give an --out on another disk", 2, error)
+            where = f" while writing {full.filename}" if full.filename else ""
+            return _fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
+        place = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in UNUSABLE and cause.filename), None)
+        if place is not None:
+            return _fail(prog, f"{place.filename}: {place.strerror}; make it usable, or choose another path", 2, error)
         return _fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
     from experiments.arguments import parse
+    from experiments.runs import plain
 
     # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
@@ -78,7 +87,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)
     result = module.run(options)
     if as_json:
-        print(json.dumps(result))
+        print(json.dumps(plain(result), allow_nan=False))
     sys.stdout.flush()
     return 0
 

@@ -16,9 +16,21 @@ def parse_size(text: str) -> tuple[int, int]:
         height, width = (int(side) for side in text.lower().split("x"))
     except ValueError:
         raise InputError(f"size {text!r}: write HEIGHTxWIDTH in pixels, such as 96x128") from None
+    if max(height, width) > 65536:
+        raise InputError(f"size {text[:40]!r}: both sides must be at most 65536 pixels")
     if min(height, width) < 32:
         raise InputError(f"size {text!r}: both sides must be at least 32 pixels")
     return height, width
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed of NumPy's.
+
+    Raises:
+        InputError: the seed is negative or has more than 32 bits.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed: {seed} must be from 0 to {2**32 - 1}")
 
 
 @dataclass

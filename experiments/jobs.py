@@ -1,8 +1,10 @@
 """Running commands of this toolkit as child processes, a few at a time, each with its share of the cores."""
 
 import os
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,14 +37,36 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
     threads = str(max(1, cores // workers))
     environment = {**os.environ, "OMP_NUM_THREADS": threads}
 
+    children: set[subprocess.Popen[str]] = set()
+    stopping = threading.Event()
+
     def run(job: Job) -> str | None:
+        if stopping.is_set():
+            return None
         command = [sys.executable, "-m", "experiments.cli", *job.arguments]
-        child = subprocess.run(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+            children.add(child)
+            _, errors = child.communicate()
+            children.discard(child)
         if child.returncode == 0 and job.proof.is_file():
             return None
-        lines = child.stderr.strip().splitlines() or ["no message"]
-        return f"{' '.join(job.arguments[:1])} {job.proof.parent.name}: {lines[-1]}"
+        lines = errors.strip().splitlines() or [f"ended with code {child.returncode} and no message"]
+        return f"{job.arguments[0]} {job.proof.parent.name}: {lines[-1]}"
 
-    with ThreadPoolExecutor(workers) as pool:
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
+    pool = ThreadPoolExecutor(workers)
+    try:
         results = list(tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=not pending))
+    except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
+        stopping.set()
+        for child in list(children):
+            child.terminate()
+        raise
+    finally:
+        pool.shutdown()
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
     return [error for error in results if error is not None]

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
-from experiments.config import DataOptions, TrainOptions, parse_size
+from experiments.config import DataOptions, TrainOptions, check_seed, parse_size
 from experiments.data import SegmentationData
 from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
@@ -60,6 +60,7 @@ class RetrainOptions:
             raise InputError(f"data.batch: {self.data.batch} must be at least 2 (batch normalisation)")
         if self.epochs < 1:
             raise InputError(f"epochs: {self.epochs} must be at least 1")
+        check_seed(self.seed)
         resolve_device(self.device)
         resolve_precision(self.precision)
 

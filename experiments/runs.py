@@ -117,11 +117,26 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{folder}: not a run ({CONFIG}: {error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise InputError(f"{path}: not valid YAML; the run cannot be continued") from None
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected keys and values")
     return content
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """A JSON file that a run left at its end.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it and repeat the command") from None
+    if not isinstance(summary, dict):
+        raise InputError(f"{path}: is no summary of a run; remove it and repeat the command")
+    return summary
 
 
 def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.experiment import NasExperiment
 from pytorch_lightning.callbacks import Callback
 
-from experiments.config import DataOptions, SpaceOptions, TrainOptions, parse_size
+from experiments.config import DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
 from experiments.data import SegmentationData, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
@@ -20,7 +20,8 @@ from experiments.data.transforms import downsample_labels
 from experiments.environment import device_name, peak_memory_mb, versions
 from experiments.figures import png
 from experiments.gallery import validation_figure
-from experiments.runs import write_atomic, write_json, write_metrics
+from experiments.runs import plain, write_atomic, write_json, write_metrics
+from experiments.training.checkpoints import AtomicCheckpointIO
 from experiments.training.evaluation import largest_difference
 from experiments.training.module import SegmentationModule
 from experiments.training.monitor import SearchMonitor
@@ -81,9 +82,20 @@ def check_options(options: SearchOptions) -> None:
         raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
     if options.epochs < 1:
         raise InputError(f"epochs: {options.epochs} must be at least 1")
+    check_seed(options.seed)
     create_strategy(options.strategy, options.method)
     resolve_device(options.device)
     resolve_precision(options.precision)
+
+
+def check_data(options: SearchOptions, data: SegmentationData) -> None:
+    """What can be wrong with options and data together.
+
+    Raises:
+        InputError: too few images to divide.
+    """
+    if options.method.arch_split is not None and len(data.train) < 2:
+        raise InputError(f"method.arch_split: cannot divide {len(data.train)} training image; leave it out")
 
 
 class Search:
@@ -116,7 +128,7 @@ class Search:
         weights = class_weights(downsample_labels(train.labels), len(data.classes))
         self.module = SegmentationModule(options.train, options.epochs, weights.cpu())
         self.cost_model = CostModel(self.space.config, self.size, len(data.classes), self.device)
-        self.monitor = SearchMonitor(self.streams, self.validation, self.cost_model)
+        self.monitor = SearchMonitor(self.streams, self.validation, self.cost_model, plain(asdict(options)))
         self.strategy = create_strategy(options.strategy, options.method, options.seed)
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
@@ -128,6 +140,8 @@ class Search:
         Returns:
             The summary, as in ``search.json``.
         """
+        if checkpoint is not None:
+            check_checkpoint(checkpoint, plain(asdict(self.options)))
         progress = RunProgress(self._figures, f"search ({self.options.strategy})")
         files = _EpochFiles(self.monitor, self.run)
         precision = resolve_precision(self.options.precision)
@@ -145,6 +159,7 @@ class Search:
         alive = "/".join(str(row[f"alive_{level}"]) for level in LEVELS)
         return {"mIoU": f"{100 * row['miou']:.1f}", "entropy": f"{row['entropy']:.1f}", "alive": alive}
 
+    @torch.no_grad()
     def _finish(self, architecture: Architecture) -> dict[str, Any]:
         search = self.strategy.oneshot_module
         assert isinstance(search, SearchModule)
@@ -216,6 +231,31 @@ class _EpochFiles(Callback):
         write_metrics(self.run, self.monitor.rows)
 
 
+def check_checkpoint(path: Path, options: dict[str, Any]) -> None:
+    """Make sure that a checkpoint is one of the search that ``options`` describe.
+
+    Raises:
+        InputError: the file is damaged or of another search, or an option has changed since.
+    """
+    checkpoint = AtomicCheckpointIO().load_checkpoint(path)
+    saved = checkpoint.get("callbacks", {}).get("SearchMonitor", {}).get("options")
+    if saved is None or not {"loops", "optimizer_states", "lr_schedulers", "search", "pytorch-lightning_version"} <= set(checkpoint):
+        raise InputError(f"{path}: not a checkpoint of this search; remove it to start again")
+    changed = [key for key in options if key not in ("device", "precision") and saved.get(key) != options[key]]
+    if changed:
+        raise InputError(f"config.yml: {changed[0]} is not what {path} was made with; put it back, or remove the checkpoint to start again")
+
+
+class LocalExperiment(NasExperiment):
+    """An experiment that keeps no record in the user's home: NNI's manifest there would be read by unpickling."""
+
+    def _start_without_nni_manager(self) -> None:
+        """Nothing to register."""
+
+    def _stop_without_nni_manager(self) -> None:
+        """Nothing was registered."""
+
+
 def run_experiment(space: JointSpace, evaluator: Lightning, strategy: DifferentiableStrategy | Any) -> dict[str, Any]:
     """Run a one-shot strategy (ours or NNI's) as an NNI experiment in this process.
 
@@ -224,7 +264,7 @@ def run_experiment(space: JointSpace, evaluator: Lightning, strategy: Differenti
     """
     logging.getLogger("nni").setLevel(logging.CRITICAL)  # an exception says it all, in our own line
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder:
-        experiment = NasExperiment(space, evaluator, strategy)
+        experiment = LocalExperiment(space, evaluator, strategy)
         experiment.config.experiment_working_directory = folder  # NNI's own state; ours is the run's folder
         try:
             experiment.run()

@@ -77,7 +77,7 @@ class Architecture:
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"architecture: not valid JSON ({error})") from None
         if not isinstance(data, dict) or data.get("schema") != SCHEMA or set(data) != {"schema", "space", "stages"}:
             raise InputError(f'architecture: expected the keys "schema" (= {SCHEMA}), "space" and "stages"')

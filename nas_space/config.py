@@ -7,6 +7,7 @@ from typing import Any
 
 from nas_space.errors import InputError
 
+LARGEST = 4096  # far beyond any network, small enough that every table of the space fits into memory
 DIMENSIONS = ("dilation", "pooling", "width", "depth")
 
 
@@ -55,10 +56,9 @@ class SpaceConfig:
 
     def _check(self) -> None:
         numbers = (self.stem, self.step, *self.widths, *self.dilations, *self.poolings, *(d for stage in self.depths for d in stage))
-        if any(not isinstance(n, int) or isinstance(n, bool) or n < 1 for n in numbers):
-            raise InputError(
-                f"space: stem, step, widths, depths, dilations and poolings must be whole numbers of at least 1, got {numbers}"
-            )
+        if any(type(n) is not int or not 1 <= n <= LARGEST for n in numbers):
+            expected = f"whole numbers of at least 1 (and at most {LARGEST})"
+            raise InputError(f"space: stem, step, widths, depths, dilations and poolings must be {expected}, got {numbers}")
         if len(self.widths) != 2 or len(self.depths) != 2:
             raise InputError("space.widths and space.depths: give one entry for each of the two stages")
         for key, candidates in (("dilations", self.dilations), ("poolings", self.poolings), *(("depths", d) for d in self.depths)):

@@ -11,11 +11,12 @@ import pandas as pd
 import yaml
 
 from experiments.comparison import comparison_table, markdown, spread
+from experiments.data import load
 from experiments.figures import comparison_figure, png
 from experiments.jobs import Job, run_jobs
 from experiments.retrain import RetrainOptions
-from experiments.runs import plain, read_config, write_atomic, write_config, write_json
-from experiments.search import SearchOptions, check_options
+from experiments.runs import plain, read_config, read_summary, write_atomic, write_config, write_json
+from experiments.search import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 
@@ -54,6 +55,7 @@ def run(options: Options) -> dict[str, Any]:
         Rows of the table, and both spreads: between random networks, and between retrainings of one network.
     """
     _check(options)
+    check_data(options, load(options.data))
     folder = Path(options.out)
     _open(folder, options)
     searches = _planned(options)
@@ -82,8 +84,12 @@ def _planned(options: Options) -> dict[str, SearchOptions]:
 
 
 def _check(options: Options) -> None:
+    for key in ("strategy", "seed"):
+        if getattr(options, key) != getattr(SearchOptions(), key):
+            raise InputError(f"{key}: a comparison takes several, give --{'strategies' if key == 'strategy' else 'seeds'}")
     for strategy in options.strategies:
-        check_options(replace(_search_options(options), strategy=strategy))
+        for seed in options.seeds:
+            check_options(replace(_search_options(options), strategy=strategy, seed=seed))
     for name in options.references:
         if name not in ("baseline1", "baseline2"):
             raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")
@@ -101,7 +107,7 @@ def _search_options(options: Options) -> SearchOptions:
 def _open(folder: Path, options: Options) -> None:
     """Make the folder, or make sure that its runs were made with the same options."""
     free = {"strategies", "seeds", "references", "random", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
-    if folder.is_dir() and any(folder.iterdir()):
+    if any((folder / part).is_dir() for part in ("search", "retrain")):
         before, now = read_config(folder), plain(asdict(options))
         changed = [key for key in now if key not in free and before.get(key) != now[key]]
         if changed:
@@ -113,11 +119,11 @@ def _open(folder: Path, options: Options) -> None:
 def _search_job(folder: Path, name: str, options: SearchOptions) -> Job:
     run = folder / "search" / name
     if (run / "config.yml").is_file():
-        return Job(("search", "--resume", str(run)), run / "search.json")
+        return Job(("search", f"--resume={run}"), run / "search.json")
     config = folder / "configs" / f"{name}.yml"
     config.parent.mkdir(exist_ok=True)
     write_atomic(config, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
-    return Job(("search", "--config", str(config), "--out", str(run)), run / "search.json")
+    return Job(("search", f"--config={config}", f"--out={run}"), run / "search.json")
 
 
 def _networks(folder: Path, options: Options, searches: list[str]) -> dict[str, Path]:
@@ -140,7 +146,7 @@ def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: in
     own = RetrainOptions(options.retrain_epochs, seed, options.device, options.precision, options.data, options.train)
     config = folder / "configs" / f"retrain-seed{seed}.yml"
     write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
-    return Job(("retrain", "--config", str(config), "--arch", str(arch), "--out", str(run)), run / "retrain.json")
+    return Job(("retrain", f"--config={config}", f"--arch={arch}", f"--out={run}"), run / "retrain.json")
 
 
 def _aside(run: Path) -> Path:
@@ -151,12 +157,12 @@ def _aside(run: Path) -> Path:
 
 
 def _summarise(folder: Path, options: Options, searches: list[str], networks: dict[str, Path]) -> dict[str, Any]:
-    found = {name: json.loads((folder / "search" / name / "search.json").read_text()) for name in searches}
+    found = {name: read_summary(folder / "search" / name / "search.json") for name in searches}
     costs = {name: summary["cost"] for name, summary in found.items()}
     scores: dict[str, list[float]] = {}
     for name in networks if options.retrain_epochs else ():
         files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(options.retrain_seeds)]
-        runs = [json.loads(file.read_text()) for file in files]
+        runs = [read_summary(file) for file in files]
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
     table = comparison_table(costs, found, scores, [*options.strategies, "shuffled"])
     result: dict[str, Any] = {"rows": json.loads(table.to_json(orient="records")), **spread(scores)}

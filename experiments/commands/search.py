@@ -1,6 +1,6 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
-import json
+import shlex
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -9,10 +9,11 @@ from experiments.arguments import parse
 from experiments.config import DataOptions, parse_size
 from experiments.data import load
 from experiments.report import write_report
-from experiments.runs import CONFIG, prepare_run, read_config, write_config
-from experiments.search import Search, SearchOptions, check_options
+from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_config
+from experiments.search import Search, SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
+from nas_space.errors import InputError
 
 
 @dataclass
@@ -35,9 +36,14 @@ def run(options: Options) -> dict[str, Any]:
         The content of ``search.json`` and the run's folder.
     """
     if options.resume is not None:
+        own, defaults = asdict(replace(options, resume=None)), asdict(Options())
+        given = [key for key in own if own[key] != defaults[key]]
+        if given:
+            raise InputError(f"--resume takes every other option from {Path(options.resume) / CONFIG}: leave out --{given[0]}")
         return _resume(Path(options.resume))
     check_options(options)
     data = load(options.data)
+    check_data(options, data)
     folder = prepare_run(options.out, "search", options.strategy)
     write_config(folder, replace(options, out=str(folder)))
     return _execute(options, folder, None, data)
@@ -45,13 +51,16 @@ def run(options: Options) -> dict[str, Any]:
 
 def _resume(folder: Path) -> dict[str, Any]:
     read_config(folder)  # names the folder if it holds no run
-    options, _ = parse("ssr-nas search", "", Options, ["--config", str(folder / CONFIG)])
+    options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
     check_options(options)
     if (folder / "search.json").is_file():
+        summary = read_summary(folder / "search.json")
+        if not (folder / "report.html").is_file():  # killed between the two
+            write_report(folder)
         print(f"{folder}: this search is complete, nothing to do")
-        return {**json.loads((folder / "search.json").read_text()), "run": str(folder)}
+        return {**summary, "run": str(folder)}
     checkpoint = folder / "checkpoints" / "last.ckpt"
-    return _execute(options, folder, checkpoint if checkpoint.is_file() else None, load(options.data))
+    return _execute(options, folder, checkpoint if checkpoint.exists() else None, load(options.data))
 
 
 def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any) -> dict[str, Any]:
@@ -73,7 +82,8 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         entropy = f"{summary['entropy']['final']:.1f} nats"
         state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
     defaults, given = asdict(DataOptions()), asdict(options.data)
-    data = "".join(f" --data.{key} {value}" for key, value in given.items() if value != defaults[key] and key != "shuffle_labels")
+    changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
+    data = "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
     lines = [
         "",
         f"found network ({options.strategy}, {state})",
@@ -87,6 +97,6 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            ssr-nas retrain --arch {folder / 'architecture.json'}{data}",
+        f"next            ssr-nas retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data}",
     ]
     return "\n".join(lines)

@@ -22,6 +22,9 @@ def load(options: DataOptions) -> SegmentationData:
         InputError: an unknown name, a limit below 1, or whatever is wrong with the files.
     """
     data = _load(options)
+    for name, split in (("training", data.train), ("validation", data.val)):
+        if bool((split.labels == IGNORE).all()):
+            raise InputError(f"data: no {name} image of {data.name} has a labelled pixel; check the labels")
     if not options.shuffle_labels:
         return data
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))

@@ -127,7 +127,10 @@ def _decode(path: Path, flags: int) -> np.ndarray:
         complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
     else:
         complete = not data.startswith(b"\x89PNG") or b"IEND" in data[-64:]
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and complete else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and complete else None
+    except cv2.error:  # a header that promises more pixels than OpenCV takes
+        image = None
     if image is None:
         raise InputError(f"{path}: not an image, or truncated; copy it again or remove it")
     return image

@@ -18,7 +18,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write ``path`` by way of a temporary file in the same folder."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
+        temporary = target.with_name(f".{target.name}.tmp")  # one name: a kill leaves one file at most, and the next write takes it
         try:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)

@@ -38,7 +38,8 @@ class SegmentationModule(LightningModule):
             InputError: the loss is not finite (looked at on the CPU only; on a GPU at the end of an epoch).
         """
         images, labels = batch
-        loss = self.loss(self.model(images).float(), labels)
+        valid = (labels != IGNORE).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
+        loss = self.loss(self.model(images).float(), torch.where(valid, labels, 0)) * valid
         if loss.device.type == "cpu" and not torch.isfinite(loss):
             raise InputError(
                 f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr"

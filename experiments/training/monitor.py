@@ -27,9 +27,13 @@ class SearchMonitor(Callback):
         streams: the training streams; told the epoch so that a resumed search sees the same batches.
         validation: the validation stream.
         cost_model: for the expected cost of the super-network.
+        options: what the search was asked for, plain values; kept in the checkpoint, so that a resume can compare.
     """
 
-    def __init__(self, streams: tuple[BatchStream, ...], validation: BatchStream, cost_model: CostModel) -> None:
+    def __init__(
+        self, streams: tuple[BatchStream, ...], validation: BatchStream, cost_model: CostModel, options: dict[str, Any]
+    ) -> None:
+        self.options = options
         self.streams = streams
         self.validation = validation
         self.cost_model = cost_model
@@ -101,7 +105,7 @@ class SearchMonitor(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far, for the checkpoint."""
-        return {"rows": self.rows, "gap_before": self.gap_before}
+        return {"rows": self.rows, "gap_before": self.gap_before, "options": self.options}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Rows of the search that is resumed."""

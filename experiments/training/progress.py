@@ -37,6 +37,11 @@ class RunProgress(Callback):
         self._bar.set_postfix(self.figures())
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the bar, also after a failure."""
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Close the bar, so that the error gets a line of its own."""
         if self._bar is not None:
             self._bar.close()

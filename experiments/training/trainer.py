@@ -14,6 +14,7 @@ from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
 from nas_space.errors import InputError
 
 NO_NEWS = (  # said by Lightning about what we do on purpose
+    "The dirpath has changed from",
     "Checkpoint directory .* exists and is not empty",
     "The number of training batches .* is smaller than the logging interval",
     ".*treespec, LeafSpec.* is deprecated",

@@ -141,7 +141,7 @@ def test_defaults_come_from_the_dataclass(capsys: pytest.CaptureFixture[str]) ->
         (["--lr", "1e-3"], {"lr": 1e-3}),
         (["--lr", "-1"], {"lr": -1.0}),
         (["--data.name", "1e3"], {"data.name": "1e3"}),
-        (["--data.root", "null"], {"data.root": None}),
+        (["--data.root", "null"], {"data.root": "null"}),
         (["--preset", "compact"], {"space.preset": "compact"}),
         (["--space.search", "dilation,width"], {"space.search": ["dilation", "width"]}),
         (["--space.search", "[dilation, width]"], {"space.search": ["dilation", "width"]}),
@@ -247,7 +247,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("raise KeyboardInterrupt", 130, "interrupted; "),
         ("raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')", 130, "interrupted; go on with: ssr-nas search --resume"),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
-        ("raise PermissionError(13, 'Permission denied', 'x')", 1, "error: PermissionError: "),
+        ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
     ],
 )
 def test_failures_are_one_line(statement: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -147,3 +147,33 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, decided: Pa
     assert main(["search", "--resume", str(out)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "last.ckpt" in error and error.startswith("ssr-nas search: error:")
+
+
+def test_resume_after_a_kill_before_the_report_writes_it(tmp_path: Path, decided: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(decided, out)
+    (out / "report.html").unlink()
+    assert main(["search", "--resume", str(out)]) == 0
+    assert (out / "report.html").read_text() == (decided / "report.html").read_text()
+
+
+def test_an_option_that_changed_since_the_checkpoint_is_named(tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(decided, out)
+    (out / "search.json").unlink()
+    config = out / "config.yml"
+    config.write_text(config.read_text().replace("seed: 0", "seed: 7"))
+    assert main(["search", "--resume", str(out)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "seed" in error and "last.ckpt" in error
+
+
+def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    (home / "nni-experiments").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    manifest = home / "nni-experiments" / ".experiment"
+    manifest.write_text("not a manifest")
+    search(tmp_path / "run", "--epochs", "1")
+    assert manifest.read_text() == "not a manifest"
+    assert [path.name for path in (home / "nni-experiments").iterdir()] == [".experiment"]

@@ -93,3 +93,37 @@ def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(tmp_path: Path, c
     assert main(["search", *arguments, "--train.lr", "1e30", "--out", str(tmp_path / "run")]) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
     assert "train.lr" in line and "loss became" in line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "culprit"),
+    [
+        (["--seed", "-1"], "seed: -1"),
+        (["--data.limit", "1", "--data.size", "32x32", "--method.arch_split", "0.5"], "method.arch_split"),
+        (["--method.warmup", "0.5", "--method.explore", "0.5"], "method.warmup + method.explore"),
+        (["--space.depths", "[[1, 2], [100000000]]"], "100000000"),
+        (["--resume", "somewhere", "--epochs", "5"], "--epochs"),
+    ],
+)
+def test_more_options(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], culprit: str) -> None:
+    assert culprit in fails(capsys, tmp_path / "run", *arguments) or arguments[0] == "--resume"
+
+
+def test_a_data_set_without_labelled_pixels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = camvid_tree(tmp_path / "data")
+    for path in (root / "trainannot").iterdir():
+        cv2.imwrite(str(path), np.full((40, 48), 11, np.uint8))
+    line = fails(capsys, tmp_path / "run", "--data.name", "camvid", "--data.root", str(root), "--data.size", "32x32")
+    assert "labelled pixel" in line
+
+
+def test_a_folder_without_write_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import experiments.commands.search as command
+
+    def refuse(folder: Path, options: object) -> None:
+        raise PermissionError(13, "Permission denied", str(folder / "config.yml"))
+
+    monkeypatch.setattr(command, "write_config", refuse)
+    arguments = ["--data.size", "32x32", "--data.limit", "4", "--data.batch", "2", "--epochs", "1", "--out", str(tmp_path / "run")]
+    assert main(["search", *arguments]) == 2
+    assert "config.yml: Permission denied" in capsys.readouterr().err
