@@ -96,6 +96,8 @@ class Architecture:
         """
         try:
             text = Path(path).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{path}: cannot be read as an architecture ({error.__class__.__name__}); give an architecture.json") from None
         try:

@@ -1,6 +1,8 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
 import shlex
+import shutil
+import sys
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +73,12 @@ def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any)
     return {**summary, "run": str(folder)}
 
 
+def program() -> str:
+    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
+
+
 def describe(folder: Path, summary: dict[str, Any], options: Options, num_classes: int) -> str:
     """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
@@ -81,6 +89,8 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
     else:
         entropy = f"{summary['entropy']['final']:.1f} nats"
         state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
+        if options.strategy != "darts":
+            state += "; the search was too short, raise --epochs"
     defaults, given = asdict(DataOptions()), asdict(options.data)
     changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
     data = "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
@@ -97,6 +107,6 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            ssr-nas retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data}",
+        f"next            {program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data}",
     ]
     return "\n".join(lines)
