@@ -16,6 +16,7 @@ from experiments.search import Search, SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError
+from strategies.registry import create_strategy
 
 
 @dataclass
@@ -89,7 +90,7 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
     else:
         entropy = f"{summary['entropy']['final']:.1f} nats"
         state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
-        if options.strategy != "darts":
+        if create_strategy(options.strategy, options.method).shrinking is not None:
             state += "; the search was too short, raise --epochs"
     defaults, given = asdict(DataOptions()), asdict(options.data)
     changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
