@@ -1,9 +1,17 @@
 """Typed options of the commands: the same dotted keys in YAML, on the command line and in NNI search spaces."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.errors import InputError
+
+OptionsT = TypeVar("OptionsT")
+
+
+def part_of(kind: type[OptionsT], options: OptionsT) -> OptionsT:
+    """The fields of ``options`` that its base class ``kind`` has: what decides a result, without where it is written."""
+    return kind(**{item.name: getattr(options, item.name) for item in fields(kind)})  # type: ignore[arg-type]
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -3,7 +3,7 @@
 import json
 import random
 import statistics
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import yaml
 
 from experiments.comparison import comparison_table, markdown, spread
+from experiments.config import part_of
 from experiments.data import load
 from experiments.figures import comparison_figure, png
 from experiments.jobs import Job, run_jobs
@@ -75,7 +76,7 @@ def _run(jobs: list[Job], workers: int, title: str) -> None:
 
 def _planned(options: Options) -> dict[str, SearchOptions]:
     """The searches by name, ``<strategy>-<seed>``; the controls are called ``shuffled-<seed>``."""
-    own = _search_options(options)
+    own = part_of(SearchOptions, options)
     planned = {f"{name}-{seed}": replace(own, strategy=name, seed=seed) for name in options.strategies for seed in options.seeds}
     if options.control:
         data = replace(own.data, shuffle_labels=True)
@@ -89,7 +90,7 @@ def _check(options: Options) -> None:
             raise InputError(f"{key}: a comparison takes several, give --{'strategies' if key == 'strategy' else 'seeds'}")
     for strategy in options.strategies:
         for seed in options.seeds:
-            check_options(replace(_search_options(options), strategy=strategy, seed=seed))
+            check_options(replace(part_of(SearchOptions, options), strategy=strategy, seed=seed))
     for name in options.references:
         if name not in ("baseline1", "baseline2"):
             raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")
@@ -98,10 +99,6 @@ def _check(options: Options) -> None:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
     if options.retrain_epochs < 0 or options.random < 0 or not options.seeds or not options.strategies:
         raise InputError("compare: give at least one strategy and one seed, and no negative random or retrain_epochs")
-
-
-def _search_options(options: Options) -> SearchOptions:
-    return SearchOptions(**{item.name: getattr(options, item.name) for item in fields(SearchOptions)})
 
 
 def _open(folder: Path, options: Options) -> None:

@@ -1,9 +1,9 @@
 """Train a network from scratch: a found architecture, baseline1 or baseline2."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from experiments.config import SpaceOptions
+from experiments.config import SpaceOptions, part_of
 from experiments.data import load
 from experiments.retrain import RetrainOptions, retrain
 from experiments.runs import prepare_run, write_config
@@ -36,8 +36,7 @@ def run(options: Options) -> dict[str, Any]:
     data = load(options.data)
     folder = prepare_run(options.out, "retrain", "retrain")
     write_config(folder, replace(options, out=str(folder)))
-    own = RetrainOptions(**{field.name: getattr(options, field.name) for field in fields(RetrainOptions)})
-    summary = retrain(architecture, own, data, folder)
+    summary = retrain(architecture, part_of(RetrainOptions, options), data, folder)
     width = max(map(len, summary["per_class"]))
     print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
     print(f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, after {options.epochs} epochs")

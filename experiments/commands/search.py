@@ -3,12 +3,12 @@
 import shlex
 import shutil
 import sys
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.arguments import parse
-from experiments.config import DataOptions, parse_size
+from experiments.config import DataOptions, parse_size, part_of
 from experiments.data import load
 from experiments.report import write_report
 from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_config
@@ -67,8 +67,7 @@ def _resume(folder: Path) -> dict[str, Any]:
 
 
 def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any) -> dict[str, Any]:
-    own = SearchOptions(**{field.name: getattr(options, field.name) for field in fields(SearchOptions)})
-    summary = Search(own, data, folder).execute(checkpoint)
+    summary = Search(part_of(SearchOptions, options), data, folder).execute(checkpoint)
     write_report(folder)
     print(describe(folder, summary, options, len(data.classes)))
     return {**summary, "run": str(folder)}
