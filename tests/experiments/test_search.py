@@ -177,3 +177,12 @@ def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(tmp_path: Path, 
     search(tmp_path / "run", "--epochs", "1")
     assert manifest.read_text() == "not a manifest"
     assert [path.name for path in (home / "nni-experiments").iterdir()] == [".experiment"]
+
+
+def test_both_streams_are_told_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.data.streams import BatchStream
+
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(BatchStream, "set_epoch", lambda self, epoch: told.append((self.stream, epoch)))
+    search(tmp_path / "run", "--epochs", "2")
+    assert told == [(0, 0), (1, 0), (0, 1), (1, 1)]
