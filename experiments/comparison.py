@@ -1,10 +1,13 @@
 """Tables of a comparison: one row a network, and how much of the spread is noise."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+
+from nas_space.config import SpaceConfig
 
 
 def comparison_table(
@@ -12,6 +15,7 @@ def comparison_table(
     found: Mapping[str, Mapping[str, Any]],
     scores: Mapping[str, Sequence[float]],
     strategies: Sequence[str],
+    areas: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
     """One row a network, and one for each group (a strategy's seeds, the random networks) with mean and standard deviation.
 
@@ -21,10 +25,12 @@ def comparison_table(
         found: content of ``search.json`` of the found ones.
         scores: mIoU in [0, 1] of each network's retrainings; empty where there are none.
         strategies: names of the strategies.
+        areas: area under the entropy curve of the found ones, in nats times epochs.
 
     Returns:
-        Columns: network, retrained (percent), retrained_sd over retrainings or group, search_miou, derived_miou, loss_jump (derived minus
-        super-network at the end), loss_jump_before (before the last decision), entropy (nats), discrete_epoch, search_s, params, macs.
+        Columns: network, retrained (percent), retrained_sd over retrainings or group, discrete, search_miou, derived_miou, loss_jump
+        (derived minus super-network at the end), loss_jump_before (before the last decision), entropy (nats), entropy_area,
+        half_epoch (when half of what had to go was gone), discrete_epoch, search_s, params, macs.
     """
     rows = []
     for name, exact in costs.items():
@@ -32,7 +38,7 @@ def comparison_table(
         row: dict[str, Any] = {"network": name, "retrained": statistics.mean(values) if values else None}
         row["retrained_sd"] = statistics.stdev(values) if len(values) > 1 else None
         if name in found:
-            row |= _search_columns(found[name])
+            row |= _search_columns(found[name], (areas or {}).get(name))
         rows.append(row | {"params": exact["params"], "macs": exact["macs_total"]})
     table = pd.DataFrame(rows)
     groups = {name: [key for key in found if key.rpartition("-")[0] == name] for name in strategies}
@@ -41,17 +47,34 @@ def comparison_table(
     return pd.concat([table, pd.DataFrame(summaries)], ignore_index=True) if summaries else table
 
 
-def _search_columns(summary: Mapping[str, Any]) -> dict[str, Any]:
+def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str, Any]:
     before = summary["gap_before"]
     return {
+        "discrete": summary["discrete"],
         "search_miou": 100 * summary["miou"]["supernet"],
         "derived_miou": 100 * summary["miou"]["derived"],
         "loss_jump": summary["gap"]["loss_derived"] - summary["gap"]["loss_supernet"],
         "loss_jump_before": before["loss_derived"] - before["loss_supernet"] if before else None,
         "entropy": summary["entropy"]["final"],
+        "entropy_area": area,
+        "half_epoch": half_removed(summary),
         "discrete_epoch": summary["discrete_epoch"],
         "search_s": summary["time"]["total_s"],
     }
+
+
+def half_removed(summary: Mapping[str, Any]) -> int | None:
+    """The epoch at whose end half of the candidates that must go in the end had gone; None if that never came, cuts by argmax apart.
+
+    Args:
+        summary: content of ``search.json``.
+    """
+    space = SpaceConfig.from_dict(summary["space"])
+    sizes, levels = space.sizes(), {"operator"} | ({"width"} if "width" in space.search else set())
+    levels |= {"depth"} if "depth" in space.search else set()
+    goal = (sizes["architecture_parameters"] - sizes["choices"]) / 2
+    epochs = sorted(r["epoch"] for r in summary["removals"] if r["level"] in levels and r["rule"] != "argmax")
+    return epochs[math.ceil(goal) - 1] if 0 < goal <= len(epochs) else None
 
 
 def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[str, Any]:
@@ -60,17 +83,52 @@ def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[s
     return {"network": f"{name} (mean of {len(members)})", **mean, "retrained_sd": rows["retrained"].astype(float).std()}
 
 
+def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
+    """One row a strategy: mean over its seeds, and the standard deviation of each column in ``<column>_sd``.
+
+    Args:
+        table: of ``comparison_table``.
+        strategies: names of the strategies; those without a search are left out.
+
+    Returns:
+        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` is the number of seeds that
+        ended discrete by themselves.
+    """
+    rows = []
+    for name in strategies:
+        members = table[(table["network"].str.rpartition("-")[0] == name) & table["search_s"].notna()]
+        if members.empty:
+            continue
+        numbers = members.drop(columns=["network", "retrained_sd", "discrete"]).apply(pd.to_numeric)
+        row: dict[str, Any] = {"strategy": name, "seeds": len(members), "discrete": int(members["discrete"].astype(bool).sum())}
+        for column in numbers:
+            row[column] = numbers[column].mean()
+            row[f"{column}_sd"] = numbers[column].std() if len(members) > 1 else None
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
 def markdown(table: pd.DataFrame) -> str:
     """The table as GitHub Markdown, three significant digits, a dash where there is nothing."""
-
-    def cell(value: Any) -> str:
-        if value is None or value != value:
-            return "-"
-        return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines) + "\n"
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:
+        return "-"
+    return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def with_deviations(table: pd.DataFrame) -> pd.DataFrame:
+    """``<column>`` and ``<column>_sd`` of ``summary_table`` as one column of text, ``48.7 ± 1.2``."""
+    merged = table.copy()
+    for column in [name for name in table if f"{name}_sd" in table]:
+        cells = zip(table[column], table[f"{column}_sd"], strict=True)
+        merged[column] = [_cell(mean) if _cell(sd) in ("-", "0") else f"{_cell(mean)} ± {_cell(sd)}" for mean, sd in cells]
+        merged = merged.drop(columns=f"{column}_sd")
+    return merged
 
 
 def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
@@ -89,3 +147,54 @@ def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
         "between_networks": statistics.stdev(means) if len(means) > 1 else None,
         "between_seeds": statistics.mean(within) ** 0.5 if within else None,
     }
+
+
+def percentiles(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    """Where each network stands among the random ones.
+
+    Args:
+        scores: mIoU of each network's retrainings; random networks are called ``random-<i>``.
+
+    Returns:
+        For every other network the share, in percent, of random networks whose mean mIoU its own exceeds; empty without random ones.
+    """
+    means = {name: statistics.mean(values) for name, values in scores.items() if values}
+    sampled = [mean for name, mean in means.items() if _is_random(name)]
+    others = {name: mean for name, mean in means.items() if not _is_random(name)}
+    return {name: 100 * sum(mean > other for other in sampled) / len(sampled) for name, mean in others.items()} if sampled else {}
+
+
+def verdicts(scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[str, Any]], found: Sequence[str]) -> list[str]:
+    """The comparison in sentences: noise, the random networks, and where each found network stands among them.
+
+    Args:
+        scores: mIoU of each network's retrainings.
+        costs: ``macs_total`` of each network.
+        found: names of the found networks.
+    """
+    means = {name: 100 * statistics.mean(values) for name, values in scores.items() if values}
+    noise, sampled = spread(scores), {name: mean for name, mean in means.items() if _is_random(name)}
+    lines = []
+    if noise["between_networks"] is not None:
+        lines.append(f"standard deviation between random networks  {100 * noise['between_networks']:.2f} points")
+    if noise["between_seeds"] is not None:
+        lines.append(f"standard deviation between retrainings of one network, pooled  {100 * noise['between_seeds']:.2f} points")
+    if not sampled:
+        return lines
+    lines.append(f"median of {len(sampled)} random networks  {statistics.median(sampled.values()):.2f} %")
+    places = percentiles(scores)
+    for name in found:
+        if name not in means:
+            continue
+        lines.append(f"{name}: {means[name]:.2f} %, above {places[name]:.0f} % of the random networks")
+        affordable = {other: mean for other, mean in sampled.items() if costs[other]["macs_total"] <= costs[name]["macs_total"]}
+        if affordable:
+            best = max(affordable, key=affordable.__getitem__)
+            lines[-1] += f"; the best of {len(affordable)} with no more MACs is {best} with {affordable[best]:.2f} %"
+        if f"matched-{name}" in means:
+            lines[-1] += f"; a random one of as many MACs has {means[f'matched-{name}']:.2f} %"
+    return lines
+
+
+def _is_random(name: str) -> bool:
+    return name.rpartition("-")[0] == "random" and name.rpartition("-")[2].isdigit()

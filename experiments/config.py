@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
+from experiments.quantity import Quantity
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.errors import InputError
 
@@ -100,6 +101,52 @@ class SpaceOptions:
             if (value := getattr(self, key)) is not None
         }
         return SpaceConfig.preset(self.preset, search=tuple(self.search), **given)
+
+
+@dataclass
+class CostOptions:
+    """How cost is counted.
+
+    Args:
+        size: image size HEIGHTxWIDTH in pixels at which operations are counted and bounded; absent, data.size.
+    """
+
+    size: str | None = None
+
+
+@dataclass
+class ConstraintOptions:
+    """Bounds on the found network's cost, at cost.size; absent, no bound.
+
+    Args:
+        macs: most multiply-accumulates (macs_total), such as 7.8G.
+        params: most parameters, such as 0.9M.
+        latency_ms: longest predicted latency of one image, in milliseconds.
+        engine: what latency is measured with: onnxruntime, openvino or torch.
+        table: a file of ``ssr-nas latency`` with the measured operators; absent, they are measured before the search.
+    """
+
+    macs: Quantity | None = None
+    params: Quantity | None = None
+    latency_ms: float | None = None
+    engine: str = "onnxruntime"
+    table: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """Names of the bounds that are given."""
+        return [key for key in ("macs", "params", "latency_ms") if getattr(self, key) is not None]
+
+    def check(self) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range.
+        """
+        if self.latency_ms is not None and not 0.0 < self.latency_ms < float("inf"):
+            raise InputError(f"constraint.latency_ms: {self.latency_ms:g} must be above 0")
+        if self.table is not None and self.latency_ms is None:
+            raise InputError("constraint.table: has no effect without constraint.latency_ms; give both or neither")
 
 
 @dataclass

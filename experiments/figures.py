@@ -168,16 +168,43 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     Args:
         entropies: for each search ``<strategy>-<seed>`` its metrics, with ``epoch`` and ``entropy``; a strategy's searches share a colour.
     """
-    figure = Figure(figsize=(7, 3.5), layout="constrained")
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
     strategies = list(dict.fromkeys(name.rpartition("-")[0] for name in entropies))
+    drawn = set()
     for name, metrics in entropies.items():
         strategy = name.rpartition("-")[0]
-        color = to_hex(colormaps["tab10"](strategies.index(strategy)))
-        first = all(other.rpartition("-")[0] != strategy for other in list(entropies)[: list(entropies).index(name)])
-        axes.plot(metrics["epoch"], metrics["entropy"], color=color, linewidth=2, alpha=0.8, label=strategy if first else None)
+        place = strategies.index(strategy)
+        color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
+        label = None if strategy in drawn else strategy
+        drawn.add(strategy)
+        axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8, label=label)
     axes.set_xlabel("epoch")
     axes.set_ylabel("entropy (nats)")
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    if drawn:
+        figure.legend(loc="outside right center", frameon=False, fontsize=8)
+    return figure
+
+
+def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Networks of one search by cost and mIoU, the front as a line.
+
+    Args:
+        rows: one a network, with ``epoch``, ``macs_total``, ``miou`` (a fraction) and ``front``.
+    """
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    best = sorted((row for row in rows if row["front"]), key=lambda row: row["macs_total"])
+    axes.plot([row["macs_total"] / 1e6 for row in best], [100 * row["miou"] for row in best], color=LEVELS["width"], linewidth=2)
+    for row in rows:
+        point = row["macs_total"] / 1e6, 100 * row["miou"]
+        axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else "#b8c4ce", markersize=7)
+        axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
+    axes.set_title("networks on the way, by epoch of their shrink: validation mIoU (%)", fontsize=10, color=INK, loc="left")
+    axes.set_xlabel("MACs (millions)", fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color=PALE)
+    axes.set_axisbelow(True)
     return figure

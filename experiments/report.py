@@ -84,9 +84,10 @@ def write_report(run: Path) -> Path:
         "miou": miou_figure(metrics, discrete, search["miou"]["derived"]),
     }
     images = {name: png(figure) for name, figure in figures.items()}
-    pictures = run / "figures" / "validation.png"
-    if pictures.is_file():
-        images["validation"] = pictures.read_bytes()
+    for name in ("validation", "pareto"):
+        picture = run / "figures" / f"{name}.png"
+        if picture.is_file():
+            images[name] = picture.read_bytes()
     config = run / CONFIG
     page = _page(search, architecture, images, config.read_text(encoding="utf-8") if config.is_file() else "")
     (run / "figures").mkdir(exist_ok=True)
@@ -129,7 +130,7 @@ def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Ma
         facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(search)),
         architecture_image=_image("architecture", images),
         layers=_layers(architecture),
-        search_images="\n".join(_image(name, images) for name in ("entropy", "alive", "miou", "validation") if name in images),
+        search_images="\n".join(_image(name, images) for name in ("entropy", "alive", "miou", "pareto", "validation") if name in images),
         removals=_removals(search["removals"]),
         config=escape(config or "not kept"),
         versions=escape(", ".join(f"{name} {version}" for name, version in versions.items())),
@@ -139,6 +140,8 @@ def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Ma
 def _verdict(search: Mapping[str, Any]) -> str:
     if not search["discrete"]:
         return "The search did not become discrete by itself: its network is the strongest candidate of every choice."
+    if search["discrete_epoch"] is None:
+        return "Every network was sampled and trained by itself: there was nothing to decide."
     rules = sorted({removal["rule"] for removal in search["removals"]})
     return f"Discrete at epoch {search['discrete_epoch']}" + (f", by these rules: {', '.join(rules)}." if rules else ".")
 

@@ -124,6 +124,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return content
 
 
+def filled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """``options`` with ``defaults`` for the keys that it does not have, in nested groups too."""
+    merged = {**defaults, **options}
+    groups = (key for key, value in defaults.items() if isinstance(value, Mapping) and isinstance(merged[key], Mapping))
+    return merged | {key: filled(merged[key], defaults[key]) for key in groups}
+
+
 def read_summary(path: Path) -> dict[str, Any]:
     """A JSON file that a run left at its end.
 

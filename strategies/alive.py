@@ -54,6 +54,10 @@ class Alive(NamedTuple):
         """Alive in both."""
         return Alive(*(mine & theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def to(self, device: torch.device | str) -> "Alive":
+        """The same masks on ``device``."""
+        return Alive(*(mask.to(device) for mask in self))
+
     def counts(self) -> dict[str, int]:
         """Survivors a level."""
         return {level: int(mask.sum()) for level, mask in zip(LEVELS, self, strict=True)}

@@ -1,8 +1,12 @@
-"""DARTS, first order (https://arxiv.org/abs/1806.09055): softmax over the candidates, nothing removed, argmax at the end.
+"""DARTS (https://arxiv.org/abs/1806.09055): softmax over the candidates, nothing removed, argmax at the end.
 
-Differs from the original: our super-network, and by default both levels see the whole training set
-(``method.arch_split 0.5`` gives the original's halves). The discretization gap is what this strategy is here to show.
+First order by default; ``method.order 2`` or the name ``darts2`` takes the gradient through one step of the weights
+(``strategies/unrolled.py``). Differs from the original: our super-network, and by default both levels see the whole training set
+(``method.arch_split 0.5`` gives the original's halves); the inner step of the second order is a plain gradient step, although the
+weights are trained by Adam. The discretization gap is what this strategy is here to show.
 """
+
+from dataclasses import replace
 
 from strategies.method import MethodOptions
 from strategies.regularizers import none
@@ -11,7 +15,7 @@ from strategies.strategy import DifferentiableStrategy
 
 
 class DARTS(DifferentiableStrategy):
-    """First-order DARTS on the joint space.
+    """DARTS on the joint space.
 
     Args:
         method: learning rates and schedules; ``rho``, ``h``, ``explore`` and ``rescale`` have no effect.
@@ -20,3 +24,10 @@ class DARTS(DifferentiableStrategy):
 
     def __init__(self, method: MethodOptions, seed: int = 0) -> None:
         super().__init__(Softmax(), none, None, method, seed)
+
+
+class DARTSSecondOrder(DARTS):
+    """DARTS with ``method.order`` 2, so that one comparison can hold both."""
+
+    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+        super().__init__(replace(method, order=2), seed)

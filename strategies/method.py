@@ -38,16 +38,25 @@ class MethodOptions:
             untouched, so that ties do not saturate (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
             levels see the whole set, independently shuffled.
+        order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS' second
+            order; two to three times the work).
+        criterion: how SGAS chooses what to decide: 1 by certainty, 2 by certainty and stability.
+        zero_one: weight of FairDARTS' zero-one loss.
+        samples: networks that random search and NNI's multi-trial strategies train, within one search's number of passes.
     """
 
     rho: Rho = field(default_factory=Rho)
     lr: float = 0.02
     weight_decay: float = 0.0
     h: float = 0.1
-    warmup: float = 0.2
-    explore: float = 0.3
+    warmup: float = 0.15
+    explore: float = 0.1
     rescale: bool = True
     arch_split: float | None = None
+    order: int = 1
+    criterion: int = 1
+    zero_one: float = 10.0
+    samples: int = 8
 
     def check(self) -> None:
         """Refuse values without meaning.
@@ -61,6 +70,7 @@ class MethodOptions:
             "h": (self.h, 0.0, 1.0),
             "warmup": (self.warmup, 0.0, 1.0),
             "explore": (self.explore, 0.0, 1.0),
+            "zero_one": (self.zero_one, 0.0, None),
             "rho.depth": (self.rho.depth, 0.0, None),
             "rho.operator": (self.rho.operator, 0.0, None),
             "rho.width": (self.rho.width, 0.0, None),
@@ -69,6 +79,11 @@ class MethodOptions:
             if not value >= low or value == float("inf") or (high is not None and value >= high):
                 bounds = f"at least {low:g}" + (f" and below {high:g}" if high is not None else "")
                 raise InputError(f"method.{key}: {value:g} must be {bounds}")
+        for key in ("order", "criterion"):
+            if getattr(self, key) not in (1, 2):
+                raise InputError(f"method.{key}: {getattr(self, key)} must be 1 or 2")
+        if not 1 <= self.samples <= 10_000:
+            raise InputError(f"method.samples: {self.samples} must be from 1 to 10000")
         if self.warmup + self.explore >= 1.0:
             raise InputError(f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts")
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:

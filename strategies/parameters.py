@@ -12,6 +12,9 @@ from strategies.alive import LEVELS, Alive, candidate_labels
 from strategies.relaxation import Relaxation
 from strategies.shrinking import retaining_ratio
 
+INITIAL = 1e-3
+"""Standard deviation of the logits at the start."""
+
 
 class Row(NamedTuple):
     """What one mixed layer reads in a forward pass, a tensor for each operator.
@@ -49,7 +52,7 @@ class ArchitectureParameters(nn.Module):
         self.relaxation = relaxation
         alive = Alive.full(space)
         for name, level, mask in zip(("alpha", "beta", "gamma"), LEVELS, alive, strict=True):
-            self.register_parameter(name, nn.Parameter(1e-3 * torch.randn(mask.shape, generator=generator)))
+            self.register_parameter(name, nn.Parameter(INITIAL * torch.randn(mask.shape, generator=generator)))
             self.register_buffer(f"alive_{level}", mask)
         for stage in range(len(space.layers)):
             widths = torch.tensor(space.width_candidates(stage))
@@ -122,10 +125,20 @@ class ArchitectureParameters(nn.Module):
         for logits, mask in zip(self.logits(), self.alive, strict=True):
             logits.copy_(self.relaxation.rescale(logits, mask))
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Draw the logits anew, as at the start, from torch's global generator."""
+        for logits in self.logits():
+            logits.copy_(INITIAL * torch.randn(logits.shape))
+
     def architecture(self) -> Architecture:
         """The most probable survivor of every choice."""
+        return self.architecture_of(self.ratios())
+
+    def architecture_of(self, ratios: Alive) -> Architecture:
+        """The candidate with the highest of the given ratios in every choice; ``ratios`` as in ``ratios()``."""
         space = self.space
-        best = [ratio.argmax(-1).tolist() for ratio in self.ratios()]
+        best = [ratio.argmax(-1).tolist() for ratio in ratios]
         stages, row = [], 0
         for stage, depths in enumerate(space.depth_candidates):
             widths, layers = space.width_candidates(stage), []

@@ -1,7 +1,8 @@
-"""What pulls a distribution over candidates towards a vertex of the simplex: pure functions, one value for a whole level.
+"""What pulls a distribution over candidates towards a vertex of the simplex: pure functions, one value for each choice.
 
-All take log-probabilities ``(..., candidates)``, logits and the alive mask of the same shape, sum over the surviving
-candidates and over the choices of the level (SSR paper, equations 9 and 10), and are to be minimised. Natural logarithms.
+All take log-probabilities ``(..., candidates)``, logits and the alive mask of the same shape, and return ``(...,)``: the sum over the
+surviving candidates of each choice (SSR paper, equation 9), to be minimised. The search sums over choices, weighs the levels
+(equation 10) and adds them. Natural logarithms.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ Regularizer = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def none(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
     """Nothing: 0, still attached to the graph."""
-    return logits.sum() * 0.0
+    return logits.sum(-1) * 0.0
 
 
 def ssr(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
@@ -22,21 +23,19 @@ def ssr(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
     Unbounded below on every face of the simplex, so it selects a vertex only together with deletion: a deleted candidate
     leaves the sum, and a decided choice contributes ``log 1 = 0``.
     """
-    return log_p.masked_fill(~alive, 0.0).sum()
+    return log_p.masked_fill(~alive, 0.0).sum(-1)
 
 
 def information_entropy(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
     """Entropy ``-sum p log p`` in nats (SSR paper, section 6: IE)."""
-    return -(log_p.exp() * log_p).masked_fill(~alive, 0.0).sum()
+    return -(log_p.exp() * log_p).masked_fill(~alive, 0.0).sum(-1)
 
 
 def zero_one_l1(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
-    """``-mean |sg(a) - 1/2|`` over survivors (FairDARTS' zero-one loss, L1 form)."""
-    distance = (logits.sigmoid() - 0.5).abs()
-    return -distance.masked_fill(~alive, 0.0).sum() / alive.sum().clamp(min=1)
+    """``-sum |sg(a) - 1/2|`` (FairDARTS' zero-one loss, L1 form; there it is a mean over all logits)."""
+    return -(logits.sigmoid() - 0.5).abs().masked_fill(~alive, 0.0).sum(-1)
 
 
 def zero_one_l2(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
-    """``-mean (sg(a) - 1/2)^2`` over survivors (FairDARTS' zero-one loss, L2 form)."""
-    distance = (logits.sigmoid() - 0.5).square()
-    return -distance.masked_fill(~alive, 0.0).sum() / alive.sum().clamp(min=1)
+    """``-sum (sg(a) - 1/2)^2`` (FairDARTS' zero-one loss, L2 form; there it is a mean over all logits)."""
+    return -(logits.sigmoid() - 0.5).square().masked_fill(~alive, 0.0).sum(-1)

@@ -4,7 +4,7 @@ Every function works on a whole level at once: logits and alive mask ``(..., can
 0 and receives no gradient; a choice without survivors (its layer or operator is gone) has only zeros.
 """
 
-from typing import Protocol
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
@@ -19,23 +19,26 @@ def normalise(scores: Tensor, alive: Tensor) -> Tensor:
     return masked - torch.logsumexp(masked, -1, keepdim=True)
 
 
-class Relaxation(Protocol):
+class Relaxation(ABC):
     """How logits become probabilities and mixing weights."""
 
+    @abstractmethod
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Deterministic log-probabilities ``(..., candidates)``: for regularizers, entropy and shrinking."""
-        ...
+        """Deterministic log-probabilities ``(..., candidates)``: for regularizers, entropy, cost and shrinking."""
 
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """What mixes the candidates in the forward pass ``(..., candidates)``; 0 for dead ones."""
-        ...
+        """What mixes the candidates in the forward pass ``(..., candidates)``, 0 for dead ones: the probabilities."""
+        return self.log_probabilities(logits, alive).exp() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Logits with the same probabilities, moved to where their gradient does not vanish."""
-        ...
+        """Logits with the same probabilities, moved to where their gradient does not vanish: these already are."""
+        return logits
+
+    def advance(self, progress: float) -> None:  # noqa: B027  # most have no schedule
+        """Called before every step with the finished part of the search, in [0, 1); a schedule sets itself here."""
 
 
-class SigmoidNormalised:
+class SigmoidNormalised(Relaxation):
     """``p_k = sg(a_k) / sum_m sg(a_m)`` over the survivors: the SSR paper's relaxation (specification, equation N)."""
 
     LARGEST = 0.5
@@ -43,10 +46,6 @@ class SigmoidNormalised:
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
         """``log sg(a_k) - log sum_m sg(a_m)``, stable for any logits."""
         return normalise(functional.logsigmoid(logits), alive)
-
-    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """The probabilities."""
-        return self.log_probabilities(logits, alive).exp() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         """Scale the sigmoids of each choice's survivors by one factor so that the largest is 1/2.
@@ -59,37 +58,36 @@ class SigmoidNormalised:
         return torch.where(alive, scaled - torch.log1p(-scaled.exp()), logits)
 
 
-class Softmax:
-    """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055)."""
+class Softmax(Relaxation):
+    """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055); a common shift leaves its gradient alone."""
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
         """``log softmax(a)``."""
         return normalise(logits, alive)
-
-    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """The probabilities."""
-        return self.log_probabilities(logits, alive).exp() * alive
-
-    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Nothing to do: the gradient of a softmax does not depend on a common shift."""
-        return logits
 
 
 class GumbelSoftmax(Softmax):
     """``softmax((log p + G) / tau)`` with standard Gumbel noise G (SNAS, https://arxiv.org/abs/1812.09926).
 
     Args:
-        temperature: tau; a strategy that anneals it assigns the attribute.
+        start: tau at the start of the search.
+        end: tau at its end; between the two it falls linearly.
     """
 
-    def __init__(self, temperature: float = 1.0) -> None:
-        self.temperature = temperature
+    def __init__(self, start: float = 1.0, end: float = 0.03) -> None:
+        self.start = start
+        self.end = end
+        self.temperature = start
 
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
         """One soft sample, drawn from torch's global generator."""
         gumbel = -torch.empty_like(logits).exponential_().log()
         scores = (self.log_probabilities(logits, alive) + gumbel) / self.temperature
         return normalise(scores, alive).exp() * alive
+
+    def advance(self, progress: float) -> None:
+        """Anneal the temperature."""
+        self.temperature = self.start + (self.end - self.start) * progress
 
 
 class IndependentSigmoids(SigmoidNormalised):
@@ -103,5 +101,5 @@ class IndependentSigmoids(SigmoidNormalised):
         return logits.sigmoid() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Nothing to do: scaling would change the mixture."""
+        """Nothing is moved: scaling would change the mixture."""
         return logits

@@ -1,15 +1,44 @@
 """Schedules as pure functions of a search's progress in [0, 1): independent of the number of epochs."""
 
+from dataclasses import dataclass
 
-def rho_scale(progress: float, warmup: float, explore: float) -> float:
-    """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1.
+
+@dataclass(frozen=True)
+class Phases:
+    """When the architecture is trained, and when the regularizer acts.
+
+    A search of several stages goes through the same phases in each of them.
 
     Args:
-        progress: finished part of the search, in [0, 1).
-        warmup: part of the search in which only the weights are trained.
-        explore: part of the search, after the warm-up, in which the architecture follows the task loss alone.
+        warmup: part of a stage in which only the weights are trained.
+        explore: part of a stage, after the warm-up, in which the architecture follows the task loss alone.
+        stages: equal parts of the search.
     """
-    return 0.0 if progress < warmup + explore else 1.0
+
+    warmup: float
+    explore: float = 0.0
+    stages: int = 1
+
+    def within(self, progress: float) -> float:
+        """The finished part of the current stage, in [0, 1)."""
+        # Rounded, because 1/3 of a search is the end of a stage, not just before it, and 1.4 % 1.0 is less than 0.4.
+        return round(round(progress * self.stages, 9) % 1.0, 9)
+
+    def trains_architecture(self, progress: float) -> bool:
+        """Whether the warm-up is over."""
+        return self.within(progress) >= round(self.warmup, 9)
+
+    def rho_scale(self, progress: float) -> float:
+        """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1."""
+        return 0.0 if self.within(progress) < round(self.warmup + self.explore, 9) else 1.0
+
+
+def decision_times(warmup: float, decisions: int) -> list[float]:
+    """Progress at which each of ``decisions`` decisions falls, evenly between warm-up and end, neither of them included.
+
+    Thirteen of them after a warm-up of 0.2 fall every 11 of 200 epochs, at the ends of epochs 52 to 189 (SGAS in the SSR paper).
+    """
+    return [round(warmup + (1.0 - warmup) * k / (decisions + 1), 9) for k in range(1, decisions + 1)]
 
 
 def poly(progress: float, power: float = 0.9) -> float:

@@ -1,7 +1,7 @@
-"""The bi-level step as a Lightning module: architecture and weights in turn, then shrinking at the end of an epoch.
+"""The search as a Lightning module: architecture and weights in turn, then shrinking at the end of an epoch.
 
 First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the loss
-on its own stream of training images plus the regularizer, the weight step descends the loss on the other stream.
+on its own stream of training images plus regularizer and constraint, the weight step descends the loss on the other stream.
 """
 
 from dataclasses import asdict
@@ -13,13 +13,13 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from nas_space.expected_cost import Probabilities
 from strategies.alive import LEVELS, Alive
-from strategies.method import MethodOptions
+from strategies.composition import Composition
 from strategies.parameters import ArchitectureParameters
-from strategies.regularizers import Regularizer
-from strategies.schedules import rho_scale
 from strategies.shrinking import Removal, Shrinking, list_removals
 from strategies.supernet import shrink_supernet
+from strategies.unrolled import unrolled_gradient
 
 
 class SearchModule(BaseOneShotLightningModule):
@@ -27,18 +27,14 @@ class SearchModule(BaseOneShotLightningModule):
 
     Args:
         training_module: the segmentation module of the evaluator.
-        method: learning rates, weights and schedules.
-        regularizer: pulls each level's distributions towards a vertex.
-        shrinking: who leaves at the end of an epoch; None for nobody.
+        composition: the strategy's parts.
     """
 
-    def __init__(
-        self, training_module: LightningModule, method: MethodOptions, regularizer: Regularizer, shrinking: Shrinking | None
-    ) -> None:
+    def __init__(self, training_module: LightningModule, composition: Composition) -> None:
         super().__init__(training_module)
-        self.method = method
-        self.regularizer = regularizer
-        self.shrinking = shrinking
+        self.composition = composition
+        self.method = composition.method
+        self.constraint = composition.constraint
         self.removals: list[Removal] = []
         self.discrete_epoch: int | None = None
         self._weights: list[nn.Parameter] = []
@@ -76,51 +72,90 @@ class SearchModule(BaseOneShotLightningModule):
                 group["params"] = [p for p in group["params"] if p not in architecture]
         return optimizers
 
-    def _set_trainable(self, weights: bool) -> None:
+    def _set_trainable(self, weights: bool, logits: bool) -> None:
         if not self._weights:
             architecture = set(self.arch_parameters())
             self._weights = [p for p in self.training_module.parameters() if p not in architecture]
         for parameter in self._weights:
             parameter.requires_grad_(weights)
-        for logits in self.arch_parameters():
-            logits.requires_grad_(not weights)
+        for parameter in self.arch_parameters():
+            parameter.requires_grad_(logits)
 
     # steps
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """One architecture step (unless warming up or decided), one weight step.
+        """One step of the search: of the weights, and of the architecture unless it is warming up or decided.
 
         Args:
             batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training images).
             batch_idx: number of the batch in its epoch.
 
         Returns:
-            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step).
+            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step of its own).
         """
+        batches = self.trainer.num_training_batches
+        progress = (self.trainer.current_epoch + batch_idx / batches) / (self.trainer.max_epochs or 1)
+        self.composition.relaxation.advance(progress)
+        searching = self.discrete_epoch is None and self.composition.phases.trains_architecture(progress)
         weight_optimizer, architecture_optimizer = self.optimizers()
-        progress = (self.trainer.current_epoch + batch_idx / self.trainer.num_training_batches) / (self.trainer.max_epochs or 1)
         loss_a: Tensor | None = None
-        if self.discrete_epoch is None and progress >= self.method.warmup:
-            self._set_trainable(weights=False)
-            loss_a = self.training_module.training_step(batch["val"], batch_idx)
+        if searching and not self.composition.single_level:
             architecture_optimizer.zero_grad()
-            self.manual_backward(loss_a + self.regularization(progress))
-            self._decay_logits()
-            architecture_optimizer.step()
-        self._set_trainable(weights=True)
+            loss_a = self._architecture_gradient(batch, batch_idx, weight_optimizer.param_groups[0]["lr"])
+            self._step_architecture(architecture_optimizer, progress)
+        joint = searching and self.composition.single_level
+        self._set_trainable(weights=True, logits=joint)
         loss = self.training_module.training_step(batch["train"], batch_idx)
         weight_optimizer.zero_grad()
+        architecture_optimizer.zero_grad()
         self.manual_backward(loss)
         weight_optimizer.step()
+        if joint:
+            self._step_architecture(architecture_optimizer, progress)
         return {"loss": loss.detach(), "loss_a": (loss if loss_a is None else loss_a).detach()}
+
+    def _architecture_gradient(self, batch: dict[str, Any], batch_idx: int, xi: float) -> Tensor:
+        """Put the task's gradient into the logits; returns the loss of the architecture's batch."""
+        second_order = self.method.order == 2
+        self._set_trainable(weights=second_order, logits=True)
+        if not second_order:
+            loss = self.training_module.training_step(batch["val"], batch_idx)
+            if loss.requires_grad:  # not where there is nothing to choose
+                self.manual_backward(loss)
+            return loss
+        logits = self.arch_parameters()
+        gradients, loss = unrolled_gradient(
+            lambda: self.training_module.training_step(batch["train"], batch_idx),
+            lambda: self.training_module.training_step(batch["val"], batch_idx),
+            self._weights,
+            logits,
+            xi,
+        )
+        for parameter, gradient in zip(logits, gradients, strict=True):
+            parameter.grad = gradient
+        return loss
+
+    def _step_architecture(self, optimizer: Any, progress: float) -> None:
+        """Add the gradients of regularizer, constraint and weight decay to the task's, and step."""
+        for parameter in self.arch_parameters():
+            parameter.requires_grad_(True)
+        parameters = self.architecture_parameters
+        extra = self.regularization(progress)
+        if self.constraint is not None:
+            p = parameters.probabilities()
+            extra = extra + self.constraint.penalty(p)
+            steps = self.trainer.num_training_batches * (self.trainer.max_epochs or 1)
+            self.constraint.ascend(Probabilities(*(level.detach() for level in p)), 1.0 / steps)
+        self.manual_backward(extra)
+        self._decay_logits()
+        optimizer.step()
 
     def regularization(self, progress: float) -> Tensor:
         """``sum over levels of rho * regularizer`` at this point of the search (equation 10)."""
-        parameters = self.architecture_parameters
-        scale = rho_scale(progress, self.method.warmup, self.method.explore)
-        rho = self.method.rho
+        parameters, rho = self.architecture_parameters, self.composition.rho
+        scale = self.composition.phases.rho_scale(progress)
         terms = [
-            weight * self.regularizer(log_p, logits, alive)
+            weight * self.composition.regularizer(log_p, logits, alive).sum()
             for weight, log_p, logits, alive in zip(
                 (rho.depth, rho.operator, rho.width), parameters.log_probabilities(), parameters.logits(), parameters.alive, strict=True
             )
@@ -140,8 +175,11 @@ class SearchModule(BaseOneShotLightningModule):
         schedulers = self.lr_schedulers()
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []:
             scheduler.step()
-        if self.shrinking is not None and self.discrete_epoch is None:
-            self._shrink(self.shrinking)
+        shrinking = self.composition.shrinking
+        if shrinking is not None and self.discrete_epoch is None:
+            self._shrink(shrinking)
+        if self.constraint is not None:
+            self.constraint.observe(self.architecture_parameters.architecture())
         super().on_train_epoch_end()
 
     @torch.no_grad()
@@ -149,18 +187,37 @@ class SearchModule(BaseOneShotLightningModule):
         parameters = self.architecture_parameters
         before = Alive(*(mask.clone() for mask in parameters.alive))
         ratios = parameters.ratios()
-        kept = shrinking.keep(ratios, before)
-        after = kept.cascade(parameters.space)
         epoch = self.trainer.current_epoch + 1
+        progress = epoch / (self.trainer.max_epochs or 1)
+        kept = shrinking.keep(ratios, before, progress)
+        if self.constraint is not None:
+            kept = self._guarded(before, kept, ratios, last=progress >= 1.0)
+        after = kept.cascade(parameters.space)
         removals = list_removals(parameters.space, before, kept, after, ratios, epoch, shrinking.rule)
         if removals:
             self.removals += removals
             self.apply_alive(after)
             self._forget_moments(after)
+            if shrinking.restarts:
+                parameters.restart()
+                self._forget_moments(Alive(*(torch.zeros_like(mask) for mask in after)))
         if self.method.rescale:
             parameters.rescale()
         if after.is_discrete():
             self.discrete_epoch = epoch
+
+    def _guarded(self, before: Alive, kept: Alive, ratios: Alive, last: bool) -> Alive:
+        """``kept`` within the bounds; what came back is on a par with the best of its choice, since it must win in the end."""
+        assert self.constraint is not None
+        parameters = self.architecture_parameters
+        if last and kept.cascade(parameters.space).is_discrete():
+            best = parameters.architecture_of(Alive(*(ratio * mask for ratio, mask in zip(ratios, kept, strict=True))))
+            return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
+        guarded = self.constraint.guard(before, kept, ratios)
+        for logits, mine, asked, alive in zip(parameters.logits(), guarded, kept, before, strict=True):
+            best_logit = logits.masked_fill(~alive, -torch.inf).amax(-1, keepdim=True).expand_as(logits)
+            logits.copy_(torch.where(mine & ~asked, best_logit, logits))
+        return guarded
 
     def apply_alive(self, alive: Alive) -> None:
         """Adopt the masks and bring modules and the weights' optimiser to their sizes."""
@@ -180,10 +237,11 @@ class SearchModule(BaseOneShotLightningModule):
     # checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the state dict does not hold: removals and the random state, as plain values."""
+        """Add what the state dict does not hold: removals, the shrinking's memory and the random state, as plain values."""
         checkpoint["search"] = {
             "removals": [asdict(removal) for removal in self.removals],
             "discrete_epoch": self.discrete_epoch,
+            "shrinking": self.composition.shrinking.state_dict() if self.composition.shrinking else {},
             "random_state": torch.get_rng_state(),
         }
 
@@ -197,4 +255,6 @@ class SearchModule(BaseOneShotLightningModule):
         state = checkpoint["search"]
         self.removals = [Removal(**removal) for removal in state["removals"]]
         self.discrete_epoch = state["discrete_epoch"]
+        if self.composition.shrinking is not None:
+            self.composition.shrinking.load_state_dict(state["shrinking"])
         torch.set_rng_state(state["random_state"].cpu())

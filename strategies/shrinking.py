@@ -1,7 +1,8 @@
 """Who leaves when: rules that look at the retaining ratios of all candidates and name the ones to remove."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor
 
@@ -19,7 +20,8 @@ class Removal:
         label: the choice, as in the space's NNI labels.
         candidate: what was removed.
         ratio: its activated weight over the best of its choice, just before.
-        rule: ``threshold``, or ``cascade`` where its layer or operator went away.
+        rule: the shrinking's name, ``cascade`` where its layer or operator went away, ``argmax`` at the cut of a search that did
+            not decide.
     """
 
     epoch: int
@@ -30,22 +32,39 @@ class Removal:
     rule: str
 
 
-class Shrinking(Protocol):
-    """A rule of removal."""
+class Shrinking(ABC):
+    """A rule of removal, asked at the end of every epoch.
+
+    Attributes:
+        rule: its name in the list of removals.
+        restarts: whether the logits begin anew after its removals.
+    """
 
     rule: str
+    restarts = False
 
-    def keep(self, ratios: Alive, alive: Alive) -> Alive:
+    @abstractmethod
+    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
         """Masks of the candidates to keep, before the cascade; at least one in every choice that exists.
 
         Args:
             ratios: activated weight over the best of the choice, float, 0 for the dead, same shapes as the masks.
             alive: the current survivors.
+            progress: finished part of the search, in (0, 1]; whatever a rule forces is done at 1.
         """
-        ...
+
+    def start(self, full: Alive) -> None:  # noqa: B027  # most need no preparation
+        """Called once, before the search, with the masks of the whole space."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed search must know besides the masks; plain values and tensors."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:  # noqa: B027  # most have no memory
+        """Inverse of ``state_dict``; called after ``start``."""
 
 
-class LevelThreshold:
+class LevelThreshold(Shrinking):
     """Remove every candidate whose activated weight is at most ``h`` of the best of its choice (SSR paper, equation 11).
 
     One threshold for all choices of all levels. The best candidate has ratio 1 and always stays.
@@ -59,7 +78,7 @@ class LevelThreshold:
     def __init__(self, h: float = 0.1) -> None:
         self.h = h
 
-    def keep(self, ratios: Alive, alive: Alive) -> Alive:
+    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
         """See ``Shrinking``."""
         return alive & Alive(*(ratio > self.h for ratio in ratios))
 

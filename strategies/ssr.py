@@ -1,4 +1,4 @@
-"""SSR: solution space regularization with hierarchical progressive shrinking (https://arxiv.org/abs/2208.05271).
+"""SSR: solution space regularization with hierarchical progressive shrinking (https://arxiv.org/abs/2208.05271), and its controls.
 
 Sigmoid-normalised probabilities (equation N of the specification), the loss ``sum log p`` on every choice of all levels
 (equations 9 and 10), and after every epoch the deletion of candidates at or below ``h`` of the best of their choice
@@ -7,10 +7,13 @@ then is the found network: there is no discretization gap.
 
 Differs from the paper: shrinking once an epoch instead of after every step (cheaper, no synchronisation). Beyond the paper, and
 on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``; all off gives the paper's plain behaviour.
+
+The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``: information entropy,
+and the zero-one losses in their L1 and L2 form on ``sg(a)``, summed over candidates and choices as SSR is (FairDARTS has their mean).
 """
 
 from strategies.method import MethodOptions
-from strategies.regularizers import ssr
+from strategies.regularizers import Regularizer, information_entropy, ssr, zero_one_l1, zero_one_l2
 from strategies.relaxation import SigmoidNormalised
 from strategies.shrinking import LevelThreshold
 from strategies.strategy import DifferentiableStrategy
@@ -24,5 +27,25 @@ class SSR(DifferentiableStrategy):
         seed: of the initial logits.
     """
 
+    loss: Regularizer = staticmethod(ssr)
+
     def __init__(self, method: MethodOptions, seed: int = 0) -> None:
-        super().__init__(SigmoidNormalised(), ssr, LevelThreshold(method.h), method, seed)
+        super().__init__(SigmoidNormalised(), type(self).loss, LevelThreshold(method.h), method, seed)
+
+
+class SSRInformationEntropy(SSR):
+    """Entropy ``-sum p log p`` in place of ``sum log p``."""
+
+    loss = staticmethod(information_entropy)
+
+
+class SSRL1(SSR):
+    """``-sum |sg(a) - 1/2|`` in place of ``sum log p``."""
+
+    loss = staticmethod(zero_one_l1)
+
+
+class SSRL2(SSR):
+    """``-sum (sg(a) - 1/2)^2`` in place of ``sum log p``."""
+
+    loss = staticmethod(zero_one_l2)

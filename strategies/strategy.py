@@ -12,40 +12,65 @@ from nni.nas.space import RawFormatModelSpace
 from torch import nn
 
 from nas_space.space import JointSpace
-from strategies.method import MethodOptions
+from strategies.composition import Composition
+from strategies.constraint import Constraint
+from strategies.method import MethodOptions, Rho
 from strategies.parameters import ArchitectureParameters
 from strategies.regularizers import Regularizer
 from strategies.relaxation import Relaxation
+from strategies.schedules import Phases
 from strategies.search_module import SearchModule
 from strategies.shrinking import Shrinking
 from strategies.supernet import MixedStage
 
 
 class DifferentiableStrategy(OneShotStrategy):
-    """A differentiable search of a ``JointSpace``.
+    """A differentiable search of a ``JointSpace``: a composition of the parts that strategies differ in.
 
     Args:
         relaxation: logits -> probabilities.
         regularizer: what pulls the probabilities towards a vertex.
         shrinking: who leaves when; None for nobody.
-        method: learning rates, weights and schedules.
+        method: learning rates and options.
         seed: of the initial logits.
+        rho: weight of the regularizer for each level; absent, ``method.rho``.
+        phases: when the architecture is trained, and when the regularizer acts; absent, ``method.warmup`` and ``method.explore``.
+        single_level: weights and architecture descend one loss on one batch.
+
+    Attributes:
+        constraint: bounds on the found network's cost, or None; to be set before the search.
     """
 
     def __init__(
-        self, relaxation: Relaxation, regularizer: Regularizer, shrinking: Shrinking | None, method: MethodOptions, seed: int = 0
+        self,
+        relaxation: Relaxation,
+        regularizer: Regularizer,
+        shrinking: Shrinking | None,
+        method: MethodOptions,
+        seed: int = 0,
+        *,
+        rho: Rho | None = None,
+        phases: Phases | None = None,
+        single_level: bool = False,
     ) -> None:
         super().__init__()
         method.check()
-        self.relaxation = relaxation
-        self.regularizer = regularizer
-        self.shrinking = shrinking
-        self.method = method
+        phases = phases or Phases(method.warmup, method.explore)
+        self.composition = Composition(relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level)
         self.seed = seed
 
+    @property
+    def constraint(self) -> Constraint | None:
+        """The bounds."""
+        return self.composition.constraint
+
+    @constraint.setter
+    def constraint(self, constraint: Constraint | None) -> None:
+        self.composition.constraint = constraint
+
     def configure_oneshot_module(self, training_module: LightningModule) -> SearchModule:
-        """The bi-level step around the evaluator's module."""
-        return SearchModule(training_module, self.method, self.regularizer, self.shrinking)
+        """The search's steps around the evaluator's module."""
+        return SearchModule(training_module, self.composition)
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
         """Attach the architecture parameters and replace both stages by mixed ones, in place.
@@ -56,7 +81,9 @@ class DifferentiableStrategy(OneShotStrategy):
         if not isinstance(model, JointSpace):
             raise TypeError(f"expected a JointSpace, got {type(model).__name__}")
         generator = torch.Generator().manual_seed(self.seed)
-        parameters = ArchitectureParameters(model.config, self.relaxation, generator)
+        parameters = ArchitectureParameters(model.config, self.composition.relaxation, generator)
+        if self.composition.shrinking is not None:
+            self.composition.shrinking.start(parameters.alive)
         numbers = {id(stage): number for number, stage in enumerate(model.stages())}
 
         def mix_stage(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> MixedStage | None:

@@ -8,7 +8,7 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in ("space", "search", "retrain", "compare")}
+COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in ("space", "search", "retrain", "compare", "latency")}
 
 
 def help_line(name: str) -> str:

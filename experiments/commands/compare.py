@@ -2,7 +2,6 @@
 
 import json
 import random
-import statistics
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,18 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from experiments.comparison import comparison_table, markdown, spread
+from experiments.comparison import comparison_table, markdown, percentiles, spread, summary_table, verdicts, with_deviations
 from experiments.config import part_of
 from experiments.data import load
 from experiments.figures import comparison_figure, png
 from experiments.jobs import Job, run_jobs
 from experiments.retrain import RetrainOptions
-from experiments.runs import plain, read_config, read_summary, write_atomic, write_config, write_json
-from experiments.search import SearchOptions, check_data, check_options
+from experiments.runs import filled, plain, read_config, read_summary, write_atomic, write_config, write_json
+from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, resolve_architecture
+from nas_space.cost import cost
 from nas_space.errors import InputError
+from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES
 
 
 @dataclass
@@ -31,6 +32,8 @@ class Options(SearchOptions):
         seeds: one search a strategy and seed.
         references: networks to retrain beside the found ones, any of baseline1 and baseline2.
         random: how many random networks of the space to retrain beside them.
+        matched: also retrain, for each found network, a random one of as many multiply-accumulates (at most its own, at least 0.9
+            of them).
         control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true ones.
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
@@ -42,6 +45,7 @@ class Options(SearchOptions):
     seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
     references: list[str] = field(default_factory=lambda: ["baseline1"])
     random: int = 5
+    matched: bool = False
     control: bool = False
     retrain_epochs: int = 30
     retrain_seeds: int = 1
@@ -77,11 +81,17 @@ def _run(jobs: list[Job], workers: int, title: str) -> None:
 def _planned(options: Options) -> dict[str, SearchOptions]:
     """The searches by name, ``<strategy>-<seed>``; the controls are called ``shuffled-<seed>``."""
     own = part_of(SearchOptions, options)
-    planned = {f"{name}-{seed}": replace(own, strategy=name, seed=seed) for name in options.strategies for seed in options.seeds}
+    pairs = [(name, seed) for name in options.strategies for seed in options.seeds]
+    planned = {f"{folder_name(name)}-{seed}": replace(own, strategy=name, seed=seed) for name, seed in pairs}
     if options.control:
         data = replace(own.data, shuffle_labels=True)
         planned |= {f"shuffled-{seed}": replace(own, strategy=options.strategies[0], seed=seed, data=data) for seed in options.seeds}
     return planned
+
+
+def folder_name(strategy: str) -> str:
+    """A strategy's name in files and tables: ``module:Class`` with a dot, and random search apart from the random networks."""
+    return "random-search" if strategy == "random" else strategy.replace(":", ".")
 
 
 def _check(options: Options) -> None:
@@ -103,10 +113,11 @@ def _check(options: Options) -> None:
 
 def _open(folder: Path, options: Options) -> None:
     """Make the folder, or make sure that its runs were made with the same options."""
-    free = {"strategies", "seeds", "references", "random", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
+    free = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
     if any((folder / part).is_dir() for part in ("search", "retrain")):
-        before, now = read_config(folder), plain(asdict(options))
-        changed = [key for key in now if key not in free and before.get(key) != now[key]]
+        # An option that a run does not know is younger than the run, and had its default.
+        before, now = filled(read_config(folder), plain(asdict(Options()))), plain(asdict(options))
+        changed = [key for key in now if key not in free and before[key] != now[key]]
         if changed:
             raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +126,8 @@ def _open(folder: Path, options: Options) -> None:
 
 def _search_job(folder: Path, name: str, options: SearchOptions) -> Job:
     run = folder / "search" / name
+    if run.is_dir() and not (run / "search.json").is_file() and options.strategy in NNI_STRATEGIES:  # cannot be continued
+        run.rename(_aside(run))
     if (run / "config.yml").is_file():
         return Job(("search", f"--resume={run}"), run / "search.json")
     config = folder / "configs" / f"{name}.yml"
@@ -129,11 +142,34 @@ def _networks(folder: Path, options: Options, searches: list[str]) -> dict[str, 
     space = options.space.resolve()
     made = {name: resolve_architecture(name, space) for name in options.references}
     made |= {f"random-{i}": Architecture.random(space, random.Random(i)) for i in range(options.random)}
+    if options.matched:
+        for name in searches:
+            made[f"matched-{name}"] = matched(Architecture.load(networks[name]), options.cost_size, name)
     (folder / "networks").mkdir(exist_ok=True)
     for name, architecture in made.items():
         networks[name] = folder / "networks" / f"{name}.json"
         write_atomic(networks[name], architecture.to_json())
     return networks
+
+
+def matched(architecture: Architecture, size: tuple[int, int], seed: str, share: float = 0.9, draws: int = 10_000) -> Architecture:
+    """A random network of the same space with at most the multiply-accumulates of ``architecture``, and at least ``share`` of them.
+
+    The first of so many draws that fits; if none does, the one that comes nearest from below (or the cheapest drawn).
+    """
+    generator = random.Random(seed)
+    limit = cost(architecture, size, 1).macs_total  # classes do not matter: the classifier is the same everywhere
+    best: tuple[float, Architecture] | None = None
+    for _ in range(draws):
+        drawn = Architecture.random(architecture.space, generator)
+        macs = cost(drawn, size, 1).macs_total
+        if share * limit <= macs <= limit:
+            return drawn
+        distance = limit - macs if macs <= limit else macs
+        if best is None or (macs <= limit, -distance) > (cost(best[1], size, 1).macs_total <= limit, -best[0]):
+            best = distance, drawn
+    assert best is not None
+    return best[1]
 
 
 def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: int) -> Job:
@@ -161,20 +197,24 @@ def _summarise(folder: Path, options: Options, searches: list[str], networks: di
         files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(options.retrain_seeds)]
         runs = [read_summary(file) for file in files]
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
-    table = comparison_table(costs, found, scores, [*options.strategies, "shuffled"])
-    result: dict[str, Any] = {"rows": json.loads(table.to_json(orient="records")), **spread(scores)}
+    names = [*(folder_name(strategy) for strategy in options.strategies), "shuffled"]
+    sampled = tuple(f"{folder_name(name)}-" for name in MULTI_TRIAL)
+    curves = {name: pd.read_csv(folder / "search" / name / "metrics.csv") for name in found if not name.startswith(sampled)}
+    areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
+    table = comparison_table(costs, found, scores, names, areas)
+    by_strategy = summary_table(table, names)
+    result: dict[str, Any] = {
+        "rows": json.loads(table.to_json(orient="records")),
+        "strategies": json.loads(by_strategy.to_json(orient="records")),
+        **spread(scores),
+        "percentiles": percentiles(scores),
+    }
     write_atomic(folder / "compare.csv", table.to_csv(index=False))
-    write_atomic(folder / "compare.md", markdown(table))
+    write_atomic(folder / "compare.md", f"{markdown(with_deviations(by_strategy))}\n{markdown(table)}")
     write_json(folder / "compare.json", result)
-    curves = {name: pd.read_csv(folder / "search" / name / "metrics.csv") for name in found}
     write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
-    print(table.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"))
-    if options.random >= 2 and scores:
-        print(f"\nspread between random networks (standard deviation of their mean mIoU)  {100 * result['between_networks']:.2f} points")
-    if options.retrain_seeds >= 2 and scores:
-        print(f"spread between retrainings of one network (pooled standard deviation)   {100 * result['between_seeds']:.2f} points")
-    random_means = [statistics.mean(values) for name, values in scores.items() if name.startswith("random-")]
-    if random_means:
-        print(f"median of the random networks  {100 * statistics.median(random_means):.2f} %")
+    for part in (table, with_deviations(by_strategy)):
+        print(part.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"), end="\n\n")
+    print("\n".join(verdicts(scores, costs, list(found))))
     print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
     return result

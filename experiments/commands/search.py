@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from experiments.arguments import parse
-from experiments.config import DataOptions, parse_size, part_of
+from experiments.bounds import make_constraint
+from experiments.config import DataOptions, part_of
 from experiments.data import load
+from experiments.multi_trial import MultiTrialSearch
 from experiments.report import write_report
 from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_config
-from experiments.search import Search, SearchOptions, check_data, check_options
+from experiments.search import Search
+from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError
-from strategies.registry import create_strategy
+from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES
 
 
 @dataclass
@@ -47,6 +50,7 @@ def run(options: Options) -> dict[str, Any]:
     check_options(options)
     data = load(options.data)
     check_data(options, data)
+    make_constraint(options, len(data.classes))  # a bound that cannot be met is told before anything is written
     folder = prepare_run(options.out, "search", options.strategy)
     write_config(folder, replace(options, out=str(folder)))
     return _execute(options, folder, None, data)
@@ -56,6 +60,8 @@ def _resume(folder: Path) -> dict[str, Any]:
     read_config(folder)  # names the folder if it holds no run
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
     check_options(options)
+    if options.strategy in NNI_STRATEGIES:
+        raise InputError(f"--resume {folder}: {options.strategy} is NNI's own and cannot be continued; start again with another --out")
     if (folder / "search.json").is_file():
         summary = read_summary(folder / "search.json")
         if not (folder / "report.html").is_file():  # killed between the two
@@ -67,7 +73,10 @@ def _resume(folder: Path) -> dict[str, Any]:
 
 
 def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any) -> dict[str, Any]:
-    summary = Search(part_of(SearchOptions, options), data, folder).execute(checkpoint)
+    own = part_of(SearchOptions, options)
+    constraint = make_constraint(own, len(data.classes), folder)
+    kind = MultiTrialSearch if own.strategy in MULTI_TRIAL else Search
+    summary = kind(own, data, folder, constraint).execute(checkpoint)
     write_report(folder)
     print(describe(folder, summary, options, len(data.classes)))
     return {**summary, "run": str(folder)}
@@ -82,18 +91,16 @@ def program() -> str:
 def describe(folder: Path, summary: dict[str, Any], options: Options, num_classes: int) -> str:
     """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
-    reference = cost(baseline1(architecture.space), parse_size(options.data.size), num_classes)
+    reference = cost(baseline1(architecture.space), options.cost_size, num_classes)
     own, gap, miou = summary["cost"], summary["gap"], summary["miou"]
-    if summary["discrete"]:
-        state = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}, by threshold alone"
-    else:
-        entropy = f"{summary['entropy']['final']:.1f} nats"
-        state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
-        if create_strategy(options.strategy, options.method).shrinking is not None:
-            state += "; the search was too short, raise --epochs"
+    state = _state(summary, options)
     defaults, given = asdict(DataOptions()), asdict(options.data)
     changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
     data = "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
+    bounds = [
+        f"  {'bound':<14}{bound['limit']:>14,.6g}   on {name}: found {bound['found']:,.6g}, {'met' if bound['met'] else 'NOT MET'}"
+        for name, bound in summary.get("constraint", {}).items()
+    ]
     lines = [
         "",
         f"found network ({options.strategy}, {state})",
@@ -102,6 +109,7 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         "",
         f"  parameters    {own['params']:>14,.0f}   {own['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {own['macs_total']:>14,.0f}   {own['macs_total'] / reference.macs_total:.2f} of baseline1, at {own['size']}",
+        *bounds,
         f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived network",
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
@@ -110,3 +118,17 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         f"next            {program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data}",
     ]
     return "\n".join(lines)
+
+
+def _state(summary: dict[str, Any], options: Options) -> str:
+    """How the search came to its network, in words."""
+    if options.strategy in MULTI_TRIAL:
+        return f"the best of {options.method.samples} sampled networks, each trained by itself"
+    if summary["discrete"]:
+        rules = sorted({removal["rule"] for removal in summary["removals"]} - {"cascade"})
+        since = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}"
+        return f"{since}, by {' and '.join(rules)} alone" if rules else since
+    entropy = f"{summary['entropy']['final']:.1f} nats"
+    state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
+    thresholds = [name for name in STRATEGIES if name.startswith("ssr")]
+    return f"{state}; the search was too short, raise --epochs" if options.strategy in thresholds else state

@@ -41,9 +41,7 @@ class SegmentationModule(LightningModule):
         valid = (labels != IGNORE).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
         loss = self.loss(self.model(images).float(), torch.where(valid, labels, 0)) * valid
         if loss.device.type == "cpu" and not torch.isfinite(loss):
-            raise InputError(
-                f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr"
-            )
+            raise InputError(f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr")
         return loss
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:

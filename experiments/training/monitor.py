@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,12 +11,10 @@ from pytorch_lightning.callbacks import Callback
 
 from experiments.data.streams import BatchStream
 from experiments.training.evaluation import Scores, evaluate
+from experiments.training.state import SearchState
 from nas_space.errors import InputError
 from nas_space.expected_cost import CostModel
-from nas_space.space import JointSpace
 from strategies.alive import LEVELS
-from strategies.derive import derive_network
-from strategies.search_module import SearchModule
 
 
 class SearchMonitor(Callback):
@@ -24,6 +23,7 @@ class SearchMonitor(Callback):
     This callback is the only place that sees the validation set.
 
     Args:
+        state_of: reads the state of the search from its Lightning module.
         streams: the training streams; told the epoch so that a resumed search sees the same batches.
         validation: the validation stream.
         cost_model: for the expected cost of the super-network.
@@ -31,8 +31,14 @@ class SearchMonitor(Callback):
     """
 
     def __init__(
-        self, streams: tuple[BatchStream, ...], validation: BatchStream, cost_model: CostModel, options: dict[str, Any]
+        self,
+        state_of: Callable[[LightningModule], SearchState],
+        streams: tuple[BatchStream, ...],
+        validation: BatchStream,
+        cost_model: CostModel,
+        options: dict[str, Any],
     ) -> None:
+        self.state_of = state_of
         self.options = options
         self.streams = streams
         self.validation = validation
@@ -51,7 +57,7 @@ class SearchMonitor(Callback):
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Keep the losses, on their device."""
-        self._losses.append(torch.stack((outputs["loss"], outputs["loss_a"])))
+        self._losses.append(torch.stack((outputs["loss"].detach(), outputs.get("loss_a", outputs["loss"]).detach())))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the epoch's row.
@@ -59,18 +65,15 @@ class SearchMonitor(Callback):
         Raises:
             InputError: the training loss is not finite.
         """
-        assert isinstance(pl_module, SearchModule)
         seconds = time.perf_counter() - self._start
         loss_w, loss_a = torch.stack(self._losses).double().mean(0).tolist()
         if not (math.isfinite(loss_w) and math.isfinite(loss_a)):
             raise InputError(f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr")
-        supernet, parameters = pl_module.model, pl_module.architecture_parameters
-        assert isinstance(supernet, JointSpace)
-        scores = self.validate(pl_module, supernet)
-        with torch.no_grad():
-            entropies = {level: float(value) for level, value in parameters.entropies().items()}
-            expected = self.cost_model.expected_cost(parameters.probabilities())
-        alive = parameters.alive.counts()
+        state = self.state_of(pl_module)
+        scores = self.validate(pl_module, state.supernet)
+        entropies = state.entropies()
+        expected = self.cost_model.expected_cost(state.probabilities)
+        alive = state.alive.counts()
         row: dict[str, Any] = {
             "epoch": trainer.current_epoch + 1,
             "loss_w": loss_w,
@@ -84,8 +87,8 @@ class SearchMonitor(Callback):
             "expected_macs": expected.macs_total,
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
         }
-        if not parameters.alive.is_discrete():
-            derived = self.validate(pl_module, derive_network(supernet, parameters.architecture()))
+        if not state.alive.is_discrete():
+            derived = self.validate(pl_module, state.derive(state.architecture))
             self.gap_before = {"epoch": row["epoch"], "loss_supernet": scores.loss, "loss_derived": derived.loss}
             self.gap_before |= {"miou_supernet": scores.miou, "miou_derived": derived.miou}
             row["miou_derived"] = derived.miou
@@ -97,11 +100,10 @@ class SearchMonitor(Callback):
         if trainer.logger is not None:
             trainer.logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=row["epoch"])
 
-    def validate(self, search: SearchModule, network: torch.nn.Module) -> Scores:
+    def validate(self, search: Any, network: torch.nn.Module) -> Scores:
         """Scores of a network on the validation set, at the labels' resolution of the search."""
-        supernet = search.model
-        assert isinstance(supernet, JointSpace)
-        return evaluate(network, self.validation, search.training_module.loss, supernet.num_classes)
+        module = search.training_module
+        return evaluate(network, self.validation, module.loss, module.model.num_classes)
 
     def state_dict(self) -> dict[str, Any]:
         """Rows so far, for the checkpoint."""

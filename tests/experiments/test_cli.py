@@ -200,7 +200,7 @@ def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys
         ("json: true", "bad.yml: json: unknown key; --help lists the keys"),
         ("epochs: many", "bad.yml: epochs: expected a whole number, got many"),
         ("epochs: null", "bad.yml: epochs: expected a whole number, got null"),
-        ("data: {name: [a, b]}", "bad.yml: data.name: expected text, got [\"a\", \"b\"]"),
+        ("data: {name: [a, b]}", 'bad.yml: data.name: expected text, got ["a", "b"]'),
         ("[1, 2]", "bad.yml: expected keys and values, such as epochs: 20"),
         ("a: [", "bad.yml: not valid YAML"),
         ("!!python/object/apply:os.getcwd []", "bad.yml: not valid YAML"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.arguments import parse
-from experiments.search import check_options
+from experiments.search_options import check_options
 
 CONFIGS = sorted((Path(__file__).parents[2] / "experiments" / "configs").glob("*.yml"))
 

@@ -63,8 +63,8 @@ def test_searches_of_a_strategy_share_a_colour() -> None:
     figure = comparison_figure({"ssr-ie-0": METRICS, "ssr-ie-1": METRICS, "darts-0": METRICS})
     colors = [line.get_color() for line in figure.axes[0].lines]
     assert colors[0] == colors[1] != colors[2]
-    legend = figure.axes[0].get_legend()
-    assert legend is not None and [text.get_text() for text in legend.get_texts()] == ["ssr-ie", "darts"]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["ssr-ie", "darts"]
 
 
 def test_png_is_the_same_each_time() -> None:

@@ -11,6 +11,7 @@ import torch
 
 from experiments.cli import main
 from nas_space.architecture import Architecture
+from nas_space.cost import cost
 from nas_space.network import SegmentationNetwork
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
@@ -72,18 +73,6 @@ def test_a_search_without_decisions_is_cut_by_argmax_and_says_so(tmp_path: Path)
     assert {removal["rule"] for removal in summary["removals"]} == {"argmax"}
     assert summary["entropy"]["final"] > 50
     assert summary["gap_before"]["epoch"] == 1
-
-
-@pytest.mark.parametrize("dimension", ["dilation", "pooling", "width", "depth"])
-@pytest.mark.parametrize("strategy", ["ssr", "darts"])
-def test_every_strategy_searches_every_dimension(tmp_path: Path, strategy: str, dimension: str) -> None:
-    arguments = ["--strategy", strategy, "--space.search", dimension, "--epochs", "3", *DECIDE]
-    summary = search(tmp_path / "run", *arguments)
-    assert summary["discrete"] == (strategy == "ssr")
-    losses = pd.read_csv(tmp_path / "run" / "metrics.csv")["loss_w"]
-    assert losses.iloc[-1] < losses.iloc[0]
-    assert {removal["level"] for removal in summary["removals"]} >= {"operator" if dimension in ("dilation", "pooling") else dimension}
-    Architecture.load(tmp_path / "run" / "architecture.json").to_sample()
 
 
 def same(first: dict[str, Any], second: dict[str, Any]) -> None:
@@ -166,6 +155,41 @@ def test_an_option_that_changed_since_the_checkpoint_is_named(tmp_path: Path, de
     assert main(["search", "--resume", str(out)]) == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert "seed" in error and "last.ckpt" in error
+
+
+def test_snapshots_are_networks_with_their_cost_and_a_front(decided: Path) -> None:
+    networks = json.loads((decided / "pareto.json").read_text())["networks"]
+    shrinks = {removal["epoch"] for removal in json.loads((decided / "search.json").read_text())["removals"]}
+    assert [row["epoch"] for row in networks] == sorted(shrinks | {4})
+    for row in networks:
+        snapshot = Architecture.load(decided / row["file"])
+        assert cost(snapshot, (32, 40), 9).macs_total == row["macs_total"]
+    assert Architecture.load(decided / networks[-1]["file"]) == Architecture.load(decided / "architecture.json")
+    assert any(row["front"] for row in networks) and (decided / "figures" / "pareto.png").is_file()
+
+
+def test_cost_is_counted_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    summary = search(tmp_path / "run", "--epochs", "1", "--cost.size", "512x1024")
+    found = Architecture.load(tmp_path / "run" / "architecture.json")
+    assert summary["cost"]["size"] == "512x1024"
+    assert summary["cost"]["macs_total"] == cost(found, (512, 1024), 9).macs_total
+
+
+@pytest.mark.parametrize("bound", ["0.9M", "1M", "1.2M"])
+def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = search(tmp_path / "run", *DECIDE, "--constraint.macs", bound)
+    limit = float(bound[:-1]) * 1e6
+    free = json.loads((decided / "search.json").read_text())["cost"]["macs_total"]
+    assert summary["cost"]["macs_total"] <= limit
+    assert summary["constraint"]["macs"] == {"limit": limit, "found": summary["cost"]["macs_total"], "met": True}
+    assert "on macs: found" in capsys.readouterr().out
+    assert free > 0
+
+
+@pytest.mark.parametrize(("key", "value"), [("macs", "0.1M"), ("params", "1K")])
+def test_a_bound_below_the_smallest_network_is_refused(tmp_path: Path, key: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", *TINY, f"--constraint.{key}", value, "--out", str(tmp_path / "run")]) == 2
+    assert f"constraint.{key}" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,6 @@ from strategies.relaxation import Softmax
 
 def test_composition() -> None:
     strategy = DARTS(MethodOptions(), 7)
-    assert type(strategy.relaxation) is Softmax
-    assert strategy.regularizer is none
-    assert strategy.shrinking is None and strategy.seed == 7
+    assert type(strategy.composition.relaxation) is Softmax
+    assert strategy.composition.regularizer is none
+    assert strategy.composition.shrinking is None and strategy.seed == 7

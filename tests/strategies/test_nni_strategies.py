@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from experiments.config import DataOptions, TrainOptions
 from experiments.data.dataset import SegmentationData, Split
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
-from experiments.search import Search, SearchOptions, run_experiment
+from experiments.nni_local import run_experiment
+from experiments.search import Search
+from experiments.search_options import SearchOptions
 from experiments.training.evaluation import evaluate
 from experiments.training.module import SegmentationModule
 from experiments.training.trainer import make_trainer

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from strategies.fairdarts import mean_zero_one
 from strategies.regularizers import information_entropy, none, ssr, zero_one_l1, zero_one_l2
 from strategies.relaxation import SigmoidNormalised, Softmax
 
@@ -130,7 +131,7 @@ def test_logit_gradients(kind: str, regularizer: Callable[..., Tensor], relaxati
     alive = torch.ones(2, n + 2, dtype=torch.bool)
     alive[:, [0, n // 2 + 1]] = False
     relaxed = SigmoidNormalised() if relaxation == "sigmoid" else Softmax()
-    regularizer(relaxed.log_probabilities(logits, alive), logits, alive).backward()
+    regularizer(relaxed.log_probabilities(logits, alive), logits, alive).sum().backward()
     assert logits.grad is not None
     for row in range(2):
         living = [k for k in range(n + 2) if alive[row, k]]
@@ -174,16 +175,33 @@ def test_ssr_is_unbounded_on_a_face_and_zero_when_decided() -> None:
     assert float(ssr(Softmax().log_probabilities(logits, only), logits, only)) == 0
 
 
-def test_sums_over_candidates_and_choices() -> None:
+REGULARIZERS = [ssr, information_entropy, zero_one_l1, zero_one_l2, none]
+NAMES = [regularizer.__name__ for regularizer in REGULARIZERS]
+
+
+@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=NAMES)
+@pytest.mark.parametrize("shape", [(4,), (3, 4), (2, 3, 2, 5)], ids=str)
+def test_one_value_for_each_choice(regularizer: Callable[..., Tensor], shape: tuple[int, ...]) -> None:
+    """That of the choice by itself, whatever the others are."""
+    logits, alive = torch.randn(shape, dtype=torch.float64), torch.rand(shape) < 0.7
+    log_p = SigmoidNormalised().log_probabilities(logits, alive)
+    found = regularizer(log_p, logits, alive)
+    assert found.shape == shape[:-1]
+    rows = zip(log_p.reshape(-1, shape[-1]), logits.reshape(-1, shape[-1]), alive.reshape(-1, shape[-1]), strict=True)
+    assert found.flatten().tolist() == pytest.approx([float(regularizer(*row)) for row in rows], abs=1e-14)
+
+
+def test_sums_over_the_candidates_of_each_choice() -> None:
     log_p = torch.stack((drawn(4, 1).log(), drawn(4, 2).log()))[:, None]
     alive = torch.ones_like(log_p, dtype=torch.bool)
     alive[1, 0, 3] = False
-    values = log_p.flatten().tolist()[:7]
-    assert float(ssr(log_p, log_p, alive)) == pytest.approx(sum(values), rel=1e-12)
-    assert float(information_entropy(log_p, log_p, alive)) == pytest.approx(-sum(math.exp(v) * v for v in values), rel=1e-12)
+    first, second = log_p[0, 0].tolist(), log_p[1, 0].tolist()[:3]
+    assert ssr(log_p, log_p, alive).tolist() == [[pytest.approx(sum(values), rel=1e-12)] for values in (first, second)]
+    entropies = [[pytest.approx(-sum(math.exp(v) * v for v in values), rel=1e-12)] for values in (first, second)]
+    assert information_entropy(log_p, log_p, alive).tolist() == entropies
 
 
-@pytest.mark.parametrize(
+ZERO_ONE = pytest.mark.parametrize(
     ("regularizer", "value", "slope"),
     [
         (zero_one_l1, lambda s: abs(s - 0.5), lambda s: math.copysign(s * (1 - s), s - 0.5)),
@@ -191,17 +209,60 @@ def test_sums_over_candidates_and_choices() -> None:
     ],
     ids=("l1", "l2"),
 )
-def test_zero_one(regularizer: Callable[..., Tensor], value: Callable[[float], float], slope: Callable[[float], float]) -> None:
+
+
+def zero_one_case() -> tuple[Tensor, Tensor, list[list[float]]]:
+    """Logits of two choices, the masks, and the sigmoids of the survivors."""
     logits = torch.tensor([[1.0, -2.0, 0.3], [4.0, -0.1, 30.0]], dtype=torch.float64, requires_grad=True)
     alive = torch.tensor([[True, True, False], [True, True, True]])
-    sigmoids = [1 / (1 + math.exp(-a)) for a in (1.0, -2.0, 4.0, -0.1, 30.0)]
+    return logits, alive, [[1 / (1 + math.exp(-a)) for a in values] for values in ((1.0, -2.0), (4.0, -0.1, 30.0))]
+
+
+@ZERO_ONE
+def test_zero_one(regularizer: Callable[..., Tensor], value: Callable[[float], float], slope: Callable[[float], float]) -> None:
+    logits, alive, sigmoids = zero_one_case()
     result = regularizer(logits, logits, alive)
-    result.backward()
-    assert float(result.detach()) == pytest.approx(-sum(map(value, sigmoids)) / 5, rel=1e-12)
+    result.sum().backward()
+    assert result.tolist() == pytest.approx([-sum(map(value, choice)) for choice in sigmoids], rel=1e-12)
     assert logits.grad is not None
-    assert logits.grad[alive].tolist() == pytest.approx([-slope(s) / 5 for s in sigmoids], abs=1e-14)
+    assert logits.grad[alive].tolist() == pytest.approx([-slope(s) for choice in sigmoids for s in choice], abs=1e-14)
     assert logits.grad[0, 2] == 0
     assert abs(float(logits.grad[1, 2])) < 1e-12  # vanishes at the vertex
+
+
+def test_fairdarts_takes_the_mean_over_the_level() -> None:
+    """``-1/N sum (sg(a) - 1/2)^2`` over all N living logits of all choices, once the choices are summed."""
+    logits, alive, sigmoids = zero_one_case()
+    every = [s for choice in sigmoids for s in choice]
+    result = mean_zero_one(logits, logits, alive)
+    assert result.tolist() == pytest.approx([-sum((s - 0.5) ** 2 for s in choice) / 5 for choice in sigmoids], rel=1e-12)
+    result.sum().backward()
+    assert float(result.detach().sum()) == pytest.approx(-sum((s - 0.5) ** 2 for s in every) / 5, rel=1e-12)
+    assert logits.grad is not None and logits.grad[0, 2] == 0
+    assert logits.grad[alive].tolist() == pytest.approx([-2 * (s - 0.5) * s * (1 - s) / 5 for s in every], abs=1e-14)
+
+
+@pytest.mark.parametrize(("logit", "flat"), [(0.0, True), (40.0, True), (-40.0, True), (1.0, False), (-1.0, False)])
+def test_fairdarts_is_flat_in_the_middle_and_at_both_ends(logit: float, flat: bool) -> None:
+    """In between the descent leads away from 1/2."""
+    logits = torch.full((2, 3), logit, dtype=torch.float64, requires_grad=True)
+    mean_zero_one(logits, logits, torch.ones(2, 3, dtype=torch.bool)).sum().backward()
+    assert logits.grad is not None
+    if flat:
+        assert logits.grad.abs().max() < 1e-12
+    else:
+        assert (logits.grad * math.copysign(1.0, logit) < -0.01).all()
+
+
+@pytest.mark.parametrize("level", [(3, 5), (13, 10, 2, 9)], ids=str)
+def test_fairdarts_does_not_grow_with_the_level(level: tuple[int, ...]) -> None:
+    logits, alive = torch.full(level, 1.3, dtype=torch.float64), torch.ones(level, dtype=torch.bool)
+    expected = -((1 / (1 + math.exp(-1.3)) - 0.5) ** 2)
+    assert float(mean_zero_one(logits, logits, alive).sum()) == pytest.approx(expected, rel=1e-12)
+
+
+def test_fairdarts_without_survivors_costs_nothing() -> None:
+    assert mean_zero_one(torch.randn(2, 3), torch.randn(2, 3), torch.zeros(2, 3, dtype=torch.bool)).tolist() == [0.0, 0.0]
 
 
 def test_zero_one_l2_is_flat_in_the_middle() -> None:
@@ -210,13 +271,13 @@ def test_zero_one_l2_is_flat_in_the_middle() -> None:
     assert logits.grad is not None and not logits.grad.any()
 
 
-@pytest.mark.parametrize("regularizer", [ssr, information_entropy, zero_one_l1, zero_one_l2, none])
+@pytest.mark.parametrize("regularizer", REGULARIZERS, ids=NAMES)
 def test_no_choice_left_costs_nothing(regularizer: Callable[..., Tensor]) -> None:
     logits = torch.randn(2, 3, requires_grad=True)
     alive = torch.zeros(2, 3, dtype=torch.bool)
     result = regularizer(SigmoidNormalised().log_probabilities(logits, alive), logits, alive)
-    result.backward()
-    assert float(result.detach()) == 0 and logits.grad is not None and not logits.grad.any()
+    result.sum().backward()
+    assert result.tolist() == [0.0, 0.0] and logits.grad is not None and not logits.grad.any()
 
 
 def test_none_is_zero_with_a_zero_gradient() -> None:

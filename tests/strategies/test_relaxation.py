@@ -154,3 +154,60 @@ def test_gumbel_follows_the_global_generator() -> None:
     second = GumbelSoftmax().weights(logits, alive)
     torch.manual_seed(5)
     assert torch.equal(GumbelSoftmax().weights(logits, alive), first) and not torch.equal(first, second)
+
+
+@pytest.mark.parametrize(("progress", "expected"), [(0.0, 1.0), (0.25, 0.7575), (0.5, 0.515), (0.9, 0.127), (1.0, 0.03)])
+def test_gumbel_anneals_linearly(progress: float, expected: float) -> None:
+    relaxation = GumbelSoftmax()
+    assert relaxation.temperature == 1.0
+    relaxation.advance(progress)
+    assert relaxation.temperature == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("start", "end"), [(5.0, 0.1), (0.3, 0.3), (0.1, 2.0)])
+def test_gumbel_goes_from_start_to_end(start: float, end: float) -> None:
+    """Where it is depends on the progress alone, so a resumed search finds its temperature again."""
+    relaxation = GumbelSoftmax(start, end)
+    for progress in (0.7, 0.2, 1.0, 0.0):
+        relaxation.advance(progress)
+        assert relaxation.temperature == pytest.approx((1 - progress) * start + progress * end, rel=1e-12)
+
+
+def test_the_temperature_divides_logits_and_noise_alike() -> None:
+    """Log-ratios of one sample at two temperatures are in inverse proportion to them."""
+    logits, alive = torch.randn(20, 4, dtype=torch.float64), torch.ones(20, 4, dtype=torch.bool)
+    relaxation, log_ratios = GumbelSoftmax(2.0, 0.5), []
+    for progress in (0.0, 1.0):
+        relaxation.advance(progress)
+        torch.manual_seed(3)
+        sample = relaxation.weights(logits, alive).log()
+        log_ratios.append(sample[:, 1:] - sample[:, :1])
+    torch.testing.assert_close(log_ratios[1], 4 * log_ratios[0], rtol=1e-9, atol=1e-9)
+
+
+def test_annealing_changes_samples_only() -> None:
+    """Shrinking, cost and the found network look at the distribution itself."""
+    logits, alive = case()
+    relaxation = GumbelSoftmax()
+    before = relaxation.log_probabilities(logits, alive)
+    relaxation.advance(0.9)
+    assert torch.equal(relaxation.log_probabilities(logits, alive), before)
+    torch.testing.assert_close(before[alive], Softmax().log_probabilities(logits, alive)[alive], rtol=0, atol=0)
+
+
+def test_the_last_samples_are_finite() -> None:
+    logits = torch.randn(500, 9, requires_grad=True)
+    alive = torch.rand(500, 9) < 0.8
+    relaxation = GumbelSoftmax()
+    relaxation.advance(1.0)
+    sample = relaxation.weights(logits, alive)
+    (sample * torch.randn(500, 9)).sum().backward()
+    assert torch.isfinite(sample).all() and logits.grad is not None and torch.isfinite(logits.grad).all()
+
+
+@pytest.mark.parametrize("relaxation", [SigmoidNormalised(), Softmax(), IndependentSigmoids()], ids=["sigmoid", "softmax", "independent"])
+def test_others_have_no_schedule(relaxation: Relaxation) -> None:
+    logits, alive = case()
+    before = relaxation.weights(logits, alive)
+    relaxation.advance(0.9)
+    assert torch.equal(relaxation.weights(logits, alive), before)

@@ -213,7 +213,7 @@ def test_weighted_ssr_at_the_papers_start(tiny: Space) -> None:
             logits.zero_()
     assert float(module.regularization(0.0).detach()) == pytest.approx(-2136.90, abs=5e-2)
     for rho, value in ((Rho(1, 0, 0), -16.09), (Rho(0, 1, 0), -391.44), (Rho(0, 0, 1), -6723.51)):
-        module.method.rho = rho
+        module.composition.rho = rho
         assert float(module.regularization(0.0).detach()) == pytest.approx(value, abs=2e-2)
 
 

@@ -28,7 +28,7 @@ def search(space: SpaceConfig, seed: int, relaxation: Relaxation | None = None, 
 
 def shrink(parameters: ArchitectureParameters, h: float = 0.1) -> Alive:
     alive = parameters.alive
-    return LevelThreshold(h).keep(parameters.ratios(), alive).cascade(parameters.space)
+    return LevelThreshold(h).keep(parameters.ratios(), alive, 0.5).cascade(parameters.space)
 
 
 def same(first: Alive, second: Alive) -> bool:
@@ -74,14 +74,14 @@ def test_the_threshold_is_inclusive(h: float) -> None:
     ratio = torch.stack(
         (torch.tensor(1.0), exactly, torch.nextafter(exactly, torch.tensor(1.0)), torch.nextafter(exactly, torch.tensor(0.0)))
     )
-    kept = LevelThreshold(h).keep(levels(ratio[None]), levels(torch.ones(1, 4, dtype=torch.bool)))
+    kept = LevelThreshold(h).keep(levels(ratio[None]), levels(torch.ones(1, 4, dtype=torch.bool)), 0.5)
     for mask in kept:
         assert mask.tolist() == [[True, False, True, False]]
 
 
 def test_the_threshold_does_not_revive() -> None:
     alive = torch.tensor([[True, False]])
-    assert LevelThreshold(0.1).keep(levels(torch.ones(1, 2)), levels(alive)).depth.tolist() == [[True, False]]
+    assert LevelThreshold(0.1).keep(levels(torch.ones(1, 2)), levels(alive), 0.5).depth.tolist() == [[True, False]]
 
 
 @pytest.mark.parametrize("h", [0.0, 0.1, 0.999])
@@ -89,7 +89,7 @@ def test_the_threshold_does_not_revive() -> None:
 def test_every_choice_keeps_its_winner(h: float, seed: int, tiny: Callable[..., SpaceConfig]) -> None:
     parameters = search(tiny(), seed, scale=20.0)
     before = Alive(*(mask.clone() for mask in parameters.alive))
-    kept = LevelThreshold(h).keep(parameters.ratios(), parameters.alive)
+    kept = LevelThreshold(h).keep(parameters.ratios(), parameters.alive, 0.5)
     for mask, old, logits in zip(kept, before, parameters.logits(), strict=True):
         assert (mask.sum(-1) >= 1).all()
         winner = logits.masked_fill(~old, -1e9).argmax(-1, keepdim=True)
@@ -97,7 +97,7 @@ def test_every_choice_keeps_its_winner(h: float, seed: int, tiny: Callable[..., 
 
 
 def test_ties_stay_together() -> None:
-    kept = LevelThreshold(0.999).keep(levels(torch.tensor([[1.0, 1.0, 0.5]])), levels(torch.ones(1, 3, dtype=torch.bool)))
+    kept = LevelThreshold(0.999).keep(levels(torch.tensor([[1.0, 1.0, 0.5]])), levels(torch.ones(1, 3, dtype=torch.bool)), 0.5)
     assert kept.width.tolist() == [[True, True, False]]
 
 
@@ -158,7 +158,7 @@ def test_removals_name_label_candidate_ratio_and_rule(tiny: Callable[..., SpaceC
     ratios.operator[0, 4] = 0.1
     ratios.width[0, 4, 1, 2] = 0.02  # of the operator that goes anyway: still by threshold
     ratios.width[1, 0, 0, 1] = 0.03
-    kept = LevelThreshold(0.1).keep(ratios, before)
+    kept = LevelThreshold(0.1).keep(ratios, before, 0.5)
     removals = list_removals(space, before, kept, kept.cascade(space), ratios, 3, "threshold")
     by_threshold = {(r.level, r.label, r.candidate, round(r.ratio, 6)) for r in removals if r.rule == "threshold"}
     assert by_threshold == {
@@ -184,7 +184,7 @@ def test_every_candidate_that_left_is_listed_once(seed: int, tiny: Callable[...,
     for epoch, h in enumerate((0.05, 0.2, 0.999), start=1):
         before = Alive(*(mask.clone() for mask in parameters.alive))
         ratios = parameters.ratios()
-        kept = LevelThreshold(h).keep(ratios, before)
+        kept = LevelThreshold(h).keep(ratios, before, 0.5)
         after = kept.cascade(space)
         removals = list_removals(space, before, kept, after, ratios, epoch, "threshold")
         assert all(0 <= r.ratio <= 1 for r in removals)
@@ -206,7 +206,7 @@ def test_dropped_mass_is_bounded(tiny: Callable[..., SpaceConfig]) -> None:
     generator = random.Random(0)
     for seed in range(10):
         parameters, h = search(tiny(), seed), generator.choice((0.1, 0.3))
-        kept = LevelThreshold(h).keep(parameters.ratios(), parameters.alive)
+        kept = LevelThreshold(h).keep(parameters.ratios(), parameters.alive, 0.5)
         for p, mask, old in zip(parameters.probabilities(), kept, parameters.alive, strict=True):
             n = old.sum(-1)
             assert ((p.detach() * ~mask).sum(-1) <= (n - 1) * h / (1 + (n - 1) * h) + 1e-6).all()

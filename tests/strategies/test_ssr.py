@@ -9,7 +9,7 @@ from strategies.ssr import SSR
 
 def test_composition() -> None:
     strategy = SSR(MethodOptions(h=0.2), 7)
-    assert type(strategy.relaxation) is SigmoidNormalised
-    assert strategy.regularizer is ssr
-    assert isinstance(strategy.shrinking, LevelThreshold) and strategy.shrinking.h == 0.2
+    assert type(strategy.composition.relaxation) is SigmoidNormalised
+    assert strategy.composition.regularizer is ssr
+    assert isinstance(strategy.composition.shrinking, LevelThreshold) and strategy.composition.shrinking.h == 0.2
     assert strategy.seed == 7

@@ -131,7 +131,7 @@ def test_the_search_module_gets_the_composition() -> None:
     strategy = SSR(MethodOptions(h=0.3))
     module = strategy.configure_oneshot_module(LightningModule())
     assert isinstance(module, SearchModule)
-    assert (module.method, module.regularizer, module.shrinking) == (strategy.method, strategy.regularizer, strategy.shrinking)
+    assert module.composition is strategy.composition and module.method is strategy.composition.method
 
 
 def test_nnis_own_strategies_survive_our_import() -> None:

@@ -1,0 +1,152 @@
+"""Measure how long each layer of a space takes, as a table that predicts the latency of its networks.
+
+The table is a JSON file; a search with a bound on latency reads it. It holds for one engine, device, image size and number of
+threads. Random networks can be measured whole beside it, to see how far it is right.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.config import SpaceOptions, parse_size
+from experiments.latency.build import ROUNDS, build_table
+from experiments.latency.check import Agreement, check_table
+from experiments.latency.engines import device_name, find_engine
+from experiments.runs import write_atomic
+from nas_space.config import operator_name
+from nas_space.errors import InputError
+from nas_space.latency import LatencyTable, all_operators
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas latency``.
+
+    Args:
+        space: the space; all its operators and widths are measured, searched or not.
+        size: image size HEIGHTxWIDTH in pixels.
+        classes: classes of the segmentation.
+        engine: what runs the layers: onnxruntime, openvino or torch.
+        threads: threads of the engine. With one, processor time is measured, which other processes hardly disturb.
+        rounds: how often everything is measured; the fastest call counts.
+        out: the table's file.
+        check: measure this many random networks whole as well, and compare.
+        table: check this table instead of measuring one; space, size, classes, engine and threads are then the table's.
+    """
+
+    space: SpaceOptions = field(default_factory=SpaceOptions)
+    size: str = "96x128"
+    classes: int = 9
+    engine: str = "onnxruntime"
+    threads: int = 1
+    rounds: int = ROUNDS
+    out: str = "latency.json"
+    check: int = 0
+    table: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure a table or read one, print what is in it, check it if asked.
+
+    Returns:
+        Where the table is, what it was measured with, and how it agrees with whole networks.
+    """
+    start = time.perf_counter()
+    table = _measured(options) if options.table is None else _read(options, options.table)
+    file = options.out if options.table is None else options.table
+    print(_described(table))
+    if options.table is None:
+        print(f"table  {file}")
+    result = {
+        "file": file,
+        "engine": table.engine,
+        "device": table.device,
+        "threads": table.threads,
+        "fixed_ms": table.fixed_ms,
+        "operators": len(table.widths) * len(all_operators(table.space)),
+    }
+    if options.check:
+        if table.device != device_name():
+            print(f"measured on {table.device}, checked on {device_name()}: only the ranks can be compared")
+        agreement = check_table(table, options.check, options.rounds)
+        print(_agreement(agreement))
+        result |= {
+            "rank_correlation": agreement.rank_correlation,
+            "rank_correlation_macs": agreement.rank_correlation_macs,
+            "median_relative_error": agreement.median_relative_error,
+            "networks": [network._asdict() for network in agreement.networks],
+        }
+    return {**result, "seconds": time.perf_counter() - start}
+
+
+def _checked(options: Options) -> None:
+    for key, least in (("classes", 1), ("threads", 1), ("rounds", 1), ("check", 0)):
+        if getattr(options, key) < least:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
+    if options.check == 1:
+        raise InputError("check: a rank correlation needs at least 2 networks")
+
+
+def _measured(options: Options) -> LatencyTable:
+    """A new table, in its file."""
+    _checked(options)
+    space, size, out = options.space.resolve(), parse_size(options.size), Path(options.out)
+    find_engine(options.engine)
+    if out.exists():
+        raise InputError(f"--out {out}: holds a table already; choose another --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
+    write_atomic(out, table.to_json())
+    return table
+
+
+def _read(options: Options, file: str) -> LatencyTable:
+    """The table in ``file``; options that contradict it are refused."""
+    _checked(options)
+    table, default = LatencyTable.load(file), Options()
+    size = f"{table.size[0]}x{table.size[1]}"
+    for key, own in (("size", size), ("classes", table.classes), ("engine", table.engine), ("threads", table.threads)):
+        given = getattr(options, key)
+        if given not in (getattr(default, key), own):
+            raise InputError(f"--{key} {given}: {file} was measured with {own}; leave the option out, or measure another table")
+    if options.space != default.space:
+        try:
+            table.check(options.space.resolve(), table.size, table.engine)
+        except InputError as error:
+            raise InputError(f"{file}: {error}") from None
+    return table
+
+
+def _described(table: LatencyTable) -> str:
+    size, threads = f"{table.size[0]}x{table.size[1]}", "1 thread" if table.threads == 1 else f"{table.threads} threads"
+    tabulated = [table.layers_ms[stage] for stage in range(len(table.widths))]
+    header = "".join(f"  {f'stage {stage + 1}':>15}" for stage in range(len(tabulated)))
+    widths = "".join(f"  {f'{w[0]}/{w[0]} {w[-1]}/{w[-1]}':>15}" for w in table.widths)
+    rows = [
+        f"  {operator_name(*operator):<18}" + "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in tabulated)
+        for i, operator in enumerate(all_operators(table.space))
+    ]
+    return "\n".join(
+        (
+            f"{table.engine} {table.versions.get(table.engine, '')} on {table.device}, float{table.precision}, {threads}",
+            f"{size}, {table.classes} classes, {table.date}",
+            "",
+            f"  {'milliseconds':<18}{header}",
+            f"  {'3x1/1x3 widths':<18}{widths}",
+            *rows,
+            f"and {table.fixed_ms:.3f} for the downsamplers, the classifier and the call",
+        )
+    )
+
+
+def _agreement(agreement: Agreement) -> str:
+    times = sorted(network.measured_ms for network in agreement.networks)
+    return (
+        f"{len(times)} random networks took {times[0]:.3f} to {times[-1]:.3f} ms; rank correlation with that: "
+        f"predicted latency {agreement.rank_correlation:.3f}, MACs {agreement.rank_correlation_macs:.3f}\n"
+        f"median relative error of the prediction {100 * agreement.median_relative_error:.1f} %"
+    )

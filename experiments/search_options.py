@@ -1,0 +1,96 @@
+"""Options of a search, and everything about them that can be wrong."""
+
+from dataclasses import dataclass, field
+
+from experiments.config import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
+from experiments.data import SegmentationData
+from experiments.training.trainer import resolve_device, resolve_precision
+from nas_space.errors import InputError
+from strategies.method import MethodOptions
+from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
+
+
+@dataclass
+class SearchOptions:
+    """Everything that decides a search's result.
+
+    Args:
+        strategy: the search method: a name that the README lists, or module:Class for one of your own.
+        epochs: passes over the training set.
+        seed: of weights, logits and batches.
+        device: auto, cpu or cuda.
+        precision: 32 or bf16.
+        data: what to train on.
+        space: what can be built.
+        method: how the architecture is searched.
+        train: how the weights are trained.
+        constraint: bounds on the found network's cost.
+        cost: at which image size cost is counted and bounded.
+    """
+
+    strategy: str = "ssr"
+    epochs: int = 24
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "32"
+    data: DataOptions = field(default_factory=DataOptions)
+    space: SpaceOptions = field(default_factory=SpaceOptions)
+    method: MethodOptions = field(default_factory=MethodOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    constraint: ConstraintOptions = field(default_factory=ConstraintOptions)
+    cost: CostOptions = field(default_factory=CostOptions)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return parse_size(self.data.size)
+
+    @property
+    def cost_size(self) -> tuple[int, int]:
+        """Height and width at which cost is counted: ``cost.size``, or the images'."""
+        return parse_size(self.cost.size or self.data.size)
+
+    @property
+    def resolved_device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return resolve_device(self.device)
+
+
+def check_options(options: SearchOptions) -> None:
+    """Everything about the options that can be wrong without reading data.
+
+    Raises:
+        InputError: the key, and what it should be.
+    """
+    space = options.space.resolve()
+    options.method.check()
+    options.train.check()
+    options.constraint.check()
+    parse_size(options.data.size)
+    parse_size(options.cost.size or options.data.size)
+    if options.data.batch < 2:
+        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
+    if options.epochs < 1:
+        raise InputError(f"epochs: {options.epochs} must be at least 1")
+    check_seed(options.seed)
+    check_name(options.strategy)
+    if options.strategy in STRATEGIES or ":" in options.strategy:
+        create_strategy(options.strategy, options.method)
+    if options.strategy == "nni-proxyless" and "width" in space.search:
+        raise InputError("strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth")
+    if options.strategy in NNI_STRATEGIES and options.constraint.given:
+        raise InputError(f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out")
+    resolve_device(options.device)
+    resolve_precision(options.precision)
+
+
+def check_data(options: SearchOptions, data: SegmentationData) -> None:
+    """What can be wrong with options and data together.
+
+    Raises:
+        InputError: too few images to divide.
+    """
+    divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
+    if divided and len(data.train) < 2:
+        what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"
+        raise InputError(f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy")

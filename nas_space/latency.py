@@ -1,0 +1,282 @@
+"""Measured latency of a space's operators: a table that predicts the latency of every network of the space. No torch.
+
+A network's latency is predicted as ``fixed_ms`` (downsamplers, classifier, the engine's overhead of a call) plus the measured time
+of each of its layers. An operator is measured at a grid of widths; between them the table interpolates bilinearly.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig, operator_name
+from nas_space.errors import InputError
+
+SCHEMA = 1
+BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # what decides the layers that can be built
+
+Grid = tuple[tuple[float, ...], ...]
+
+
+def all_operators(space: SpaceConfig) -> tuple[tuple[int, int], ...]:
+    """Every (dilation, pooling) pair of the space, whether or not it is searched: the rows of a table."""
+    return tuple((dilation, pooling) for pooling in space.poolings for dilation in space.dilations)
+
+
+def grid_widths(candidates: tuple[int, ...], points: int) -> tuple[int, ...]:
+    """``points`` of the ascending ``candidates``, evenly spread from the narrowest to the widest; all if there are no more.
+
+    Args:
+        candidates: widths in channels.
+        points: at least 2.
+    """
+    last = len(candidates) - 1
+    return tuple(sorted({candidates[round(i * last / (points - 1))] for i in range(points)}))
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Milliseconds of the layers of a space, measured with one engine on one device for one image of one size.
+
+    Args:
+        space: the space whose layers were measured, all operators and widths of it, searched or not.
+        size: image height and width, in pixels.
+        classes: channels of the logits.
+        engine: what ran the layers.
+        precision: bits of weights and activations.
+        threads: threads of the engine.
+        device: the processor's name.
+        date: when it was measured, ISO 8601.
+        versions: versions of the software, by name.
+        fixed_ms: everything but the searched layers, in milliseconds.
+        widths: the measured widths of each stage, ascending, from its narrowest to its widest candidate.
+        layers_ms: milliseconds of a whole residual layer, ``[stage][operator][c1][c2]`` with the operators of ``all_operators``
+            and c1, c2 the measured widths of the 3x1 and the 1x3 convolution.
+
+    Raises:
+        InputError: a value that does not make a table, named with its key.
+    """
+
+    space: SpaceConfig
+    size: tuple[int, int]
+    classes: int
+    engine: str
+    precision: str
+    threads: int
+    device: str
+    date: str
+    versions: Mapping[str, str]
+    fixed_ms: float
+    widths: tuple[tuple[int, ...], ...]
+    layers_ms: tuple[tuple[Grid, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Check every field."""
+        for key in ("engine", "precision", "device", "date"):
+            _expect(key, isinstance(getattr(self, key), str), "text")
+        for key in ("classes", "threads"):
+            _expect(key, type(getattr(self, key)) is int and getattr(self, key) >= 1, "a whole number of at least 1")
+        sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(type(side) is int and side >= 32 for side in self.size)
+        _expect("size", sides, "height and width of at least 32 pixels")
+        texts = isinstance(self.versions, Mapping) and all(isinstance(text, str) for item in self.versions.items() for text in item)
+        _expect("versions", texts, "texts by name")
+        _expect("fixed_ms", _is_time(self.fixed_ms), "a number of at least 0")
+        stages = len(self.space.widths)
+        _expect("stages", len(self.widths) == len(self.layers_ms) == stages, f"a list of {stages} stages")
+        for stage, (widths, operators) in enumerate(zip(self.widths, self.layers_ms, strict=True)):
+            candidates = self.space.stage_widths(stage)
+            known = all(type(width) is int and width in candidates for width in widths)
+            ends = bool(widths) and (widths[0], widths[-1]) == (candidates[0], candidates[-1])
+            expected = f"ascending candidates from {candidates[0]} to {candidates[-1]}"
+            _expect(f"stages[{stage}].widths", known and ends and list(widths) == sorted(set(widths)), expected)
+            for operator, grid in zip(all_operators(self.space), operators, strict=True):
+                square = len(grid) == len(widths) and all(len(row) == len(widths) for row in grid)
+                times = square and all(_is_time(time) for row in grid for time in row)
+                count = len(widths)
+                _expect(f"stages[{stage}].layer_ms.{operator_name(*operator)}", times, f"{count} lists of {count} numbers of at least 0")
+
+    def layer_ms(self, stage: int, dilation: int, pooling: int, c1: int, c2: int) -> float:
+        """Milliseconds of a residual layer.
+
+        Args:
+            stage: 0 or 1.
+            dilation: dilation rate of its operator.
+            pooling: pooling factor of its operator.
+            c1: output channels of the 3x1 convolution.
+            c2: output channels of the 1x3 convolution.
+
+        Raises:
+            InputError: the table holds no such operator, or a width lies outside the measured ones.
+        """
+        operators, widths = all_operators(self.space), self.widths[stage]
+        if (dilation, pooling) not in operators or not all(widths[0] <= width <= widths[-1] for width in (c1, c2)):
+            raise InputError(f"latency table: holds no {operator_name(dilation, pooling)} of widths {c1} and {c2} in stage {stage + 1}")
+        grid = np.array(self.layers_ms[stage][operators.index((dilation, pooling))])
+        return float(_weights((c1,), widths)[0] @ grid @ _weights((c2,), widths)[0])
+
+    def predict(self, architecture: Architecture) -> float:
+        """Milliseconds of one image through ``architecture`` with the encoder head.
+
+        Raises:
+            InputError: the architecture comes from a space that the table does not fit.
+        """
+        self._check_space(architecture.space, self.size, self.engine)
+        layers = ((stage, layer) for stage, layers in enumerate(architecture.stages) for layer in layers)
+        return self.fixed_ms + sum(self.layer_ms(stage, *asdict(layer).values()) for stage, layer in layers)
+
+    def tabulate(self, space: SpaceConfig | None = None) -> list[NDArray[np.float64]]:
+        """Milliseconds of every layer that a search chooses from.
+
+        Args:
+            space: the searched space, the table's own if absent; it must fit.
+
+        Returns:
+            For each stage an array ``(operators, widths, widths)``: ``space.operators``, then ``space.width_candidates(stage)`` of
+            the 3x1 and of the 1x3 convolution.
+
+        Raises:
+            InputError: the table does not fit ``space``.
+        """
+        space = self.space if space is None else space
+        self._check_space(space, self.size, self.engine)
+        rows = [all_operators(self.space).index(operator) for operator in space.operators]
+        arrays = []
+        for stage, operators in enumerate(self.layers_ms):
+            weights = _weights(space.width_candidates(stage), self.widths[stage])
+            arrays.append(weights @ np.array(operators, np.float64)[rows] @ weights.T)
+        return arrays
+
+    def check(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
+        """Refuse a table that says nothing about ``space`` at ``size`` with ``engine``.
+
+        The searched dimensions and the depths do not matter, and the table may hold more dilations and poolings.
+
+        Raises:
+            InputError: what differs, and the command that measures a fitting table.
+        """
+        self._check_space(space, size, engine)
+        for key, own, other in (("size", _by(self.size), _by(size)), ("engine", self.engine, engine)):
+            if own != other:
+                raise _misfit(key, own, other, build_command(space, size, engine))
+
+    def _check_space(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
+        for key in BUILDING:
+            own, other = getattr(self.space, key), getattr(space, key)
+            if not set(other) <= set(own) if key in ("dilations", "poolings") else own != other:
+                raise _misfit(f"space.{key}", _plain(own), _plain(other), build_command(space, size, engine))
+
+    def to_json(self) -> str:
+        """JSON with a schema version, a line for each row of widths; ``from_json`` is its inverse."""
+        names = [operator_name(*operator) for operator in all_operators(self.space)]
+        stages = ",\n".join(
+            f'  {{"widths": {json.dumps(widths)}, "layer_ms": {{\n'
+            + ",\n".join(f'   "{name}": {json.dumps(grid)}' for name, grid in zip(names, operators, strict=True))
+            + "}}"
+            for widths, operators in zip(self.widths, self.layers_ms, strict=True)
+        )
+        head = {key: getattr(self, key) for key in _HEAD} | {"space": asdict(self.space), "versions": dict(self.versions)}
+        lines = [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in {"schema": SCHEMA, **head}.items()]
+        return "{\n" + ",\n".join(lines) + ',\n "stages": [\n' + stages + "]\n}\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "LatencyTable":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            InputError: not JSON, another schema version, a missing or unknown key, or a value that does not make a table.
+        """
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"latency table: not valid JSON ({error})") from None
+        _expect_keys("", data, ("schema", *_HEAD, "stages"))
+        _expect("schema", type(data["schema"]) is int and data["schema"] == SCHEMA, f"{SCHEMA}, the version that this program reads")
+        head = {key: data[key] for key in _HEAD} | {"space": SpaceConfig.from_dict(data["space"])}
+        head["size"] = tuple(data["size"]) if isinstance(data["size"], list) else data["size"]
+        _expect("stages", isinstance(data["stages"], list), "a list")
+        names = [operator_name(*operator) for operator in all_operators(head["space"])]
+        widths, layers = [], []
+        for i, stage in enumerate(data["stages"]):
+            _expect_keys(f"stages[{i}].", stage, ("widths", "layer_ms"))
+            _expect(f"stages[{i}].widths", isinstance(stage["widths"], list), "a list")
+            _expect_keys(f"stages[{i}].layer_ms.", stage["layer_ms"], names)
+            widths.append(tuple(stage["widths"]))
+            layers.append(tuple(_grid(f"stages[{i}].layer_ms.{name}", stage["layer_ms"][name]) for name in names))
+        return cls(**head, widths=tuple(widths), layers_ms=tuple(layers))
+
+    @classmethod
+    def load(cls, path: str | Path) -> "LatencyTable":
+        """Read a table's file.
+
+        Raises:
+            InputError: the file is missing, unreadable or invalid; the message names it.
+        """
+        try:
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise InputError(f"{path}: no such file; measure a table with ssr-nas latency") from None
+        except InputError as error:
+            raise InputError(f"{path}: {error}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{path}: cannot be read as a latency table ({type(error).__name__})") from None
+
+
+_HEAD = tuple(field.name for field in fields(LatencyTable) if field.name not in ("widths", "layers_ms"))
+
+
+def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str:
+    """The command line that measures a table for ``space`` at ``size`` (height, width) with ``engine``."""
+
+    def changes(preset: str) -> list[str]:
+        base = SpaceConfig.preset(preset)
+        changed = (key for key in BUILDING if getattr(space, key) != getattr(base, key))
+        texts = {key: ",".join(map(str, value)) if isinstance(value := getattr(space, key), tuple) else str(value) for key in changed}
+        return [f"--preset {preset}", *(f"--space.{key} {text}" for key, text in texts.items())]
+
+    return " ".join(["ssr-nas latency", *min(map(changes, ("compact", "paper")), key=len), f"--size {_by(size)} --engine {engine}"])
+
+
+def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.float64]:
+    """Share of each measured width in the linear interpolation at ``widths``: ``(widths, measured)``, rows sum to 1."""
+    unit = np.eye(len(measured))
+    return np.stack([np.interp(widths, measured, row) for row in unit], -1)
+
+
+def _misfit(key: str, own: object, other: object, command: str) -> InputError:
+    return InputError(f"latency table: {key} is {own}, but {other} is needed; measure one with: {command}")
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _is_time(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+
+
+def _grid(key: str, rows: Any) -> Grid:
+    _expect(key, isinstance(rows, list) and all(isinstance(row, list) for row in rows), "a list of lists of numbers")
+    return tuple(tuple(row) for row in rows)
+
+
+def _expect(key: str, holds: bool, expected: str) -> None:
+    if not holds:
+        raise InputError(f"latency table: {key}: expected {expected}")
+
+
+def _expect_keys(place: str, data: Any, keys: tuple[str, ...] | list[str]) -> None:
+    if not isinstance(data, dict):
+        raise InputError(f"latency table: {place.rstrip('.') or 'the file'}: expected keys and values")
+    for wrong, what in ((set(keys) - set(data), "missing"), (set(data) - set(keys), "unknown")):
+        if wrong:
+            raise InputError(f"latency table: {place}{min(wrong)}: {what} key")

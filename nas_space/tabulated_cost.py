@@ -1,0 +1,108 @@
+"""One cost of a space as a table: for every layer and operator, a value for each pair of widths.
+
+Any cost that is a sum over layers fits: parameters, multiply-accumulates, measured latency. From one table come the expected cost
+of a search (differentiable), the cost of a network, and the cheapest network that a set of candidates still allows.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nas_space.architecture import Architecture, Layer
+from nas_space.config import SpaceConfig
+from nas_space.cost import fixed_cost, layer_cost, operator_cost, stage_size
+from nas_space.expected_cost import Probabilities
+
+
+class TabulatedCost:
+    """A cost that is a constant plus a sum over the layers that exist.
+
+    Args:
+        space: the searched space.
+        fixed: cost of what is not searched.
+        operators: for each stage, ``(operators, widths, widths)``: cost of a layer with this operator, 3x1 and 1x3 width.
+        device: where probabilities and masks live.
+    """
+
+    def __init__(self, space: SpaceConfig, fixed: float, operators: Sequence[Tensor], device: torch.device | str = "cpu") -> None:
+        self.space = space
+        self.fixed = fixed
+        stages = [stage for stage, count in enumerate(space.layers) for _ in range(count)]
+        positions = [position for count in space.layers for position in range(count)]
+        self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)  # (layers, operators, widths, widths)
+        depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)))
+        for stage, candidates in enumerate(space.depth_candidates):
+            depths[stage, : len(candidates)] = torch.tensor(candidates)
+        uses = depths[stages] > torch.tensor(positions)[:, None]
+        self.uses = uses.double().to(device)  # (layers, depths): whether a network of that depth has the layer
+        self.stages = torch.tensor(stages, device=device)
+
+    def expected(self, p: Probabilities) -> Tensor:
+        """Mean over the networks that ``p`` describes, float64 scalar; exact, since all choices are independent.
+
+        A choice whose probabilities do not sum to 1 is normalised first.
+        """
+        depth, operator, width = (_normalised(level.double()) for level in p)
+        first, second = width.unbind(2)  # (layers, operators, widths)
+        operators = torch.einsum("loij,loi,loj->lo", self.table, first, second)
+        existence = (self.uses * depth[self.stages]).sum(-1)
+        return self.fixed + (existence * (operator * operators).sum(-1)).sum()
+
+    def cheapest(self, depth: Tensor, operator: Tensor, width: Tensor) -> float:
+        """The least cost of a network whose candidates are all in the masks (shapes as in ``Probabilities``)."""
+        by_depth = self._by_depth(self._layers(operator, width).flatten(1).amin(-1), depth)
+        return self.fixed + float(by_depth.amin(-1).sum())
+
+    def cheapest_network(self, depth: Tensor, operator: Tensor, width: Tensor) -> Architecture:
+        """A network of that cost."""
+        layers = self._layers(operator, width)
+        _, _, first, second = layers.shape
+        costs, places = layers.flatten(1).min(-1)
+        depths = self._by_depth(costs, depth).argmin(-1).tolist()
+        stages, row = [], 0
+        for stage, candidates in enumerate(self.space.depth_candidates):
+            widths, chosen = self.space.width_candidates(stage), []
+            for place in places[row : row + candidates[depths[stage]]].tolist():
+                dilation, pooling = self.space.operators[place // (first * second)]
+                chosen.append(Layer(dilation, pooling, widths[place // second % first], widths[place % second]))
+            stages.append(tuple(chosen))
+            row += self.space.layers[stage]
+        return Architecture(self.space, tuple(stages))
+
+    def _layers(self, operator: Tensor, width: Tensor) -> Tensor:
+        """Cost of every way to build a layer, infinite where a candidate is missing: ``(layers, operators, widths, widths)``."""
+        first, second = width.unbind(2)
+        pairs = first[..., :, None] & second[..., None, :] & operator[..., None, None]
+        return self.table.masked_fill(~pairs, torch.inf)
+
+    def _by_depth(self, layers: Tensor, depth: Tensor) -> Tensor:
+        """Cost of each depth, ``(stages, depths)``, from the cost of each layer; infinite where a candidate is missing."""
+        terms = torch.where(self.uses.bool(), layers[:, None], 0.0)
+        return torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms).masked_fill(~depth, torch.inf)
+
+
+def counted_cost(
+    space: SpaceConfig, kind: str, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu"
+) -> TabulatedCost:
+    """Table of a cost that is counted.
+
+    Args:
+        space: the searched space.
+        kind: ``params``, ``macs_conv`` or ``macs_total``.
+        size: input height and width, in pixels.
+        num_classes: channels of the logits.
+        device: where probabilities and masks live.
+    """
+    tables = []
+    for stage, channels in enumerate(space.widths):
+        features, widths = stage_size(size, stage), torch.tensor(space.width_candidates(stage), dtype=torch.float64)
+        rest = getattr(layer_cost(channels, features), kind)
+        c1, c2 = widths[:, None], widths[None, :]
+        polynomials = [getattr(operator_cost(channels, pooling, features), kind) for _, pooling in space.operators]
+        tables.append(torch.stack([k.k11 * c1 * c2 + k.k1 * c1 + k.k2 * c2 + k.k0 + rest for k in polynomials]))
+    return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes), kind), tables, device)
+
+
+def _normalised(p: Tensor) -> Tensor:
+    return p / p.sum(-1, keepdim=True).clamp(min=1e-30)

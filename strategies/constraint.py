@@ -1,0 +1,187 @@
+"""Bounds on the cost of the found network: a differentiable penalty, a dual variable, and a guard at every shrink.
+
+Penalty ``mu * max(0, log(E[F] / F_bound))`` on the expected cost (specification, section 5.5). ``mu`` ascends exponentially while the
+bound is exceeded, by the expectation or by the most probable network, and descends while it is met. The guard takes back removals
+after which no network within the bound would be left, so the discrete network meets it whatever the penalty achieved.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+from nas_space.expected_cost import Probabilities
+from nas_space.tabulated_cost import TabulatedCost
+from strategies.alive import Alive
+
+TOLERANCE = 1.0 + 1e-9
+"""Costs are sums of floating-point numbers."""
+GRID = 10
+"""Steps from one cost alone to another alone, where several are bounded."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """One bound.
+
+    Args:
+        name: what is bounded, for messages: the option's key.
+        cost: the cost, as a table.
+        limit: its largest value, in the unit of the table.
+    """
+
+    name: str
+    cost: TabulatedCost
+    limit: float
+
+    def of(self, architecture: Architecture) -> float:
+        """The cost of a network."""
+        return self.cost.cheapest(*Alive.only(architecture).to(self.cost.table.device))
+
+    def met_by(self, architecture: Architecture) -> bool:
+        """Whether a network is within the bound."""
+        return self.of(architecture) <= self.limit * TOLERANCE
+
+
+class Constraint(nn.Module):
+    """All bounds of a search, with one dual variable each.
+
+    Args:
+        bounds: at least one.
+        space: the searched space.
+
+    Attributes:
+        relative: the mean of all bounded costs, each relative to its bound.
+
+    Raises:
+        InputError: a bound below the cheapest network of the space.
+    """
+
+    START, LARGEST, RATE = 0.01, 1e4, 25.0
+    log_mu: Tensor
+    excess: Tensor
+
+    def __init__(self, bounds: Sequence[Bound], space: SpaceConfig) -> None:
+        super().__init__()
+        self.bounds = tuple(bounds)
+        self.space = space
+        self._mixtures = [_mixture(self.bounds, weights, space) for weights in _weightings(len(self.bounds))]
+        self.relative = self._mixtures[0]
+        smallest = self._smallest(Alive.full(space).to(self.relative.table.device))
+        for bound in self.bounds:
+            least = bound.of(smallest)
+            if least > bound.limit * TOLERANCE:
+                raise InputError(f"constraint.{bound.name}: {bound.limit:.4g} is below the smallest network's {least:.4g}; raise it")
+        self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
+        self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))
+
+    def penalty(self, p: Probabilities) -> Tensor:
+        """``sum mu * log(E / bound)`` over the bounds that the expectation or the most probable network exceeds, float64 scalar."""
+        over = torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
+        exceeded = torch.maximum(over.detach(), self.excess) > 0
+        return (self.log_mu.exp() * over * exceeded).sum()
+
+    @torch.no_grad()
+    def ascend(self, p: Probabilities, advance: float) -> None:
+        """Move the dual variables.
+
+        Args:
+            p: the current probabilities.
+            advance: the part of the search that the step makes up.
+        """
+        over = torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
+        rise = self.RATE * advance * torch.maximum(over, self.excess)
+        self.log_mu.add_(rise).clamp_(math.log(self.START), math.log(self.LARGEST))
+
+    def observe(self, architecture: Architecture) -> None:
+        """Note by how much the most probable network exceeds each bound."""
+        for i, bound in enumerate(self.bounds):
+            self.excess[i] = math.log(bound.of(architecture) / bound.limit)
+
+    def met(self, alive: Alive) -> bool:
+        """Whether the smallest network of these survivors meets every bound."""
+        return self._excess_of(alive) <= TOLERANCE
+
+    def _excess_of(self, alive: Alive) -> float:
+        """The largest of cost over bound of that network."""
+        return self.relative.cheapest(*alive) if len(self.bounds) == 1 else self._excess(self._smallest(alive))
+
+    def _excess(self, network: Architecture) -> float:
+        return max(bound.of(network) / bound.limit for bound in self.bounds)
+
+    def _smallest(self, alive: Alive) -> Architecture:
+        """The network with the least excess; of several bounds, among the cheapest for each weighting of the costs."""
+        return min((mixture.cheapest_network(*alive) for mixture in self._mixtures), key=self._excess)
+
+    def summary(self, architecture: Architecture) -> dict[str, dict[str, float | bool]]:
+        """For each bound its ``limit``, the cost that was ``found``, and whether it is ``met``."""
+        return {b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds}
+
+    def guard(self, before: Alive, kept: Alive, ratios: Alive) -> Alive:
+        """``kept``, and of what it removes as much as it takes to leave a network within the bounds.
+
+        What saves cost comes back in the order of its probability, the likeliest first.
+
+        Args:
+            before: the survivors before the removal; a network within the bounds is among them.
+            kept: the survivors after it, before the cascade.
+            ratios: retaining ratio of each candidate.
+        """
+        kept = Alive(*(mask.clone() for mask in kept))
+        while not self.met(kept.cascade(self.space)):
+            candidate = self._likeliest_saving(before, kept, ratios)
+            if candidate is None:  # nothing saves by itself: give up on this removal
+                return before
+            level, index = candidate
+            kept[level][index] = True
+        return kept
+
+    def within(self, architecture: Architecture, alive: Alive, ratios: Alive) -> Architecture:
+        """``architecture``, cut down to the bounds by the likeliest cheaper survivors, for a search that did not decide.
+
+        Args:
+            architecture: the most probable network.
+            alive: the survivors; a network within the bounds is among them.
+            ratios: retaining ratio of each candidate.
+        """
+        if self.met(Alive.only(architecture).to(alive.depth.device)):
+            return architecture
+        chosen = Alive.only(architecture).to(alive.depth.device)
+        # An operator that comes in brings its likeliest widths along.
+        best = alive.width & (ratios.width == ratios.width.amax(-1, keepdim=True))
+        kept = self.guard(alive, chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None])), ratios)
+        return self._smallest(kept.cascade(self.space))
+
+    def _likeliest_saving(self, before: Alive, kept: Alive, ratios: Alive) -> tuple[int, tuple[int, ...]] | None:
+        now = self._excess_of(kept.cascade(self.space))
+        options: list[tuple[float, int, tuple[int, ...]]] = []
+        for level, (old, new, ratio) in enumerate(zip(before, kept, ratios, strict=True)):
+            options += [(float(ratio[tuple(i)]), level, tuple(i)) for i in (old & ~new).nonzero().tolist()]
+        for _, level, index in sorted(options, reverse=True):
+            trial = Alive(*(mask.clone() for mask in kept))
+            trial[level][index] = True
+            if self._excess_of(trial.cascade(self.space)) < now:
+                return level, index
+        return None
+
+
+def _weightings(count: int) -> list[tuple[float, ...]]:
+    """Weights of ``count`` costs that sum to 1: equal ones first, then a grid over the simplex."""
+    grid = (parts for parts in product(range(GRID + 1), repeat=count) if sum(parts) == GRID)
+    equal = (1.0 / count,) * count
+    return [equal] if count == 1 else [equal, *(tuple(part / GRID for part in parts) for parts in grid)]
+
+
+def _mixture(bounds: Sequence[Bound], weights: Sequence[float], space: SpaceConfig) -> TabulatedCost:
+    """The weighted sum of all bounded costs, each relative to its bound."""
+    shares = [weight / bound.limit for weight, bound in zip(weights, bounds, strict=True)]
+    table = torch.stack([share * bound.cost.table for share, bound in zip(shares, bounds, strict=True)]).sum(0)
+    starts = [sum(space.layers[:stage]) for stage in range(len(space.layers))]
+    fixed = sum(share * bound.cost.fixed for share, bound in zip(shares, bounds, strict=True))
+    return TabulatedCost(space, fixed, [table[start] for start in starts], table.device)

@@ -1,0 +1,23 @@
+"""The SSR paper's progressive shrinking without its loss (Table 4, last row): the globally lowest candidates leave.
+
+Sigmoid-normalised probabilities, no regularizer. After a warm-up, decisions fall at equal intervals, as many as the super-network has
+layers; each removes an equal share of all that has to go, the candidates with the lowest probability of each level, wherever they are.
+"""
+
+from strategies.forced import GloballyLowest
+from strategies.method import MethodOptions
+from strategies.regularizers import none
+from strategies.relaxation import SigmoidNormalised
+from strategies.strategy import DifferentiableStrategy
+
+
+class Progressive(DifferentiableStrategy):
+    """Shrinking by rank.
+
+    Args:
+        method: learning rates and schedules; ``rho``, ``h`` and ``explore`` have no effect.
+        seed: of the initial logits.
+    """
+
+    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+        super().__init__(SigmoidNormalised(), none, GloballyLowest(method.warmup), method, seed)

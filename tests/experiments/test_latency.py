@@ -1,0 +1,211 @@
+"""Measured latency: the ONNX graph computes what the network computes, and the table is made of the right differences."""
+
+import random
+import sys
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from scipy.stats import spearmanr
+from torch import nn
+
+from experiments.latency import build, engines
+from experiments.latency.build import build_table, measure_networks, timer
+from experiments.latency.check import check_table, spearman
+from experiments.latency.engines import ENGINES, Engine, device_name, find_engine
+from experiments.latency.graph import to_onnx
+from nas_space.architecture import Architecture
+from nas_space.blocks import ResidualLayer
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+from nas_space.latency import LatencyTable, all_operators
+from nas_space.network import SegmentationNetwork
+
+OTHERS = [name for name in ENGINES if name != "torch"]
+
+
+def learned(module: nn.Module) -> nn.Module:
+    """Batch norms that have learned something, so that mistakes in their folding show."""
+    with torch.no_grad():
+        for norm in (part for part in module.modules() if isinstance(part, nn.BatchNorm2d)):
+            assert norm.running_mean is not None and norm.running_var is not None
+            norm.weight.uniform_(0.5, 1.5)
+            norm.bias.normal_()
+            norm.running_mean.normal_(std=0.3)
+            norm.running_var.uniform_(0.5, 2.0)
+    return module.eval()
+
+
+def assert_same(name: str, module: nn.Module, shape: tuple[int, int, int, int]) -> None:
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    with torch.inference_mode():
+        expected = module(torch.from_numpy(image)).numpy()
+    result = find_engine(name).build(module, shape, 1)(image)
+    assert result.shape == expected.shape
+    np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("size", [(12, 16), (13, 16), (12, 17), (13, 17)])
+def test_every_layer_computes_the_same(size: tuple[int, int]) -> None:
+    for dilation, pooling, widths in product((1, 2, 4), (1, 2), ((8, 8), (4, 8), (8, 6), (5, 3))):
+        assert_same("onnxruntime", learned(ResidualLayer(8, dilation, pooling, *widths)), (1, 8, *size))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("size", [(64, 96), (67, 101)])
+def test_whole_networks_compute_the_same(name: str, size: tuple[int, int], tiny: Callable[..., SpaceConfig]) -> None:
+    for seed in range(3):
+        network = learned(SegmentationNetwork(Architecture.random(tiny(), random.Random(seed)), 5))
+        assert_same(name, network, (1, 3, *size))
+
+
+def test_the_graph_is_valid_and_holds_one_batch_norm_for_each_downsampler(tiny: Callable[..., SpaceConfig]) -> None:
+    network = learned(SegmentationNetwork(Architecture.random(tiny(), random.Random(0)), 5))
+    model = to_onnx(network, (2, 3, 67, 101))
+    onnx.checker.check_model(model, full_check=True)
+    assert [node.op_type for node in model.graph.node].count("BatchNormalization") == 3
+    assert [axis.dim_value for axis in model.graph.output[0].type.tensor_type.shape.dim] == [2, 5, 9, 13]
+
+
+def test_other_modules_are_refused(tiny: Callable[..., SpaceConfig]) -> None:
+    network = SegmentationNetwork(Architecture.random(tiny(), random.Random(0)), 5, "aggregation")
+    with pytest.raises(TypeError, match="AggregationBlock cannot be written"):
+        to_onnx(network, (1, 3, 64, 64))
+
+
+class FakeEngine:
+    """Takes, on its own clock, a call's overhead and a time for each layer; every second module that it builds is slow."""
+
+    def __init__(self) -> None:
+        self.now, self.built = 0.0, 0
+
+    def layer(self, layer: ResidualLayer) -> float:
+        return 0.001 * layer.conv.conv3x1.out_channels + 0.0001 * layer.conv.conv1x3.out_channels * layer.conv.conv1x3.dilation[1]
+
+    def build(self, module: nn.Module, shape: tuple[int, ...], threads: int) -> Callable[[Any], Any]:
+        assert not module.training
+        self.built += 1
+        layers = sum(self.layer(part) for part in module.modules() if isinstance(part, ResidualLayer))
+        seconds = 0.5 + layers + (0.25 if isinstance(module, SegmentationNetwork) else 0.0)
+        slow = 1.0 if self.built % 2 else 1.5
+
+        def run(image: Any) -> Any:
+            assert image.shape == shape
+            self.now += seconds * slow
+            return image
+
+        return run
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeEngine]:
+    fake = FakeEngine()
+    monkeypatch.setitem(ENGINES, "fake", Engine("fake", fake.build, ("torch",)))
+    yield fake
+
+
+def test_a_table_holds_the_times_of_single_layers(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
+    space = tiny(("depth",), step=1)
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    # The number of modules is odd, so each is slow in one round of two: the fastest call counts.
+    table = build_table(space, (64, 96), 5, "fake", 1, 2, lambda: fake.now)
+    assert fake.built == 2 * (1 + 2 * (1 + 6 * 25))
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
+    assert (table.engine, table.threads, table.precision, table.size, table.classes) == ("fake", 1, "32", (64, 96), 5)
+    assert table.device == device_name() and table.versions["torch"] == torch.__version__.partition("-")[0]
+    assert table.widths == ((4, 5, 6, 7, 8), (8, 9, 10, 11, 12))
+    assert table.fixed_ms == pytest.approx(750)
+    for stage, (dilation, pooling) in product((0, 1), all_operators(space)):
+        for c1, c2 in product(table.widths[stage], repeat=2):
+            assert table.layer_ms(stage, dilation, pooling, c1, c2) == pytest.approx(c1 + 0.1 * c2 * dilation)
+    assert LatencyTable.from_json(table.to_json()) == table
+
+
+def test_whole_networks_agree_where_latency_is_additive(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
+    table = build_table(tiny(), (64, 96), 5, "fake", 1, 2, lambda: fake.now)
+    fake.built = 0
+    agreement = check_table(table, 5, 2, lambda: fake.now)
+    assert len(agreement.networks) == 5
+    assert agreement.rank_correlation == pytest.approx(1.0) and agreement.median_relative_error == pytest.approx(0.0, abs=1e-6)
+    assert agreement.rank_correlation_macs < 1.0
+
+
+def test_a_layer_faster_than_the_overhead_takes_no_time(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
+    fake.layer = lambda layer: -0.01  # type: ignore[method-assign]
+    table = build_table(tiny(), (64, 96), 5, "fake", 1, 2, lambda: fake.now)
+    assert table.layer_ms(0, 1, 1, 8, 8) == 0.0
+
+
+def test_the_number_of_calls_is_bounded() -> None:
+    for seconds, calls in ((0.0, build.CALLS), (0.004, 3), (1.0, 2)):
+        times: list[float] = []
+        clock = [0.0]
+
+        def run(image: Any, seconds: float = seconds, times: list[float] = times, clock: list[float] = clock) -> Any:
+            times.append(seconds)
+            clock[0] += seconds
+            return image
+
+        assert build._fastest(run, (1, 1, 2, 2), lambda clock=clock: clock[0]) == pytest.approx(seconds)  # type: ignore[misc]
+        assert len(times) == 1 + calls
+
+
+@pytest.mark.parametrize("name", list(ENGINES))
+def test_a_real_table(name: str, tiny: Callable[..., SpaceConfig]) -> None:
+    space = tiny(dilations=(1, 4), span=2)
+    table = build_table(space, (32, 64), 3, name, rounds=1)
+    assert table.engine == name and name in table.versions and table.fixed_ms > 0
+    assert all(np.isfinite(array).all() and (array >= 0).all() and array.any() for array in table.tabulate())
+    assert measure_networks([Architecture.random(space, random.Random(0))], (32, 64), 3, name, rounds=1)[0] > 0
+    assert torch.get_num_threads() == 1
+
+
+def test_one_thread_is_timed_by_the_processor() -> None:
+    assert timer(1) is build.time.process_time and timer(2) is build.time.perf_counter
+
+
+def test_two_threads() -> None:
+    layer = learned(ResidualLayer(8, 1, 2, 8, 8))
+    image = np.ones((1, 8, 16, 16), np.float32)
+    with torch.inference_mode():
+        expected = layer(torch.from_numpy(image)).numpy()
+    for engine in ENGINES.values():
+        np.testing.assert_allclose(engine.build(layer, (1, 8, 16, 16), 2)(image), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_an_unknown_or_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="engine: unknown 'tensorrt'; choose from onnxruntime, openvino, torch"):
+        find_engine("tensorrt")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InputError, match=r"engine: onnxruntime is not installed; pip install 'ssr-nas\[deploy\]'"):
+        find_engine("onnxruntime")
+
+
+def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device_name()
+
+    def missing(*_: Any, **__: Any) -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(engines.Path, "read_text", missing)  # no /proc, as on other systems
+    monkeypatch.setattr(engines.platform, "processor", lambda: "")
+    assert device_name() == engines.platform.machine()
+
+
+def test_rank_correlation_is_spearmans() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(5):
+        first, second = generator.integers(0, 6, (2, 12)).tolist()
+        assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic)
+    assert np.isnan(spearman([1, 1], [1, 2]))
+
+
+@pytest.mark.slow
+def test_the_table_ranks_networks_as_onnxruntime_does() -> None:
+    agreement = check_table(build_table(SpaceConfig.compact(), (96, 128), 9, "onnxruntime"), 20, 10)
+    assert agreement.rank_correlation >= 0.9
+    assert agreement.median_relative_error <= 0.1
