@@ -35,7 +35,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
     pending = [job for job in jobs if not job.proof.is_file()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = str(max(1, cores // workers))
-    environment = {**os.environ, "OMP_NUM_THREADS": threads}
+    environment = {"OMP_NUM_THREADS": threads, **os.environ}  # what the user has set holds
 
     children: set[subprocess.Popen[str]] = set()
     stopping = threading.Event()

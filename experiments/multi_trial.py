@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.figures import png
 from experiments.gallery import validation_figure
+from experiments.pareto import write_pareto
 from experiments.runs import write_atomic, write_json, write_metrics
 from experiments.sampled import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search_options import SearchOptions
@@ -26,6 +28,7 @@ from experiments.training.module import SegmentationModule
 from experiments.training.trainer import make_trainer, resolve_precision
 from experiments.trials import Trial, metric_rows, read_trials, write_trials
 from nas_space.architecture import Architecture
+from nas_space.cost import cost
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
@@ -160,6 +163,17 @@ class MultiTrialSearch:
     def _rows(self) -> list[dict[str, Any]]:
         return metric_rows(self.trials.values(), self.options.cost_size, len(self.data.classes))
 
+    def _write_networks(self) -> None:
+        """All networks with their cost and validation mIoU, as the networks on the way of a differentiable search."""
+        networks: list[dict[str, Any]] = []
+        (self.run / "snapshots").mkdir(exist_ok=True)
+        for number, trial in enumerate(self.trials.values(), 1):
+            file = f"snapshots/trial-{number:03d}.json"
+            write_atomic(self.run / file, trial.architecture.to_json())
+            exact = cost(trial.architecture, self.options.cost_size, len(self.data.classes))
+            networks.append({"epoch": number, "file": file, "miou": trial.miou, **asdict(exact)})
+        write_pareto(self.run, networks)
+
     def _finish(self) -> dict[str, Any]:
         best, rows = self.best(), self._rows()
         alive = [{"epoch": row["epoch"], **{level: row[f"alive_{level}"] for level in LEVELS}} for row in rows]
@@ -178,6 +192,7 @@ class MultiTrialSearch:
         if self.constraint is not None:
             summary["constraint"] = self.constraint.summary(best.architecture)
         write_metrics(self.run, rows)
+        self._write_networks()
         write_atomic(self.run / "architecture.json", best.architecture.to_json())
         write_json(self.run / "search.json", summary)
         return summary

@@ -92,7 +92,8 @@ class Search:
         if checkpoint is not None:
             check_checkpoint(checkpoint, plain(asdict(self.options)))
         options = self.options
-        snapshots = Snapshots(self.monitor, self.streams[0], self.data, options, self.run)
+        constraint = getattr(self.strategy, "constraint", None)
+        snapshots = Snapshots(self.monitor, self.streams[0], self.data, options, self.run, constraint)
         progress = RunProgress(self._figures, f"search ({options.strategy})")
         callbacks = [self.monitor, snapshots, _EpochFiles(self.monitor, self.run), progress]
         trainer = make_trainer(self.run, options.epochs, self.device, resolve_precision(options.precision), callbacks)

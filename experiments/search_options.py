@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from experiments.config import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
 from experiments.data import SegmentationData
+from experiments.latency.engines import find_engine
 from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
@@ -78,6 +79,11 @@ def check_options(options: SearchOptions) -> None:
         create_strategy(options.strategy, options.method)
     if options.strategy == "nni-proxyless" and "width" in space.search:
         raise InputError("strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth")
+    if options.strategy in MULTI_TRIAL and options.method.samples > 2 * options.epochs:
+        most = f"at most {2 * options.epochs}, two for each epoch"
+        raise InputError(f"method.samples: {options.method.samples} networks do not fit into {options.epochs} epochs; {most}")
+    if options.constraint.latency_ms is not None and options.constraint.table is None:
+        find_engine(options.constraint.engine)
     if options.strategy in NNI_STRATEGIES and options.constraint.given:
         raise InputError(f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out")
     resolve_device(options.device)

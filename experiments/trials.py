@@ -54,6 +54,8 @@ class Trial:
         """
         names = [field.name for field in fields(cls)[1:]]
         numbers = {name: math.nan if data[name] is None else float(data[name]) for name in names}
+        if not all(0.0 <= numbers[name] <= 1.0 for name in ("miou_heldout", "miou")):
+            raise ValueError("a score is no share")
         return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers)
 
 

@@ -5,7 +5,6 @@ of each of its layers. An operator is measured at a grid of widths; between them
 """
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -19,6 +18,7 @@ from nas_space.config import SpaceConfig, operator_name
 from nas_space.errors import InputError
 
 SCHEMA = 1
+LONGEST = 1e9  # milliseconds, eleven days: what is longer was not measured
 BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # what decides the layers that can be built
 
 Grid = tuple[tuple[float, ...], ...]
@@ -86,7 +86,7 @@ class LatencyTable:
         _expect("size", sides, "height and width of at least 32 pixels")
         texts = isinstance(self.versions, Mapping) and all(isinstance(text, str) for item in self.versions.items() for text in item)
         _expect("versions", texts, "texts by name")
-        _expect("fixed_ms", _is_time(self.fixed_ms), "a number of at least 0")
+        _expect("fixed_ms", _is_time(self.fixed_ms) and self.fixed_ms > 0, "a number above 0")
         stages = len(self.space.widths)
         _expect("stages", len(self.widths) == len(self.layers_ms) == stages, f"a list of {stages} stages")
         for stage, (widths, operators) in enumerate(zip(self.widths, self.layers_ms, strict=True)):
@@ -261,7 +261,7 @@ def _by(size: tuple[int, int]) -> str:
 
 
 def _is_time(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and value >= 0
+    return type(value) in (int, float) and 0 <= value <= LONGEST
 
 
 def _grid(key: str, rows: Any) -> Grid:

@@ -67,14 +67,19 @@ def _of_user(name: str, method: MethodOptions, seed: int) -> DifferentiableStrat
     if "" not in sys.path:  # a module in the current folder is found, as with python -m
         sys.path.insert(0, "")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"strategy {name!r}: cannot import {module!r} ({error})") from None
-    except AttributeError:
-        raise InputError(f"strategy {name!r}: the module {module!r} has no {attribute!r}") from None
+        found = getattr(importlib.import_module(module), attribute, None)
+    except (Exception, SystemExit) as error:  # whatever a user's file may do
+        raise InputError(f"strategy {name!r}: cannot import {module!r} ({type(error).__name__}: {error})") from error
+    if found is None:
+        raise InputError(f"strategy {name!r}: the module {module!r} has no {attribute!r}")
     if not (isinstance(found, type) and issubclass(found, DifferentiableStrategy)):
         raise InputError(f"strategy {name!r}: must be a subclass of strategies.strategy.DifferentiableStrategy")
     try:
-        return found(method, seed)  # type: ignore[call-arg, arg-type]
-    except TypeError as error:
-        raise InputError(f"strategy {name!r}: must be callable with (method, seed): {error}") from None
+        strategy = found(method, seed)  # type: ignore[call-arg, arg-type]
+    except InputError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"strategy {name!r}: cannot be made with (method, seed): {type(error).__name__}: {error}") from error
+    if not hasattr(strategy, "composition"):
+        raise InputError(f"strategy {name!r}: its __init__ must call that of DifferentiableStrategy")
+    return strategy

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+from experiments.bounds import make_constraint
 from experiments.comparison import comparison_table, markdown, percentiles, spread, summary_table, verdicts, with_deviations
 from experiments.config import part_of
 from experiments.data import load
@@ -60,7 +61,9 @@ def run(options: Options) -> dict[str, Any]:
         Rows of the table, and both spreads: between random networks, and between retrainings of one network.
     """
     _check(options)
-    check_data(options, load(options.data))
+    data = load(options.data)
+    check_data(options, data)
+    make_constraint(options, len(data.classes))
     folder = Path(options.out)
     _open(folder, options)
     searches = _planned(options)
@@ -101,6 +104,10 @@ def _check(options: Options) -> None:
     for strategy in options.strategies:
         for seed in options.seeds:
             check_options(replace(part_of(SearchOptions, options), strategy=strategy, seed=seed))
+    for key in ("strategies", "seeds", "references"):
+        values = getattr(options, key)
+        if len(set(values)) < len(values):
+            raise InputError(f"{key}: {','.join(map(str, values))} names one twice; leave it out")
     for name in options.references:
         if name not in ("baseline1", "baseline2"):
             raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")

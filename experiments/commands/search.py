@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from experiments.arguments import parse
-from experiments.bounds import make_constraint
+from experiments.bounds import TABLE, latency_table, make_constraint
 from experiments.config import DataOptions, part_of
 from experiments.data import load
 from experiments.multi_trial import MultiTrialSearch
 from experiments.report import write_report
-from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_config
+from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_atomic, write_config
 from experiments.search import Search
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError
+from strategies.constraint import Constraint
 from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES
 
 
@@ -50,10 +51,14 @@ def run(options: Options) -> dict[str, Any]:
     check_options(options)
     data = load(options.data)
     check_data(options, data)
-    make_constraint(options, len(data.classes))  # a bound that cannot be met is told before anything is written
-    folder = prepare_run(options.out, "search", options.strategy)
+    make_constraint(options, len(data.classes))  # what cannot be met is told before latency is measured
+    table = latency_table(options, len(data.classes))
+    constraint = make_constraint(options, len(data.classes), table)
+    folder = prepare_run(options.out, "search", options.strategy.replace(":", "."))
     write_config(folder, replace(options, out=str(folder)))
-    return _execute(options, folder, None, data)
+    if table is not None:
+        write_atomic(folder / TABLE, table.to_json())
+    return _execute(options, folder, None, data, constraint)
 
 
 def _resume(folder: Path) -> dict[str, Any]:
@@ -69,12 +74,13 @@ def _resume(folder: Path) -> dict[str, Any]:
         print(f"{folder}: this search is complete, nothing to do")
         return {**summary, "run": str(folder)}
     checkpoint = folder / "checkpoints" / "last.ckpt"
-    return _execute(options, folder, checkpoint if checkpoint.exists() else None, load(options.data))
+    data = load(options.data)
+    constraint = make_constraint(options, len(data.classes), latency_table(options, len(data.classes), folder))
+    return _execute(options, folder, checkpoint if checkpoint.exists() else None, data, constraint)
 
 
-def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any) -> dict[str, Any]:
+def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any, constraint: Constraint | None) -> dict[str, Any]:
     own = part_of(SearchOptions, options)
-    constraint = make_constraint(own, len(data.classes), folder)
     kind = MultiTrialSearch if own.strategy in MULTI_TRIAL else Search
     summary = kind(own, data, folder, constraint).execute(checkpoint)
     write_report(folder)
@@ -123,7 +129,7 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
 def _state(summary: dict[str, Any], options: Options) -> str:
     """How the search came to its network, in words."""
     if options.strategy in MULTI_TRIAL:
-        return f"the best of {options.method.samples} sampled networks, each trained by itself"
+        return f"the best of {len(summary['time']['epoch_s'])} sampled networks, each trained by itself"
     if summary["discrete"]:
         rules = sorted({removal["rule"] for removal in summary["removals"]} - {"cascade"})
         since = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}"

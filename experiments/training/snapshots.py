@@ -11,13 +11,13 @@ from torch import nn
 
 from experiments.data import SegmentationData
 from experiments.data.streams import BatchStream
-from experiments.figures import pareto_figure, png
-from experiments.pareto import front
-from experiments.runs import write_atomic, write_json
+from experiments.pareto import write_pareto
+from experiments.runs import write_atomic
 from experiments.search_options import SearchOptions
 from experiments.training.monitor import SearchMonitor
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
+from strategies.constraint import Constraint
 
 CALIBRATION = 8
 """Training batches from which a snapshot's batch norms take their statistics: those of a mixture do not fit one of its networks."""
@@ -32,9 +32,19 @@ class Snapshots(Callback):
         data: the data set.
         options: of the search.
         run: the run's folder.
+        constraint: bounds of the search; the costs that they bound are told of every network.
     """
 
-    def __init__(self, monitor: SearchMonitor, stream: BatchStream, data: SegmentationData, options: SearchOptions, run: Path) -> None:
+    def __init__(
+        self,
+        monitor: SearchMonitor,
+        stream: BatchStream,
+        data: SegmentationData,
+        options: SearchOptions,
+        run: Path,
+        constraint: Constraint | None = None,
+    ) -> None:
+        self.bounds = constraint.bounds if constraint is not None else ()
         self.monitor = monitor
         self.stream = stream
         self.classes = len(data.classes)
@@ -60,10 +70,7 @@ class Snapshots(Callback):
             derived: the same with the super-network's weights.
         """
         self._take(search, self.options.epochs, architecture, derived)
-        for row, best in zip(self.rows, front(self.rows), strict=True):
-            row["front"] = best
-        write_json(self.run / "pareto.json", {"networks": self.rows})
-        write_atomic(self.run / "figures" / "pareto.png", png(pareto_figure(self.rows)))
+        write_pareto(self.run, self.rows)
 
     def _take(self, search: LightningModule, epoch: int, architecture: Architecture, network: nn.Module) -> None:
         training = network.training
@@ -75,7 +82,8 @@ class Snapshots(Callback):
         write_atomic(self.run / file, architecture.to_json())
         exact = cost(architecture, self.options.cost_size, self.classes)
         self.rows = [row for row in self.rows if row["epoch"] != epoch]
-        self.rows.append({"epoch": epoch, "file": file, "miou": scores.miou, **asdict(exact)})
+        bounded = {bound.name: bound.of(architecture) for bound in self.bounds}
+        self.rows.append({"epoch": epoch, "file": file, "miou": scores.miou, **bounded, **asdict(exact)})
 
     def state_dict(self) -> dict[str, Any]:
         """Snapshots so far, for the checkpoint."""

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from experiments.bounds import TABLE, latency_cost, make_constraint
+from experiments.bounds import TABLE, latency_cost, latency_table, make_constraint
 from experiments.cli import main
 from experiments.config import ConstraintOptions, DataOptions, SpaceOptions
 from experiments.quantity import Quantity
@@ -84,10 +84,12 @@ def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path) -> None:
     assert main(["search", *ARGUMENTS, *bound, "--out", str(out)]) == 0
     summary = json.loads((out / "search.json").read_text())
     found = LatencyTable.load(out / TABLE).predict(Architecture.load(out / "architecture.json"))
+    networks = json.loads((out / "pareto.json").read_text())["networks"]
+    assert networks[-1]["latency_ms"] == pytest.approx(found)
     assert found <= 1.2 and summary["constraint"]["latency_ms"] == {"limit": 1.2, "found": pytest.approx(found), "met": True}
 
 
-def test_without_a_table_it_is_measured_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[tuple[object, ...]] = []
 
     def build(space: SpaceConfig, size: tuple[int, int], classes: int, engine: str) -> LatencyTable:
@@ -96,11 +98,19 @@ def test_without_a_table_it_is_measured_once_and_kept(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr("experiments.latency.build.build_table", build)
     given = options(latency_ms=1.2)
-    assert make_constraint(given, 9) is None  # nothing is measured before there is a run
-    for _ in range(2):
-        constraint = make_constraint(given, 9, tmp_path)
-        assert constraint is not None and constraint.bounds[0].name == "latency_ms"
-    assert built == [((32, 40), 9, "onnxruntime")]
+    assert make_constraint(given, 9) is None  # without a table there is nothing to bound
+    measured = latency_table(given, 9)
+    assert measured is not None and built == [((32, 40), 9, "onnxruntime")]
+    (tmp_path / TABLE).write_text(measured.to_json())
+    assert latency_table(given, 9, tmp_path) == measured and len(built) == 1
+    constraint = make_constraint(given, 9, measured)
+    assert constraint is not None and constraint.bounds[0].name == "latency_ms"
+
+
+def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bound = ["--constraint.latency_ms", "0.4", "--constraint.table", str(file)]
+    assert main(["search", *ARGUMENTS, *bound, "--out", str(tmp_path / "run")]) == 2
+    assert "constraint.latency_ms: 0.4 is below" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -113,19 +123,20 @@ def test_without_a_table_it_is_measured_once_and_kept(tmp_path: Path, monkeypatc
 )
 def test_what_does_not_fit_is_refused(file: Path, change: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_constraint(options(**{"latency_ms": 1.2, "table": str(file), **change}), 9)
+        given = options(**{"latency_ms": 1.2, "table": str(file), **change})
+        make_constraint(given, 9, latency_table(given, 9))
 
 
 def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Path) -> None:
     given = options(latency_ms=1.2, table=str(file))
     with pytest.raises(InputError, match="classes"):
-        make_constraint(given, 11)
+        latency_table(given, 11)
     given.data.size = "64x64"
     with pytest.raises(InputError, match="size"):
-        make_constraint(given, 9)
+        latency_table(given, 9)
     given.data.size, given.space = "32x40", SpaceOptions(preset="paper")
     with pytest.raises(InputError, match="space"):
-        make_constraint(given, 9)
+        latency_table(given, 9)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +149,7 @@ def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Pat
         (["--constraint.macs", "20M", "--strategy", "nni-darts"], "NNI's own and takes none"),
         (["--constraint.latency_ms", "1", "--constraint.engine", "abacus"], "engine"),
         (["--cost.size", "10x10"], "size"),
+        (["--strategy", "random", "--method.samples", "5"], "method.samples: 5 networks do not fit into 2 epochs"),
     ],
 )
 def test_bad_options_are_one_line(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -82,7 +82,12 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
 def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) -> None:
     summary = MultiTrialSearch(options(strategy), data(), tmp_path).execute()
     assert json.loads((tmp_path / "search.json").read_text()) == plain(summary)
-    assert {path.name for path in tmp_path.iterdir()} == {"search.json", "architecture.json", "metrics.csv", "trials.json", "figures"}
+    files = {"search.json", "architecture.json", "metrics.csv", "trials.json", "pareto.json", "figures", "snapshots"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    networks = json.loads((tmp_path / "pareto.json").read_text())["networks"]
+    trials = json.loads((tmp_path / "trials.json").read_text())
+    assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [trial["architecture"] for trial in trials]
+    assert any(row["front"] for row in networks) and (tmp_path / "figures" / "pareto.png").is_file()
     architecture = Architecture.load(tmp_path / "architecture.json")
     assert SegmentationNetwork(architecture, 3)(torch.randn(2, 3, 33, 40)).shape == (2, 3, 5, 5)
     metrics = pd.read_csv(tmp_path / "metrics.csv")
@@ -259,7 +264,13 @@ def test_trials_that_cannot_be_continued_are_refused(tmp_path: Path, pretend: li
     with pytest.raises(InputError, match=r"an option is not what .*trials.json was made with"):
         MultiTrialSearch(options("random", seed=1), data(), tmp_path).execute()
     MultiTrialSearch(options("random", precision="bf16"), data(), tmp_path).execute()  # decides nothing about the search
-    (tmp_path / "trials.json").write_text((tmp_path / "trials.json").read_text()[:200])
+    whole = (tmp_path / "trials.json").read_text()
+    entries = json.loads(whole)
+    entries[0]["miou_heldout"] = None
+    (tmp_path / "trials.json").write_text(json.dumps(entries))
+    with pytest.raises(InputError, match=r"trials.json: cannot be read .* remove it to start again"):
+        MultiTrialSearch(options("random"), data(), tmp_path).execute()
+    (tmp_path / "trials.json").write_text(whole[:200])
     with pytest.raises(InputError, match=r"trials.json: cannot be read .* remove it to start again"):
         MultiTrialSearch(options("random"), data(), tmp_path).execute()
 

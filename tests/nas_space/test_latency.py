@@ -169,6 +169,8 @@ def edited(table: LatencyTable, path: str, value: Any) -> str:
         ("fixed_ms", -1, "fixed_ms: expected a number"),
         ("fixed_ms", "1", "fixed_ms: expected a number"),
         ("fixed_ms", float("nan"), "fixed_ms: expected a number"),
+        ("fixed_ms", 0.0, "fixed_ms: expected a number above 0"),
+        ("fixed_ms", 10**400, "fixed_ms: expected a number"),
         ("space", [], "space: expected exactly the keys"),
         ("space/stem", 0, "space: stem"),
         ("stages", {}, "stages: expected a list"),

@@ -29,7 +29,10 @@ FORCED = {
 """Strategies that force decisions, and the rule by which they do."""
 NEVER = ("darts", "darts2", "snas", "fairdarts", "nni-darts", "nni-gumbel", "nni-proxyless")
 """Those that remove nothing."""
-SEARCHES = [*((dimension,) for dimension in DIMENSIONS), DIMENSIONS]
+SEARCHES = [
+    *(pytest.param((dimension,), marks=pytest.mark.slow, id=dimension) for dimension in DIMENSIONS),
+    pytest.param(DIMENSIONS, id="all"),
+]
 EPOCHS = 7
 
 
@@ -51,7 +54,7 @@ def options(name: str, search: tuple[str, ...], **changes: float) -> SearchOptio
     )
 
 
-@pytest.mark.parametrize("search", SEARCHES, ids="+".join)
+@pytest.mark.parametrize("search", SEARCHES)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:nni")
 def test_strategy_on_dimension(name: str, search: tuple[str, ...], data: SegmentationData, tmp_path: Path) -> None:
@@ -62,7 +65,7 @@ def test_strategy_on_dimension(name: str, search: tuple[str, ...], data: Segment
         return
     check_options(asked)
     kind = MultiTrialSearch if name in MULTI_TRIAL else Search
-    summary = kind(asked, data, tmp_path, make_constraint(asked, len(data.classes), tmp_path)).execute()
+    summary = kind(asked, data, tmp_path, make_constraint(asked, len(data.classes))).execute()
     assert json.loads((tmp_path / "search.json").read_text())["strategy"] == name
     metrics = pd.read_csv(tmp_path / "metrics.csv")
     if name not in MULTI_TRIAL:
@@ -98,7 +101,7 @@ def test_constrained(name: str, data: SegmentationData, tmp_path: Path) -> None:
     """Whatever the strategy, the network that comes out meets the bound."""
     asked = options(name, DIMENSIONS)
     asked.constraint.macs = 450_000  # type: ignore[assignment]  # the smallest network of this space has 0.36 million
-    constraint = make_constraint(asked, len(data.classes), tmp_path)
+    constraint = make_constraint(asked, len(data.classes))
     summary = Search(asked, data, tmp_path, constraint).execute()
     assert summary["cost"]["macs_total"] <= 450_000
     assert summary["constraint"]["macs"]["met"]

@@ -23,6 +23,16 @@ class Mine(DifferentiableStrategy):
         super().__init__(Softmax(), information_entropy, LevelThreshold(method.h), method, seed)
 
 
+class Breaks(Mine):
+    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+        raise KeyError("abc")
+
+
+class Bare(Mine):
+    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+        pass
+
+
 class NoStrategy:
     pass
 
@@ -60,6 +70,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a module of the user's."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "of_a_user.py").write_text(MINE)
+    (tmp_path / "that_exits.py").write_text("import sys; sys.exit(0)")
+    (tmp_path / "that_fails.py").write_text("import os; os.nope")
+    (tmp_path / "no_python.py").write_text("def (")
     return tmp_path
 
 
@@ -75,7 +88,12 @@ def test_a_users_own(here: Path) -> None:
         ("of_a_user:Yours", "has no 'Yours'"),
         ("of_a_user:NoStrategy", "must be a subclass"),
         ("of_a_user:MethodOptions", "must be a subclass"),
-        ("of_a_user:Odd", r"callable with \(method, seed\)"),
+        ("of_a_user:Odd", "cannot be made with .method, seed.: TypeError"),
+        ("of_a_user:Breaks", "cannot be made with .method, seed.: KeyError"),
+        ("of_a_user:Bare", "its __init__ must call that of"),
+        ("that_exits:Mine", "cannot import 'that_exits' .SystemExit"),
+        ("that_fails:Mine", "cannot import 'that_fails' .AttributeError"),
+        ("no_python:Mine", "cannot import 'no_python' .SyntaxError"),
         (":", "cannot import"),
         ("of_a_user:", "has no"),
     ],
