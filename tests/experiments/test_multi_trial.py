@@ -85,8 +85,8 @@ def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) 
     files = {"search.json", "architecture.json", "metrics.csv", "trials.json", "pareto.json", "figures", "snapshots"}
     assert {path.name for path in tmp_path.iterdir()} == files
     networks = json.loads((tmp_path / "pareto.json").read_text())["networks"]
-    trials = json.loads((tmp_path / "trials.json").read_text())
-    assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [trial["architecture"] for trial in trials]
+    entries = json.loads((tmp_path / "trials.json").read_text())
+    assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [entry["architecture"] for entry in entries]
     assert any(row["front"] for row in networks) and (tmp_path / "figures" / "pareto.png").is_file()
     architecture = Architecture.load(tmp_path / "architecture.json")
     assert SegmentationNetwork(architecture, 3)(torch.randn(2, 3, 33, 40)).shape == (2, 3, 5, 5)
