@@ -1,6 +1,7 @@
 """Tables of a comparison: one row a network, and how much of the spread is noise."""
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -96,7 +97,7 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
     """
     rows = []
     for name in strategies:
-        members = table[(table["network"].str.rpartition("-")[0] == name) & table["search_s"].notna()]
+        members = table[table["network"].str.fullmatch(rf"{re.escape(name)}-\d+") & table["search_s"].notna()]
         if members.empty:
             continue
         numbers = members.drop(columns=["network", "retrained_sd", "discrete"]).apply(pd.to_numeric)

@@ -91,3 +91,10 @@ def test_deviations_stand_beside_their_means() -> None:
     merged = with_deviations(summary_table(table, ["ssr"])).iloc[0]
     assert merged["retrained"] == "53 ± 2.83" and merged["entropy_area"] == "51 ± 1.41"
     assert merged["discrete_epoch"] == "7" and "retrained_sd" not in merged
+
+
+def test_a_strategy_whose_name_begins_like_another_is_apart() -> None:
+    found = {name: SUMMARY for name in ("ssr-0", "ssr-1", "ssr-ie-0", "ssr-ie-1")}
+    costs = dict.fromkeys(found, COSTS["ssr-0"])
+    rows = summary_table(comparison_table(costs, found, {}, ["ssr", "ssr-ie"]), ["ssr", "ssr-ie"])
+    assert rows["seeds"].tolist() == [2, 2]
