@@ -207,17 +207,19 @@ class SearchModule(BaseOneShotLightningModule):
             self.discrete_epoch = epoch
 
     def _guarded(self, before: Alive, kept: Alive, ratios: Alive, last: bool) -> Alive:
-        """``kept`` within the bounds; what came back is on a par with the best of its choice, since it must win in the end."""
+        """``kept`` within the bounds, where a choice that must take something back takes it for good.
+
+        Left beside the others, it would lose again: the mixture of both meets the bound just so, and the choice is never decided.
+        """
         assert self.constraint is not None
         parameters = self.architecture_parameters
         if last and kept.cascade(parameters.space).is_discrete():
             best = parameters.architecture_of(Alive(*(ratio * mask for ratio, mask in zip(ratios, kept, strict=True))))
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
         guarded = self.constraint.guard(before, kept, ratios)
-        for logits, mine, asked, alive in zip(parameters.logits(), guarded, kept, before, strict=True):
-            best_logit = logits.masked_fill(~alive, -torch.inf).amax(-1, keepdim=True).expand_as(logits)
-            logits.copy_(torch.where(mine & ~asked, best_logit, logits))
-        return guarded
+        came_back = Alive(*(mine & ~asked for mine, asked in zip(guarded, kept, strict=True)))
+        decided = Alive(*(torch.where(back.any(-1, keepdim=True), back, mine) for back, mine in zip(came_back, guarded, strict=True)))
+        return decided if self.constraint.met(decided.cascade(parameters.space)) else guarded
 
     def apply_alive(self, alive: Alive) -> None:
         """Adopt the masks and bring modules and the weights' optimiser to their sizes."""
