@@ -19,7 +19,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
+from nas_space.tabulated_cost import counted_cost
 from strategies.alive import LEVELS, Alive
+from strategies.constraint import Bound, Constraint
 from strategies.darts import DARTS
 from strategies.method import MethodOptions, Rho
 from strategies.search_module import SearchModule
@@ -332,6 +334,28 @@ def test_subspaces_search_too(search: tuple[str, ...], tiny: Space) -> None:
     module = prepare(SSR(FAST), tiny(search))
     fit(module, 6)
     assert module.architecture_parameters.alive.is_discrete() and module.discrete_epoch is not None
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_choice_that_a_bound_forces_to_take_something_back_takes_it_for_good(share: float, tiny: Space) -> None:
+    """Every unpooled operator is about to win: as many of the pooled ones as the bound asks for come back, and alone."""
+    space = tiny(("pooling",))
+    cost = counted_cost(space, "macs_total", (32, 32), 3)
+    full = Alive.full(space)
+
+    def all_with(pooled: bool) -> float:
+        return cost.cheapest(full.depth, torch.tensor([[not pooled, pooled]]).expand_as(full.operator), full.width)
+
+    low, high = all_with(True), all_with(False)
+    strategy = SSR(method(h=0.5, lr=1e-6))
+    strategy.constraint = Constraint([Bound("macs", cost, low + share * (high - low))], space)
+    module = prepare(strategy, space)
+    with torch.no_grad():
+        module.architecture_parameters.beta.copy_(torch.tensor([[3.0, -3.0]]).expand_as(module.architecture_parameters.beta))
+    fit(module, 2)
+    alive = module.architecture_parameters.alive
+    assert alive.is_discrete() and module.discrete_epoch == 1
+    assert alive.operator[:, 1].any() and cost.cheapest(*alive) <= low + share * (high - low)
 
 
 # exports and checkpoints
