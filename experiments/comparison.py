@@ -43,7 +43,7 @@ def comparison_table(
         rows.append(row | {"params": exact["params"], "macs": exact["macs_total"]})
     table = pd.DataFrame(rows)
     groups = {name: [key for key in found if key.rpartition("-")[0] == name] for name in strategies}
-    groups["random"] = [name for name in costs if name.startswith("random-")]
+    groups["random"] = [name for name in costs if _is_random(name)]
     summaries = [_group_row(table, name, members) for name, members in groups.items() if len(members) > 1]
     return pd.concat([table, pd.DataFrame(summaries)], ignore_index=True) if summaries else table
 
@@ -142,7 +142,7 @@ def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
         ``between_networks``: standard deviation of the random networks' means; ``between_seeds``: pooled standard deviation over
         all networks; None where there are too few.
     """
-    means = [statistics.mean(values) for name, values in scores.items() if name.startswith("random-") and values]
+    means = [statistics.mean(values) for name, values in scores.items() if _is_random(name) and values]
     within = [statistics.variance(values) for values in scores.values() if len(values) > 1]
     return {
         "between_networks": statistics.stdev(means) if len(means) > 1 else None,
@@ -198,4 +198,5 @@ def verdicts(scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[
 
 
 def _is_random(name: str) -> bool:
-    return name.rpartition("-")[0] == "random" and name.rpartition("-")[2].isdigit()
+    """Whether this is a random network of the comparison: ``random-<i>``, not ``random-search-<seed>``."""
+    return re.fullmatch(r"random-\d+", name) is not None

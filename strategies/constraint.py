@@ -2,7 +2,8 @@
 
 Penalty ``mu * max(0, log(E[F] / F_bound))`` on the expected cost (specification, section 5.5). ``mu`` ascends exponentially while the
 bound is exceeded, by the expectation or by the most probable network, and descends while it is met. The guard takes back removals
-after which no network within the bound would be left, so the discrete network meets it whatever the penalty achieved.
+after which no network within the bound would be left, so the discrete network meets it whatever the penalty achieved; the search then
+decides such a choice for what came back.
 """
 
 import math
@@ -63,7 +64,8 @@ class Constraint(nn.Module):
         InputError: a bound below the cheapest network of the space.
     """
 
-    START, LARGEST, RATE = 0.01, 1e4, 25.0
+    START, LARGEST = 0.01, 1e4  # of mu: from below the task's gradients to far above the regularizer's
+    RATE = 25.0  # of log mu, for one whole search at which the bound is exceeded e-fold
     log_mu: Tensor
     excess: Tensor
 
@@ -83,7 +85,7 @@ class Constraint(nn.Module):
 
     def penalty(self, p: Probabilities) -> Tensor:
         """``sum mu * log(E / bound)`` over the bounds that the expectation or the most probable network exceeds, float64 scalar."""
-        over = torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
+        over = self._over(p)
         exceeded = torch.maximum(over.detach(), self.excess) > 0
         return (self.log_mu.exp() * over * exceeded).sum()
 
@@ -95,9 +97,12 @@ class Constraint(nn.Module):
             p: the current probabilities.
             advance: the part of the search that the step makes up.
         """
-        over = torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
-        rise = self.RATE * advance * torch.maximum(over, self.excess)
+        rise = self.RATE * advance * torch.maximum(self._over(p), self.excess)
         self.log_mu.add_(rise).clamp_(math.log(self.START), math.log(self.LARGEST))
+
+    def _over(self, p: Probabilities) -> Tensor:
+        """``log(E / bound)`` of each bound, float64 ``(bounds,)``."""
+        return torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
 
     def observe(self, architecture: Architecture) -> None:
         """Note by how much the most probable network exceeds each bound."""

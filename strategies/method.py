@@ -39,7 +39,7 @@ class MethodOptions:
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
             levels see the whole set, independently shuffled.
         order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS' second
-            order; two to three times the work).
+            order: three more gradients in each of its steps).
         criterion: how SGAS chooses what to decide: 1 by certainty, 2 by certainty and stability.
         zero_one: weight of FairDARTS' zero-one loss.
         samples: networks that random search and NNI's multi-trial strategies train, within one search's number of passes.

@@ -166,15 +166,15 @@ def matched(architecture: Architecture, size: tuple[int, int], seed: str, share:
     """
     generator = random.Random(seed)
     limit = cost(architecture, size, 1).macs_total  # classes do not matter: the classifier is the same everywhere
-    best: tuple[float, Architecture] | None = None
+    best: tuple[tuple[bool, float], Architecture] | None = None
     for _ in range(draws):
         drawn = Architecture.random(architecture.space, generator)
         macs = cost(drawn, size, 1).macs_total
         if share * limit <= macs <= limit:
             return drawn
-        distance = limit - macs if macs <= limit else macs
-        if best is None or (macs <= limit, -distance) > (cost(best[1], size, 1).macs_total <= limit, -best[0]):
-            best = distance, drawn
+        rank = (True, macs) if macs <= limit else (False, -macs)
+        if best is None or rank > best[0]:
+            best = rank, drawn
     assert best is not None
     return best[1]
 

@@ -12,7 +12,7 @@ from typing import Any
 from experiments.config import SpaceOptions, parse_size
 from experiments.latency.build import ROUNDS, build_table
 from experiments.latency.check import Agreement, check_table
-from experiments.latency.engines import device_name, find_engine
+from experiments.latency.engines import find_engine, processor_name
 from experiments.runs import write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError
@@ -67,8 +67,8 @@ def run(options: Options) -> dict[str, Any]:
         "operators": len(table.widths) * len(all_operators(table.space)),
     }
     if options.check:
-        if table.device != device_name():
-            print(f"measured on {table.device}, checked on {device_name()}: only the ranks can be compared")
+        if table.device != processor_name():
+            print(f"measured on {table.device}, checked on {processor_name()}: only the ranks can be compared")
         agreement = check_table(table, options.check, options.rounds)
         print(_agreement(agreement))
         result |= {

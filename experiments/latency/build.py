@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from experiments.latency.engines import Engine, Runner, Shape, device_name, find_engine
+from experiments.latency.engines import Engine, Runner, Shape, find_engine, processor_name
 from nas_space.architecture import Architecture, baseline1
 from nas_space.blocks import ResidualLayer
 from nas_space.config import SpaceConfig
@@ -135,7 +135,7 @@ def build_table(
         engine=runs.name,
         precision="32",
         threads=threads,
-        device=device_name(),
+        device=processor_name(),
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
         versions=runs.versions(),
         fixed_ms=round(fixed, 6),

@@ -109,7 +109,7 @@ def find_engine(name: str) -> Engine:
     return ENGINES[name]
 
 
-def device_name() -> str:
+def processor_name() -> str:
     """The processor's name."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()

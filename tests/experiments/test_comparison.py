@@ -98,3 +98,14 @@ def test_a_strategy_whose_name_begins_like_another_is_apart() -> None:
     costs = dict.fromkeys(found, COSTS["ssr-0"])
     rows = summary_table(comparison_table(costs, found, {}, ["ssr", "ssr-ie"]), ["ssr", "ssr-ie"])
     assert rows["seeds"].tolist() == [2, 2]
+
+
+def test_random_search_is_apart_from_the_random_networks() -> None:
+    """The networks that the strategy ``random`` found are called ``random-search-<seed>``."""
+    costs = {**COSTS, "random-search-0": COSTS["ssr-0"], "random-search-1": COSTS["ssr-0"]}
+    scores = {**SCORES, "random-search-0": [0.9], "random-search-1": [0.8]}
+    assert spread(scores)["between_networks"] == spread(SCORES)["between_networks"]
+    found = {"random-search-0": SUMMARY, "random-search-1": SUMMARY}
+    table = comparison_table(costs, found, scores, ["random-search"]).set_index("network")
+    assert table.loc["random (mean of 2)", "retrained"] == pytest.approx(44.0)
+    assert table.loc["random-search (mean of 2)", "retrained"] == pytest.approx(85.0)

@@ -16,7 +16,7 @@ from torch import nn
 from experiments.latency import build, engines
 from experiments.latency.build import build_table, measure_networks, timer
 from experiments.latency.check import check_table, spearman
-from experiments.latency.engines import ENGINES, Engine, device_name, find_engine
+from experiments.latency.engines import ENGINES, Engine, find_engine, processor_name
 from experiments.latency.graph import to_onnx
 from nas_space.architecture import Architecture
 from nas_space.blocks import ResidualLayer
@@ -116,7 +116,7 @@ def test_a_table_holds_the_times_of_single_layers(fake: FakeEngine, tiny: Callab
     assert fake.built == 2 * (1 + 2 * (1 + 6 * 25))
     assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
     assert (table.engine, table.threads, table.precision, table.size, table.classes) == ("fake", 1, "32", (64, 96), 5)
-    assert table.device == device_name() and table.versions["torch"] == torch.__version__.partition("-")[0]
+    assert table.device == processor_name() and table.versions["torch"] == torch.__version__.partition("-")[0]
     assert table.widths == ((4, 5, 6, 7, 8), (8, 9, 10, 11, 12))
     assert table.fixed_ms == pytest.approx(750)
     for stage, (dilation, pooling) in product((0, 1), all_operators(space)):
@@ -186,14 +186,14 @@ def test_an_unknown_or_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert device_name()
+    assert processor_name()
 
     def missing(*_: Any, **__: Any) -> str:
         raise FileNotFoundError
 
     monkeypatch.setattr(engines.Path, "read_text", missing)  # no /proc, as on other systems
     monkeypatch.setattr(engines.platform, "processor", lambda: "")
-    assert device_name() == engines.platform.machine()
+    assert processor_name() == engines.platform.machine()
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -1,11 +1,16 @@
 """A comparison end to end in child processes, and its reuse of what is there."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 
 from experiments.cli import main
+from experiments.commands.compare import matched
+from nas_space.architecture import Architecture, Layer, baseline1
+from nas_space.config import SpaceConfig
+from nas_space.cost import cost
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
 TINY = [*SMALL, "--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu"]
@@ -53,3 +58,21 @@ def test_bad_input_is_one_line_and_writes_nothing(
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and culprit in lines[0]
     assert not (tmp_path / "compare").exists()
+
+
+def test_a_matched_network_costs_as_much_and_no_more() -> None:
+    network = baseline1(SpaceConfig.compact())
+    limit = cost(network, (64, 64), 9).macs_total
+    found = {matched(network, (64, 64), f"seed {seed}") for seed in range(3)}
+    assert len(found) == 3 and matched(network, (64, 64), "seed 0") in found
+    assert all(0.9 * limit <= cost(drawn, (64, 64), 9).macs_total <= limit for drawn in found)
+
+
+def test_a_matched_network_where_none_fits_is_the_next_below_or_the_cheapest() -> None:
+    space = SpaceConfig.compact()
+    largest = Architecture(space, tuple((Layer(1, 1, w, w),) * d[-1] for w, d in zip(space.widths, space.depths, strict=True)))
+    smallest = Architecture(space, tuple((Layer(1, 2, w - 16, w - 16),) * d[0] for w, d in zip(space.widths, space.depths, strict=True)))
+    drawn = [Architecture.random(space, generator) for generator in [random.Random("a")] for _ in range(20)]
+    macs = sorted(cost(network, (64, 64), 1).macs_total for network in drawn)
+    for network, expected in ((largest, macs[-1]), (smallest, macs[0])):
+        assert cost(matched(network, (64, 64), "a", share=1.0, draws=20), (64, 64), 1).macs_total == expected

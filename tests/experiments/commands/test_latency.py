@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.latency.engines import device_name
+from experiments.latency.engines import processor_name
 from nas_space.latency import LatencyTable
 
 TINY = (
@@ -40,7 +40,7 @@ def test_a_table_is_measured_then_checked(tmp_path: Path, capsys: pytest.Capture
     assert (result["file"], result["engine"], result["threads"], result["operators"]) == (out, "onnxruntime", 1, 8)
     table = LatencyTable.load(out)
     assert table.fixed_ms == result["fixed_ms"] and table.space.widths == (8, 12)
-    for part in ("onnxruntime", table.versions["onnxruntime"], device_name(), "float32", "1 thread", "32x64", table.date, "d4s2", out):
+    for part in ("onnxruntime", table.versions["onnxruntime"], processor_name(), "float32", "1 thread", "32x64", table.date, "d4s2", out):
         assert part in text
     assert list((tmp_path / "new").iterdir()) == [Path(out)]
 
@@ -63,7 +63,7 @@ def test_a_table_of_another_processor(tmp_path: Path, capsys: pytest.CaptureFixt
     data = json.loads(out.read_text())
     out.write_text(json.dumps({**data, "device": "an abacus"}))
     text, _ = answer(capsys, "--table", str(out), "--check", "2", "--rounds", "1", *TINY[:-3])
-    assert f"measured on an abacus, checked on {device_name()}" in text
+    assert f"measured on an abacus, checked on {processor_name()}" in text
 
 
 @pytest.mark.parametrize(
