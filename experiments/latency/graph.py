@@ -1,7 +1,7 @@
 """A network, or a chain of its blocks, as an ONNX graph of fixed size: float32, evaluation mode, batch norm folded.
 
-The graph is written here instead of by ``torch.onnx.export``: a table takes hundreds of small graphs, which the exporter needs
-seconds for each, and its interface changes from release to release. Only the blocks of this project are known.
+The graph is written here instead of by ``torch.onnx.export``: a table builds hundreds of small graphs anew in every round, which would
+then take most of its time. Only the blocks of this project are known.
 """
 
 from collections.abc import Iterable

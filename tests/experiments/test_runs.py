@@ -10,7 +10,7 @@ import yaml
 
 from experiments import runs
 from experiments.quantity import Quantity
-from experiments.runs import prepare_run, read_config, write_atomic, write_config, write_json, write_metrics
+from experiments.runs import filled, prepare_run, read_config, write_atomic, write_config, write_json, write_metrics
 from nas_space.errors import InputError
 
 
@@ -142,3 +142,13 @@ def test_metrics_are_replaced_whole(tmp_path: Path) -> None:
     for count in (1, 2):
         write_metrics(tmp_path, rows[:count])
     assert (tmp_path / "metrics.csv").read_text() == "epoch,miou,entropy\n1,0.1,\n2,0.30000000000000004,1.5\n"
+
+
+def test_options_that_a_run_does_not_know_are_filled_in() -> None:
+
+
+    defaults = {"epochs": 24, "method": {"lr": 0.02, "order": 1}, "cost": {"size": None}}
+    older = {"epochs": 3, "method": {"lr": 0.5}}
+    assert filled(older, defaults) == {"epochs": 3, "method": {"lr": 0.5, "order": 1}, "cost": {"size": None}}
+    assert filled({"method": {"lr": None}, "cost": None}, defaults) == {"epochs": 24, "method": {"lr": None, "order": 1}, "cost": None}
+    assert defaults["method"] == {"lr": 0.02, "order": 1}
