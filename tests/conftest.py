@@ -11,6 +11,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """Before any fixture of a module runs a search: sums over several threads differ in their last bits."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def repeatable() -> Iterator[None]:
     """Every test starts from the same random state and runs on one thread."""
