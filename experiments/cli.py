@@ -16,6 +16,7 @@ from difflib import get_close_matches
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
+from experiments.follower import follow, rank
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"
@@ -35,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _survive_closed_output()
+    if rank() > 0:
+        code = _guarded(arguments[0], arguments[1:])
+        sys.stderr.flush()
+        os._exit(code)  # no exit handler may wait for the other processes
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
         return 0
@@ -78,11 +83,14 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
 
 
 def _run(name: str, arguments: Sequence[str]) -> int:
+    # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
+    warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
+    if rank() > 0:  # one of the further processes of a search, whatever command has started it
+        follow()
+        return 0
     from experiments.arguments import parse
     from experiments.runs import plain
 
-    # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
-    warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
     module = importlib.import_module(COMMANDS[name])
     options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)
     result = module.run(options)

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -55,13 +56,22 @@ class MultiTrialSearch:
         data: the data set that they name, with two training images or more.
         run: the run's folder, existing.
         constraint: bounds on the found network's cost.
+        report: told every network's row of ``metrics.csv``, before the file holds it.
 
     Raises:
         InputError: the training images held out have no labelled pixel.
     """
 
-    def __init__(self, options: SearchOptions, data: SegmentationData, run: Path, constraint: Constraint | None = None) -> None:
+    def __init__(
+        self,
+        options: SearchOptions,
+        data: SegmentationData,
+        run: Path,
+        constraint: Constraint | None = None,
+        report: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
         self.options = options
+        self.report = report
         self.data = data
         self.run = run
         self.constraint = constraint
@@ -94,7 +104,7 @@ class MultiTrialSearch:
         """
         self.trials = read_trials(self.run, self.options)
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
-        with tqdm(total=count, desc=f"search ({name})", unit="network") as bar:
+        with tqdm(total=count, desc=f"search ({name})", unit="network", disable=self.report is not None) as bar:
 
             def score(architecture: Architecture) -> float:
                 result = self.score(architecture)
@@ -124,8 +134,11 @@ class MultiTrialSearch:
             (self.run / "figures").mkdir(exist_ok=True)
             picture = validation_figure(network, self.validation.split, self.data)
             write_atomic(self.run / "figures" / "validation.png", png(picture))
+        rows = self._rows()
+        if self.report is not None:
+            self.report(rows[-1])
+        write_metrics(self.run, rows)
         write_trials(self.run, self.options, self.trials.values())
-        write_metrics(self.run, self._rows())
         return trial.miou_heldout
 
     def best(self) -> Trial:

@@ -8,7 +8,6 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
-from safetensors.torch import save as to_safetensors
 from torch import Tensor
 
 from experiments.config import DataOptions, TrainOptions, check_seed, parse_size
@@ -17,7 +16,8 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.environment import device_name, peak_memory_mb, versions
-from experiments.runs import write_atomic, write_json, write_metrics
+from experiments.model_file import ModelInfo, save_model
+from experiments.runs import write_json, write_metrics
 from experiments.training.evaluation import Scores, evaluate
 from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
@@ -144,8 +144,6 @@ def retrain(architecture: Architecture, options: RetrainOptions, data: Segmentat
         "versions": versions(),
         "device": device_name(device),
     }
-    write_atomic(run / "architecture.json", architecture.to_json())
-    weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_atomic(run / "model.safetensors", to_safetensors(weights, {"classes": ",".join(data.classes)}))
+    save_model(run, network, ModelInfo(architecture, "encoder", data.classes, data.colours, size, data.name))
     write_json(run / "retrain.json", summary)
     return summary

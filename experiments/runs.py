@@ -4,7 +4,8 @@ import json
 import math
 import os
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from experiments.lock import LOCK, locked
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,13 +82,27 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         if out is None:
             return _new_folder(folder, f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
-        holds_something = any(folder.iterdir())
+        holds_something = any(not _is_leftover(entry.name) for entry in folder.iterdir())
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out") from None
     if holds_something:
         resume = f"continue it with --resume {out}, or " if command == "search" and (folder / CONFIG).is_file() else ""
         raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
     return folder
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether this is all that a process leaves that is killed before its run has begun."""
+    return name == LOCK or name.startswith(f".{CONFIG}.")
+
+
+@contextmanager
+def new_run(out: str | None, command: str, name: str) -> Iterator[Path]:
+    """The folder of a new run, held by this process; arguments and errors as of ``prepare_run``."""
+    folder = prepare_run(out, command, name)
+    with locked(folder):
+        prepare_run(str(folder), command, name)  # whoever came first may have begun, and ended, since
+        yield folder
 
 
 def _new_folder(parent: Path, name: str) -> Path:

@@ -1,6 +1,6 @@
 """One differentiable search through NNI: a ``NasExperiment`` with one of our strategies or of NNI's, and the files that it leaves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.figures import png
+from experiments.follower import rank
 from experiments.gallery import validation_figure
 from experiments.nni_local import run_experiment
 from experiments.nni_oneshot import create_nni_strategy, state_of_nni
@@ -47,10 +48,19 @@ class Search:
         data: the data set that they name.
         run: the run's folder.
         constraint: bounds on the found network's cost.
+        report: told every epoch's row of ``metrics.csv``, before the file holds it.
     """
 
-    def __init__(self, options: SearchOptions, data: SegmentationData, run: Path, constraint: Constraint | None = None) -> None:
+    def __init__(
+        self,
+        options: SearchOptions,
+        data: SegmentationData,
+        run: Path,
+        constraint: Constraint | None = None,
+        report: Callable[[Mapping[str, Any]], None] | None = None,
+    ) -> None:
         self.options = options
+        self.report = report
         self.run = run
         self.data = data
         pl.seed_everything(options.seed, verbose=False)
@@ -62,7 +72,7 @@ class Search:
         if options.method.arch_split is not None:
             halves = split_halves(train, 1.0 - options.method.arch_split, options.seed)
         self.streams = tuple(
-            BatchStream(half, options.data.batch, options.seed, stream)
+            BatchStream(half, options.data.batch, options.seed, stream, rank=rank(), world=options.devices)
             for half, stream in zip(halves, (WEIGHTS, ARCHITECTURE), strict=True)
         )
         self.validation = val_stream(val, options.data.batch)
@@ -87,20 +97,23 @@ class Search:
             checkpoint: continue from it.
 
         Returns:
-            The summary, as in ``search.json``.
+            The summary, as in ``search.json``; nothing in a follower, which writes no file.
         """
         if checkpoint is not None:
             check_checkpoint(checkpoint, plain(asdict(self.options)))
         options = self.options
         constraint = getattr(self.strategy, "constraint", None)
         snapshots = Snapshots(self.monitor, self.streams[0], self.data, options, self.run, constraint)
-        progress = RunProgress(self._figures, f"search ({options.strategy})")
-        callbacks = [self.monitor, snapshots, _EpochFiles(self.monitor, self.run), progress]
-        trainer = make_trainer(self.run, options.epochs, self.device, resolve_precision(options.precision), callbacks)
+        # Whoever is told of every epoch needs no bar; in a trial its pieces would fill NNI's log.
+        progress = [RunProgress(self._figures, f"search ({options.strategy})")] if self.report is None else []
+        files = [snapshots, _EpochFiles(self.monitor, self.run, self.report), *progress]
+        callbacks = [self.monitor, *(files if rank() == 0 else [])]
+        precision = resolve_precision(options.precision)
+        trainer = make_trainer(self.run, options.epochs, self.device, precision, callbacks, options.devices, checkpoint)
         fit = {} if checkpoint is None else {"ckpt_path": str(checkpoint), "weights_only": True}
         evaluator = Lightning(self.module, trainer, train_dataloaders=self.streams[0], val_dataloaders=self.streams[1], fit_kwargs=fit)
         run_experiment(self.space, evaluator, self.strategy)
-        return self._finish(snapshots)
+        return self._finish(snapshots) if rank() == 0 else {}
 
     def _figures(self) -> dict[str, str]:
         if not self.monitor.rows:
@@ -158,13 +171,16 @@ class Search:
 
 
 class _EpochFiles(Callback):
-    """Keeps ``metrics.csv`` up to date while the search runs."""
+    """Keeps ``metrics.csv`` up to date while the search runs, and reports each of its rows."""
 
-    def __init__(self, monitor: SearchMonitor, run: Path) -> None:
+    def __init__(self, monitor: SearchMonitor, run: Path, report: Callable[[Mapping[str, Any]], None] | None) -> None:
         self.monitor = monitor
         self.run = run
+        self.report = report
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        if self.report is not None:
+            self.report(self.monitor.rows[-1])
         write_metrics(self.run, self.monitor.rows)
 
 
@@ -178,6 +194,6 @@ def check_checkpoint(path: Path, options: dict[str, Any]) -> None:
     saved = checkpoint.get("callbacks", {}).get("SearchMonitor", {}).get("options")
     if saved is None or not {"loops", "optimizer_states", "lr_schedulers", "search", "pytorch-lightning_version"} <= set(checkpoint):
         raise InputError(f"{path}: not a checkpoint of this search; remove it to start again")
-    changed = [key for key in options if key not in ("device", "precision") and saved.get(key) != options[key]]
+    changed = [key for key in options if key not in ("device", "devices", "precision") and saved.get(key) != options[key]]
     if changed:
         raise InputError(f"config.yml: {changed[0]} is not what {path} was made with; put it back, or remove the checkpoint to start again")

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 
+import torch
+
 from experiments.config import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
-from experiments.data import SegmentationData
+from experiments.data import SegmentationData, split_halves
 from experiments.latency.engines import find_engine
 from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
@@ -20,6 +22,7 @@ class SearchOptions:
         epochs: passes over the training set.
         seed: of weights, logits and batches.
         device: auto, cpu or cuda.
+        devices: GPUs (on the CPU, processes) that share every batch; the first also validates.
         precision: 32 or bf16.
         data: what to train on.
         space: what can be built.
@@ -33,6 +36,7 @@ class SearchOptions:
     epochs: int = 24
     seed: int = 0
     device: str = "auto"
+    devices: int = 1
     precision: str = "32"
     data: DataOptions = field(default_factory=DataOptions)
     space: SpaceOptions = field(default_factory=SpaceOptions)
@@ -88,15 +92,37 @@ def check_options(options: SearchOptions) -> None:
         raise InputError(f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out")
     resolve_device(options.device)
     resolve_precision(options.precision)
+    _check_devices(options)
+
+
+def _check_devices(options: SearchOptions) -> None:
+    devices, batch = options.devices, options.data.batch
+    if devices < 1:
+        raise InputError(f"devices: {devices} must be at least 1")
+    if devices == 1:
+        return
+    if options.strategy in (*NNI_STRATEGIES, *MULTI_TRIAL):
+        raise InputError(f"devices: {options.strategy} runs on one device; leave it out")
+    if batch % devices or batch < 2 * devices:
+        fix = f"make it a multiple of {devices}, {2 * devices} or more"
+        raise InputError(f"data.batch: {batch} images are no two or more for each of {devices} devices; {fix}")
+    if options.resolved_device == "cuda" and devices > torch.cuda.device_count():
+        raise InputError(f"devices: {devices} GPUs are not there; at most {torch.cuda.device_count()}")
 
 
 def check_data(options: SearchOptions, data: SegmentationData) -> None:
     """What can be wrong with options and data together.
 
     Raises:
-        InputError: too few images to divide.
+        InputError: too few images to divide, or for a whole batch where several devices share it.
     """
     divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
     if divided and len(data.train) < 2:
         what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"
         raise InputError(f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy")
+    if options.devices > 1:
+        share = options.method.arch_split
+        halves = (data.train,) if share is None else split_halves(data.train, 1.0 - share, options.seed)
+        images, batch = min(map(len, halves)), options.data.batch
+        if images < batch:
+            raise InputError(f"data.batch: {batch} is more than the {images} images that {options.devices} devices share; lower it")

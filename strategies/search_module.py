@@ -2,6 +2,9 @@
 
 First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the loss
 on its own stream of training images plus regularizer and constraint, the weight step descends the loss on the other stream.
+
+On several devices each process sees its part of every batch, and the task's gradients are averaged before every step. All else follows
+from averaged gradients, so that every process removes the same candidates by itself.
 """
 
 from dataclasses import asdict
@@ -16,6 +19,7 @@ from torch.optim import Adam, Optimizer
 from nas_space.expected_cost import Probabilities
 from strategies.alive import LEVELS, Alive
 from strategies.composition import Composition
+from strategies.distributed import average_gradients, broadcast, broadcast_random_state
 from strategies.parameters import ArchitectureParameters
 from strategies.shrinking import Removal, Shrinking, list_removals
 from strategies.supernet import shrink_supernet
@@ -83,6 +87,15 @@ class SearchModule(BaseOneShotLightningModule):
 
     # steps
 
+    def on_train_epoch_start(self) -> None:
+        """Bring all processes to the state of the first, which alone has validated and drawn random numbers for it."""
+        self._synchronise()
+        super().on_train_epoch_start()
+
+    def _synchronise(self) -> None:
+        broadcast([*self.parameters(), *self.buffers()])
+        broadcast_random_state(self.device)
+
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """One step of the search: of the weights, and of the architecture unless it is warming up or decided.
 
@@ -102,6 +115,7 @@ class SearchModule(BaseOneShotLightningModule):
         if searching and not self.composition.single_level:
             architecture_optimizer.zero_grad()
             loss_a = self._architecture_gradient(batch, batch_idx, weight_optimizer.param_groups[0]["lr"])
+            average_gradients(self.arch_parameters())
             self._step_architecture(architecture_optimizer, progress)
         joint = searching and self.composition.single_level
         self._set_trainable(weights=True, logits=joint)
@@ -109,6 +123,7 @@ class SearchModule(BaseOneShotLightningModule):
         weight_optimizer.zero_grad()
         architecture_optimizer.zero_grad()
         self.manual_backward(loss)
+        average_gradients(self.parameters())  # the logits' too, where they share this step
         weight_optimizer.step()
         if joint:
             self._step_architecture(architecture_optimizer, progress)
@@ -172,6 +187,7 @@ class SearchModule(BaseOneShotLightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Advance the learning rate, remove candidates, narrow the modules."""
+        self._synchronise()  # batch norms see their own part of a batch; and whatever a shrinking draws, it draws everywhere
         schedulers = self.lr_schedulers()
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []:
             scheduler.step()
@@ -246,6 +262,8 @@ class SearchModule(BaseOneShotLightningModule):
             "shrinking": self.composition.shrinking.state_dict() if self.composition.shrinking else {},
             "random_state": torch.get_rng_state(),
         }
+        if self.device.type == "cuda":
+            checkpoint["search"]["random_state_cuda"] = torch.cuda.get_rng_state(self.device)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Narrow the modules to the saved shapes, before the state dict is loaded into them."""
@@ -260,3 +278,5 @@ class SearchModule(BaseOneShotLightningModule):
         if self.composition.shrinking is not None:
             self.composition.shrinking.load_state_dict(state["shrinking"])
         torch.set_rng_state(state["random_state"].cpu())
+        if "random_state_cuda" in state and torch.cuda.is_available():
+            torch.cuda.set_rng_state(state["random_state_cuda"].cpu())

@@ -8,7 +8,8 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in ("space", "search", "retrain", "compare", "latency")}
+NAMES = ("space", "search", "retrain", "compare", "latency", "trial")
+COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in NAMES}
 
 
 def help_line(name: str) -> str:

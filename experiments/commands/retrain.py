@@ -6,7 +6,7 @@ from typing import Any
 from experiments.config import SpaceOptions, part_of
 from experiments.data import load
 from experiments.retrain import RetrainOptions, retrain
-from experiments.runs import prepare_run, write_config
+from experiments.runs import new_run, write_config
 from nas_space.architecture import resolve_architecture
 
 
@@ -34,9 +34,9 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_architecture(options.arch, options.space.resolve())
     options.check()
     data = load(options.data)
-    folder = prepare_run(options.out, "retrain", "retrain")
-    write_config(folder, replace(options, out=str(folder)))
-    summary = retrain(architecture, part_of(RetrainOptions, options), data, folder)
+    with new_run(options.out, "retrain", "retrain") as folder:
+        write_config(folder, replace(options, out=str(folder)))
+        summary = retrain(architecture, part_of(RetrainOptions, options), data, folder)
     width = max(map(len, summary["per_class"]))
     print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
     print(f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, after {options.epochs} epochs")

@@ -11,9 +11,10 @@ from experiments.arguments import parse
 from experiments.bounds import TABLE, latency_table, make_constraint
 from experiments.config import DataOptions, part_of
 from experiments.data import load
+from experiments.lock import locked
 from experiments.multi_trial import MultiTrialSearch
 from experiments.report import write_report
-from experiments.runs import CONFIG, prepare_run, read_config, read_summary, write_atomic, write_config
+from experiments.runs import CONFIG, new_run, read_config, read_summary, write_atomic, write_config
 from experiments.search import Search
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
@@ -47,22 +48,23 @@ def run(options: Options) -> dict[str, Any]:
         given = [key for key in own if own[key] != defaults[key]]
         if given:
             raise InputError(f"--resume takes every other option from {Path(options.resume) / CONFIG}: leave out --{given[0]}")
-        return _resume(Path(options.resume))
+        read_config(options.resume)  # names the folder if it holds no run
+        with locked(Path(options.resume)):
+            return _resume(Path(options.resume))
     check_options(options)
     data = load(options.data)
     check_data(options, data)
     make_constraint(options, len(data.classes))  # what cannot be met is told before latency is measured
     table = latency_table(options, len(data.classes))
     constraint = make_constraint(options, len(data.classes), table)
-    folder = prepare_run(options.out, "search", options.strategy.replace(":", "."))
-    write_config(folder, replace(options, out=str(folder)))
-    if table is not None:
-        write_atomic(folder / TABLE, table.to_json())
-    return _execute(options, folder, None, data, constraint)
+    with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
+        write_config(folder, replace(options, out=str(folder)))
+        if table is not None:
+            write_atomic(folder / TABLE, table.to_json())
+        return _execute(options, folder, None, data, constraint)
 
 
 def _resume(folder: Path) -> dict[str, Any]:
-    read_config(folder)  # names the folder if it holds no run
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
     check_options(options)
     if options.strategy in NNI_STRATEGIES:

@@ -1,6 +1,7 @@
 """Endless repeatability: batches whose order and augmentation depend on nothing but seed, stream and epoch."""
 
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 import torch
@@ -31,20 +32,33 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
             image comes, in the split's order.
         augment: flip and shift at random.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
+        rank: which part of each batch comes, of ``world`` contiguous ones of equal size; order and augmentations do not depend on it.
+        world: parts of a batch, one for each device.
 
     Yields:
-        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64.
+        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64; B is ``batch / world``.
 
     Raises:
-        ValueError: the split is empty or ``batch`` below 1.
+        ValueError: the split is empty or ``batch`` below 1, or there are parts and no whole batch, or no equal parts.
     """
 
     def __init__(
-        self, split: Split, batch: int, seed: int, stream: int, shuffle: bool = True, augment: bool = True, label_stride: int = 8
+        self,
+        split: Split,
+        batch: int,
+        seed: int,
+        stream: int,
+        shuffle: bool = True,
+        augment: bool = True,
+        label_stride: int = 8,
+        rank: int = 0,
+        world: int = 1,
     ) -> None:
         super().__init__()
         if len(split) == 0 or batch < 1:
             raise ValueError(f"no batches of {batch} from {len(split)} images")
+        if world > 1 and (batch % world or len(split) < batch or not shuffle):
+            raise ValueError(f"no {world} equal parts of whole batches of {batch} from {len(split)} images")
         self.split = split
         self.batch = batch
         self.seed = seed
@@ -52,11 +66,19 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         self.shuffle = shuffle
         self.augment = augment
         self.label_stride = label_stride
+        self.rank = rank
+        self.world = world
         self.epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration goes through."""
         self.epoch = epoch
+
+    def whole(self) -> "BatchStream":
+        """The same epoch in whole batches."""
+        stream = copy(self)
+        stream.rank, stream.world = 0, 1
+        return stream
 
     def __len__(self) -> int:
         """Batches an epoch."""
@@ -71,8 +93,9 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
         drawn = draw_augmentation(count, generator)
         order, flip, shift = order.to(device), drawn.flip.to(device), drawn.shift.to(device)
-        for start in range(0, len(self) * self.batch, self.batch):
-            index = order[start : start + self.batch]
+        part = self.batch // self.world
+        for start in range(self.rank * part, len(self) * self.batch, self.batch):
+            index = order[start : start + part]
             images, labels = self.split.images[index], self.split.labels[index]
             if self.augment:
                 images, labels = augment(images, labels, type(drawn)(flip[index], shift[index]))

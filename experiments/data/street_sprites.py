@@ -59,9 +59,7 @@ def tree(rng: Rng, bark: Colour, leaf: Colour) -> Sprite:
     light = rng.uniform(0.6, 1.25, tufts) * (0.8 + 0.3 * up)
     room = np.sqrt(1 - (2 * up - 1) ** 2 * 0.8)
     size = rng.uniform(0.3, 0.55, tufts) * spread
-    crown = [
-        (disc(across[i] * spread * room[i], bare + up[i] * (height - bare), size[i], 7), shade(leaf, light[i])) for i in range(tufts)
-    ]
+    crown = [(disc(across[i] * spread * room[i], bare + up[i] * (height - bare), size[i], 7), shade(leaf, light[i])) for i in range(tufts)]
     return [(trunk, bark), *crown]
 
 

@@ -15,10 +15,11 @@ from experiments.training.state import SearchState
 from nas_space.errors import InputError
 from nas_space.expected_cost import CostModel
 from strategies.alive import LEVELS
+from strategies.distributed import average
 
 
 class SearchMonitor(Callback):
-    """Fills ``rows``, one an epoch, before the epoch's shrinking.
+    """Fills ``rows``, one an epoch, before the epoch's shrinking; on several devices in the first process alone.
 
     This callback is the only place that sees the validation set.
 
@@ -63,12 +64,14 @@ class SearchMonitor(Callback):
         """Add the epoch's row.
 
         Raises:
-            InputError: the training loss is not finite.
+            InputError: the training loss is not finite, on whatever device.
         """
+        loss_w, loss_a = average(torch.stack(self._losses).double().mean(0)).tolist()
         seconds = time.perf_counter() - self._start
-        loss_w, loss_a = torch.stack(self._losses).double().mean(0).tolist()
         if not (math.isfinite(loss_w) and math.isfinite(loss_a)):
             raise InputError(f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr")
+        if not trainer.is_global_zero:
+            return
         state = self.state_of(pl_module)
         scores = self.validate(pl_module, state.supernet)
         entropies = state.entropies()

@@ -74,7 +74,7 @@ class Snapshots(Callback):
 
     def _take(self, search: LightningModule, epoch: int, architecture: Architecture, network: nn.Module) -> None:
         training = network.training
-        calibrate(network, self.stream)
+        calibrate(network, self.stream.whole())
         scores = self.monitor.validate(search, network)
         network.train(training)
         file = f"snapshots/epoch-{epoch:03d}.json"

@@ -11,6 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
+from experiments.training.distributed import DataParallel
 from nas_space.errors import InputError
 
 NO_NEWS = (  # said by Lightning about what we do on purpose
@@ -46,8 +47,26 @@ def resolve_precision(name: str) -> str:
     return PRECISIONS[name]
 
 
-def make_trainer(run: Path, epochs: int, device: str, precision: str, callbacks: list[Callback]) -> Any:
-    """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar."""
+def make_trainer(
+    run: Path,
+    epochs: int,
+    device: str,
+    precision: str,
+    callbacks: list[Callback],
+    devices: int = 1,
+    checkpoint: Path | None = None,
+) -> Any:
+    """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar.
+
+    Args:
+        run: the run's folder.
+        epochs: passes over the data.
+        device: ``cpu`` or ``cuda``.
+        precision: Lightning's name.
+        callbacks: of this process.
+        devices: processes, each on a device of its own.
+        checkpoint: what the others of several processes go on from.
+    """
     for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     for message in NO_NEWS:
@@ -55,7 +74,8 @@ def make_trainer(run: Path, epochs: int, device: str, precision: str, callbacks:
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",
-        devices=1,
+        devices=devices,
+        strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
         callbacks=[*callbacks, last_checkpoint(run / "checkpoints")],
         logger=TensorBoardLogger(str(run), name="", version="tensorboard"),

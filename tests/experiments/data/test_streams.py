@@ -97,3 +97,23 @@ def test_a_split_on_the_gpu_gives_the_same_batches() -> None:
     split = split_of(12)
     for (a, b), (c, d) in zip(BatchStream(split, 4, 0, 0), BatchStream(split.to("cuda"), 4, 0, 0), strict=True):
         assert c.is_cuda and torch.equal(a, c.cpu()) and torch.equal(b, d.cpu())
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_parts_make_up_the_batches_of_one_device(world: int) -> None:
+    noise = torch.randint(0, 256, (18, 3, 32, 32), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    split = Split(noise, noise[:, 0] % 5, tuple(map(str, range(18))))
+    whole = BatchStream(split, 8, seed=3, stream=ARCHITECTURE)
+    parts = [BatchStream(split, 8, seed=3, stream=ARCHITECTURE, rank=rank, world=world) for rank in range(world)]
+    for stream in (whole, *parts):
+        stream.set_epoch(5)
+    joined = [tuple(torch.cat(tensors) for tensors in zip(*step, strict=True)) for step in zip(*parts, strict=True)]
+    assert len(joined) == len(whole) == len(parts[0]) == 2
+    assert same(joined, list(whole))  # type: ignore[arg-type]
+    assert same(list(parts[1].whole()), list(whole)) and parts[1].rank == 1
+
+
+@pytest.mark.parametrize(("count", "batch", "shuffle"), [(3, 4, True), (8, 5, True), (8, 4, False)])
+def test_no_equal_parts(count: int, batch: int, shuffle: bool) -> None:
+    with pytest.raises(ValueError, match="no 2 equal parts"):
+        BatchStream(split_of(count), batch, 0, WEIGHTS, shuffle=shuffle, world=2)

@@ -1,0 +1,49 @@
+"""One process at a time in a run's folder."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from nas_space.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows: two processes in one folder are the user's to avoid
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+
+
+@contextmanager
+def locked(folder: Path, wait: bool = False) -> Iterator[None]:
+    """Hold a run's folder; the system lets go of it when the process ends, however it ends.
+
+    Args:
+        folder: exists.
+        wait: for the process that holds it, instead of refusing: an NNI trial may be submitted again while its old process still runs.
+
+    Raises:
+        InputError: another process works in the folder.
+    """
+    if fcntl is None:
+        yield
+        return
+    # Not inheritable: a child that outlives this process must not hold the folder. Not truncated: another process's number may be in it.
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
+            if not wait:
+                message = f"{folder}: another process (pid {holder}) is working in this run; wait for it, or choose another --out"
+                raise InputError(message) from None
+            print(f"{folder}: waiting for process {holder}, which still works in this run", file=sys.stderr)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,98 @@
+"""A trained network goes to disk and comes back, and nothing else comes in."""
+
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from experiments.model_file import ModelInfo, load_model, save_model
+from nas_space.architecture import baseline1
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+from nas_space.network import Head, SegmentationNetwork
+
+COLOURS = ((0, 0, 0), (255, 0, 0), (0, 255, 0))
+
+
+def saved(folder: Path, space: SpaceConfig, head: Head = "encoder") -> tuple[SegmentationNetwork, ModelInfo]:
+    info = ModelInfo(baseline1(space), head, ("road", "a, b", "sky"), COLOURS, (40, 64), "mine")
+    network = SegmentationNetwork(info.architecture, 3, head).eval()
+    for norm in (module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+        norm.running_mean = torch.rand_like(norm.running_mean)  # type: ignore[arg-type]
+    save_model(folder, network, info)
+    return network, info
+
+
+@pytest.mark.parametrize("head", ["encoder", "aggregation"])
+@pytest.mark.parametrize("name", ["", "model.safetensors"])
+def test_round_trip(head: Head, name: str, tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    network, info = saved(tmp_path, tiny(), head)
+    loaded, told = load_model(tmp_path / name)
+    assert told == info and not loaded.training
+    image = torch.rand(1, 3, 40, 64)
+    assert torch.equal(loaded(image), network(image))
+    assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
+
+
+def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> object:
+            return (Path.touch, (tmp_path / "ran",))
+
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(InputError, match="not a safetensors file"):
+        load_model(path)
+    torch.save({"x": Bomb()}, path)
+    with pytest.raises(InputError, match="not a safetensors file"):
+        load_model(path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"format": "other"}, "not a model of this toolkit"),
+        ({"head": "other"}, "header is damaged"),
+        ({"classes": ["road"]}, "header is damaged"),
+        ({"classes": ["road", "sky"], "colours": [[0, 0, 0], [1, 1, 1]]}, "does not fit the architecture"),
+        ({"head": "aggregation"}, "does not fit the architecture"),
+        ({"size": "big"}, "model.safetensors: its header is damaged: size 'big'"),
+        ({"architecture": {}}, "model.safetensors: its header is damaged: architecture: expected"),
+        ({"colours": [[0, 0], [1, 1, 1], [2, 2, 2]]}, "header is damaged"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_header_that_does_not_fit(changes: dict[str, object], words: str, tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    _, info = saved(tmp_path, tiny())
+    path = tmp_path / "model.safetensors"
+    header = json.loads(info.metadata()["ssr-nas"]) | changes
+    save_file(load_file(path), path, {"ssr-nas": json.dumps(header)})
+    with pytest.raises(InputError, match=words) as error:
+        load_model(path)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\xff" * 100])
+def test_a_damaged_file(damage: Callable[[bytes], bytes], tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    saved(tmp_path, tiny())
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(InputError, match="model.safetensors: not a safetensors file, or damaged"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"format": "pt"}, {"ssr-nas": "no json"}, {"ssr-nas": "[]"}])
+def test_a_file_of_something_else(metadata: dict[str, str] | None, tmp_path: Path) -> None:
+    save_file({"x": torch.zeros(2)}, tmp_path / "model.safetensors", metadata)
+    with pytest.raises(InputError, match="not a model of this toolkit|header is damaged"):
+        load_model(tmp_path)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_model(tmp_path)
