@@ -101,6 +101,9 @@ def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Le
 def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
     """Read ``argv``: ``--config`` files in order, then the command line, which wins.
 
+    A class attribute ``POSITIONAL`` of the options names the one that also takes what stands without a key: one value, or, where it is a
+    list of text, all of them.
+
     Returns:
         The options, and whether ``--json`` was asked for.
 
@@ -109,9 +112,10 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
         SystemExit: after ``--help``.
     """
     known = {leaf.key: leaf for leaf in leaves(options)}
-    parser = _parser(prog, description, known)
+    positional: str | None = getattr(options, "POSITIONAL", None)
+    parser = _parser(prog, description, known, positional)
     given: dict[str, Given] = {}
-    line, files, rest = _split(argv, known)
+    line, files, rest = _split(argv, known, positional)
     for file in files:
         given.update(_read_config(file, known))
     given.update(line)
@@ -121,7 +125,7 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
         raise SystemExit(0)
     required = [leaf.key for leaf in known.values() if leaf.default is MISSING and leaf.key not in given]
     if required:
-        raise InputError(f"--{required[0]} is required")
+        raise InputError(f"{required[0].upper()} is missing" if required[0] == positional else f"--{required[0]} is required")
     texts = {key: value.text for key, value in given.items() if known[key].is_text}
     try:
         namespace = parser.parse_args([*(f"--{key}={value.text}" for key, value in given.items() if key not in texts), *rest])
@@ -130,8 +134,9 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     return _build(options, {**dict(vars(namespace.as_flat())), **texts}), bool(namespace["json"])
 
 
-def _parser(prog: str, description: str, known: Mapping[str, Leaf]) -> ArgumentParser:
-    parser = ArgumentParser(prog=prog, description=description, exit_on_error=False)
+def _parser(prog: str, description: str, known: Mapping[str, Leaf], positional: str | None) -> ArgumentParser:
+    usage = None if positional is None else f"{prog} {positional.upper()} [--key value ...]"
+    parser = ArgumentParser(prog=prog, usage=usage, description=description, exit_on_error=False)
     parser.add_argument("--config", metavar="FILE", help="YAML file of options; may be given again, and the command line wins")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
     groups: dict[str, Any] = {"": parser}
@@ -145,13 +150,16 @@ def _parser(prog: str, description: str, known: Mapping[str, Leaf]) -> ArgumentP
     return parser
 
 
-def _split(argv: Sequence[str], known: Mapping[str, Leaf]) -> tuple[dict[str, Given], list[str], list[str]]:
+def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | None) -> tuple[dict[str, Given], list[str], list[str]]:
     """Options of the command line, the ``--config`` files, and what is left to jsonargparse."""
     given: dict[str, Given] = {}
-    files, rest, queue = [], [], list(argv)
+    files, rest, bare, queue = [], [], [], list(argv)
     while queue:
         token = queue.pop(0)
         name, has_value, value = token.partition("=")
+        if positional is not None and not token.startswith("-"):
+            bare.append(token)
+            continue
         if not token.startswith("--") or token in ("--help", "--json"):
             rest.append(token)
             continue
@@ -167,6 +175,11 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf]) -> tuple[dict[str, Gi
             files.append(value)
         else:
             given[key] = Given(name, known[key].text(value))
+    if positional is not None and bare:
+        takes_all = list[str] in known[positional].kinds
+        if len(bare) > 1 and not takes_all:
+            raise InputError(f"{bare[1]}: only one {positional} is taken")
+        given[positional] = Given(positional, json.dumps(bare) if takes_all else bare[0])
     return given, files, rest
 
 

@@ -46,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"{PROG} {__version__}")
         return 0
-    name = arguments[0]
+    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    name = " ".join(arguments[:words])
     if name not in COMMANDS:
-        near = get_close_matches(name, COMMANDS, n=1)
+        near = get_close_matches(" ".join(arguments[:2]), COMMANDS, n=1) or get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
         return _fail(PROG, f"{name}: unknown command; {hint}", 2)
-    return _guarded(name, arguments[1:])
+    return _guarded(name, arguments[words:])
 
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:

@@ -1,4 +1,4 @@
-"""The commands of ``ssr-nas``, one module each.
+"""The commands of ``ssr-nas``, one module each; a name may have two words.
 
 A module holds a dataclass ``Options``, a function ``run(options) -> dict`` that prints for people and returns what ``--json``
 prints, and a docstring whose first line is the command's help. This page names them without importing them: most load torch.
@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NAMES = ("space", "search", "retrain", "compare", "latency", "trial")
-COMMANDS = {name: f"{__name__}.{name.replace('-', '_')}" for name in NAMES}
+COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
 
 def help_line(name: str) -> str:

@@ -225,12 +225,49 @@ def test_overview(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     for name in commands.COMMANDS:
-        assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in lines)
+        assert any(line.startswith(f"  {name} ") and len(line.split()) > 2 for line in lines)
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("ssr-nas 0.")
+
+
+def with_positional(declaration: str) -> str:
+    """The command with an option ``names`` that needs no key."""
+    return COMMAND.replace("    data: Data =", f'    POSITIONAL = "names"\n    names: {declaration}\n    data: Data =', 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["a", "b,c"], ["a", "b,c"]),
+        (["a b", "--epochs", "3", "c"], ["a b", "c"]),
+        ([], []),
+        (["--names", "a,b"], ["a", "b"]),
+    ],
+)
+def test_values_without_a_key(arguments: list[str], names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "try_command.py").write_text(with_positional("list[str] = field(default_factory=list)"))
+    assert main(["try", *arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["names"] == names
+
+
+def test_one_value_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "try_command.py").write_text(with_positional("str"))
+    assert main(["try", "null", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["names"] == "null"
+    assert refused(capsys, "a", "b") == "b: only one names is taken"
+    assert refused(capsys) == "NAMES is missing"
+
+
+def test_a_command_of_two_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(commands.COMMANDS, "try hard", "try_command")
+    assert main(["try", "hard", "--epochs", "3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["epochs"] == 3
+    assert main(["try", "hrad"]) == 2
+    assert main(["tri", "hrad"]) == 2
+    assert "did you mean try hard?" in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
