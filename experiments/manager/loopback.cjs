@@ -1,5 +1,6 @@
 // Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require). NNI's servers listen on every interface,
-// have no option for it and no login; here they listen where $SSR_NAS_LISTEN says (addresses, the first is the server's own).
+// have no option for it and no login; here they listen where $SSR_NAS_LISTEN says (addresses, the first is the server's own). The tuner that
+// it starts is tied to it.
 'use strict';
 const childProcess = require('child_process');
 const net = require('net');
@@ -36,7 +37,12 @@ net.Server.prototype.listen = function (...args) {
 
 const spawn = childProcess.spawn;
 
-childProcess.spawn = function (command, args, ...rest) { // TensorBoard, behind its button, is told to listen on every interface too
-    const own = command === 'tensorboard' && Array.isArray(args) ? args.map((arg) => arg.replace('--bind_all', `--host=${hosts[0]}`)) : args;
-    return spawn.call(this, command, own, ...rest);
+childProcess.spawn = function (command, args, options) {
+    if (command === 'tensorboard' && Array.isArray(args)) { // behind its button; it is told to listen on every interface too
+        args = args.map((arg) => arg.replace('--bind_all', `--host=${hosts[0]}`));
+    } else if (Array.isArray(args) && args[0] === '-m' && args[1] === 'nni') { // the tuner; see tethered.py
+        args = ['-m', 'experiments.manager.tethered', ...args.slice(2)];
+        options = { ...options, env: { ...(options && options.env || process.env), SSR_NAS_MANAGER: String(process.pid) } };
+    }
+    return spawn.call(this, command, args, options);
 };

@@ -5,15 +5,20 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from nas_space.errors import InputError
 
 LOOPBACK = "127.0.0.1"
 PRELOAD = Path(__file__).with_name("loopback.cjs")
+START = 60.0
+"""Seconds in which a manager must answer."""
 TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")
 """Platforms for which NNI wants the next port too."""
 
@@ -81,6 +86,30 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
                 os.environ[key] = value
 
 
+@contextmanager
+def _patient() -> Iterator[None]:
+    """NNI gives a manager three seconds to answer, too few on a busy machine, and takes its first word, which is no JSON, for a failure."""
+    from nni.experiment import launcher, rest
+
+    def wait(port: int, retry: int = 3, url_prefix: str | None = None) -> None:
+        deadline = time.monotonic() + START
+        while True:
+            try:
+                rest.get(port, "/check-status", url_prefix)
+                return
+            except (requests.RequestException, ValueError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.3)
+
+    before = launcher._check_rest_server
+    launcher._check_rest_server = wait
+    try:
+        yield
+    finally:
+        launcher._check_rest_server = before
+
+
 def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
     """Start the manager of an NNI ``Experiment``, which then outlives this process.
 
@@ -92,7 +121,7 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
     for name in ("nni", "nni.experiment"):  # it would print addresses at which the web UI does not answer
         logging.getLogger(name).setLevel(logging.CRITICAL)
     log = Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log", "nnictl_stderr.log")
-    with manager_environment(hosts):
+    with manager_environment(hosts), _patient():
         try:
             experiment.start(port, run_mode=RunMode.Detach)
         except Exception as error:

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import nni_node
@@ -89,6 +90,28 @@ def check_servers(process: "subprocess.Popen[str]", port: int, hosts: list[str],
     assert reached == every.get(hosts[-1], {hosts[-1]})
     process.stdin.close()  # all of them close again
     assert process.wait(10) == 0
+
+
+def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
+    (tmp_path / "manager.js").write_text(
+        "const child = require('child_process').spawn(process.argv[2], ['-m', 'nni', '--exp_params', 'x'], { stdio: 'inherit' });"
+        "console.log(child.spawnargs[2], child.pid); setInterval(() => {}, 1000);"
+    )
+    script = "#!/bin/sh\n" + f'exec {sys.executable} -c "import os; from experiments.manager.tethered import end_with, MANAGER;'
+    script += ' end_with(int(os.environ[MANAGER])); import time; print(1, flush=True); time.sleep(60)"\n'
+    (tmp_path / "python").write_text(script)
+    (tmp_path / "python").chmod(0o755)
+    with manager_environment(["127.0.0.1"]):
+        manager = subprocess.Popen([str(NODE), str(tmp_path / "manager.js"), str(tmp_path / "python")], stdout=subprocess.PIPE, text=True)
+    with manager:
+        assert manager.stdout is not None
+        module, number = manager.stdout.readline().split()
+        assert module == "experiments.manager.tethered"
+        assert manager.stdout.readline() == "1\n"
+        tuner = psutil.Process(int(number))
+        manager.kill()
+        manager.wait()
+        tuner.wait(10)
 
 
 def test_without_the_preload_everybody_is_answered(tmp_path: Path) -> None:
