@@ -52,6 +52,7 @@ class DataOptions:
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
+        classes: file of classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in its root.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 
@@ -60,6 +61,7 @@ class DataOptions:
     size: str = "96x128"
     limit: int | None = None
     batch: int = 8
+    classes: str | None = None
     shuffle_labels: bool = False
 
 

@@ -1,14 +1,16 @@
 """CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
 
 import os
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
-import torch
 
-from experiments.data.dataset import IGNORE, SegmentationData, Split
+from experiments.config import DataOptions
+from experiments.data.dataset import IGNORE
+from experiments.data.files import Array, decode, read_image
+from experiments.data.source import DataSource, Sample, evenly
 from nas_space.errors import InputError
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist")
@@ -28,25 +30,27 @@ COLOURS = (
 VOID = len(CLASSES)
 """Void in the published labels; 255 is read as void too."""
 
-Array = npt.NDArray[np.uint8]
 
+def open_camvid(options: DataOptions) -> DataSource:
+    """Find the splits in ``data.root``, or in ``$CAMVID_ROOT``: the folder that holds ``train``, ``trainannot``, ``val`` and ``valannot``.
 
-def load_camvid(root: str | None, size: tuple[int, int], limit: int | None = None) -> SegmentationData:
-    """Read the training and the validation split into memory.
-
-    Args:
-        root: the folder that holds ``train``, ``trainannot``, ``val`` and ``valannot``; ``$CAMVID_ROOT`` if absent.
-        size: height and width in pixels that images and labels are resized to.
-        limit: at most so many images of each split, evenly spaced over the sorted names (neighbours are frames of one film).
+    The published copy has a ``test`` and a ``testannot`` as well; they are a split where both are there.
 
     Raises:
-        InputError: a folder or label is missing, a file cannot be read, or a label does not fit; the message names the file.
+        InputError: no folder is given, or a folder or label is missing.
     """
-    root = root or os.environ.get("CAMVID_ROOT")
-    if not root:
+    given = options.root or os.environ.get("CAMVID_ROOT")
+    if not given:
         raise InputError("camvid: no folder given; set data.root or the environment variable CAMVID_ROOT to the folder that holds train/")
-    train, val = (_read_split(Path(root), split, size, limit) for split in ("train", "val"))
-    return SegmentationData("camvid", CLASSES, COLOURS, train, val)
+    root = Path(given)
+    has_test = (root / "test").is_dir() and (root / "testannot").is_dir()
+    splits = {split: _samples(root, split, options.limit) for split in ("train", "val", *(("test",) if has_test else ()))}
+    return DataSource("camvid", CLASSES, COLOURS, splits)
+
+
+def _samples(root: Path, split: str, limit: int | None) -> list[Sample]:
+    pairs = evenly(list_pairs(root, split), limit)
+    return [Sample(image.stem, image, label, partial(read_pair, image, label)) for image, label in pairs]
 
 
 def list_pairs(root: Path, split: str) -> list[tuple[Path, Path]]:
@@ -85,8 +89,7 @@ def read_pair(image_path: Path, label_path: Path) -> tuple[Array, Array]:
         InputError: a file is unreadable or truncated, the label is no single-channel 8-bit image or holds a value that is no
             class, or the two differ in size.
     """
-    image = cv2.cvtColor(_decode(image_path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    label = _decode(label_path, cv2.IMREAD_UNCHANGED)
+    image, label = read_image(image_path), decode(label_path, cv2.IMREAD_UNCHANGED)
     if label.ndim != 2 or label.dtype != np.uint8:
         kind = f"{label.dtype} {label.shape}"
         raise InputError(f"{label_path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}")
@@ -97,40 +100,4 @@ def read_pair(image_path: Path, label_path: Path) -> tuple[Array, Array]:
     if wrong.size:
         raise InputError(f"{label_path}: value {wrong[0]} is no class; labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}")
     label[label == VOID] = IGNORE
-    return image.astype(np.uint8, copy=False), label.astype(np.uint8, copy=False)
-
-
-def _read_split(root: Path, split: str, size: tuple[int, int], limit: int | None) -> Split:
-    pairs = list_pairs(root, split)
-    count = min(limit or len(pairs), len(pairs))
-    pairs = [pairs[i * len(pairs) // count] for i in range(count)]
-    images = np.empty((count, *size, 3), np.uint8)
-    labels = np.empty((count, *size), np.uint8)
-    for i, (image_path, label_path) in enumerate(pairs):
-        image, label = read_pair(image_path, label_path)
-        shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
-        # INTER_AREA averages what falls into a pixel, which is right only where the image becomes smaller.
-        images[i] = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
-        # INTER_NEAREST takes the corner of the source pixels, INTER_NEAREST_EXACT their centre, as the image does.
-        labels[i] = cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT)
-    planes = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-    return Split(planes, torch.from_numpy(labels), tuple(image.stem for image, _ in pairs))
-
-
-def _decode(path: Path, flags: int) -> np.ndarray:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    # OpenCV decodes the beginning of a cut file and paints the rest grey, with no error: look for the end marks first.
-    if data.startswith(b"\xff\xd8"):
-        complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
-    else:
-        complete = not data.startswith(b"\x89PNG") or b"IEND" in data[-64:]
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and complete else None
-    except cv2.error:  # a header that promises more pixels than OpenCV takes
-        image = None
-    if image is None:
-        raise InputError(f"{path}: not an image, or truncated; copy it again or remove it")
-    return image
+    return image, label.astype(np.uint8, copy=False)

@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from experiments.config import DataOptions
-from experiments.data import IGNORE, load
-from experiments.data.camvid import CLASSES, list_pairs, load_camvid, read_pair
+from experiments.data import IGNORE, SegmentationData, load, open_source
+from experiments.data.camvid import CLASSES, list_pairs, read_pair
 from nas_space.errors import InputError
 
 SIZE = (40, 56)
+
+
+def load_camvid(root: str, size: tuple[int, int], limit: int | None = None) -> SegmentationData:
+    return load(DataOptions(name="camvid", root=root, size="{}x{}".format(*size), limit=limit))
 
 
 def write_pair(root: Path, split: str, name: str, ext: str = ".png", value: int = 3) -> tuple[Path, Path]:
@@ -69,6 +73,17 @@ def test_root_comes_from_the_environment(root: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("CAMVID_ROOT")
     with pytest.raises(InputError, match="CAMVID_ROOT"):
         load(DataOptions(name="camvid"))
+
+
+def test_the_published_copy_has_a_third_split(root: Path) -> None:
+    options = DataOptions(name="camvid", root=str(root))
+    (root / "test").mkdir()
+    assert set(open_source(options).splits) == {"train", "val"}
+    write_pair(root, "test", "b0")
+    source = open_source(options)
+    assert [sample.name for sample in source.splits["test"]] == ["b0"] and len(source.splits["train"]) == 3
+    image, label = source.splits["test"][0].read()
+    assert image.shape == (*SIZE, 3) and set(np.unique(label)) == {0, 3, IGNORE}
 
 
 @pytest.mark.parametrize("folder", ["train", "trainannot", "val", "valannot"])
