@@ -7,10 +7,10 @@ import torch
 from experiments.config import DataOptions, parse_size
 from experiments.data.dataset import IGNORE, SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
-from experiments.data.source import DATASETS, DataSource, Sample, open_source
+from experiments.data.source import DataSource, Sample, open_source
 from nas_space.errors import InputError
 
-__all__ = ["DATASETS", "IGNORE", "DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
+__all__ = ["IGNORE", "DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
 
 
 def load(options: DataOptions) -> SegmentationData:

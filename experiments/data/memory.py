@@ -4,11 +4,17 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import psutil
 import torch
 
 from experiments.data.dataset import SegmentationData, Split
 from experiments.data.files import Array
+from experiments.data.parallel import in_threads
 from experiments.data.source import DataSource, Sample
+from nas_space.errors import InputError
+
+READ = ("train", "val")
+"""The splits that training holds in memory."""
 
 
 def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
@@ -19,10 +25,24 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
         size: height and width in pixels that images and labels are resized to.
 
     Raises:
-        InputError: whatever is wrong with a file; the message names it.
+        InputError: it would not fit, or whatever is wrong with a file; the message names it.
     """
-    train, val = (_read_split(source.splits[split], size) for split in ("train", "val"))
+    check_memory(source, size)
+    train, val = (_read_split(source.splits[split], size, f"{source.name}: {split}") for split in READ)
     return SegmentationData(source.name, source.classes, source.colours, train, val)
+
+
+def check_memory(source: DataSource, size: tuple[int, int]) -> None:
+    """Refuse what does not fit into the free memory.
+
+    Raises:
+        InputError: images and labels take more than is free.
+    """
+    images = sum(len(source.splits[split]) for split in READ)
+    needed, free = images * size[0] * size[1] * 4, psutil.virtual_memory().available  # three channels and a label
+    if needed > free:
+        sizes = f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        raise InputError(f"data: {images} images of {size[0]}x{size[1]} take {sizes}; give a smaller --data.size, or a --data.limit")
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:
@@ -39,11 +59,15 @@ def resize_label(label: Array, size: tuple[int, int]) -> Array:
     return cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
 
 
-def _read_split(samples: Sequence[Sample], size: tuple[int, int]) -> Split:
+def _read_split(samples: Sequence[Sample], size: tuple[int, int], title: str) -> Split:
     images = np.empty((len(samples), 3, *size), np.uint8)
     labels = np.empty((len(samples), *size), np.uint8)
-    for i, sample in enumerate(samples):
-        image, label = sample.read()
-        images[i] = resize_image(image, size).transpose(2, 0, 1)
-        labels[i] = resize_label(label, size)
+
+    def read(index: int) -> None:
+        image, label = samples[index].read()
+        images[index] = resize_image(image, size).transpose(2, 0, 1)
+        labels[index] = resize_label(label, size)
+
+    for _ in in_threads(read, range(len(samples)), title):
+        pass
     return Split(torch.from_numpy(images), torch.from_numpy(labels), tuple(sample.name for sample in samples))

@@ -2,16 +2,25 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from experiments.config import DataOptions
+from experiments.data.errors import DataError
 from experiments.data.files import Array
 from nas_space.errors import InputError
 
 ItemT = TypeVar("ItemT")
 
-DATASETS = ("streets", "camvid")
+# Imported when they are asked for: torchvision takes its time.
+FINDERS = {
+    "streets": "experiments.data.streets:find_streets",
+    "camvid": "experiments.data.camvid:find_camvid",
+    "cityscapes": "experiments.data.cityscapes:find_cityscapes",
+    "bdd100k": "experiments.data.bdd100k:find_bdd100k",
+    "folder": "experiments.data.folder:find_folder",
+}
 
 
 @dataclass(frozen=True)
@@ -49,23 +58,49 @@ class DataSource:
     splits: Mapping[str, Sequence[Sample]]
 
 
+@dataclass(frozen=True)
+class Survey:
+    """A data set as far as it could be found.
+
+    Args:
+        source: the samples that have an image and a label.
+        problems: everything that is wrong with folders and names, in the order it was met.
+    """
+
+    source: DataSource
+    problems: tuple[DataError, ...] = ()
+
+
 def open_source(options: DataOptions) -> DataSource:
     """Find the data set that ``options`` describe: lists its files, reads no pixels.
 
     Raises:
         InputError: an unknown name, a limit below 1, a bad size, or whatever is wrong with the folders.
     """
+    found = survey(options)
+    stopping = [problem for problem in found.problems if problem.stops]
+    if len(stopping) > 1:
+        raise InputError(f"{stopping[0]} (and {len(stopping) - 1} more problems: ssr-nas data check lists them)")
+    if stopping:
+        raise stopping[0]
+    return found.source
+
+
+def survey(options: DataOptions) -> Survey:
+    """As ``open_source``, but with every problem of the folders instead of the first.
+
+    Raises:
+        InputError: what leaves nothing to look at: an unknown name, a bad option, no root, a bad file of classes.
+    """
+    if options.name not in FINDERS:
+        raise InputError(f"data.name: unknown {options.name!r}; choose from {', '.join(FINDERS)}")
     if options.limit is not None and options.limit < 1:
         raise InputError(f"data.limit: {options.limit} must be at least 1")
-    if options.name == "streets":
-        from experiments.data.streets import open_streets
-
-        return open_streets(options)
-    if options.name == "camvid":
-        from experiments.data.camvid import open_camvid
-
-        return open_camvid(options)
-    raise InputError(f"data.name: unknown {options.name!r}; choose from {', '.join(DATASETS)}")
+    if options.classes is not None and options.name != "folder":
+        raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
+    module, function = FINDERS[options.name].split(":")
+    found: Survey = getattr(import_module(module), function)(options)
+    return found
 
 
 def evenly(items: Sequence[ItemT], limit: int | None) -> list[ItemT]:

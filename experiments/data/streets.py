@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.config import DataOptions, parse_size
-from experiments.data.source import DataSource, Sample
+from experiments.data.source import DataSource, Sample, Survey
 from experiments.data.street_canvas import Camera, Canvas, Colour, Floats, Plane, noise, rectangle
 from experiments.data.street_objects import building, sign, street_tree, vehicle, walker
 from experiments.data.street_palette import BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette
@@ -29,7 +29,7 @@ OVERSAMPLE = 2
 """Scenes are drawn so many times larger and averaged down, which smooths the edges."""
 
 
-def open_streets(options: DataOptions) -> DataSource:
+def find_streets(options: DataOptions) -> Survey:
     """Both splits, generated at ``data.size`` as they are read: scene i is always the same, whatever the limit and the run's seed.
 
     Raises:
@@ -37,7 +37,7 @@ def open_streets(options: DataOptions) -> DataSource:
     """
     size = parse_size(options.size)
     splits = {split: _samples(split, min(count, options.limit or count), size) for split, count in (("train", TRAIN), ("val", VAL))}
-    return DataSource("streets", CLASSES, COLOURS, splits)
+    return Survey(DataSource("streets", CLASSES, COLOURS, splits))
 
 
 def _samples(split: str, count: int, size: tuple[int, int]) -> list[Sample]:
