@@ -141,7 +141,12 @@ def _yaml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
         content = content["classes"]
     if not isinstance(content, list) or not all(isinstance(row, Mapping) for row in content):
         raise InputError(f"{path}: expected a list of entries such as {EXAMPLE}")
-    return [(f"{path}: entry {number}", _renamed(f"{path}: entry {number}", row)) for number, row in enumerate(content, 1)]
+    places = [f"{path}: entry {number}" for number in range(1, len(content) + 1)]
+    rows = [(place, _renamed(place, row)) for place, row in zip(places, content, strict=True)]
+    for place, row in rows:
+        if row.get("colour", "") is None:
+            raise InputError(f'{place}: colour is empty; write "#rrggbb" in quotes, for # begins a comment')
+    return [*rows]
 
 
 def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:

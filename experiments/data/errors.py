@@ -11,13 +11,13 @@ class DataError(InputError):
 
     Args:
         kind: what sort of mistake, in two or three words.
-        file: the culprit.
+        file: the culprit; None where it is the data set as a whole.
         message: one line.
         stops: whether training cannot go on; otherwise it is a remark.
         values: for label values that are no class: each in words, with the number of its pixels.
     """
 
-    def __init__(self, kind: str, file: Path, message: str, stops: bool = True, values: Mapping[str, int] | None = None) -> None:
+    def __init__(self, kind: str, file: Path | None, message: str, stops: bool = True, values: Mapping[str, int] | None = None) -> None:
         super().__init__(message)
         self.kind = kind
         self.file = file

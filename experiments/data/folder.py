@@ -1,6 +1,7 @@
 """Any user's images and masks: ``train/images``, ``train/masks``, ``val/images``, ``val/masks``; or just ``images`` and ``masks``."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from experiments.config import DataOptions
@@ -43,7 +44,7 @@ def validation_names(names: list[str], fraction: float) -> set[str]:
     It depends on the names alone, and an image that is added moves at most one other.
     """
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    return set(sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())[: max(count, 0)])
+    return set(sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[: max(count, 0)])
 
 
 def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:

@@ -80,7 +80,7 @@ def open_source(options: DataOptions) -> DataSource:
     found = survey(options)
     stopping = [problem for problem in found.problems if problem.stops]
     if len(stopping) > 1:
-        raise InputError(f"{stopping[0]} (and {len(stopping) - 1} more problems: ssr-nas data check lists them)")
+        raise InputError(f"{stopping[0]} (and {len(stopping) - 1} more: ssr-nas data check lists them all)")
     if stopping:
         raise stopping[0]
     return found.source

@@ -96,7 +96,7 @@ def test_missing_folder(root: Path, folder: str) -> None:
 def test_empty_folder(tmp_path: Path) -> None:
     for folder in ("train", "trainannot"):
         (tmp_path / folder).mkdir()
-    with pytest.raises(InputError, match="train: holds no .jpg, .jpeg or .png image.*and 2 more problems"):
+    with pytest.raises(InputError, match="train: holds no .jpg, .jpeg or .png image.*and 2 more: ssr-nas data check"):
         load_camvid(str(tmp_path), SIZE)
 
 
