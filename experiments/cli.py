@@ -98,7 +98,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if as_json:
         print(json.dumps(plain(result), allow_nan=False))
     sys.stdout.flush()
-    return 0
+    code: int = module.exit_code(result) if hasattr(module, "exit_code") else 0
+    return code
 
 
 def _overview() -> str:

@@ -47,11 +47,13 @@ class DataOptions:
     """What to train on.
 
     Args:
-        name: ``streets`` (generated scenes, embedded) or ``camvid``.
-        root: the data set's folder; ``$CAMVID_ROOT`` if absent. Not used by ``streets``.
+        name: ``streets`` (generated scenes, embedded), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own images).
+        root: the data set's folder; absent, ``$CAMVID_ROOT`` or ``$CITYSCAPES_DATASET``. Not used by ``streets``.
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
+        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in its root.
+        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 
@@ -60,6 +62,8 @@ class DataOptions:
     size: str = "96x128"
     limit: int | None = None
     batch: int = 8
+    classes: str | None = None
+    val_fraction: float = 0.2
     shuffle_labels: bool = False
 
 

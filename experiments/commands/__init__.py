@@ -1,14 +1,25 @@
 """The commands of ``ssr-nas``, one module each; a name may have two words.
 
 A module holds a dataclass ``Options``, a function ``run(options) -> dict`` that prints for people and returns what ``--json``
-prints, and a docstring whose first line is the command's help. This page names them without importing them: most load torch.
+prints, and a docstring whose first line is the command's help. Where its answer may be no, a function ``exit_code(result) -> int``
+says so. This page names them without importing them: most load torch.
 """
 
 import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-NAMES = ("space", "search", "retrain", "compare", "latency", "trial", "launch", "export-best")
+NAMES = (
+    "space",
+    "search",
+    "retrain",
+    "compare",
+    "data check",
+    "latency",
+    "trial",
+    "launch",
+    "export-best",
+)
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
 

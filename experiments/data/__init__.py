@@ -1,4 +1,4 @@
-"""Data sets, held in memory: what ``--data.*`` describes."""
+"""Data sets: what ``--data.*`` describes, as files to be read one by one or whole in memory."""
 
 from dataclasses import replace
 
@@ -6,11 +6,11 @@ import torch
 
 from experiments.config import DataOptions, parse_size
 from experiments.data.dataset import IGNORE, SegmentationData, Split, split_halves
+from experiments.data.memory import read_source
+from experiments.data.source import DataSource, Sample, open_source
 from nas_space.errors import InputError
 
-DATASETS = ("streets", "camvid")
-
-__all__ = ["DATASETS", "IGNORE", "SegmentationData", "Split", "load", "split_halves"]
+__all__ = ["IGNORE", "DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
 
 
 def load(options: DataOptions) -> SegmentationData:
@@ -21,7 +21,8 @@ def load(options: DataOptions) -> SegmentationData:
     Raises:
         InputError: an unknown name, a limit below 1, or whatever is wrong with the files.
     """
-    data = _load(options)
+    size = parse_size(options.size)
+    data = read_source(open_source(options), size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):
             raise InputError(f"data: no {name} image of {data.name} has a labelled pixel; check the labels")
@@ -29,18 +30,3 @@ def load(options: DataOptions) -> SegmentationData:
         return data
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))
     return replace(data, train=Split(data.train.images, data.train.labels[order], data.train.names))
-
-
-def _load(options: DataOptions) -> SegmentationData:
-    size = parse_size(options.size)
-    if options.limit is not None and options.limit < 1:
-        raise InputError(f"data.limit: {options.limit} must be at least 1")
-    if options.name == "streets":
-        from experiments.data.streets import load_streets
-
-        return load_streets(size, options.limit)
-    if options.name == "camvid":
-        from experiments.data.camvid import load_camvid
-
-        return load_camvid(options.root, size, options.limit)
-    raise InputError(f"data.name: unknown {options.name!r}; choose from {', '.join(DATASETS)}")

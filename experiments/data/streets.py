@@ -5,11 +5,13 @@ to a car or to a house, the same figure walks by or is printed on a poster, and 
 tilt, roll and position vary widely, so that the place in the image does not tell either.
 """
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from experiments.data.dataset import SegmentationData, Split
+from experiments.config import DataOptions, parse_size
+from experiments.data.source import DataSource, Sample, Survey
 from experiments.data.street_canvas import Camera, Canvas, Colour, Floats, Plane, noise, rectangle
 from experiments.data.street_objects import building, sign, street_tree, vehicle, walker
 from experiments.data.street_palette import BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette
@@ -27,23 +29,19 @@ OVERSAMPLE = 2
 """Scenes are drawn so many times larger and averaged down, which smooths the edges."""
 
 
-def load_streets(size: tuple[int, int], limit: int | None = None) -> SegmentationData:
-    """Generate both splits: scene i of a split is always the same, whatever the limit and the run's seed.
+def find_streets(options: DataOptions) -> Survey:
+    """Both splits, generated at ``data.size`` as they are read: scene i is always the same, whatever the limit and the run's seed.
 
-    Args:
-        size: height and width in pixels, 32 or more.
-        limit: at most so many scenes of each split.
+    Raises:
+        InputError: a bad size.
     """
-    train, val = (_render_split(split, min(count, limit or count), size) for split, count in (("train", TRAIN), ("val", VAL)))
-    return SegmentationData("streets", CLASSES, COLOURS, train, val)
+    size = parse_size(options.size)
+    splits = {split: _samples(split, min(count, options.limit or count), size) for split, count in (("train", TRAIN), ("val", VAL))}
+    return Survey(DataSource("streets", CLASSES, COLOURS, splits))
 
 
-def _render_split(split: str, count: int, size: tuple[int, int]) -> Split:
-    images, labels = np.empty((count, *size, 3), np.uint8), np.empty((count, *size), np.uint8)
-    for i in range(count):
-        images[i], labels[i] = render_scene(split, i, size)
-    names = tuple(f"{split}{i:04d}" for i in range(count))
-    return Split(torch.from_numpy(images).permute(0, 3, 1, 2).contiguous(), torch.from_numpy(labels), names)
+def _samples(split: str, count: int, size: tuple[int, int]) -> list[Sample]:
+    return [Sample(f"{split}{i:04d}", None, None, partial(render_scene, split, i, size)) for i in range(count)]
 
 
 def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

@@ -2,11 +2,16 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.data.dataset import SegmentationData
+from experiments.config import DataOptions
+from experiments.data import SegmentationData, load
 from experiments.data.street_palette import CLASSES
-from experiments.data.streets import COLOURS, TRAIN, VAL, load_streets, render_scene
+from experiments.data.streets import COLOURS, TRAIN, VAL, render_scene
 
 FEW = 100
+
+
+def load_streets(size: tuple[int, int], limit: int) -> SegmentationData:
+    return load(DataOptions(size="{}x{}".format(*size), limit=limit))
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,151 @@
+"""Every image and label of a data set looked at once: what is in it, and everything that is wrong with it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.data.dataset import IGNORE
+from experiments.data.errors import DataError
+from experiments.data.parallel import in_threads
+from experiments.data.source import DataSource, Sample, Survey
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one sample shows.
+
+    Args:
+        size: height and width.
+        pixels: ``(256,)`` int64, how many pixels each label value has.
+        digest: of the image's pixels.
+    """
+
+    size: tuple[int, int]
+    pixels: npt.NDArray[np.int64]
+    digest: bytes
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What one split holds.
+
+    Args:
+        images: samples with an image and a label.
+        sizes: height and width of every usable sample, the smallest area first.
+        pixels: ``(classes,)`` int64, labelled pixels of each class.
+        ignored: pixels that are ignored.
+    """
+
+    images: int
+    sizes: tuple[tuple[int, int], ...]
+    pixels: npt.NDArray[np.int64]
+    ignored: int
+
+    @property
+    def frequencies(self) -> npt.NDArray[np.float64]:
+        """Share of each class among the labelled pixels; all 0 where there are none."""
+        return self.pixels / max(int(self.pixels.sum()), 1)
+
+    @property
+    def ignored_share(self) -> float:
+        """Share of ignored pixels among all."""
+        return self.ignored / max(int(self.pixels.sum()) + self.ignored, 1)
+
+
+@dataclass
+class UnknownValue:
+    """A label value that is no class.
+
+    Args:
+        first: the first file that holds it.
+        files: how many do.
+        pixels: how many pixels have it.
+    """
+
+    first: Path
+    files: int = 0
+    pixels: int = 0
+
+
+@dataclass
+class Inspection:
+    """A data set, looked at.
+
+    Args:
+        source: what was looked at.
+        splits: what each split holds.
+        problems: what stops training, and remarks; unknown label values are one problem a file here.
+        unknown: the same label values by value, the most frequent first.
+    """
+
+    source: DataSource
+    splits: dict[str, SplitReport] = field(default_factory=dict)
+    problems: list[DataError] = field(default_factory=list)
+    unknown: dict[str, UnknownValue] = field(default_factory=dict)
+
+    @property
+    def usable(self) -> bool:
+        """Whether nothing stops training."""
+        return not any(problem.stops for problem in self.problems)
+
+
+def inspect(found: Survey) -> Inspection:
+    """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first."""
+    result = Inspection(found.source, problems=list(found.problems))
+    seen: dict[bytes, tuple[str, Sample]] = {}
+    for split, samples in found.source.splits.items():
+        looks = list(in_threads(look, samples, f"{found.source.name}: {split}"))
+        result.splits[split] = _report([one for one in looks if isinstance(one, Look)], len(samples), len(found.source.classes))
+        result.problems += [one for one in looks if isinstance(one, DataError)]
+        for sample, one in zip(samples, looks, strict=True):
+            if isinstance(one, Look):
+                first, other = seen.setdefault(one.digest, (split, sample))
+                if first != split:
+                    names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
+                    text = f"{names}; {split} is not independent of {first}"
+                    result.problems.append(DataError("in two splits", sample.image, text, stops=False))
+    _count_unknown(result)
+    for split in ("train", "val"):
+        result.problems += _absent(found.source, split, result.splits[split])
+    return result
+
+
+def look(sample: Sample) -> Look | DataError:
+    """Read one sample; what is wrong with it is returned, not raised."""
+    try:
+        image, label = sample.read()
+    except DataError as error:
+        return error
+    digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
+    height, width = label.shape
+    return Look((height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest)
+
+
+def _report(looks: Sequence[Look], images: int, classes: int) -> SplitReport:
+    pixels = sum((one.pixels for one in looks), np.zeros(IGNORE + 1, np.int64))
+    sizes = sorted((one.size for one in looks), key=lambda size: (size[0] * size[1], size))
+    return SplitReport(images, tuple(sizes), pixels[:classes], int(pixels[IGNORE]))
+
+
+def _count_unknown(result: Inspection) -> None:
+    for problem in result.problems:
+        for value, pixels in problem.values.items():
+            assert problem.file is not None
+            entry = result.unknown.setdefault(value, UnknownValue(problem.file))
+            entry.files += 1
+            entry.pixels += pixels
+    result.unknown = dict(sorted(result.unknown.items(), key=lambda item: -item[1].pixels))
+
+
+def _absent(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
+    if not report.sizes:
+        return []  # nothing could be read, which has been told
+    if not report.pixels.any():
+        return [DataError("no labels", None, f"{split}: no image has a labelled pixel; check the labels")]
+    names = [name for name, pixels in zip(source.classes, report.pixels, strict=True) if not pixels]
+    how = "is never learnt" if split == "train" else "gets no score"
+    return [DataError("absent class", None, f"{split}: class {name} never occurs; it {how}", stops=False) for name in names]

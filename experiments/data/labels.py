@@ -1,0 +1,86 @@
+"""Label files: from the values in a file to class indices."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from experiments.data.dataset import IGNORE
+from experiments.data.errors import DataError
+from experiments.data.files import Array, decode, read_image
+
+Table = npt.NDArray[np.int16]
+UNKNOWN = -1
+LISTED = 256
+"""Values of one file that are listed when they are no class, the most frequent ones."""
+
+
+def make_table(classes: Mapping[int, int], size: int) -> Table:
+    """Value -> class index (or 255), and -1 for every value that is no class: ``(size,)``."""
+    table = np.full(size, UNKNOWN, np.int16)
+    table[list(classes)] = list(classes.values())
+    return table
+
+
+def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], Array]) -> tuple[Array, Array]:
+    """One image and its label at their own resolution.
+
+    Returns:
+        Image ``(H, W, 3)`` RGB and label ``(H, W)``: class indices, 255 where ignored.
+
+    Raises:
+        DataError: a file is wrong, or the two differ in size.
+    """
+    image, label = read_image(image_path), read_label(label_path)
+    if image.shape[:2] != label.shape:
+        sizes = "{}x{} and {}x{}".format(*image.shape[:2], *label.shape)
+        turned = "; images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
+        hint = turned if image.shape[1::-1] == label.shape else "; make the label anew at the image's size"
+        raise DataError(
+            "sizes differ", label_path, f"{image_path} and {label_path}: image and label differ in size, height x width ({sizes}){hint}"
+        )
+    return image, label
+
+
+def read_index_label(path: Path, table: Table, known: str) -> Array:
+    """A single-channel 8-bit label ``(H, W)`` with its values looked up in ``table``.
+
+    Args:
+        path: the file.
+        table: of 256 values.
+        known: which values are classes, for the message.
+
+    Raises:
+        DataError: the file is unreadable, of another kind, or holds a value that is no class.
+    """
+    values = decode(path, cv2.IMREAD_UNCHANGED)
+    if values.ndim != 2 or values.dtype != np.uint8:
+        kind = f"{values.dtype} {values.shape}"
+        raise DataError("label format", path, f"{path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}")
+    return look_up(values, table, path, lambda value: f"value {value}", known)
+
+
+def look_up(values: np.ndarray, table: Table, path: Path, word: Callable[[int], str], known: str) -> Array:
+    """Class indices of ``values``, which must lie inside the table.
+
+    Args:
+        values: ``(H, W)`` whole numbers.
+        table: value -> class index, -1 where it is no class.
+        path: the file, for messages.
+        word: says a value in words.
+        known: which values are classes, for the message.
+
+    Raises:
+        DataError: a value is no class; its ``values`` are those of the file.
+    """
+    indices = table.take(values)
+    if indices.min(initial=IGNORE) < 0:
+        found, counts = np.unique(values[indices < 0], return_counts=True)
+        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        first = int(found[counts.argmax()])
+        often = np.argsort(-counts, kind="stable")[:LISTED]
+        listed = {word(int(found[i])): int(counts[i]) for i in often}
+        raise DataError("unknown value", path, f"{path}: {word(first)} is no class{more and f' ({more.strip()})'}; {known}", values=listed)
+    return indices.astype(np.uint8)

@@ -1,0 +1,31 @@
+"""The same work on many samples at a time, with the order kept and a bar where it takes long."""
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from tqdm import tqdm
+
+ItemT = TypeVar("ItemT")
+ResultT = TypeVar("ResultT")
+
+DELAY = 2.0
+"""Seconds after which the bar appears."""
+
+MOST_THREADS = 16
+
+
+def in_threads(function: Callable[[ItemT], ResultT], items: Sequence[ItemT], title: str, unit: str = "image") -> Iterator[ResultT]:
+    """``function`` of every item, in the items' order.
+
+    Threads suffice: decoding and resizing are OpenCV's, which lets other threads run meanwhile. Results are kept until they are
+    taken, so they should be small.
+
+    Raises:
+        Exception: what ``function`` raises for the first item, in order, that fails; what has not begun is then left out.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
+        results = pool.map(function, items)
+        yield from tqdm(results, total=len(items), desc=title, unit=unit, delay=DELAY, leave=False)
