@@ -32,6 +32,7 @@ WORDS: dict[Any, str] = {
     Quantity: "a positive number such as 900K, 0.9M or 7.8G",
     list[str]: "a list such as a,b",
     list[int]: "a list such as 1,2,4",
+    list[float]: "a list such as 0.75,1,1.25",
     list[list[int]]: "a list such as [[1, 2], [2, 3]]",
 }
 

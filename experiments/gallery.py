@@ -56,7 +56,38 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
             axes.set_yticks([])
     for axes, name in zip(grid[:, 0], ("image", "label", "found network"), strict=True):
         axes.set_ylabel(name)
-    shades = [(red / 255, green / 255, blue / 255) for red, green, blue in data.colours]
-    patches = [Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(data.classes, shades, strict=True)]
-    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    _class_legend(figure, data.classes, data.colours)
     return figure
+
+
+def side_by_side(
+    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], classes: Sequence[str] = (), colours: Sequence[tuple[int, int, int]] = ()
+) -> Figure:
+    """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)``, each from its least to its largest value.
+
+    Args:
+        rows: the pictures; those of a row are shown at the size of its first.
+        titles: of the columns.
+        classes: names for a legend; none if empty.
+        colours: of these classes.
+    """
+    aspects = [row[0].shape[0] / row[0].shape[1] for row in rows]
+    width = 12.0
+    figure = Figure(figsize=(width, sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)), layout="constrained")
+    grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": aspects})
+    for axes_row, row in zip(grid, rows, strict=True):
+        height, across = row[0].shape[:2]
+        for axes, picture in zip(axes_row, row, strict=True):
+            axes.imshow(picture, extent=(0, across, height, 0), interpolation="nearest", cmap="viridis")
+            axes.set_axis_off()
+    for axes, title in zip(grid[0], titles, strict=True):
+        axes.set_title(title, fontsize=10)
+    if classes:
+        _class_legend(figure, classes, colours)
+    return figure
+
+
+def _class_legend(figure: Figure, classes: Sequence[str], colours: Sequence[tuple[int, int, int]]) -> None:
+    shades = [(red / 255, green / 255, blue / 255) for red, green, blue in colours]
+    patches = [Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(classes, shades, strict=True)]
+    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)

@@ -27,6 +27,12 @@ def mean_iou(confusion: Tensor) -> float:
     return float(class_iou(confusion).nanmean())
 
 
+def class_accuracy(confusion: Tensor) -> Tensor:
+    """Share of each class's pixels that are right, float64 ``(classes,)``; nan for a class without labels."""
+    counts = confusion.double()
+    return counts.diagonal() / counts.sum(1)
+
+
 def pixel_accuracy(confusion: Tensor) -> float:
     """Share of valid pixels that are right, in [0, 1]."""
     return float(confusion.diagonal().sum() / confusion.sum())

@@ -1,0 +1,107 @@
+"""Score a trained network on a split, at the labels' own resolution.
+
+All scores but boundary F1 come from one confusion matrix over the whole split. Images are resized to the size that the network was
+trained at, or to eval.size; its logits are upsampled to each label.
+"""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.config import DataOptions
+from experiments.environment import device_name, versions
+from experiments.inference import EvalOptions, load_segmenter
+from experiments.runs import write_json
+from experiments.scoring import score
+from experiments.trained_on import as_trained, find_split
+from nas_space.errors import InputError
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Options of ``ssr-nas evaluate``.
+
+    Args:
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain``, or its model.safetensors.
+        split: train, val, or test where the data set has one.
+        data: ``as-trained`` is the data set that the network was trained on, found in its run's config.yml. Labels and images are read
+            at their own size; only street scenes are generated at data.size.
+        eval: how the network is applied.
+        device: auto, cpu or cuda.
+        out: a JSON file for the scores.
+    """
+
+    checkpoint: str
+    split: str = "val"
+    data: DataOptions = field(default_factory=as_trained)
+    eval: EvalOptions = field(default_factory=EvalOptions)
+    device: str = "auto"
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Evaluate, print a table, write the scores where ``out`` is given.
+
+    Returns:
+        Scores in [0, 1], and everything that decided them.
+    """
+    out = None if options.out is None else _new_file(Path(options.out))
+    segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
+    source, samples = find_split(options.checkpoint, info, options.data, options.split)
+    start = time.perf_counter()
+    evaluation = score(segmenter, samples, len(info.classes))
+    views = segmenter.views
+    result = {
+        **evaluation.summary(info.classes),
+        "checkpoint": options.checkpoint,
+        "dataset": source.name,
+        "split": options.split,
+        "size": "{}x{}".format(*views.size),
+        "scales": list(views.scales),
+        "flip": views.flip,
+        "precision": "32",
+        "device": device_name(segmenter.device),
+        "versions": versions(),
+        "seconds": time.perf_counter() - start,
+    }
+    print(_table(result, str(views)))
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_json(out, result)
+        print(f"scores  {out}")
+    return result
+
+
+def _new_file(path: Path) -> Path:
+    """Refuse a file that exists, before the work."""
+    if path.exists() or path.is_symlink():
+        raise InputError(f"--out {path}: exists already; choose another --out")
+    if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
+        raise InputError(f"--out {path}: its folder cannot be made; choose another --out")
+    return path
+
+
+def _table(result: dict[str, Any], views: str) -> str:
+    columns = ("per_class", "per_class_accuracy", "per_class_boundary_f1")
+    width = max(map(len, (*result["per_class"], "mean")))
+    rows = [f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}"]
+    values = {name: [result[column][name] for column in columns] for name in result["per_class"]}
+    means = {"mean": [result[key] for key in ("miou", "mean_class_accuracy", "boundary_f1")]}
+    for name, (iou, accuracy, outline) in [*values.items(), *means.items()]:
+        rows.append(f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}")
+    return "\n".join(
+        (
+            f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, network at {views}",
+            "",
+            *rows,
+            "",
+            f"mIoU {_percent(result['miou'])} %, pixel accuracy {_percent(result['pixel_accuracy'])} %, "
+            f"boundary F1 {_percent(result['boundary_f1'])} % (outlines within {100 * result['boundary_tolerance']:g} % of the diagonal)",
+            f"{result['device']}, {result['seconds']:.1f} s",
+        )
+    )
+
+
+def _percent(share: float) -> str:
+    return "-" if share != share else f"{100 * share:.1f}"

@@ -1,0 +1,106 @@
+"""Draw trained networks side by side: segmentations beside the ground truth, and feature maps.
+
+segmentations.png shows images, ground truth and the classes that each network gives; features.png the mean absolute activations at the
+end of both searched stages, each map from its least to its largest value.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from experiments.config import DataOptions
+from experiments.data.files import Array
+from experiments.data.source import evenly
+from experiments.feature_maps import STAGES, feature_maps
+from experiments.figures import png
+from experiments.gallery import colour_map, side_by_side
+from experiments.inference import EvalOptions, Segmenter, load_segmenter, to_input
+from experiments.runs import new_run, write_atomic
+from experiments.trained_on import as_trained, find_split
+from nas_space.errors import InputError
+from nas_space.network import SegmentationNetwork
+
+
+@dataclass(kw_only=True)
+class Options:
+    """Options of ``ssr-nas figures``.
+
+    Args:
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain``, or its model.safetensors.
+        against: other trained networks to stand before it, such as that of baseline1.
+        split: train, val, or test where the data set has one.
+        count: how many images, evenly spread over the split.
+        data: ``as-trained`` is the data set that the network was trained on.
+        eval: how the networks are applied.
+        device: auto, cpu or cuda.
+        out: a new or empty folder for the figures; ``runs/figures-<date>-<time>`` if absent.
+    """
+
+    checkpoint: str
+    against: list[str] = field(default_factory=list)
+    split: str = "val"
+    count: int = 4
+    data: DataOptions = field(default_factory=as_trained)
+    eval: EvalOptions = field(default_factory=EvalOptions)
+    device: str = "auto"
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Draw both figures.
+
+    Returns:
+        The files, and the names of the images.
+    """
+    if options.count < 1:
+        raise InputError(f"count: {options.count} must be at least 1")
+    checkpoints = [*options.against, options.checkpoint]
+    loaded = [load_segmenter(checkpoint, options.eval, options.device) for checkpoint in checkpoints]
+    info = loaded[-1][1]
+    for checkpoint, (_, other) in zip(options.against, loaded, strict=False):
+        if other.classes != info.classes:
+            raise InputError(f"--against {checkpoint}: its classes are not those of {options.checkpoint}")
+    _, samples = find_split(options.checkpoint, info, options.data, options.split)
+    chosen = evenly(samples, options.count)
+    networks = {name: segmenter for name, (segmenter, _) in zip(_names(checkpoints), loaded, strict=True)}
+    staged = {name: segmenter for name, segmenter in networks.items() if isinstance(segmenter.network, SegmentationNetwork)}
+    with new_run(options.out, "figures", "figures") as folder:
+        segmentations, features = [], []
+        for sample in chosen:
+            image, label = sample.read()
+            size = label.shape[0], label.shape[1]
+            truth = colour_map(torch.from_numpy(label), info.colours)
+            guesses = [colour_map(torch.from_numpy(segmenter(image, size)), info.colours) for segmenter in networks.values()]
+            segmentations.append([image, truth, *guesses])
+            features.append([image, truth, *(part for segmenter in staged.values() for part in _features(segmenter, image))])
+        files = [folder / "segmentations.png"]
+        titles = ["image", "ground truth", *networks]
+        write_atomic(files[0], png(side_by_side(segmentations, titles, info.classes, info.colours)))
+        if staged:
+            files.append(folder / "features.png")
+            titles = ["image", "ground truth", *(f"{name}, {stage}" for name in staged for stage in STAGES)]
+            write_atomic(files[1], png(side_by_side(features, titles)))
+    left_out = [name for name in networks if name not in staged]
+    if left_out:
+        print(f"{', '.join(left_out)}: no searched stages, so no feature maps")
+    print("\n".join(f"figure  {file}" for file in files))
+    return {"files": [str(file) for file in files], "images": [sample.name for sample in chosen], "out": str(folder)}
+
+
+def _features(segmenter: Segmenter, image: Array) -> list[np.ndarray]:
+    inputs = to_input(image, segmenter.views.size).to(segmenter.device)
+    return [part.numpy() for part in feature_maps(segmenter.network, inputs)]
+
+
+def _names(checkpoints: list[str]) -> list[str]:
+    """What the networks are called: the name of their run's folder, or of their file; a second one of that name gets a number."""
+    names: list[str] = []
+    for checkpoint in checkpoints:
+        path = Path(checkpoint).absolute()
+        name = path.parent.name if path.name == "model.safetensors" else path.stem if path.is_file() else path.name
+        same = sum(other == name or other.startswith(f"{name} (") for other in names)
+        names.append(f"{name} ({same + 1})" if same else name)
+    return names

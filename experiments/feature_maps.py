@@ -1,0 +1,38 @@
+"""What the searched stages of a network respond to (SSR paper, Figure 9)."""
+
+import torch
+from torch import Tensor, nn
+
+from nas_space.errors import InputError
+from nas_space.network import SegmentationNetwork
+
+STAGES = {"1/4": "stage1", "1/8": "stage2"}
+
+
+@torch.inference_mode()
+def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
+    """Mean absolute activation over the channels at the end of each searched stage.
+
+    Args:
+        network: in ``eval`` mode.
+        image: normalised, ``(1, 3, H, W)``.
+
+    Returns:
+        Maps ``(H/4, W/4)`` and ``(H/8, W/8)``, on the CPU.
+
+    Raises:
+        InputError: the network has no such stages.
+    """
+    if not isinstance(network, SegmentationNetwork):
+        raise InputError(f"figures: feature maps are those of searched stages, which {type(network).__name__} does not have")
+    maps: list[Tensor] = []
+    hooks = [
+        getattr(network, stage).register_forward_hook(lambda module, inputs, output: maps.append(output[0].float().abs().mean(0).cpu()))
+        for stage in STAGES.values()
+    ]
+    try:
+        network(image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return maps

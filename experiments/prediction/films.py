@@ -1,0 +1,175 @@
+"""Films and cameras: frame by frame through a network, and out as an overlay film with a legend."""
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from experiments.data.files import Array
+from experiments.inference import Segmenter
+from experiments.model_file import ModelInfo
+from experiments.prediction.pictures import overlay
+from nas_space.errors import InputError
+
+CODEC = "mp4v"
+"""MPEG-4 Part 2: of the codecs in OpenCV's wheels the only one that goes into mp4 and is fast."""
+RATE = 25.0
+"""Frames a second of a source that does not tell."""
+ENOUGH = 0.95
+"""A film that ends before this share of the frames that it promises is damaged (their number is often an estimate)."""
+
+
+class Film:
+    """A film or a camera as frames.
+
+    Args:
+        source: a file, or a camera's number.
+
+    Raises:
+        InputError: there is no such camera, or the file is no film.
+    """
+
+    def __init__(self, source: Path | int) -> None:
+        # OpenCV and FFmpeg tell every failure in lines of their own; ours says it.
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        self.source = source
+        self.is_camera = isinstance(source, int)
+        if isinstance(source, Path):
+            try:
+                with open(source, "rb"):
+                    pass
+            except OSError as error:
+                raise InputError(f"{source}: cannot be read ({error.strerror})") from None
+        self._capture = cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+        if not self._capture.isOpened():
+            self._capture.release()
+            what = f"camera {source}: there is none, or another program uses it; choose another --camera"
+            raise InputError(what if self.is_camera else f"{source}: not a film, or damaged; copy it again or remove it")
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else RATE
+        promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.promised = int(promised) if not self.is_camera and math.isfinite(promised) and promised > 0 else None
+
+    def __iter__(self) -> Iterator[Array]:
+        """Frames ``(H, W, 3)`` uint8 RGB."""
+        while True:
+            there, frame = self._capture.read()
+            if not there:
+                return
+            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+
+    def close(self) -> None:
+        """Let go of the file or the camera."""
+        self._capture.release()
+
+
+class Writer:
+    """An mp4 film that appears under its name when it is complete.
+
+    Args:
+        path: the file; its folder exists.
+        rate: frames a second.
+        size: height and width of its frames; an odd side gets one more pixel.
+
+    Raises:
+        InputError: frames of this size or rate cannot be written.
+    """
+
+    def __init__(self, path: Path, rate: float, size: tuple[int, int]) -> None:
+        self.path = path
+        self.size = size[0] + size[0] % 2, size[1] + size[1] % 2  # chroma is stored for 2x2 pixels
+        self.frames = 0
+        self._temporary = path.with_name(f".{path.stem}.tmp.mp4")
+        code = cv2.VideoWriter.fourcc(*CODEC)
+        self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, rate, self.size[::-1])
+        if not self._writer.isOpened():
+            self.abandon()
+            height, width = self.size
+            raise InputError(f"{path}: frames of {height}x{width} at {rate:g} a second cannot be written as mp4; make the film smaller")
+
+    def write(self, picture: Array, times: int = 1) -> None:
+        """Add a frame ``(H, W, 3)`` uint8 RGB, cut or filled with white to the film's size."""
+        canvas = np.full((*self.size, 3), 255, np.uint8)
+        part = picture[: self.size[0], : self.size[1]]
+        canvas[: part.shape[0], : part.shape[1]] = part[..., ::-1]
+        for _ in range(times):
+            self._writer.write(canvas)
+        self.frames += times
+
+    def finish(self) -> None:
+        """Close the film and give it its name.
+
+        Raises:
+            OSError: it cannot be read back: OpenCV does not tell that a disk is full.
+        """
+        self._writer.release()
+        check = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
+        frames, there = int(check.get(cv2.CAP_PROP_FRAME_COUNT)), check.read()[0]
+        check.release()
+        if not there or frames != self.frames:
+            self.abandon()
+            raise OSError(f"{self.path}: {frames} of {self.frames} frames can be read back; is the disk full?")
+        os.replace(self._temporary, self.path)
+
+    def abandon(self) -> None:
+        """Remove what has been written."""
+        self._writer.release()
+        self._temporary.unlink(missing_ok=True)
+
+
+def predict_film(film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, limit: int | None = None) -> dict[str, Any]:
+    """Write a film of overlays at the source's frame rate; its legend holds all classes, since they come and go.
+
+    A camera's frames are repeated where the network is slower than the camera, so that the film runs as fast as life did; Ctrl-C ends
+    the recording and keeps it.
+
+    Args:
+        film: the source; closed afterwards.
+        segmenter: the network.
+        info: its classes and colours.
+        path: the mp4 file.
+        limit: stop after so many frames.
+
+    Returns:
+        Frames read, size, rate, and whether the source has ended early (``damaged``).
+
+    Raises:
+        InputError: there is not one frame, or they cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    everything = range(len(info.classes))
+    writer: Writer | None = None
+    read, start, complete = 0, time.perf_counter(), False
+    total = min(film.promised or limit or 0, limit or film.promised or 0) or None
+    try:
+        for frame in tqdm(film, desc=path.stem, unit="frame", total=total, leave=False, disable=None):
+            picture = overlay(frame, segmenter(frame), info.classes, info.colours, everything)
+            if writer is None:
+                size, start = f"{frame.shape[0]}x{frame.shape[1]}", time.perf_counter()
+                writer = Writer(path, film.rate, (picture.shape[0], picture.shape[1]))
+            due = round((time.perf_counter() - start) * film.rate) + 1
+            writer.write(picture, max(due - writer.frames, 1) if film.is_camera else 1)
+            read += 1
+            if read == limit:
+                break
+        complete = True
+    except KeyboardInterrupt:
+        if not film.is_camera:
+            raise
+        complete = True
+    finally:
+        film.close()
+        if writer is not None and not complete:
+            writer.abandon()
+    if writer is None:
+        raise InputError(f"{film.source}: has no frame that can be read" if not film.is_camera else f"camera {film.source}: gives no frame")
+    writer.finish()
+    damaged = film.promised is not None and read != limit and read < ENOUGH * film.promised
+    return {"frames": read, "promised": film.promised, "size": size, "rate": film.rate, "damaged": damaged}

@@ -1,0 +1,53 @@
+"""One image: read, segmented, and written as class indices, in the classes' colours, and as an overlay with a legend."""
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+
+from experiments.data.files import Array, read_image
+from experiments.gallery import colour_map
+from experiments.inference import Segmenter
+from experiments.model_file import ModelInfo
+from experiments.prediction.inputs import Source
+from experiments.prediction.pictures import overlay, present, shares
+from experiments.runs import write_atomic
+
+KINDS = ("index", "colour", "overlay")
+
+
+def predict_image(source: Source, segmenter: Segmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
+    """Write ``index/NAME.png`` (8-bit, class indices), ``colour/NAME.png`` and ``overlay/NAME.png``, all but the last of the image's size.
+
+    Args:
+        source: the image; its EXIF orientation is applied, grey becomes RGB, an alpha channel is dropped.
+        segmenter: the network.
+        info: its classes and colours.
+        folder: of the results.
+
+    Returns:
+        What is in the image.
+
+    Raises:
+        InputError: the file cannot be read, is no image, or is truncated.
+    """
+    image = read_image(source.path)
+    classes = segmenter(image)
+    pictures = (classes, colour_map(torch.from_numpy(classes), info.colours), overlay(image, classes, info.classes, info.colours))
+    for kind, picture in zip(KINDS, pictures, strict=True):
+        write_png(folder / kind / f"{source.name}.png", picture)
+    share = shares(classes)
+    return {
+        "source": str(source.path),
+        "name": source.name,
+        "size": f"{image.shape[0]}x{image.shape[1]}",
+        "classes": {info.classes[i]: float(share[i]) for i in present(classes)},
+    }
+
+
+def write_png(path: Path, picture: Array) -> None:
+    """Write ``(H, W)`` or RGB ``(H, W, 3)`` uint8, atomically; makes the folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _, content = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+    write_atomic(path, content.tobytes())

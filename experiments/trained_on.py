@@ -1,0 +1,68 @@
+"""The data set that a trained network is scored on: by default the one that it was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from experiments.config import DataOptions
+from experiments.data.source import DataSource, Sample, open_source
+from experiments.model_file import ModelInfo
+from experiments.runs import CONFIG, read_config
+from nas_space.errors import InputError
+
+AS_TRAINED = "as-trained"
+
+
+def as_trained() -> DataOptions:
+    """Options that leave name, place and size of the data set to the network's training."""
+    return DataOptions(name=AS_TRAINED, size=AS_TRAINED)
+
+
+def find_split(checkpoint: str, info: ModelInfo, options: DataOptions, split: str) -> tuple[DataSource, Sequence[Sample]]:
+    """A split of the data set of ``source_for``.
+
+    Raises:
+        InputError: the data set cannot be found, has no such split, or its classes are not the network's.
+    """
+    source = source_for(checkpoint, info, options)
+    if split not in source.splits:
+        raise InputError(f"split: {source.name} has no {split!r}; choose from {', '.join(source.splits)}")
+    return source, source.splits[split]
+
+
+def source_for(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataSource:
+    """The data set that ``options`` describe for a trained network; what is left out is taken from its training.
+
+    Args:
+        checkpoint: the network's file or folder, beside which ``config.yml`` may say where its data set lies.
+        info: what the network is.
+        options: where ``name`` and ``size`` may be ``as-trained``.
+
+    Raises:
+        InputError: the data set cannot be found, or its classes are not the network's.
+    """
+    if options.name in (AS_TRAINED, info.dataset):
+        trained = {"name": info.dataset, **_trained_on(checkpoint)}
+        root, classes = options.root or trained.get("root"), options.classes or trained.get("classes")
+        options = replace(options, name=trained["name"], root=root, classes=classes)
+    if options.size == AS_TRAINED:
+        options = replace(options, size="{}x{}".format(*info.size))
+    source = open_source(options)
+    if source.classes != info.classes:
+        raise InputError(f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for")
+    return source
+
+
+def _trained_on(checkpoint: str) -> dict[str, str]:
+    """Name and place of the data set in the ``config.yml`` of the network's run; nothing where there is none."""
+    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    data = read_config(folder).get("data") if (folder / CONFIG).is_file() else None
+    return {key: str(data[key]) for key in ("name", "root", "classes") if data.get(key) is not None} if isinstance(data, dict) else {}
+
+
+def _difference(classes: tuple[str, ...], source: DataSource) -> str:
+    """In what the classes of a network and of a data set differ."""
+    if len(classes) != len(source.classes):
+        return f"it has {len(classes)} classes, {source.name} has {len(source.classes)}"
+    place = next(i for i, pair in enumerate(zip(classes, source.classes, strict=True)) if pair[0] != pair[1])
+    return f"its class {place} is {classes[place]!r}, that of {source.name} is {source.classes[place]!r}"
