@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from experiments.export.interface import INPUT, Deployed, Interface
+from experiments.export.deployed import Deployed, example
+from experiments.export.interface import INPUT, Interface
 from experiments.export.lowering import Lowering, lower
 from experiments.runs import write_atomic
 
@@ -59,7 +60,7 @@ def onnx_bytes(
         file = Path(folder) / "network.onnx"
         torch.onnx.export(
             Deployed(lower(network, lowering), interface).eval(),
-            (interface.example(size),),
+            (example(interface, size),),
             file,
             dynamo=False,
             input_names=[INPUT],

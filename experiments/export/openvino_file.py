@@ -12,8 +12,7 @@ from torch import nn
 from experiments.export.interface import Interface
 from experiments.export.lowering import Lowering
 from experiments.export.onnx_file import onnx_bytes
-
-RT_INFO = "ssr-nas"
+from experiments.runtime.session import RT_INFO
 
 
 def export_openvino(
