@@ -102,8 +102,8 @@ def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Le
 def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
     """Read ``argv``: ``--config`` files in order, then the command line, which wins.
 
-    A class attribute ``POSITIONAL`` of the options names the one that also takes what stands without a key: one value, or, where it is a
-    list of text, all of them.
+    A list of text may be given as ``a,b``, as several values after its key, or by repeating the key. A class attribute ``POSITIONAL`` of
+    the options names the one that also takes what stands without a key: one value, or, where it is a list of text, all of them.
 
     Returns:
         The options, and whether ``--json`` was asked for.
@@ -174,6 +174,11 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | Non
             value = queue.pop(0)
         if key == "config":
             files.append(value)
+        elif list[str] in known[key].kinds:
+            while positional is None and queue and not queue[0].startswith("-"):
+                value = _joined(value, queue.pop(0))
+            value = value if key not in given else _joined(given[key].text or "", value)
+            given[key] = Given(name, known[key].text(value))
         else:
             given[key] = Given(name, known[key].text(value))
     if positional is not None and bare:
@@ -182,6 +187,12 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | Non
             raise InputError(f"{bare[1]}: only one {positional} is taken")
         given[positional] = Given(positional, json.dumps(bare) if takes_all else bare[0])
     return given, files, rest
+
+
+def _joined(first: str, second: str) -> str:
+    """Two texts of a list as one: ``a,b`` or ``[a, b]`` each."""
+    items = [item for text in (first, second) for item in (text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text).split(",")]
+    return ",".join(item.strip() for item in items)
 
 
 def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:

@@ -52,6 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = get_close_matches(" ".join(arguments[:2]), COMMANDS, n=1) or get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
         return _fail(PROG, f"{name}: unknown command; {hint}", 2)
+    longer = [other for other in COMMANDS if other.startswith(f"{name} ")]
+    if longer and len(arguments) > words and not arguments[words].startswith("-"):
+        word = arguments[words]
+        near = get_close_matches(word, [other.rpartition(" ")[2] for other in longer], n=1)
+        hint = f"did you mean {name} {near[0]}?" if near else f"choose from {', '.join(longer)}, or give --key value"
+        return _fail(f"{PROG} {name}", f"{word}: unknown; {hint}", 2)
     return _guarded(name, arguments[words:])
 
 

@@ -43,6 +43,24 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
         raise
 
 
+def check_new_file(out: str | None) -> Path | None:
+    """The file that a result is to be written to, before anything is computed; None if none is wanted.
+
+    Raises:
+        InputError: it exists, or its folder cannot be made.
+    """
+    if out is None:
+        return None
+    path = Path(out)
+    if path.exists():
+        raise InputError(f"--out {out}: exists already; choose another --out")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    return path
+
+
 def plain(value: Any) -> Any:
     """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
     if isinstance(value, Mapping):

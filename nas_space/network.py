@@ -50,4 +50,4 @@ class SegmentationNetwork(nn.Module):
         half = self.down1(image)  # (N, stem, H/2, W/2)
         quarter = self.stage1(self.down2(half))  # (N, w1, H/4, W/4)
         eighth = self.stage2(self.down3(quarter))  # (N, w2, H/8, W/8)
-        return self.head(half, quarter, eighth) if isinstance(self.head, AggregationBlock) else self.head(eighth)
+        return self.head(eighth) if isinstance(self.head, nn.Conv2d) else self.head(half, quarter, eighth)

@@ -5,25 +5,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
 from experiments import __version__
+from experiments.inference.sessions import Array, Runner, check_installed, open_onnxruntime, open_openvino
 from nas_space.errors import InputError
 
 Shape = tuple[int, int, int, int]
-Image = NDArray[np.float32]
-Runner = Callable[[Image], Image]
 
 
 def build_torch(module: nn.Module, shape: Shape, threads: int) -> Runner:
     """``module`` as it is, run eagerly."""
 
-    def run(image: Image) -> Image:
+    def run(image: Array) -> Array:
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
         with torch.inference_mode():
@@ -34,39 +30,16 @@ def build_torch(module: nn.Module, shape: Shape, threads: int) -> Runner:
 
 def build_onnxruntime(module: nn.Module, shape: Shape, threads: int) -> Runner:
     """An ONNX Runtime session on the processor."""
-    import onnxruntime
-
     from experiments.latency.graph import to_onnx
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(to_onnx(module, shape).SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return lambda image: session.run(None, {"input": image})[0]
+    return open_onnxruntime(to_onnx(module, shape).SerializeToString(), threads)
 
 
 def build_openvino(module: nn.Module, shape: Shape, threads: int) -> Runner:
     """An OpenVINO model compiled for the processor, in full float32 precision."""
-    import openvino
-
     from experiments.latency.graph import to_onnx
 
-    core = openvino.Core()
-    settings: dict[str, Any] = {
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
-        "ENABLE_CPU_PINNING": False,
-    }
-    model = core.read_model(to_onnx(module, shape).SerializeToString())
-    request = core.compile_model(model, "CPU", settings).create_infer_request()
-
-    def run(image: Image) -> Image:
-        request.infer({0: image}, share_inputs=True)
-        return request.get_output_tensor().data
-
-    return run
+    return open_openvino(to_onnx(module, shape).SerializeToString(), threads)
 
 
 @dataclass(frozen=True)
@@ -101,11 +74,7 @@ def find_engine(name: str) -> Engine:
     """
     if name not in ENGINES:
         raise InputError(f"engine: unknown {name!r}; choose from {', '.join(ENGINES)}")
-    for package in ENGINES[name].packages:
-        try:
-            import_module(package)
-        except ImportError:
-            raise InputError(f"engine: {package} is not installed; pip install 'ssr-nas[deploy]'") from None
+    check_installed(ENGINES[name].packages)
     return ENGINES[name]
 
 

@@ -1,0 +1,95 @@
+"""Table of what networks cost: parameters, multiply-accumulates, and images a second at several sizes.
+
+Operations are counted, images a second measured: at each size all networks take turns, each exported and in a process of its own, as in
+``ssr-nas benchmark``.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+from tqdm import tqdm
+
+from experiments.comparison import markdown
+from experiments.config import parse_size
+from experiments.inference.benchmark import make_setup
+from experiments.inference.cost_table import cost_rows, fitting, readable
+from experiments.inference.machine import described
+from experiments.inference.networks import Baselines, described_baselines, find_networks
+from experiments.runs import check_new_file, plain, write_atomic
+from nas_space.errors import InputError
+
+SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
+"""Of Cityscapes, CamVid and BDD100K in the SSR paper's Tables 9 to 11."""
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas cost``.
+
+    Args:
+        networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet, lraspp_mobilenet_v3_large, or
+            an ONNX file.
+        sizes: image sizes HEIGHTxWIDTH in pixels.
+        fps: measure images a second; false only counts.
+        engine: torch, compile (torch.compile), onnxruntime, openvino or tensorrt.
+        precision: fp32 or int8 (quantised after training). ONNX files are run as they are.
+        threads: threads of the engine; all cores that may be used if absent.
+        rounds: how often all networks take their turn at a size.
+        calls: timed calls of a turn.
+        warmup: untimed calls of each network before the first round.
+        classes: classes of the segmentation, for networks without trained weights.
+        space: of baseline1 and baseline2.
+        device: cpu, or cuda for torch, compile and tensorrt.
+        out: write the table to this new file, .md, .csv or .json.
+    """
+
+    POSITIONAL = "networks"
+
+    networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"])
+    sizes: list[str] = field(default_factory=lambda: list(SIZES))
+    fps: bool = True
+    engine: str = "onnxruntime"
+    precision: str = "fp32"
+    threads: int | None = None
+    rounds: int = 10
+    calls: int = 3
+    warmup: int = 3
+    classes: int = 19
+    space: Baselines = field(default_factory=Baselines)
+    device: str = "cpu"
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Count, measure, and print the table.
+
+    Returns:
+        The rows, notes on what could not be counted or run, and with what each size was measured.
+    """
+    out = check_new_file(options.out)
+    if out is not None and out.suffix not in (".md", ".csv", ".json"):
+        raise InputError(f"--out {out}: a table is written as .md, .csv or .json")
+    if not options.networks or not options.sizes:
+        raise InputError("networks, sizes: give at least one of each")
+    setup = make_setup(options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
+    sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
+    names = list(dict.fromkeys(options.networks))
+    networks = find_networks(names, options.space.preset, options.classes)
+    taken, missing = fitting(networks, sizes, options.engine, options.precision)
+    with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
+        rows, found, uncounted = cost_rows(taken, options.precision, setup if options.fps else None, bar.set_description_str)
+    rows.sort(key=lambda row: names.index(row["network"]))
+    table = pd.DataFrame(rows)
+    text, notes = markdown(readable(table)), [*missing, *uncounted]
+    if found:
+        print(f"{described(found[0])}\n{options.precision}")
+    print(f"{described_baselines(networks)}\n")
+    print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in found[1:] if one["warning"])]))
+    result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": found}
+    if out is not None:
+        contents = {".md": text, ".csv": table.to_csv(index=False), ".json": json.dumps(plain(result), indent=1) + "\n"}
+        write_atomic(out, contents[out.suffix])
+        print(f"written  {out}")
+    return result

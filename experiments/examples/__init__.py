@@ -1,0 +1,1 @@
+"""What can be built on top, each in one file."""

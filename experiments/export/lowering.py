@@ -1,0 +1,167 @@
+"""A network as engines run it best: batch norms folded into convolutions, and operations that every exporter and engine knows.
+
+The residual of a layer whose 1x3 convolution has fewer channels than the layer adds into the first channels only. Three forms compute the
+same; which is fastest depends on the engine (measured in ``experiments/results/lowering.md``):
+
+- ``pad``: append zero channels, then add;
+- ``concat``: add into a slice, then append the other channels, which are not below zero and need no second ReLU;
+- ``zeros``: give the convolution filters of zeros up to full width, so that engines fuse convolution, sum and ReLU.
+"""
+
+import copy
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from nas_space.blocks import AggregationBlock, ConvBlock, DownsamplerBlock, ResidualLayer, upsample
+
+Lowering = Literal["pad", "concat", "zeros"]
+LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
+FASTEST: dict[str, Lowering] = {"onnx": "zeros", "openvino": "zeros", "torchscript": "concat", "tensorrt": "zeros"}
+"""By format, as measured; TensorRT was not measured."""
+
+
+@torch.no_grad()
+def lower(network: nn.Module, lowering: Lowering) -> nn.Module:
+    """A copy of ``network`` that computes the same, for inference.
+
+    Args:
+        network: any module; the blocks of this project are replaced, at any depth, other modules are kept.
+        lowering: the form of partial residuals.
+
+    Returns:
+        The copy, in ``eval`` mode, on the processor, without gradients.
+    """
+    return _replaced(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering)
+
+
+def _replaced(module: nn.Module, lowering: Lowering) -> nn.Module:
+    if isinstance(module, ResidualLayer):
+        return LoweredLayer(module, lowering)
+    if isinstance(module, DownsamplerBlock):
+        return LoweredDownsampler(module)
+    if isinstance(module, AggregationBlock):
+        return LoweredAggregation(module)
+    for name, child in module.named_children():
+        setattr(module, name, _replaced(child, lowering))
+    return module
+
+
+class LoweredLayer(nn.Module):
+    """A ``ResidualLayer`` of two convolutions; same arguments and result."""
+
+    def __init__(self, layer: ResidualLayer, lowering: Lowering) -> None:
+        super().__init__()
+        self.pooling, self.lowering = layer.pooling, lowering
+        self.conv3x1 = layer.conv.conv3x1
+        self.conv1x3 = _folded(layer.conv.conv1x3, layer.conv.bn)
+        if lowering == "zeros":
+            self.conv1x3 = _widened(self.conv1x3, self.conv3x1.in_channels)
+        self.missing = self.conv3x1.in_channels - self.conv1x3.out_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y = self.conv1x3(functional.relu(self.conv3x1(_average(x, self.pooling))))
+        if self.pooling > 1:
+            y = upsample(y, (x.shape[-2], x.shape[-1]))
+        if self.missing and self.lowering == "concat":
+            width = self.conv1x3.out_channels
+            return torch.cat((functional.relu(x[:, :width] + y), x[:, width:]), 1)
+        return functional.relu(x + (functional.pad(y, (0, 0, 0, 0, 0, self.missing)) if self.missing else y))
+
+
+class LoweredDownsampler(nn.Module):
+    """A ``DownsamplerBlock`` whose batch norm is part of the convolution, and a scale and a shift of the pooled channels."""
+
+    def __init__(self, block: DownsamplerBlock) -> None:
+        super().__init__()
+        bn, learned = block.bn, block.conv.out_channels
+        assert bn.running_mean is not None and bn.running_var is not None
+        scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
+        shift = bn.bias - bn.running_mean * scale
+        self.conv = copy.deepcopy(block.conv)
+        assert self.conv.bias is not None
+        self.conv.weight.mul_(scale[:learned, None, None, None])
+        self.conv.bias.mul_(scale[:learned]).add_(shift[:learned])
+        self.pool = block.pool
+        self.scale: Tensor
+        self.shift: Tensor
+        self.register_buffer("scale", scale[learned:, None, None].clone())
+        self.register_buffer("shift", shift[learned:, None, None].clone())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        return functional.relu(torch.cat((self.conv(x), self.pool(x) * self.scale + self.shift), 1))
+
+
+class LoweredAggregation(nn.Module):
+    """An ``AggregationBlock``; same arguments and result."""
+
+    def __init__(self, block: AggregationBlock) -> None:
+        super().__init__()
+        self.detail, self.fuse, self.classifier = _block(block.detail), _block(block.fuse), block.classifier
+        levels = zip(block.BINS, block.pyramid, strict=True)
+        self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _block(conv)) for bins, conv in levels)
+
+    def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
+        """See the class."""
+        size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
+        detail = self.detail(torch.cat((_average(half, 2), quarter), 1))
+        levels = [upsample(level(eighth), size_8) for level in self.pyramid]
+        context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
+        return self.classifier(torch.cat((detail, context), 1))
+
+
+class LoweredPooling(nn.Module):
+    """Adaptive average pooling to ``bins x bins``, as two matrix products: exporters know it only where the bins divide the size.
+
+    Shape:
+        ``(N, C, H, W)`` -> ``(N, C, bins, bins)``.
+    """
+
+    def __init__(self, bins: int) -> None:
+        super().__init__()
+        self.bins = bins
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if self.bins == 1:
+            return functional.adaptive_avg_pool2d(x, 1)
+        return self._means(x.shape[-2]) @ x @ self._means(x.shape[-1]).T
+
+    def _means(self, size: int) -> Tensor:
+        """``(bins, size)``: row b averages the elements from ``floor(b * size / bins)`` to before ``ceil((b + 1) * size / bins)``."""
+        index, row = torch.arange(size), torch.arange(self.bins)[:, None]
+        start = torch.div(row * size, self.bins, rounding_mode="trunc")
+        end = torch.div((row + 1) * size + self.bins - 1, self.bins, rounding_mode="trunc")
+        inside = ((index >= start) & (index < end)).float()
+        return inside / inside.sum(1, keepdim=True)
+
+
+def _average(x: Tensor, pooling: int) -> Tensor:
+    """The mean over in-bounds pixels in one operation, at any size: right at odd sides in every engine used here."""
+    return x if pooling == 1 else functional.avg_pool2d(x, pooling, ceil_mode=True, count_include_pad=False)
+
+
+def _block(block: nn.Module) -> nn.Sequential:
+    assert isinstance(block, ConvBlock)
+    conv, bn, relu = block
+    return nn.Sequential(_folded(conv, bn), relu)
+
+
+def _folded(conv: nn.Module, bn: nn.Module) -> nn.Conv2d:
+    assert isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, bn).requires_grad_(False)
+
+
+def _widened(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
+    """``conv`` with filters of zeros up to ``channels``."""
+    assert conv.bias is not None
+    missing = channels - conv.out_channels
+    conv.weight = nn.Parameter(functional.pad(conv.weight, (0, 0, 0, 0, 0, 0, 0, missing)), requires_grad=False)
+    conv.bias = nn.Parameter(functional.pad(conv.bias, (0, missing)), requires_grad=False)
+    conv.out_channels = channels
+    return conv

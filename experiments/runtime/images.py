@@ -1,0 +1,63 @@
+"""Image files and uploads as arrays: decoded whole, or refused in one line. No torch."""
+
+import io
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from nas_space.errors import InputError
+
+Pixels = npt.NDArray[np.uint8]
+FORMATS = ("JPEG", "PNG")
+MOST_PIXELS = 2**26  # 67 million: a photograph of a good camera
+
+
+def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """A JPEG or PNG file as ``(H, W, 3)`` uint8 RGB; errors as of ``decode_image``, and for a file that cannot be read."""
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return decode_image(data, str(path), most_pixels)
+
+
+def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
+    """The content of a JPEG or PNG file as an image, turned as its EXIF orientation says, without alpha, 16 bits as 8.
+
+    Args:
+        data: the content.
+        name: what messages call it.
+        most_pixels: larger images are refused by their header, before anything is unpacked.
+
+    Returns:
+        ``(H, W, 3)`` uint8 RGB.
+
+    Raises:
+        InputError: it is no image, truncated, or too large.
+    """
+    try:
+        # The header alone, by a library that reads no pixel until it is asked to: a few kilobytes may unpack to gigabytes.
+        with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=FORMATS) as header:
+            (width, height), kind = header.size, header.format
+    except Image.DecompressionBombError:
+        raise InputError(f"{name}: has too many pixels; at most {most_pixels} are taken") from None
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError):
+        raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None
+    if width * height > most_pixels:
+        raise InputError(f"{name}: {width}x{height} pixels are too many; at most {most_pixels} are taken")
+    # OpenCV decodes the beginning of a cut file and paints the rest grey, with no error: look for the end marks first.
+    if kind == "JPEG":
+        complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
+    else:
+        complete = b"IEND" in data[-64:]
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if complete else None
+    except cv2.error:
+        image = None
+    if image is None:
+        raise InputError(f"{name}: the image is truncated or damaged")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -1,0 +1,119 @@
+"""Segment images with an exported network, in an application: no torch, no training code."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from experiments.runtime.images import Pixels, read_image
+from experiments.runtime.segmentation import Segmentation
+from experiments.runtime.session import open_session
+from nas_space.errors import InputError
+
+SMALLEST = 32
+
+
+class Segmenter:
+    """A trained network that ``ssr-nas export`` wrote, as a function of an image.
+
+    Images are resized to the size that the network was trained on (or exported for), the logits back to the image's size: the class
+    of a pixel is that of the largest logit there.
+
+    Args:
+        file: ``model.onnx``, or ``model.xml`` of an OpenVINO model, whose ``model.bin`` lies beside it.
+        engine: ``onnxruntime`` or ``openvino``; absent, ONNX Runtime for ``.onnx``.
+        threads: threads of one inference; absent, all cores.
+        size: height and width at which the network sees an image, or ``"image"`` for each image's own; files exported with
+            ``--dynamic true`` take any of at least 32 pixels. Absent, the file's.
+
+    Raises:
+        InputError: the file or an argument is wrong; the message is one line.
+    """
+
+    def __init__(
+        self,
+        file: str | Path,
+        engine: str | None = None,
+        threads: int | None = None,
+        size: tuple[int, int] | Literal["image"] | None = None,
+    ) -> None:
+        self._session = open_session(file, engine, threads)
+        self.description = self._session.description
+        self.engine = self._session.engine
+        if size not in (None, self.description.size) and not self.description.dynamic:
+            raise InputError("size: {} takes images of {}x{} only; export it with --dynamic true".format(file, *self.description.size))
+        if size is not None and size != "image" and min(size) < SMALLEST:
+            raise InputError(f"size: {size[0]}x{size[1]}: both sides must be at least {SMALLEST} pixels")
+        self.size = size or self.description.size
+
+    def __call__(self, image: str | Path | npt.ArrayLike) -> Segmentation:
+        """Segment one image; may be called from several threads at once.
+
+        Args:
+            image: uint8 ``(H, W, 3)`` RGB, any height and width; or the path of a JPEG or PNG file.
+
+        Returns:
+            A class for every pixel, at the image's size.
+
+        Raises:
+            InputError: it is no such image.
+        """
+        pixels = read_image(image) if isinstance(image, str | Path) else _checked(image)
+        output = self._session.run(self._prepared(pixels))[0]
+        size = pixels.shape[0], pixels.shape[1]
+        classes = _resized_classes(output, size) if self.description.interface.argmax else largest(output, size)
+        return Segmentation(classes, self.description.classes, self.description.colours, pixels)
+
+    def _prepared(self, pixels: Pixels) -> npt.NDArray[Any]:
+        """The network's input: resized as training images are, one image, normalised unless the graph does it."""
+        height, width = pixels.shape[:2] if self.size == "image" else self.size
+        if min(height, width) < SMALLEST:
+            raise InputError(f"image: {height}x{width}: both sides must be at least {SMALLEST} pixels; leave size out")
+        if (height, width) != pixels.shape[:2]:
+            shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
+            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR).astype(np.uint8)
+        if self.description.interface.pixels:
+            return np.ascontiguousarray(pixels[None])
+        planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]).astype(np.float32)
+        planes *= np.float32(self.description.scale)
+        planes += np.float32(self.description.offset)
+        return planes
+
+
+def largest(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """The class of the largest logit of each pixel, after bilinear interpolation to ``size``.
+
+    Args:
+        logits: ``(classes, h, w)``.
+        size: height and width of the result.
+
+    Returns:
+        ``(H, W)``; among equals, the first class.
+    """
+    # Class by class: all logits of a photograph at once would take a gigabyte.
+    best = _plane(logits[0], size)
+    classes = np.zeros(size, np.uint8)
+    for index in range(1, len(logits)):
+        plane = _plane(logits[index], size)
+        np.copyto(classes, np.uint8(index), where=plane > best)
+        np.maximum(best, plane, out=best)
+    return classes
+
+
+def _plane(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[Any]:
+    return plane.copy() if plane.shape == size else cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _resized_classes(classes: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
+    if classes.shape == size:
+        return classes
+    return cv2.resize(classes, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+
+
+def _checked(image: npt.ArrayLike) -> Pixels:
+    array = np.asarray(image)
+    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
+        raise InputError(f"image: expected uint8 of shape (height, width, 3), RGB; got {array.dtype} of shape {array.shape}")
+    return array

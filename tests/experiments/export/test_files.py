@@ -1,0 +1,98 @@
+"""ONNX and OpenVINO files compute what the network computes, in every form."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import openvino
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from experiments.export.deployed import Deployed
+from experiments.export.interface import Interface
+from experiments.export.lowering import LOWERINGS, Lowering
+from experiments.export.onnx_file import export_onnx
+from experiments.export.openvino_file import export_openvino
+from experiments.latency.graph import to_onnx
+from experiments.runtime.session import RT_INFO
+from nas_space.network import SegmentationNetwork
+
+Networks = Callable[..., SegmentationNetwork]
+FORMS = [Interface(), Interface(pixels=True), Interface(resize=True), Interface(pixels=True, resize=True, argmax=True)]
+SIZES = [(67, 101), (64, 96), (33, 130)]
+
+
+def run_onnx(path: Path | bytes, image: NDArray[Any]) -> NDArray[Any]:
+    source = path if isinstance(path, bytes) else str(path)
+    session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: image})[0]
+
+
+def run_openvino(path: Path, image: NDArray[Any]) -> NDArray[Any]:
+    model = openvino.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return np.array(model({"image": image})[0])
+
+
+RUN = {".onnx": (export_onnx, run_onnx), ".xml": (export_openvino, run_openvino)}
+
+
+@pytest.mark.parametrize("suffix", RUN)
+@pytest.mark.parametrize("head", ["encoder", "aggregation"])
+@pytest.mark.parametrize("dynamic", [False, True])
+def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tmp_path: Path) -> None:
+    export, run = RUN[suffix]
+    path, original = tmp_path / f"model{suffix}", network(3, head)
+    for interface in FORMS:
+        export(original, path, SIZES[0], dynamic=dynamic, interface=interface)
+        for size in SIZES if dynamic else SIZES[:1]:
+            image = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8) if interface.pixels else torch.randn(1, 3, *size)
+            with torch.inference_mode():
+                expected = Deployed(original, interface).eval()(image).numpy()
+            result = run(path, image.numpy())
+            assert result.dtype == expected.dtype and result.shape == expected.shape
+            if interface.argmax:
+                assert np.mean(result == expected) > 0.999
+            else:
+                np.testing.assert_allclose(result, expected, atol=1e-4)
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == ([".onnx"] if suffix == ".onnx" else [".bin", ".xml"])
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(lowering: Lowering, network: Networks, tmp_path: Path) -> None:
+    original, image = network(1), np.random.default_rng(0).standard_normal((1, 3, 67, 101), dtype=np.float32)
+    export_onnx(original, tmp_path / "model.onnx", (67, 101), lowering=lowering, metadata={"key": "value"})
+    model = onnx.load(tmp_path / "model.onnx")
+    onnx.checker.check_model(model, full_check=True)
+    counts, by_hand = (Counter(node.op_type for node in graph.graph.node) for graph in (model, to_onnx(original, image.shape)))  # type: ignore[arg-type]
+    for operation in ("Conv", "MaxPool", "AveragePool", "Resize"):
+        assert counts[operation] == by_hand[operation]
+    assert counts["BatchNormalization"] == 0
+    assert (counts["Pad"] > 0) == (lowering == "pad")
+    assert {entry.key: entry.value for entry in model.metadata_props} == {"key": "value"}
+    reference = run_onnx(to_onnx(original, image.shape).SerializeToString(), image)  # type: ignore[arg-type]
+    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", image), reference, atol=1e-4)
+
+
+def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
+    export_onnx(network(), tmp_path / "model.onnx", (40, 48), dynamic=True)
+    images = np.random.default_rng(0).standard_normal((3, 3, 40, 48), dtype=np.float32)
+    together = run_onnx(tmp_path / "model.onnx", images)
+    np.testing.assert_allclose(together, np.concatenate([run_onnx(tmp_path / "model.onnx", x[None]) for x in images]), atol=1e-5)
+
+
+def test_an_intermediate_representation_says_what_it_is(network: Networks, tmp_path: Path) -> None:
+    export_openvino(network(), tmp_path / "model.xml", (40, 48), metadata={"classes": '["a", "b"]'})
+    model = openvino.Core().read_model(tmp_path / "model.xml")
+    assert model.get_rt_info([RT_INFO, "classes"]).astype(str) == '["a", "b"]'
+
+
+def test_any_other_network(tmp_path: Path) -> None:
+    other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
+    export_onnx(other, tmp_path / "model.onnx", (32, 32))
+    image = torch.randn(1, 3, 32, 32)
+    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", image.numpy()), other(image).detach().numpy(), atol=1e-5)
