@@ -1,0 +1,32 @@
+"""Networks of other people, to be trained and measured beside ours: built by name, with random weights."""
+
+from torch import nn
+
+from nas_space.errors import InputError
+
+PEERS = ("erfnet", "lraspp_mobilenet_v3_large")
+
+
+def create_peer(name: str, num_classes: int) -> nn.Module:
+    """The network called ``name``, with random weights.
+
+    Args:
+        name: one of ``PEERS``.
+        num_classes: channels of the logits.
+
+    Returns:
+        A module from images ``(N, 3, H, W)``, any H and W of at least 32, to logits ``(N, num_classes, h, w)`` at the resolution that the
+        network itself predicts at: ``(H, W)`` for ERFNet, 1/8 of it, rounded up, for LR-ASPP.
+
+    Raises:
+        InputError: no peer has that name.
+    """
+    if name == "erfnet":
+        from experiments.peers.erfnet import ERFNet
+
+        return ERFNet(num_classes)
+    if name == "lraspp_mobilenet_v3_large":
+        from experiments.peers.lraspp import LRASPP
+
+        return LRASPP(num_classes)
+    raise InputError(f"{name}: unknown peer; choose from {', '.join(PEERS)}")
