@@ -146,7 +146,6 @@ def test_metrics_are_replaced_whole(tmp_path: Path) -> None:
 
 def test_options_that_a_run_does_not_know_are_filled_in() -> None:
 
-
     defaults = {"epochs": 24, "method": {"lr": 0.02, "order": 1}, "cost": {"size": None}}
     older = {"epochs": 3, "method": {"lr": 0.5}}
     assert filled(older, defaults) == {"epochs": 3, "method": {"lr": 0.5, "order": 1}, "cost": {"size": None}}
