@@ -29,7 +29,7 @@ class RecipeOptions(TrainOptions):
         patience: epochs without a better validation mIoU after which a stage ends early; 0 for never.
     """
 
-    lr: float = 0.001
+    lr: float = 0.003
     weight_decay: float = 0.0001
     augmentation: str = "crop"
     crop: str | None = None

@@ -1,13 +1,14 @@
 """Training one network from scratch with one fixed recipe: found networks, references and peers alike."""
 
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytorch_lightning as pl
 import torch
-from torch import Tensor, nn
+from pytorch_lightning.callbacks import Callback
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.data import SegmentationData
@@ -32,6 +33,33 @@ from nas_space.errors import InputError
 
 BEST = "best"
 """Folder, inside the run's, of the network of the epoch with the best validation score."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage that is ready to be trained.
+
+    Args:
+        module: the network with its loss and optimiser.
+        network: what is trained.
+        average: the moving average of its weights, where the recipe has one.
+        stream: training batches.
+    """
+
+    module: SegmentationModule
+    network: nn.Module
+    average: WeightAverage | None
+    stream: BatchStream
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network that is validated and saved."""
+        return self.network if self.average is None else self.average.model
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """What must hear of every step."""
+        return [] if self.average is None else [self.average]
 
 
 class Retraining:
@@ -106,32 +134,40 @@ class Retraining:
         write_json(self.run / "retrain.json", summary)
         return summary
 
-    def _train(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[nn.Module, RetrainMonitor, Any]:
-        """Train one stage; its network (the moving average, where there is one) with its monitor and module."""
+    def prepare(self, stage: Stage, before: nn.Module | None = None) -> "Prepared":
+        """Network, loss and batches of a stage, from the seed alone: a resumed stage begins as it would have.
+
+        Args:
+            stage: one of ``stages``.
+            before: the network of the stage before it, whose backbone is taken over.
+        """
         options, classes = self.options, len(self.info.classes)
-        pl.seed_everything(options.seed, verbose=False)  # each stage for itself: a resumed one begins as it would have
-        info = replace(self.info, head=stage.head)
-        network = info.build().to(memory_format=torch.channels_last)
+        pl.seed_everything(options.seed, verbose=False)
+        network = replace(self.info, head=stage.head).build().to(memory_format=torch.channels_last)
         if before is not None:
             take_backbone(network, before)
-        weights = class_weights(downsample_labels(self.train.labels, stage.label_stride), classes, WEIGHT_K[stage.label_stride])
-        module = SegmentationModule(options.train, stage.epochs, weights.cpu(), make_loss(options, weights.cpu()))
+        weights = class_weights(downsample_labels(self.train.labels, stage.label_stride), classes, WEIGHT_K[stage.label_stride]).cpu()
+        loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
+        module = SegmentationModule(options.train, stage.epochs, weights, loss)
         module.set_model(network)
-        stream, validation = make_stream(self.train, options, stage.label_stride), val_stream(self.val, options.data.batch, label_stride=1)
         average = WeightAverage(network, options.train.ema) if options.train.ema else None
-        trained = network if average is None else average.model
+        return Prepared(module, network, average, make_stream(self.train, options, stage.label_stride))
+
+    def _train(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[nn.Module, RetrainMonitor, Any]:
+        """Train one stage; its network (the moving average, where there is one) with its monitor and module."""
+        options, own = self.options, self.prepare(stage, before)
 
         def keep() -> None:
             if stage is self.stages[-1]:
                 (self.run / BEST).mkdir(exist_ok=True)
-                save_model(self.run / BEST, trained, self.info)
+                save_model(self.run / BEST, own.trained, self.info)
 
         monitor = RetrainMonitor(
             stage=stage,
-            stream=stream,
-            validation=validation,
-            model=trained,
-            num_classes=classes,
+            stream=own.stream,
+            validation=val_stream(self.val, options.data.batch, label_stride=1),
+            model=own.trained,
+            num_classes=len(self.info.classes),
             seed=options.seed,
             patience=options.train.patience,
             options=self.asked,
@@ -139,10 +175,10 @@ class Retraining:
             keep=keep,
             written=lambda rows: write_metrics(self.run, rows),
         )
-        callbacks = [*([] if average is None else [average]), monitor, RunProgress(monitor.figures, f"retrain ({stage.name})")]
+        callbacks = [*own.callbacks, monitor, RunProgress(monitor.figures, f"retrain ({stage.name})")]
         trainer = make_trainer(self.run, stage.epochs, self.device, resolve_precision(options.precision), callbacks)
-        trainer.fit(module, stream, ckpt_path=checkpoint, weights_only=True)
-        return trained, monitor, module
+        trainer.fit(own.module, own.stream, ckpt_path=checkpoint, weights_only=True)
+        return own.trained, monitor, own.module
 
     def _told(self, stage: Stage) -> dict[str, Any]:
         rows = [row for row in self.rows if row["stage"] == stage.name]
@@ -155,11 +191,6 @@ def make_stream(split: Any, options: RetrainOptions, label_stride: int) -> Batch
     if options.train.augmentation == "crop":
         return CropStream(split, options.data.batch, options.seed, options.crop, label_stride)
     return BatchStream(split, options.data.batch, options.seed, WEIGHTS, label_stride=label_stride)
-
-
-def make_loss(options: RetrainOptions, weights: Tensor) -> nn.Module | None:
-    """The recipe's loss; None for the module's own, weighted cross-entropy."""
-    return OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
 
 
 def take_backbone(network: nn.Module, before: nn.Module) -> None:

@@ -53,7 +53,7 @@ def run(options: Options) -> dict[str, Any]:
         read_config(options.resume)  # names the folder if it holds no run
         with locked(Path(options.resume)):
             return _resume(Path(options.resume))
-    architecture = _network(options)
+    architecture = resolve_network(options)
     options.check()
     data = load(options.data)
     with new_run(options.out, "retrain", "retrain") as folder:
@@ -63,8 +63,12 @@ def run(options: Options) -> dict[str, Any]:
         return _execute(options, folder, data, architecture)
 
 
-def _network(options: Options) -> Architecture | None:
-    """The architecture, or None where a peer is trained."""
+def resolve_network(options: Options) -> Architecture | None:
+    """The architecture that is asked for, or None where it is a peer.
+
+    Raises:
+        InputError: none or both are given, or one that does not exist.
+    """
     if (options.arch is None) == (options.peer is None):
         raise InputError("give one network: --arch FILE (or baseline1, baseline2), or --peer NAME")
     if options.peer is not None and options.peer not in PEERS:
@@ -78,7 +82,7 @@ def _resume(folder: Path) -> dict[str, Any]:
     if (folder / "retrain.json").is_file():
         print(f"{folder}: this training is complete, nothing to do")
         return {**read_summary(folder / "retrain.json"), "run": str(folder)}
-    architecture = _network(replace(options, arch=str(folder / NETWORK)) if options.arch is not None else options)
+    architecture = resolve_network(replace(options, arch=str(folder / NETWORK)) if options.arch is not None else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
 

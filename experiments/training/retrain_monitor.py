@@ -61,7 +61,7 @@ class RetrainMonitor(Callback):
         self.best: dict[str, Any] | None = None
         self.stopped = False
         self._losses: list[Tensor] = []
-        self._start = 0.0
+        self._start = self._lr = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A stage that had ended early before it was resumed has ended."""
@@ -72,7 +72,7 @@ class RetrainMonitor(Callback):
         epoch = self.stage.first + trainer.current_epoch
         self.stream.set_epoch(epoch)
         torch.manual_seed(mix(self.seed, epoch))
-        self._losses = []
+        self._losses, self._lr = [], trainer.optimizers[0].param_groups[0]["lr"]
         self._start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
@@ -90,7 +90,7 @@ class RetrainMonitor(Callback):
         if not math.isfinite(loss):
             raise InputError(f"the loss became {loss} in epoch {epoch}: lower train.lr")
         row: dict[str, Any] = {"epoch": epoch, "stage": self.stage.name, "loss_w": loss, "val_loss": None, "miou": None}
-        row |= {"lr": trainer.optimizers[0].param_groups[0]["lr"], "seconds": time.perf_counter() - self._start}
+        row |= {"lr": self._lr, "seconds": time.perf_counter() - self._start}
         if done % max(1, self.stage.epochs // 10) == 0 or done == self.stage.epochs:
             self._validate(trainer, pl_module, row)
         row["seconds_validation"] = time.perf_counter() - self._start - row["seconds"]

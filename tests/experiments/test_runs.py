@@ -119,13 +119,13 @@ def test_empty_and_missing_folders_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config.yml", ".hidden", "photo.png"])
 def test_folder_with_files_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("precious")
-    for command in ("search", "retrain"):
+    for command in ("search", "retrain", "trial"):
         with pytest.raises(InputError) as caught:
             prepare_run(str(tmp_path), command, "ssr")
         message = str(caught.value)
         assert str(tmp_path) in message and "another --out" in message
-        # Only a search can be continued, and only where there is one.
-        assert ("--resume" in message) == (command == "search" and name == "config.yml")
+        # Only a search or a retraining can be continued, and only where there is one.
+        assert ("--resume" in message) == (command != "trial" and name == "config.yml")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "precious"}
 
 
