@@ -17,7 +17,7 @@ from nas_space.errors import InputError
 
 
 class RetrainMonitor(Callback):
-    """Fills ``rows``, one an epoch, and validates in ten epochs of the stage (in all, if it has fewer) and in its last.
+    """Fills ``rows``, one an epoch; validates in up to ten epochs of the stage, evenly spaced, of which the last is one.
 
     Args:
         stage: which part of the training this is.
@@ -91,7 +91,7 @@ class RetrainMonitor(Callback):
             raise InputError(f"the loss became {loss} in epoch {epoch}: lower train.lr")
         row: dict[str, Any] = {"epoch": epoch, "stage": self.stage.name, "loss_w": loss, "val_loss": None, "miou": None}
         row |= {"lr": self._lr, "seconds": time.perf_counter() - self._start}
-        if done % max(1, self.stage.epochs // 10) == 0 or done == self.stage.epochs:
+        if done % -(-self.stage.epochs // 10) == 0 or done == self.stage.epochs:
             self._validate(trainer, pl_module, row)
         row["seconds_validation"] = time.perf_counter() - self._start - row["seconds"]
         self.rows.append(row)
