@@ -101,9 +101,10 @@ class Retraining:
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
             network, monitor, module = self._train(stage, network, checkpoint)
+            network.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None
         assert network is not None
-        scores = monitor.scores(module)
+        scores = monitor.scores(module.to(self.device))  # Lightning has left it on the CPU
         save_model(self.run, network, self.info)
         (self.run / "figures").mkdir(exist_ok=True)
         write_atomic(self.run / "figures" / "training.png", png(training_figure(pd.DataFrame(self.rows))))

@@ -57,9 +57,9 @@ def run(options: Options) -> dict[str, Any]:
     options.check()
     data = load(options.data)
     with new_run(options.out, "retrain", "retrain") as folder:
+        write_config(folder, replace(options, out=str(folder)))
         if architecture is not None:
             write_atomic(folder / NETWORK, architecture.to_json())
-        write_config(folder, replace(options, out=str(folder)))
         return _execute(options, folder, data, architecture)
 
 
@@ -82,7 +82,8 @@ def _resume(folder: Path) -> dict[str, Any]:
     if (folder / "retrain.json").is_file():
         print(f"{folder}: this training is complete, nothing to do")
         return {**read_summary(folder / "retrain.json"), "run": str(folder)}
-    architecture = resolve_network(replace(options, arch=str(folder / NETWORK)) if options.arch is not None else options)
+    kept = folder / NETWORK  # absent: killed just before it was written
+    architecture = resolve_network(replace(options, arch=str(kept)) if options.arch and kept.is_file() else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
 

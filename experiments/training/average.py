@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
@@ -21,8 +22,8 @@ class WeightAverage(Callback):
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         def blend(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-            n = float(count)
-            d = min(decay, (1 + n) / (10 + n))
+            n = torch.as_tensor(count)  # stays on its device: no synchronisation with a GPU
+            d = ((1 + n) / (10 + n)).clamp(max=decay)
             return average * d + current * (1 - d)
 
         self.network = network

@@ -132,6 +132,12 @@ def test_a_peer_goes_the_same_way(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "architecture.json").exists() and summary["cost"]["params"] > 3e6
 
 
+def test_reduced_precision(tmp_path: Path) -> None:
+    summary = retrain(tmp_path / "run", "--precision", "bf16", "--train.ema", "0.9")
+    assert summary["precision"] == "bf16" and summary["loss"] < 4
+    assert all(value.dtype != torch.bfloat16 for value in load_file(tmp_path / "run" / "model.safetensors").values())
+
+
 def test_the_cost_of_a_network_counted_and_in_closed_form() -> None:
     info = ModelInfo(baseline1(SpaceConfig.compact()), "aggregation", ("a", "b"), ((0, 0, 0), (1, 1, 1)), (96, 128), "mine")
     with FlopCounterMode(display=False) as counter, torch.no_grad():

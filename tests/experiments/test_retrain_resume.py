@@ -59,6 +59,25 @@ def test_killed_at_the_start_of_an_epoch(stop: int, tmp_path: Path, whole: Path,
     same(whole, run)
 
 
+def test_a_network_that_draws_random_numbers_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ERFNet has dropout: what it draws depends on seed and epoch alone."""
+    arguments = ["retrain", "--peer", "erfnet", *TINY, "--epochs", "1"]
+    assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
+    start = RetrainMonitor.on_train_epoch_start
+
+    def die(self: RetrainMonitor, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == 1:
+            raise RuntimeError("killed")
+        start(self, trainer, module)
+
+    monkeypatch.setattr(RetrainMonitor, "on_train_epoch_start", die)
+    assert main([*arguments, "--out", str(tmp_path / "parts")]) == 1
+    monkeypatch.setattr(RetrainMonitor, "on_train_epoch_start", start)
+    assert main(["retrain", "--resume", str(tmp_path / "parts")]) == 0
+    weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", "parts")]
+    assert weights[0] == weights[1]
+
+
 def test_killed_by_the_system(tmp_path: Path, whole: Path) -> None:
     """SIGKILL as soon as there is a checkpoint; the run goes on from it."""
     run, code = tmp_path / "run", "import sys; import torch; torch.set_num_threads(1); from experiments.cli import main; sys.exit(main())"
@@ -69,6 +88,14 @@ def test_killed_by_the_system(tmp_path: Path, whole: Path) -> None:
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
     assert (run / "checkpoints" / "last.ckpt").is_file() and not (run / "retrain.json").exists()
+    assert main(["retrain", "--resume", str(run)]) == 0
+    same(whole, run)
+
+
+def test_killed_before_its_network_was_kept(tmp_path: Path, whole: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    shutil.copy(whole / "config.yml", run)
     assert main(["retrain", "--resume", str(run)]) == 0
     same(whole, run)
 
@@ -146,8 +173,8 @@ def test_a_changed_option_is_named(
     shutil.copytree(whole, run)
     (run / "retrain.json").unlink()
     options = yaml.safe_load((run / "config.yml").read_text())
-    merged = {key: {**value, **change[key]} if isinstance(value, dict) and key in change else value for key, value in options.items()}
-    (run / "config.yml").write_text(yaml.safe_dump({**change, **merged} if "train" in change else {**options, **change}))
+    options["train"] |= change.pop("train", {})
+    (run / "config.yml").write_text(yaml.safe_dump(options | change))
     assert main(["retrain", "--resume", str(run)]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert words in error[-1] and error[-1].startswith("ssr-nas retrain: error:")
