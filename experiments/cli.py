@@ -21,7 +21,7 @@ from nas_space.errors import InputError
 
 PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
-GO_ON = "a search goes on with --resume and its run folder"
+GO_ON = "a search or a retraining goes on with --resume and its run folder"
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT)
 
 

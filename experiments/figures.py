@@ -1,4 +1,4 @@
-"""The figures of a search: entropy, alive candidates, mIoU and losses by epoch, and a drawing of the network it found.
+"""The figures of a search and of a training: entropy, alive candidates, mIoU and losses by epoch, a drawing of the found network.
 
 Each is a pure function from data to a matplotlib figure; none touches a display or a global state.
 """
@@ -87,6 +87,28 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
     for axes, title in ((left, "validation mIoU (%)"), (right, "training loss")):
         _dress(axes, title, discrete_epoch)
         axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def training_figure(metrics: "pd.DataFrame") -> Figure:
+    """Curves of a training from scratch: validation mIoU and losses by epoch, a line where a stage begins.
+
+    Args:
+        metrics: a row an epoch, with ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou`` and ``val_loss``.
+    """
+    figure = Figure(figsize=(10, 3.2), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    validated = metrics.dropna(subset=["miou"])
+    left.plot(validated["epoch"], 100 * validated["miou"].astype(float), "o-", color=LEVELS["width"], linewidth=2, markersize=4)
+    right.plot(metrics["epoch"], metrics["loss_w"], color=INK, linewidth=2, label="training")
+    right.plot(validated["epoch"], validated["val_loss"].astype(float), color=LEVELS["operator"], linewidth=2, label="validation")
+    starts = metrics.groupby("stage", sort=False)["epoch"].min()
+    for axes, title in ((left, "validation mIoU (%)"), (right, "loss")):
+        _dress(axes, title, None)
+        for stage, epoch in starts.items() if len(starts) > 1 else ():
+            axes.axvline(epoch - 0.5, color=INK, linewidth=1, linestyle=":")
+            axes.text(epoch - 0.5, 0.03, f" {stage}", transform=axes.get_xaxis_transform(), fontsize=8, color=INK)
+    right.legend(frameon=False, fontsize=9)
     return figure
 
 

@@ -7,8 +7,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
+from torch import nn
 
 from experiments.config import parse_size
+from experiments.peers import PEERS, create_peer
 from experiments.runs import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
@@ -23,27 +25,40 @@ class ModelInfo:
     """What one must know of a trained network besides its weights.
 
     Args:
-        architecture: its layers.
-        head: ``encoder`` (logits at 1/8) or ``aggregation`` (at 1/4).
+        architecture: its layers; None for a peer.
+        head: ``encoder`` (logits at 1/8) or ``aggregation`` (at 1/4); None for a peer.
         classes: class names, one a channel of the logits.
         colours: RGB colour of each class.
         size: height and width of the images that it was trained on, in pixels.
         dataset: what it was trained on.
+        peer: the name of somebody else's network, one of ``experiments.peers.PEERS``, instead of architecture and head.
     """
 
-    architecture: Architecture
-    head: Head
+    architecture: Architecture | None
+    head: Head | None
     classes: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
     size: tuple[int, int]
     dataset: str
+    peer: str | None = None
+
+    def build(self) -> nn.Module:
+        """The network with random weights: images ``(N, 3, H, W)`` -> logits at a resolution of its own.
+
+        Raises:
+            InputError: an unknown peer.
+        """
+        if self.architecture is None or self.head is None:
+            return create_peer(str(self.peer), len(self.classes))
+        return SegmentationNetwork(self.architecture, len(self.classes), self.head)
 
     def metadata(self) -> dict[str, str]:
         """The header of a safetensors file: one entry, since the library writes several in an order of their own each time."""
         content = {
             "format": FORMAT,
-            "architecture": json.loads(self.architecture.to_json()),
+            "architecture": None if self.architecture is None else json.loads(self.architecture.to_json()),
             "head": self.head,
+            "peer": self.peer,
             "classes": self.classes,
             "colours": self.colours,
             "size": "{}x{}".format(*self.size),
@@ -52,14 +67,15 @@ class ModelInfo:
         return {HEADER: json.dumps(content)}
 
 
-def save_model(folder: Path, network: SegmentationNetwork, info: ModelInfo) -> None:
-    """Write both files into ``folder``, atomically."""
-    write_atomic(folder / ARCHITECTURE, info.architecture.to_json())
+def save_model(folder: Path, network: nn.Module, info: ModelInfo) -> None:
+    """Write both files into ``folder``, atomically; a peer has no architecture, and so one file."""
+    if info.architecture is not None:
+        write_atomic(folder / ARCHITECTURE, info.architecture.to_json())
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     write_atomic(folder / WEIGHTS, save(weights, info.metadata()))
 
 
-def load_model(checkpoint: str | Path) -> tuple[SegmentationNetwork, ModelInfo]:
+def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     """Read a trained network without unpickling anything.
 
     Args:
@@ -82,7 +98,7 @@ def load_model(checkpoint: str | Path) -> tuple[SegmentationNetwork, ModelInfo]:
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a safetensors file, or damaged ({type(error).__name__}); give a {WEIGHTS} of this toolkit") from None
     info = _read_info(path, metadata)
-    network = SegmentationNetwork(info.architecture, len(info.classes), info.head)
+    network = info.build()
     expected = network.state_dict()
     wrong = next((name for name in {**expected, **weights} if _differ(expected.get(name), weights.get(name))), None)
     if wrong is not None:
@@ -100,12 +116,16 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
         content = json.loads(metadata.get(HEADER, "{}"))
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"{path}: not a model of this toolkit; train one with ssr-nas retrain")
-        head, dataset = content["head"], str(content["dataset"])
+        head, dataset, peer = content["head"], str(content["dataset"]), content.get("peer")
         classes = tuple(str(name) for name in content["classes"])
         colours = tuple((int(r), int(g), int(b)) for r, g, b in content["colours"])
-        if head not in ("encoder", "aggregation") or not classes or len(colours) != len(classes):
+        if head not in (("encoder", "aggregation") if peer is None else (None,)) or not classes or len(colours) != len(classes):
             raise ValueError("head, classes or colours")
         size = parse_size(content["size"])
+        if peer is not None:
+            if peer not in PEERS:
+                raise ValueError(f"peer {peer!r}")
+            return ModelInfo(None, None, classes, colours, size, dataset, peer)
         architecture = Architecture.from_json(json.dumps(content["architecture"]))
         return ModelInfo(architecture, head, classes, colours, size, dataset)
     except InputError as error:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from nas_space.cost import PYRAMID_BINS
+
 BATCH_NORM_EPS = 1e-3  # ERFNet's
 
 
@@ -106,22 +108,20 @@ class AggregationBlock(nn.Module):
     """Joins the features at 1/2, 1/4 and 1/8 to a segmentation map at 1/4 (SSR paper, section 4.1; widths chosen here).
 
     1/2 features are pooled and joined with those at 1/4 by a 3x3 convolution; those at 1/8 pass a light pyramid pooling
-    module (bins 1, 2, 3, 6); both are joined by a 3x3 classifier. About 0.09 M parameters in the paper's space.
+    module (``PYRAMID_BINS``); both are joined by a 3x3 classifier. About 0.09 M parameters in the paper's space.
 
     Shape:
         half ``(N, stem, H/2, W/2)``, quarter ``(N, w1, H/4, W/4)``, eighth ``(N, w2, H/8, W/8)``
         -> ``(N, classes, H/4, W/4)``.
     """
 
-    BINS = (1, 2, 3, 6)
-
     def __init__(self, stem: int, widths: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
         quarter, eighth = widths
         branch = eighth // 8
         self.detail = ConvBlock(stem + quarter, quarter, 3)
-        self.pyramid = nn.ModuleList(ConvBlock(eighth, branch, 1) for _ in self.BINS)
-        self.fuse = ConvBlock(eighth + branch * len(self.BINS), quarter, 1)
+        self.pyramid = nn.ModuleList(ConvBlock(eighth, branch, 1) for _ in PYRAMID_BINS)
+        self.fuse = ConvBlock(eighth + branch * len(PYRAMID_BINS), quarter, 1)
         self.classifier = nn.Conv2d(2 * quarter, num_classes, 3, padding=1)
 
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
@@ -130,7 +130,7 @@ class AggregationBlock(nn.Module):
         detail = self.detail(torch.cat((pool(half, 2), quarter), 1))
         levels = [
             upsample(block(functional.adaptive_avg_pool2d(eighth, bins)), size_8)
-            for block, bins in zip(self.pyramid, self.BINS, strict=True)
+            for block, bins in zip(self.pyramid, PYRAMID_BINS, strict=True)
         ]
         context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
         return self.classifier(torch.cat((detail, context), 1))

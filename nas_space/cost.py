@@ -8,10 +8,16 @@ output element, a pooling 1 for each input element, an upsampling 1 for each out
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
+
+if TYPE_CHECKING:
+    from nas_space.network import Head
+
+PYRAMID_BINS = (1, 2, 3, 6)
+"""Bins a side of each level of the aggregation block's pyramid pooling."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +80,11 @@ def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
     return Cost(0, 0, channels * size[0] * size[1])
 
 
-def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
-    """Cost of what is not searched: three downsamplers and the 1x1 classifier."""
+def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: "Head" = "encoder") -> Cost:
+    """Cost of what is not searched: three downsamplers and the head."""
     channels = (3, space.stem, *space.widths)
-    params = space.widths[1] * num_classes + num_classes
-    area = half(size, 3)[0] * half(size, 3)[1]
-    conv = space.widths[1] * num_classes * area
-    extra = num_classes * area
+    own = encoder_head_cost(space, size, num_classes) if head == "encoder" else aggregation_cost(space, size, num_classes)
+    params, conv, extra = own.params, own.macs_conv, own.macs_total - own.macs_conv
     for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
         inside, outside = half(size, i), half(size, i + 1)
         area = outside[0] * outside[1]
@@ -91,10 +95,31 @@ def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> C
     return Cost(params, conv, conv + extra)
 
 
-def cost(architecture: Architecture, size: tuple[int, int], num_classes: int) -> Cost:
-    """Exact cost of ``architecture`` with the encoder head, for one image of ``size`` (height, width)."""
+def encoder_head_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
+    """Cost of the 1x1 classifier at 1/8."""
+    area = half(size, 3)[0] * half(size, 3)[1]
+    conv = space.widths[1] * num_classes * area
+    return Cost(space.widths[1] * num_classes + num_classes, conv, conv + num_classes * area)
+
+
+def aggregation_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
+    """Cost of the aggregation block (``blocks.AggregationBlock``), whose logits lie at 1/4."""
+    (quarter, eighth), branch = space.widths, space.widths[1] // 8
+    area_2, area_4, area_8 = (height * width for height, width in (half(size, i) for i in (1, 2, 3)))
+    bins, levels = sum(side * side for side in PYRAMID_BINS), len(PYRAMID_BINS)
+    detail, fuse, classify = 9 * (space.stem + quarter) * quarter, (eighth + levels * branch) * quarter, 9 * 2 * quarter * num_classes
+    params = detail + 2 * quarter + levels * (eighth * branch + 2 * branch) + fuse + 2 * quarter + classify + num_classes
+    conv = detail * area_4 + eighth * branch * bins + fuse * area_8 + classify * area_4
+    pooled = space.stem * area_2 + levels * eighth * area_8
+    normed = 3 * (quarter * area_4 + branch * bins + quarter * area_8)  # batch norm and ReLU
+    upsampled = levels * branch * area_8 + quarter * area_4
+    return Cost(params, conv, conv + pooled + normed + upsampled + num_classes * area_4)
+
+
+def cost(architecture: Architecture, size: tuple[int, int], num_classes: int, head: "Head" = "encoder") -> Cost:
+    """Exact cost of ``architecture`` with one of its heads, for one image of ``size`` (height, width)."""
     space = architecture.space
-    total = fixed_cost(space, size, num_classes)
+    total = fixed_cost(space, size, num_classes, head)
     params, conv, macs = total.params, total.macs_conv, total.macs_total
     for stage, layers in enumerate(architecture.stages):
         features = stage_size(size, stage)

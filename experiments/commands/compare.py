@@ -15,7 +15,7 @@ from experiments.config import part_of
 from experiments.data import load
 from experiments.figures import comparison_figure, png
 from experiments.jobs import Job, run_jobs
-from experiments.retrain import RetrainOptions
+from experiments.recipe import RetrainOptions, plain_recipe
 from experiments.runs import filled, plain, read_config, read_summary, write_atomic, write_config, write_json
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, resolve_architecture
@@ -183,7 +183,8 @@ def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: in
     run = folder / "retrain" / f"{name}-seed{seed}"
     if run.is_dir() and not (run / "retrain.json").is_file():  # killed half-way: kept aside, run again
         run.rename(_aside(run))
-    own = RetrainOptions(options.retrain_epochs, seed, options.device, options.precision, options.data, options.train)
+    recipe = plain_recipe(options.train)
+    own = RetrainOptions(options.retrain_epochs, ["encoder"], seed, options.device, options.precision, options.data, recipe)
     config = folder / "configs" / f"retrain-seed{seed}.yml"
     write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
     return Job(("retrain", f"--config={config}", f"--arch={arch}", f"--out={run}"), run / "retrain.json")

@@ -1,13 +1,23 @@
-"""Train a network from scratch: a found architecture, baseline1 or baseline2."""
+"""Train a network from scratch: a found architecture, baseline1, baseline2, or a peer."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+from experiments.arguments import parse
 from experiments.config import SpaceOptions, part_of
-from experiments.data import load
-from experiments.retrain import RetrainOptions, retrain
-from experiments.runs import new_run, write_config
-from nas_space.architecture import resolve_architecture
+from experiments.data import SegmentationData, load
+from experiments.lock import locked
+from experiments.model_file import ModelInfo
+from experiments.peers import PEERS
+from experiments.recipe import RetrainOptions
+from experiments.retrain import Retraining
+from experiments.runs import CONFIG, new_run, read_config, read_summary, write_atomic, write_config
+from nas_space.architecture import Architecture, resolve_architecture
+from nas_space.errors import InputError
+
+NETWORK = "network.json"
+"""The architecture that a run began with, kept for a resume: the file that it was read from may change or go."""
 
 
 @dataclass(kw_only=True)
@@ -16,13 +26,17 @@ class Options(RetrainOptions):
 
     Args:
         arch: the network: an architecture.json, baseline1 or baseline2.
+        peer: somebody else's network instead: erfnet or lraspp_mobilenet_v3_large, with random weights.
         space: where baseline1 and baseline2 come from.
         out: the run's folder; ``runs/retrain-<date>-<time>`` if absent.
+        resume: continue the run in this folder; all other options come from its config.yml.
     """
 
-    arch: str
+    arch: str | None = None
+    peer: str | None = None
     space: SpaceOptions = field(default_factory=SpaceOptions)
     out: str | None = None
+    resume: str | None = None
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -31,14 +45,61 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The content of ``retrain.json`` and the run's folder.
     """
-    architecture = resolve_architecture(options.arch, options.space.resolve())
+    if options.resume is not None:
+        own, defaults = asdict(replace(options, resume=None)), asdict(Options())
+        given = [key for key in own if own[key] != defaults[key]]
+        if given:
+            raise InputError(f"--resume takes every other option from {Path(options.resume) / CONFIG}: leave out --{given[0]}")
+        read_config(options.resume)  # names the folder if it holds no run
+        with locked(Path(options.resume)):
+            return _resume(Path(options.resume))
+    architecture = resolve_network(options)
     options.check()
     data = load(options.data)
     with new_run(options.out, "retrain", "retrain") as folder:
         write_config(folder, replace(options, out=str(folder)))
-        summary = retrain(architecture, part_of(RetrainOptions, options), data, folder)
-    width = max(map(len, summary["per_class"]))
+        if architecture is not None:
+            write_atomic(folder / NETWORK, architecture.to_json())
+        return _execute(options, folder, data, architecture)
+
+
+def resolve_network(options: Options) -> Architecture | None:
+    """The architecture that is asked for, or None where it is a peer.
+
+    Raises:
+        InputError: none or both are given, or one that does not exist.
+    """
+    if (options.arch is None) == (options.peer is None):
+        raise InputError("give one network: --arch FILE (or baseline1, baseline2), or --peer NAME")
+    if options.peer is not None and options.peer not in PEERS:
+        raise InputError(f"peer: unknown {options.peer!r}; choose from {', '.join(PEERS)}")
+    return None if options.arch is None else resolve_architecture(options.arch, options.space.resolve())
+
+
+def _resume(folder: Path) -> dict[str, Any]:
+    options, _ = parse("ssr-nas retrain", "", Options, [f"--config={folder / CONFIG}"])
+    options.check()
+    if (folder / "retrain.json").is_file():
+        print(f"{folder}: this training is complete, nothing to do")
+        return {**read_summary(folder / "retrain.json"), "run": str(folder)}
+    kept = folder / NETWORK  # absent: killed just before it was written
+    architecture = resolve_network(replace(options, arch=str(kept)) if options.arch and kept.is_file() else options)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
+
+
+def _execute(
+    options: Options, folder: Path, data: SegmentationData, architecture: Architecture | None, checkpoint: Path | None = None
+) -> dict[str, Any]:
+    own = part_of(RetrainOptions, options)
+    head = own.plan(peer=options.peer is not None)[-1].head
+    info = ModelInfo(architecture, head, data.classes, data.colours, options.image_size, data.name, options.peer)
+    summary = Retraining(info, own, data, folder).execute(checkpoint)
+    width, best = max(map(len, summary["per_class"])), summary["best"]
     print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
-    print(f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, after {options.epochs} epochs")
+    print(
+        f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, after {summary['epochs']} epochs "
+        f"in {summary['minutes']:.1f} minutes (best validation: {100 * best['miou']:.1f} % after {best['epoch']}, in best/)"
+    )
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     return {**summary, "run": str(folder)}

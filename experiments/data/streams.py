@@ -74,6 +74,10 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         """Choose the epoch that the next iteration goes through."""
         self.epoch = epoch
 
+    def generator(self) -> torch.Generator:
+        """The random numbers of the epoch: a fresh generator each time, from seed, stream and epoch alone."""
+        return torch.Generator().manual_seed(mix(self.seed, self.stream, self.epoch))
+
     def whole(self) -> "BatchStream":
         """The same epoch in whole batches."""
         stream = copy(self)
@@ -89,7 +93,7 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         if torch.utils.data.get_worker_info() is not None:
             raise RuntimeError("BatchStream holds its images in memory: use num_workers=0 (each worker would repeat the whole epoch)")
         count, device = len(self.split), self.split.images.device
-        generator = torch.Generator().manual_seed(_mix(self.seed, self.stream, self.epoch))
+        generator = self.generator()
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
         drawn = draw_augmentation(count, generator)
         order, flip, shift = order.to(device), drawn.flip.to(device), drawn.shift.to(device)
@@ -107,6 +111,6 @@ def val_stream(split: Split, batch: int, label_stride: int = 8) -> BatchStream:
     return BatchStream(split, batch, seed=0, stream=WEIGHTS, shuffle=False, augment=False, label_stride=label_stride)
 
 
-def _mix(*key: int) -> int:
+def mix(*key: int) -> int:
     """A well-mixed 64-bit seed for a key of integers: neighbouring keys give unrelated random numbers."""
     return int(np.random.SeedSequence([part % 2**64 for part in key]).generate_state(1, np.uint64)[0])

@@ -8,6 +8,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from experiments.config import TrainOptions
 from experiments.data.dataset import IGNORE
+from nas_space.blocks import upsample
 from nas_space.errors import InputError
 from strategies.schedules import poly
 
@@ -19,27 +20,31 @@ class SegmentationModule(LightningModule):
         train: learning rate and weight decay.
         epochs: length of the schedule.
         class_weights: weight of each class in the loss ``(classes,)``.
+        loss: from logits and labels of one resolution to a scalar, instead of cross-entropy.
     """
 
-    def __init__(self, train: TrainOptions, epochs: int, class_weights: Tensor) -> None:
+    def __init__(self, train: TrainOptions, epochs: int, class_weights: Tensor, loss: nn.Module | None = None) -> None:
         super().__init__()
         self.train_options = train
         self.epochs = epochs
-        self.loss = nn.CrossEntropyLoss(weight=class_weights, ignore_index=IGNORE)
+        self.loss = nn.CrossEntropyLoss(weight=class_weights, ignore_index=IGNORE) if loss is None else loss
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits of the network."""
         return self.model(images)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Mean weighted cross-entropy of a batch: images ``(B, 3, H, W)``, labels ``(B, h, w)`` at the logits' resolution.
+        """Loss of a batch: images ``(B, 3, H, W)``, labels ``(B, h, w)``, to whose resolution logits of another are upsampled.
 
         Raises:
             InputError: the loss is not finite (looked at on the CPU only; on a GPU at the end of an epoch).
         """
         images, labels = batch
         valid = (labels != IGNORE).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
-        loss = self.loss(self.model(images).float(), torch.where(valid, labels, 0)) * valid
+        logits = self.model(images).float()
+        if logits.shape[-2:] != labels.shape[-2:]:
+            logits = upsample(logits, (labels.shape[-2], labels.shape[-1]))
+        loss = self.loss(logits, torch.where(valid, labels, 0)) * valid
         if loss.device.type == "cpu" and not torch.isfinite(loss):
             raise InputError(f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr")
         return loss

@@ -110,9 +110,7 @@ def test_all_files_are_there_and_the_summary_has_the_keys_of_one_device(whole: P
 
 @pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
-def test_a_killed_process_ends_all(
-    victim: int, searching: subprocess.Popen[str], whole: Path, tmp_path: Path
-) -> None:
+def test_a_killed_process_ends_all(victim: int, searching: subprocess.Popen[str], whole: Path, tmp_path: Path) -> None:
     (follower,) = children(searching)
     os.kill(searching.pid if victim == 0 else follower, signal.SIGKILL)
     assert searching.wait(60) != 0

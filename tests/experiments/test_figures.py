@@ -5,7 +5,16 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from experiments.figures import LEVELS, alive_figure, architecture_figure, comparison_figure, entropy_figure, miou_figure, png
+from experiments.figures import (
+    LEVELS,
+    alive_figure,
+    architecture_figure,
+    comparison_figure,
+    entropy_figure,
+    miou_figure,
+    png,
+    training_figure,
+)
 
 METRICS = pd.DataFrame(
     {
@@ -23,6 +32,15 @@ def lines(figure: Figure, panel: int) -> list[tuple[list[float], list[float]]]:
     """Points of a panel's lines, those over all its height left out."""
     drawn = [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in figure.axes[panel].lines]
     return [(x, y) for x, y in drawn if y != [0.0, 1.0]]
+
+
+def test_training_curves_show_stages_and_skip_what_was_not_validated() -> None:
+    metrics = METRICS.assign(stage=["encoder", "encoder", "aggregation"], val_loss=[1.5, None, 0.75])
+    figure = training_figure(metrics)
+    assert lines(figure, 0) == [([1.0, 3.0], [10.0, 30.0])]
+    assert lines(figure, 1)[:2] == [([1.0, 2.0, 3.0], [2.0, 1.0, 0.5]), ([1.0, 3.0], [1.5, 0.75])]
+    assert [text.get_text().strip() for text in figure.axes[0].texts] == ["encoder", "aggregation"]
+    assert not training_figure(metrics.assign(stage="encoder")).axes[0].texts
 
 
 def test_entropy_of_every_level() -> None:

@@ -38,6 +38,28 @@ def test_round_trip(head: Head, name: str, tmp_path: Path, tiny: Callable[..., S
     assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
 
 
+def test_round_trip_of_a_peer(tmp_path: Path) -> None:
+    info = ModelInfo(None, None, ("road", "sky"), COLOURS[:2], (40, 64), "mine", "lraspp_mobilenet_v3_large")
+    network = info.build().eval()
+    save_model(tmp_path, network, info)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.safetensors"]
+    loaded, told = load_model(tmp_path)
+    assert told == info and not loaded.training
+    image = torch.rand(1, 3, 40, 64)
+    assert torch.equal(loaded(image), network(image))
+
+
+def test_a_peer_that_is_none(tmp_path: Path) -> None:
+    info = ModelInfo(None, None, ("road", "sky"), COLOURS[:2], (40, 64), "mine", "lraspp_mobilenet_v3_large")
+    save_model(tmp_path, info.build(), info)
+    path = tmp_path / "model.safetensors"
+    for change in ({"peer": "pspnet"}, {"peer": 3}, {"peer": ["erfnet"]}, {"head": "encoder"}, {"peer": "erfnet"}):
+        header = json.loads(info.metadata()["ssr-nas"]) | change
+        save_file(load_file(path), path, {"ssr-nas": json.dumps(header)})
+        with pytest.raises(InputError, match=r"header is damaged|does not fit the architecture"):
+            load_model(path)
+
+
 def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> object:

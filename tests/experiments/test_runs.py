@@ -119,13 +119,13 @@ def test_empty_and_missing_folders_are_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["config.yml", ".hidden", "photo.png"])
 def test_folder_with_files_is_refused_and_untouched(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("precious")
-    for command in ("search", "retrain"):
+    for command in ("search", "retrain", "trial"):
         with pytest.raises(InputError) as caught:
             prepare_run(str(tmp_path), command, "ssr")
         message = str(caught.value)
         assert str(tmp_path) in message and "another --out" in message
-        # Only a search can be continued, and only where there is one.
-        assert ("--resume" in message) == (command == "search" and name == "config.yml")
+        # Only a search or a retraining can be continued, and only where there is one.
+        assert ("--resume" in message) == (command != "trial" and name == "config.yml")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {name: "precious"}
 
 
@@ -145,7 +145,6 @@ def test_metrics_are_replaced_whole(tmp_path: Path) -> None:
 
 
 def test_options_that_a_run_does_not_know_are_filled_in() -> None:
-
 
     defaults = {"epochs": 24, "method": {"lr": 0.02, "order": 1}, "cost": {"size": None}}
     older = {"epochs": 3, "method": {"lr": 0.5}}

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from nas_space.architecture import Architecture, Layer, baseline1, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost, half, stage_size
-from nas_space.network import SegmentationNetwork
+from nas_space.network import Head, SegmentationNetwork
 
 FREE = {"cat", "constant_pad_nd", "add", "detach", "empty", "alias"}  # ptflops counts none of these
 
@@ -37,7 +37,7 @@ class Counter(TorchDispatchMode):
             self.extra += 2 * first.numel()
         elif name in ("relu", "relu_"):
             self.extra += first.numel()
-        elif "max_pool2d" in name or name == "avg_pool2d":
+        elif "max_pool2d" in name or name in ("avg_pool2d", "_adaptive_avg_pool2d", "mean"):
             self.extra += args[0].numel()
         elif name == "replication_pad2d":  # pads what is pooled next: the copies are no input elements
             self.extra -= first.numel() - args[0].numel()
@@ -48,9 +48,9 @@ class Counter(TorchDispatchMode):
         return out
 
 
-def count(architecture: Architecture, size: tuple[int, int], classes: int) -> Counter:
+def count(architecture: Architecture, size: tuple[int, int], classes: int, head: Head = "encoder") -> Counter:
     with torch.device("meta"):
-        network = SegmentationNetwork(architecture, classes).eval()
+        network = SegmentationNetwork(architecture, classes, head).eval()
         image = torch.empty(1, 3, *size)
     with Counter() as counter, torch.no_grad():
         network(image)
@@ -62,6 +62,17 @@ def test_the_papers_baseline() -> None:
     assert found.params == 961_807
     assert found.macs_conv == pytest.approx(11.063e9, abs=5e5)
     assert found.macs_total == pytest.approx(11.20e9, abs=5e6)
+
+
+def test_the_aggregation_block_keeps_the_published_budget() -> None:
+    """The paper's final network: 1.0 M parameters and 11.0 G, its backbone 0.92 M and 8.5 G."""
+    space = SpaceConfig.paper()
+    without, whole = (cost(baseline1(space), (512, 1024), 19, head) for head in get_args(Head))
+    assert 0.92e6 + whole.params - without.params == pytest.approx(1.0e6, rel=0.02)
+    assert 8.5e9 + whole.macs_total - without.macs_total == pytest.approx(11.0e9, rel=0.02)
+    with torch.device("meta"):
+        network = SegmentationNetwork(baseline1(space), 19, "aggregation")
+    assert whole.params == sum(p.numel() for p in network.parameters())
 
 
 @pytest.mark.parametrize(
@@ -99,10 +110,11 @@ def test_pooling_a_layer_saves_three_quarters_of_it(size: tuple[int, int]) -> No
 
 
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (57, 32), (45, 61)], ids=str)
+@pytest.mark.parametrize("head", ["encoder", "aggregation"])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_operation_is_counted(seed: int, size: tuple[int, int], tiny: Callable[..., SpaceConfig]) -> None:
+def test_every_operation_is_counted(seed: int, head: Head, size: tuple[int, int], tiny: Callable[..., SpaceConfig]) -> None:
     architecture = Architecture.random(tiny(), random.Random(seed))
-    found, counter = cost(architecture, size, 5), count(architecture, size, 5)
+    found, counter = cost(architecture, size, 5, head), count(architecture, size, 5, head)
     assert found.macs_conv == counter.conv
     assert found.macs_total == counter.conv + counter.extra
 

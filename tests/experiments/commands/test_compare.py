@@ -2,12 +2,16 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.arguments import parse
 from experiments.cli import main
-from experiments.commands.compare import matched
+from experiments.commands.compare import Options, _retrain_job, matched
+from experiments.commands.retrain import Options as RetrainCommand
+from experiments.config import TrainOptions
 from nas_space.architecture import Architecture, Layer, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
@@ -39,6 +43,16 @@ def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert main(["compare", *TINY, *COUNTS, "--train.lr", "0.01", "--out", str(out)]) == 2
     assert "'train'" in capsys.readouterr().err
+
+
+def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> None:
+    (tmp_path / "configs").mkdir()
+    options = replace(Options(), retrain_epochs=7, train=TrainOptions(lr=0.02))
+    job = _retrain_job(tmp_path, options, "found", tmp_path / "architecture.json", 3)
+    config = next(argument for argument in job.arguments if argument.startswith("--config="))
+    own, _ = parse("ssr-nas retrain", "", RetrainCommand, [config])
+    assert (own.stages, own.epochs, own.seed, own.train.lr) == (["encoder"], 7, 3, 0.02)
+    assert (own.train.augmentation, own.train.loss, own.train.ema, own.train.patience) == ("shift", "cross-entropy", 0.0, 0)
 
 
 @pytest.mark.parametrize(

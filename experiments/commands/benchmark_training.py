@@ -1,0 +1,79 @@
+"""Measure the training loop's speed beside the same loop fed with one constant batch."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from experiments.commands.retrain import Options as RetrainCommand
+from experiments.commands.retrain import resolve_network
+from experiments.config import part_of
+from experiments.data import load
+from experiments.environment import device_name, versions
+from experiments.model_file import ModelInfo
+from experiments.recipe import RetrainOptions
+from experiments.retrain import Retraining
+from experiments.throughput import training_throughput
+from experiments.training.trainer import resolve_precision
+from nas_space.errors import InputError
+
+
+@dataclass(kw_only=True)
+class Options(RetrainCommand):
+    """Options of ``ssr-nas benchmark training``: those of ``retrain`` (baseline1 if no network is given); its last stage is measured.
+
+    Args:
+        steps: batches a turn.
+        rounds: turns with real and with constant batches, one after the other, after one of each to warm up.
+    """
+
+    steps: int = 20
+    rounds: int = 5
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure and print; nothing is kept.
+
+    Returns:
+        ``ratio`` and what ``training_throughput`` tells beside it, with network, size, batch, device and versions.
+    """
+    for key in ("steps", "rounds"):
+        if getattr(options, key) < 1:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
+    for key in ("out", "resume"):
+        if getattr(options, key) is not None:
+            raise InputError(f"{key}: a benchmark keeps no run; leave it out")
+    if options.arch is None and options.peer is None:
+        options = replace(options, arch="baseline1")
+    architecture = resolve_network(options)
+    options.check()
+    data = load(options.data)
+    own = part_of(RetrainOptions, options)
+    stage = own.plan(peer=options.peer is not None)[-1]
+    info = ModelInfo(architecture, stage.head, data.classes, data.colours, options.image_size, data.name, options.peer)
+    with tempfile.TemporaryDirectory() as folder:
+        training = Retraining(info, own, data, Path(folder))
+        precision = resolve_precision(options.precision)
+        found = training_throughput(training.prepare(stage), training.device, precision, options.steps, options.rounds, Path(folder))
+    result = {
+        **found,
+        "steps": options.steps,
+        "rounds": options.rounds,
+        "network": options.peer or options.arch,
+        "stage": stage.name,
+        "dataset": data.name,
+        "crop": "{}x{}".format(*options.crop),
+        "batch": options.data.batch,
+        "precision": options.precision,
+        "device": device_name(training.device),
+        "versions": versions(),
+    }
+    print(
+        f"{result['network']} ({stage.name}), batches of {options.data.batch} at {result['crop']}, {result['device']}: "
+        f"{1000 * result['batch_s']:.1f} ms a batch, {1000 * result['constant_batch_s']:.1f} ms with a constant batch"
+    )
+    low, high = result["ratio_spread"]
+    print(
+        f"{100 * result['ratio']:.1f} % of the speed with a constant batch ({100 * low:.1f} to {100 * high:.1f} in {options.rounds} rounds)"
+    )
+    return result

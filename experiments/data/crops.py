@@ -1,0 +1,106 @@
+"""Strong augmentation for training from scratch: random scale, crop, flip and colour jitter, on the images' own device."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as F
+
+from experiments.data.dataset import IGNORE, Split
+from experiments.data.streams import WEIGHTS, BatchStream
+from experiments.data.transforms import downsample_labels, normalise
+
+SCALES = (0.75, 1.75)
+"""Smallest and largest random scale: the paper's 0.375 to 0.875 of images that are used at half their size."""
+JITTER = 0.3
+"""Brightness, contrast and saturation are each multiplied by 1 - JITTER to 1 + JITTER."""
+GREY = 127
+"""What lies beside an image; normalised, it is nearly the 0 that convolutions pad with."""
+
+
+class View(NamedTuple):
+    """What is cut out of one image.
+
+    Args:
+        top: first row of the region, in pixels of the image; negative where the region begins outside of it.
+        left: first column.
+        height: rows of the region.
+        width: columns.
+        flip: whether it is mirrored left to right.
+        jitter: factors of brightness, contrast and saturation.
+    """
+
+    top: int
+    left: int
+    height: int
+    width: int
+    flip: bool
+    jitter: tuple[float, float, float]
+
+
+def draw_views(count: int, size: tuple[int, int], crop: tuple[int, int], generator: torch.Generator) -> list[View]:
+    """One view for each of ``count`` images of ``size``, at a random scale of ``SCALES``, as large as ``crop`` once it is scaled.
+
+    A region that is larger than the image lies around it at random, otherwise inside of it.
+    """
+    low, high = SCALES
+    scale = low + (high - low) * torch.rand(count, generator=generator)
+    place, flip = torch.rand(count, 2, generator=generator), torch.rand(count, generator=generator) < 0.5
+    jitter = 1 + JITTER * (2 * torch.rand(count, 3, generator=generator) - 1)
+    region = (torch.tensor(crop) / scale[:, None]).round().long().clamp(min=1)  # (N, 2)
+    corner = ((torch.tensor(size) - region) * place).round().long()
+    numbers = zip(corner.tolist(), region.tolist(), flip.tolist(), jitter.tolist(), strict=True)
+    return [View(top, left, height, width, mirrored, (a, b, c)) for (top, left), (height, width), mirrored, (a, b, c) in numbers]
+
+
+def cut(image: Tensor, label: Tensor, view: View, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """A view of an image and its label, scaled to ``crop``; grey and ignored where it lies outside of the image.
+
+    Args:
+        image: ``(3, H, W)`` uint8.
+        label: ``(H, W)`` uint8.
+        view: what is cut out.
+        crop: height and width of what comes out.
+    """
+    height, width = label.shape
+    outside = [max(-view.left, 0), max(-view.top, 0), max(view.left + view.width - width, 0), max(view.top + view.height - height, 0)]
+    top, left = max(view.top, 0), max(view.left, 0)
+    bottom, right = min(view.top + view.height, height), min(view.left + view.width, width)
+    image, label = image[:, top:bottom, left:right], label[None, top:bottom, left:right]
+    brightness, contrast, saturation = view.jitter
+    image = F.adjust_saturation(F.adjust_contrast(F.adjust_brightness(image, brightness), contrast), saturation)
+    if any(outside):
+        image, label = F.pad(image, outside, fill=GREY), F.pad(label, outside, fill=IGNORE)
+    image = F.resize(image, list(crop), interpolation=InterpolationMode.BILINEAR, antialias=True)
+    label = F.resize(label, list(crop), interpolation=InterpolationMode.NEAREST_EXACT)
+    if view.flip:
+        image, label = F.horizontal_flip(image), F.horizontal_flip(label)
+    return image, label[0]
+
+
+class CropStream(BatchStream):
+    """A ``BatchStream`` whose images are views of the split's: the same promises, another augmentation.
+
+    Args:
+        split: the images, uint8.
+        batch: images a batch.
+        seed: the run's seed.
+        crop: height and width of the batches' images.
+        label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
+    """
+
+    def __init__(self, split: Split, batch: int, seed: int, crop: tuple[int, int], label_stride: int = 8) -> None:
+        super().__init__(split, batch, seed, WEIGHTS, label_stride=label_stride)
+        self.crop = crop
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        generator, size = self.generator(), self.split.labels.shape
+        order = torch.randperm(len(self.split), generator=generator).tolist()
+        views = draw_views(len(order), (size[1], size[2]), self.crop, generator)
+        for start in range(0, len(self) * self.batch, self.batch):
+            chosen = [(i, views[i]) for i in order[start : start + self.batch]]
+            pairs = [cut(self.split.images[i], self.split.labels[i], view, self.crop) for i, view in chosen]
+            images, labels = (torch.stack(part) for part in zip(*pairs, strict=True))
+            yield normalise(images), downsample_labels(labels, self.label_stride)
