@@ -22,6 +22,7 @@ NAMES = (
     "latency",
     "export",
     "benchmark",
+    "benchmark search",
     "benchmark training",
     "benchmark video",
     "trial",

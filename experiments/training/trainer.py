@@ -14,7 +14,7 @@ from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
 from experiments.training.distributed import DataParallel
 from nas_space.errors import InputError
 
-NO_NEWS = (  # said by Lightning about what we do on purpose
+NO_NEWS = (
     "The dirpath has changed from",
     "Checkpoint directory .* exists and is not empty",
     "The number of training batches .* is smaller than the logging interval",
@@ -47,6 +47,14 @@ def resolve_precision(name: str) -> str:
     return PRECISIONS[name]
 
 
+def silence_lightning() -> None:
+    """Leave out what Lightning says about what we do on purpose."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in NO_NEWS:
+        warnings.filterwarnings("ignore", message=message)
+
+
 def make_trainer(
     run: Path,
     epochs: int,
@@ -67,10 +75,7 @@ def make_trainer(
         devices: processes, each on a device of its own.
         checkpoint: what the others of several processes go on from.
     """
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in NO_NEWS:
-        warnings.filterwarnings("ignore", message=message)
+    silence_lightning()
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",

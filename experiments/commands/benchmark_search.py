@@ -1,0 +1,130 @@
+"""Time one bi-level iteration of our search against NNI's DARTS on the same space.
+
+Each side searches in a process of its own, and rounds alternate while the other side waits. Printed are medians over the rounds with the
+lowest and highest; nothing is trained to an end, and no data is needed.
+"""
+
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from experiments.benchmark.figure import benchmark_figure
+from experiments.benchmark.problem import Problem
+from experiments.benchmark.rounds import compare
+from experiments.config import SpaceOptions, check_seed, parse_size
+from experiments.environment import versions
+from experiments.figures import png
+from experiments.runs import write_atomic
+from experiments.training.trainer import resolve_device, resolve_precision
+from nas_space.errors import InputError
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas benchmark search``.
+
+    Args:
+        space: the space that both sides search.
+        size: image size HEIGHTxWIDTH in pixels.
+        batch: images a batch; an iteration takes two batches.
+        classes: classes of the segmentation.
+        precision: 32 or bf16, of both sides.
+        device: auto, cpu or cuda.
+        rounds: how often both sides are timed; medians count.
+        steps: iterations a round.
+        seed: of weights, images and the candidates that leave.
+        out: also draw a figure into this PNG file.
+    """
+
+    space: SpaceOptions = field(default_factory=lambda: SpaceOptions(preset="paper"))
+    size: str = "128x256"
+    batch: int = 2
+    classes: int = 19
+    precision: str = "32"
+    device: str = "auto"
+    rounds: int = 5
+    steps: int = 2
+    seed: int = 0
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Measure, print a table, draw the figure.
+
+    Returns:
+        The figures, as ``--json`` prints them.
+    """
+    problem = _checked(options)
+    out = None if options.out is None else _checked_out(options.out)
+    result: dict[str, Any] = compare(problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr))
+    result |= {
+        "size": options.size,
+        "batch": options.batch,
+        "precision": options.precision,
+        "rounds": options.rounds,
+        "steps": options.steps,
+        "space": options.space.preset,
+        "search": list(problem.space.search),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "versions": versions(),
+    }
+    print(_described(result))
+    if out is not None:
+        write_atomic(out, png(benchmark_figure(result)))
+        print(f"figure  {out}")
+    return result
+
+
+def _checked(options: Options) -> Problem:
+    space, size = options.space.resolve(), parse_size(options.size)
+    if not space.search:
+        raise InputError("space.search: nothing is searched; give a dimension")
+    for key, least in (("batch", 2), ("classes", 1), ("rounds", 1), ("steps", 1)):
+        if getattr(options, key) < least:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
+    check_seed(options.seed)
+    resolve_precision(options.precision)
+    return Problem(space, size, options.batch, options.classes, options.precision, resolve_device(options.device), options.seed)
+
+
+def _checked_out(file: str) -> Path:
+    out = Path(file)
+    if out.exists():
+        raise InputError(f"--out {out}: exists already; choose another --out")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    return out
+
+
+def _described(result: dict[str, Any]) -> str:
+    low, high = result["ratio_spread"]
+    memory, images, use = result["peak_memory_mib"], result["images_per_s"], result["mac_utilisation"]
+    rows = [
+        ("one bi-level iteration (s)", result["ours_s"], result["nni_s"], f"{result['ratio']:.2f} times faster ({low:.2f} to {high:.2f})"),
+        ("peak memory (MiB)", memory["ours"], memory["nni"], f"{result['peak_memory_ratio']:.2f} of it"),
+        ("images a second", images["ours"], images["nni"], ""),
+        ("MACs of an iteration (G)", result["macs"]["ours"] / 1e9, result["macs"]["nni"] / 1e9, ""),
+        ("MAC utilisation (%)", 100 * use["ours"], 100 * use["nni"], f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s"),
+    ]
+    lines = [
+        f"space {result['space']} ({', '.join(result['search'])}), batch {result['batch']} at {result['size']}, precision {result['precision']}",
+        f"{result['device']}, torch {result['versions']['torch']}, NNI {result['versions']['nni']} ({result['nni_layout']}), {result['date']}",
+        f"{result['rounds']} rounds of {result['steps']} iterations, medians (lowest to highest round)",
+        "",
+        f"  {'':<28}{'ours':>10}{'NNI':>10}",
+        *(f"  {name:<28}{own:>10.3f}{theirs:>10.3f}  {remark}".rstrip() for name, own, theirs, remark in rows),
+        "",
+        f"  {'candidates alive':<28}{'ours (s)':>10}{'GMACs':>10}  NNI's seconds, which keeps all, over ours",
+    ]
+    for row in result["shrinking"]:
+        counts = "/".join(str(count) for count in row["alive"].values())
+        low, high = row["ratio_spread"]
+        share = f"{100 * row['share']:g} % ({counts})"
+        lines.append(f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {row['ratio']:.2f} ({low:.2f} to {high:.2f})")
+    lines += ["", f"  {'image size, all alive':<28}{'ours (s)':>10}{'GMACs':>10}"]
+    lines += [f"  {row['size']:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}" for row in result["pixels"]]
+    return "\n".join(lines)
