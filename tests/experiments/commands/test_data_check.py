@@ -1,0 +1,221 @@
+"""The table agrees with a count by hand; every attack on a data set is reported beside all others."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.cli import main
+from experiments.config import DataOptions
+from experiments.data import load
+from nas_space.errors import InputError
+
+Check = Callable[..., tuple[int, dict[str, Any], str]]
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_folder: Callable[..., Path]) -> Path:
+    return write_folder(tmp_path / "plants", train=6, val=3)
+
+
+@pytest.fixture
+def check(root: Path, capsys: pytest.CaptureFixture[str]) -> Check:
+    def run(*arguments: str) -> tuple[int, dict[str, Any], str]:
+        code = main(["data", "check", *(arguments or ("--data.name", "folder", "--data.root", str(root))), "--json"])
+        output = capsys.readouterr()
+        assert output.err == ""
+        *text, last = output.out.splitlines()
+        return code, json.loads(last), "\n".join(text)
+
+    return run
+
+
+def mask(root: Path, name: str) -> Path:
+    return root / name[:-1] / "masks" / f"{name}.png"
+
+
+def image(root: Path, name: str) -> Path:
+    return root / name[:-1] / "images" / f"{name}.png"
+
+
+def kinds(result: dict[str, Any]) -> list[str]:
+    return sorted(problem["kind"] for problem in result["problems"])
+
+
+def test_a_sound_data_set(root: Path, check: Check) -> None:
+    Image.new("RGB", (100, 30)).save(image(root, "train0"))
+    ids = np.zeros((30, 100), np.uint8)
+    ids[:, :25] = 255
+    Image.fromarray(ids).save(mask(root, "train0"))
+    code, result, text = check()
+    assert code == 0 and result["usable"] and result["problems"] == [] and result["unknown_values"] == []
+    train = result["splits"]["train"]
+    assert train["images"] == train["usable"] == 6 and result["splits"]["val"]["images"] == 3
+    assert train["sizes"] == {"smallest": "40x56", "median": "40x56", "largest": "30x100", "distinct": 2}
+    # Five masks of four equal parts, and one with 2250 pixels of the first class and 750 ignored.
+    labelled = 5 * 40 * 56 + 2250
+    assert train["frequencies"]["grass"] == pytest.approx((5 * 560 + 2250) / labelled)
+    assert train["frequencies"]["hut"] == pytest.approx(5 * 560 / labelled) and sum(train["frequencies"].values()) == pytest.approx(1)
+    assert train["ignored"] == pytest.approx(750 / (labelled + 750))
+    rows = {line[:22].strip(): line[22:].split() for line in text.splitlines()}
+    assert rows["images with a label"] == ["6", "3"] and rows["different sizes"] == ["2", "1"]
+    assert "folder: usable" in text and "class hut" in text and "20.82 %" in text
+
+
+def test_everything_at_once(root: Path, check: Check) -> None:
+    """One mistake of every kind: none hides another, and all are named."""
+    image(root, "train0").write_bytes(image(root, "train0").read_bytes()[:200])
+    Image.new("L", (20, 20)).save(mask(root, "train1"))
+    for name, value in (("train2", 77), ("train3", 77), ("val0", 99)):
+        ids = np.full((40, 56), 1, np.uint8)
+        ids[:2, :3] = value
+        Image.fromarray(ids).save(mask(root, name))
+    mask(root, "train4").unlink()
+    mask(root, "val1").write_bytes(b"")
+    Image.new("RGB", (56, 40)).save(root / "train" / "images" / "train5.jpg")
+    Image.new("L", (56, 40)).save(root / "val" / "masks" / "stray.png")
+    code, result, text = check()
+    assert code == 2 and not result["usable"]
+    assert kinds(result) == sorted(
+        ["same name", "missing label", "label without image", "unreadable", "unreadable", "sizes differ"] + 3 * ["unknown value"]
+    )
+    assert result["unknown_values"] == [
+        {"value": "value 77", "pixels": 12, "files": 2, "first": str(mask(root, "train2"))},
+        {"value": "value 99", "pixels": 6, "files": 1, "first": str(mask(root, "val0"))},
+    ]
+    assert f"value 77: no class, 12 pixels in 2 files, first {mask(root, 'train2')}" in text
+    for name in (
+        "train0.png: not an image",
+        "train1.png: image and label differ",
+        "its label",
+        "val1.png: not an image",
+        "stray.png: has no",
+    ):
+        assert name in text
+    assert "NOT usable: same name (1), missing label (1), unreadable (2), sizes differ (1), unknown value (3)" in text
+    assert result["splits"]["train"]["usable"] == 1 and result["splits"]["val"]["usable"] == 1
+    with pytest.raises(InputError):
+        load(DataOptions(name="folder", root=str(root)))
+
+
+def test_remarks_stop_nothing(root: Path, check: Check) -> None:
+    image(root, "val1").write_bytes(image(root, "train2").read_bytes())
+    for name in ("val0", "val1", "val2"):
+        Image.new("RGB", (56, 40), (0, 200, 0)).save(mask(root, name))
+    (root / "classes.csv").write_text((root / "classes.csv").read_text() + 'well,4,"9 9 9"\n')
+    code, result, text = check()
+    assert code == 0 and result["usable"] and not any(problem["stops"] for problem in result["problems"])
+    assert f"{image(root, 'val1')}: the same image as {image(root, 'train2')}; val is not independent of train" in text
+    assert "train: class well never occurs; it is never learnt" in text and "val: class pond never occurs; it gets no score" in text
+    assert kinds(result) == 5 * ["absent class"] + ["in two splits"]
+    load(DataOptions(name="folder", root=str(root)))
+
+
+def test_smoothed_borders(root: Path, check: Check) -> None:
+    for name in ("train0", "train1"):
+        picture = Image.open(mask(root, name))
+        picture.resize((28, 20), Image.Resampling.NEAREST).resize((56, 40), Image.Resampling.BILINEAR).save(mask(root, name))
+    code, result, text = check()
+    assert code == 2 and kinds(result) == 2 * ["unknown value"] and len(result["unknown_values"]) > 20
+    assert all(entry["value"].startswith("colour (") for entry in result["unknown_values"])
+    pixels = [entry["pixels"] for entry in result["unknown_values"]]
+    assert pixels == sorted(pixels, reverse=True) and result["unknown_values"][0]["files"] == 2
+    assert text.count(": no class, ") == 20 and f"and {len(pixels) - 20} more (--json gives all of them)" in text
+
+
+@pytest.mark.parametrize(
+    ("attack", "kind", "message"),
+    [
+        (lambda path: Image.open(path).convert("RGBA").save(path), None, ""),
+        (lambda path: Image.new("RGBA", (56, 40), (0, 200, 0, 0)).save(path), "label format", "transparent pixels"),
+        (lambda path: Image.fromarray(np.full((40, 56), 2, np.uint16)).save(path), None, ""),
+        (lambda path: Image.fromarray(np.full((40, 56), 900, np.uint16)).save(path), "unknown value", "value 900 is no class"),
+        (lambda path: Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=4).save(path), None, ""),
+        (lambda path: (path.unlink(), path.symlink_to(path)), "unreadable", "symbolic links"),
+        (lambda path: (path.unlink(), path.symlink_to(path.parent)), "unreadable", "directory"),
+        (lambda path: (path.unlink(), path.mkdir()), "unreadable", "directory"),
+        (lambda path: (path.parent / "again").symlink_to(path.parent), None, ""),
+        (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\xff" * 64), "unreadable", "truncated"),
+        (lambda path: path.write_text("<svg/>"), "unreadable", "not an image"),
+    ],
+)
+def test_attacks_on_one_mask(root: Path, check: Check, attack: Callable[[Path], object], kind: str | None, message: str) -> None:
+    attack(mask(root, "train3"))
+    code, result, text = check()
+    assert kinds(result) == ([kind] if kind else []) and code == (2 if kind else 0)
+    assert kind is None or (message in result["problems"][0]["message"] and result["problems"][0]["file"] == str(mask(root, "train3")))
+    assert result["splits"]["train"]["usable"] == (5 if kind else 6)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "classes.csv: cannot be read (Is a directory)"),
+        ("name,id\nstraße,0\nweg,1\n".encode("latin-1"), "classes.csv: is not UTF-8 text"),
+        (b"name,id\na,0\nb,0\n", "id 0 is given twice"),
+        (b"name,weight\na,0\n", "unknown key 'weight'"),
+    ],
+)
+def test_attacks_on_the_file_of_classes(root: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str) -> None:
+    (root / "classes.csv").unlink()
+    if content is None:
+        (root / "classes.csv").mkdir()
+    else:
+        (root / "classes.csv").write_bytes(content)
+    assert main(["data", "check", "--data.name", "folder", "--data.root", str(root)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1 and message in lines[0]
+
+
+def test_no_labelled_pixel_and_no_room(root: Path, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("val0", "val1", "val2"):
+        Image.new("L", (56, 40), 255).save(mask(root, name))
+    code, result, text = check("--data.name", "folder", "--data.root", str(root), "--data.size", "65000x65000")
+    assert code == 2 and kinds(result) == ["memory", "no labels"]
+    assert "val: no image has a labelled pixel" in text and "give a smaller --data.size" in text
+
+
+def test_missing_folders_and_empty_ones(root: Path, check: Check) -> None:
+    (root / "val" / "masks").rename(root / "gone")
+    for path in (root / "train" / "images").iterdir():
+        path.unlink()
+    code, result, text = check()
+    assert code == 2 and result["splits"]["val"]["images"] == 0
+    assert kinds(result) == ["label without image"] * 6 + ["missing folder", "no images"]
+    assert "of them usable" in text and result["splits"]["train"]["sizes"]["distinct"] == 0
+
+
+def test_names_that_are_no_text(root: Path, check: Check) -> None:
+    strange = root / "train" / "images" / os.fsdecode(b"caf\xe9.png")
+    strange.write_bytes(image(root, "train0").read_bytes())
+    code, result, text = check()
+    assert code == 2 and kinds(result) == ["missing label"] and "caf\\udce9.png" in text
+
+
+@pytest.mark.parametrize("name", ["streets", "camvid", "cityscapes", "bdd100k"])
+def test_the_other_data_sets(name: str, tmp_path: Path, check: Check, write_pair: Callable[..., tuple[Path, Path]]) -> None:
+    places = {
+        "camvid": ("{split}/a_{split}.png", "{split}annot/a_{split}.png"),
+        "cityscapes": ("leftImg8bit/{split}/ulm/{split}_leftImg8bit.png", "gtFine/{split}/ulm/{split}_gtFine_labelIds.png"),
+        "bdd100k": ("images/10k/{split}/{split}.jpg", "labels/sem_seg/masks/{split}/{split}.png"),
+    }
+    for split in ("train", "val") if name in places else ():
+        write_pair(*(tmp_path / place.format(split=split) for place in places[name]), range(11))
+    code, result, text = check("--data.name", name, "--data.limit", "2", *(("--data.root", str(tmp_path)) if name in places else ()))
+    assert code == 0 and result["name"] == name and f"{name}: usable" in text
+    assert result["splits"]["train"]["images"] == (1 if name in places else 2)
+    assert set(result["splits"]["val"]["frequencies"]) == set(result["classes"])
+
+
+def test_the_real_camvid(check: Check) -> None:
+    folder = Path(os.environ.get("CAMVID_ROOT") or Path(__file__).parents[4] / "shared" / "camvid")
+    if not folder.is_dir():
+        pytest.skip(f"no CamVid at {folder}; set CAMVID_ROOT")
+    code, result, _ = check("--data.name", "camvid", "--data.root", str(folder), "--data.limit", "40")
+    assert code == 0 and result["problems"] == [] and result["splits"]["train"]["sizes"]["smallest"] == "360x480"
+    assert result["splits"]["val"]["frequencies"]["road"] == max(result["splits"]["val"]["frequencies"].values())

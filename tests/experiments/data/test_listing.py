@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from experiments.data.listing import Folder, match
+
+
+def tree(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"")
+    return root
+
+
+def test_pairs_by_name_with_tails(tmp_path: Path) -> None:
+    tree(tmp_path, "i/b_x.png", "i/a_x.PNG", "i/c.png", "i/.d_x.png", "l/a_y.png", "l/b_y.png", "l/b_z.png")
+    pairs, problems = match(Folder(tmp_path / "i", (".png",), "_x"), Folder(tmp_path / "l", (".png",), "_y"), "layout")
+    assert [(name, image.name, label.name) for name, image, label in pairs] == [("a", "a_x.PNG", "a_y.png"), ("b", "b_x.png", "b_y.png")]
+    assert problems == []
+
+
+def test_everything_wrong_is_collected(tmp_path: Path) -> None:
+    tree(tmp_path, "i/a.png", "i/a.jpg", "i/b.png", "i/c.png", "l/a.png", "l/d.png", "l/d.bmp", "l/c.gif")
+    pairs, problems = match(Folder(tmp_path / "i", (".png", ".jpg")), Folder(tmp_path / "l", (".png", ".bmp")), "layout")
+    assert [name for name, _, _ in pairs] == ["a"]
+    assert [(problem.kind, problem.file and problem.file.name, problem.stops) for problem in problems] == [
+        ("same name", "a.png", True),
+        ("same name", "d.png", True),
+        ("missing label", "b.png", True),
+        ("missing label", "c.png", True),
+        ("label without image", "d.bmp", False),
+    ]
+    assert "c.gif does not count" in str(problems[3])
+
+
+def test_nested_folders(tmp_path: Path) -> None:
+    tree(tmp_path, "i/two/b.png", "i/one/a.png", "i/c.png", "l/one/a.png", "l/three/b.png")
+    (tmp_path / "i" / "loop").symlink_to("loop")
+    pairs, problems = match(Folder(tmp_path / "i", (".png",), nested=True), Folder(tmp_path / "l", (".png",), nested=True), "layout")
+    assert [name for name, _, _ in pairs] == ["a", "b"] and problems == []
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_missing_and_empty_folders(tmp_path: Path, nested: bool) -> None:
+    images, labels = (Folder(tmp_path / name, (".png", ".jpg"), nested=nested) for name in "il")
+    assert [problem.kind for problem in match(images, labels, "layout")[1]] == ["missing folder", "missing folder"]
+    for folder in (images, labels):
+        folder.path.mkdir()
+    (problem,) = match(images, labels, "the layout")[1]
+    assert problem.kind == "no images" and "the layout" in str(problem)

@@ -1,0 +1,36 @@
+"""An architecture that was found on one data set is trained on another: other classes, other size, nothing but ``--data.*``."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from experiments.cli import main
+from experiments.model_file import load_model
+from nas_space.architecture import Architecture
+
+SPACE = ["--space.stem", "4", "--space.widths", "8,12", "--space.depths", "[[1,2],[1,2]]", "--space.span", "4", "--space.step", "2"]
+
+
+@pytest.fixture
+def found(tmp_path: Path) -> Path:
+    """Searched on street scenes of nine classes at 32x40."""
+    data = ["--data.size", "32x40", "--data.limit", "4", "--data.batch", "2"]
+    assert main(["search", *SPACE, *data, "--epochs", "1", "--device", "cpu", "--out", str(tmp_path / "search")]) == 0
+    return tmp_path / "search" / "architecture.json"
+
+
+def test_retrained_on_images_of_ones_own(
+    found: Path, tmp_path: Path, write_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root, run = write_folder(tmp_path / "plants", train=4, val=2), tmp_path / "run"
+    data = ["--data.name", "folder", "--data.root", str(root), "--data.size", "40x56", "--data.batch", "2"]
+    assert main(["retrain", "--arch", str(found), *data, "--epochs", "1", "--device", "cpu", "--out", str(run)]) == 0
+    summary = json.loads((run / "retrain.json").read_text())
+    assert summary["dataset"] == "folder" and list(summary["per_class"]) == ["grass", "path", "pond", "hut"]
+    assert Architecture.load(run / "architecture.json") == Architecture.load(found)
+    network, info = load_model(run / "model.safetensors")
+    assert network(torch.zeros(1, 3, 40, 56)).shape[1] == 4
+    assert info.classes == ("grass", "path", "pond", "hut") and info.dataset == "folder"
