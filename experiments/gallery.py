@@ -71,7 +71,7 @@ def side_by_side(
         classes: names for a legend; none if empty.
         colours: of these classes.
     """
-    aspects = [row[0].shape[0] / row[0].shape[1] for row in rows]
+    aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]  # a panorama gets margins, not a page of its own
     width = 12.0
     figure = Figure(figsize=(width, sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": aspects})

@@ -17,6 +17,10 @@ from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
 from nas_space.errors import InputError
 
+# OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first used.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 CODEC = "mp4v"
 """MPEG-4 Part 2: of the codecs in OpenCV's wheels the only one that goes into mp4 and is fast."""
 RATE = 25.0
@@ -36,9 +40,6 @@ class Film:
     """
 
     def __init__(self, source: Path | int) -> None:
-        # OpenCV and FFmpeg tell every failure in lines of their own; ours says it.
-        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self.source = source
         self.is_camera = isinstance(source, int)
         if isinstance(source, Path):

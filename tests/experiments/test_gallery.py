@@ -5,7 +5,7 @@ from torch import nn
 
 from experiments.config import DataOptions
 from experiments.data import load
-from experiments.gallery import colour_map, predict, validation_figure
+from experiments.gallery import colour_map, predict, side_by_side, validation_figure
 
 
 class Constant(nn.Module):
@@ -37,3 +37,16 @@ def test_the_figure_shows_image_label_and_prediction() -> None:
     assert len(pictures) == 9  # three images, three rows
     assert pictures[0] is not None and pictures[0].tolist() == data.val.images[0].permute(1, 2, 0).tolist()
     assert pictures[6] is not None and (pictures[6] == data.colours[1]).all()
+
+
+def test_pictures_side_by_side() -> None:
+    import numpy as np
+
+    image, panorama, small = np.zeros((30, 40, 3), np.uint8), np.zeros((4, 4000, 3), np.uint8), np.eye(5)
+    figure = side_by_side([[image, small], [panorama, small]], ["image", "map"], ["road"], [(255, 0, 0)])
+    assert [axes.get_title() for axes in figure.axes] == ["image", "map", "", ""]
+    assert figure.axes[1].images[0].get_array().tolist() == small.tolist()
+    assert figure.axes[1].images[0].get_extent() == [0, 40, 30, 0]  # as large as the image
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["road"]
+    assert max(figure.get_size_inches()) < 20
+    assert side_by_side([[image, small]], ["image", "map"]).legends == []
