@@ -1,5 +1,6 @@
 """Exported files on trial: each is run by its engine, and answers beside the network that it was made from."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,9 @@ def run_openvino(file: Path) -> Runner:
 
 def run_torchscript(file: Path) -> Runner:
     """A TorchScript file in PyTorch."""
-    module = torch.jit.load(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript is called old
+        module = torch.jit.load(file)
 
     @torch.inference_mode()
     def run(image: NDArray[Any]) -> Answer:
