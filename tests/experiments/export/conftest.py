@@ -40,3 +40,9 @@ def network(tiny: Callable[..., Any]) -> Callable[..., SegmentationNetwork]:
         return learned(SegmentationNetwork(Architecture.random(tiny(), random.Random(seed)), 5, head))
 
     return make
+
+
+@pytest.fixture
+def randomised() -> Callable[[SegmentationNetwork], SegmentationNetwork]:
+    """``learned`` for networks of any space."""
+    return learned
