@@ -16,6 +16,7 @@ from experiments.export.measure import FORMATS, Timing, time_lowerings
 from experiments.latency.engines import find_engine, processor_name
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
+from nas_space.network import SegmentationNetwork
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino", "torchscript": "torch"}
 
@@ -57,12 +58,12 @@ def run(options: Options) -> dict[str, Any]:
             raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(FORMATS)}")
         find_engine(ENGINES[kind])
     space, size, generator = options.space.resolve(), parse_size(options.size), random.Random(0)
-    networks = [Architecture.random(space, generator) for _ in range(options.count)]
+    networks = [SegmentationNetwork(Architecture.random(space, generator), options.classes).eval() for _ in range(options.count)]
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
         timings = {
-            kind: [time_lowerings(network, kind, size, options.classes, options.rounds) for network in networks] for kind in options.formats
+            kind: [time_lowerings(network, kind, size, options.rounds) for network in networks] for kind in options.formats
         }
     finally:
         torch.set_num_threads(threads)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import torch
+from torch import nn
 
 from experiments.data.transforms import normalise
 from experiments.export.lowering import LOWERINGS, Lowering
@@ -16,8 +17,6 @@ from experiments.export.onnx_file import export_onnx
 from experiments.export.openvino_file import export_openvino
 from experiments.export.torchscript_file import export_torchscript
 from experiments.export.trial import Runner, run_onnxruntime, run_openvino, run_torchscript
-from nas_space.architecture import Architecture
-from nas_space.network import SegmentationNetwork
 
 WARM_UP = 5
 T = TypeVar("T")
@@ -41,22 +40,25 @@ class Timing:
     seconds: dict[Lowering, float]
     ratio: dict[Lowering, float]
 
+    @property
+    def fastest(self) -> Lowering:
+        """The form of the lowest ratio."""
+        return min(self.ratio, key=self.ratio.__getitem__)
+
 
 def time_lowerings(
-    architecture: Architecture, kind: str, size: tuple[int, int], classes: int, rounds: int, clock: Callable[[], float] = time.perf_counter
+    network: nn.Module, kind: str, size: tuple[int, int], rounds: int, clock: Callable[[], float] = time.perf_counter
 ) -> Timing:
     """Export a network in every form and time them, in turns, each time in another order.
 
     Args:
-        architecture: the network; its weights are random.
+        network: normalised images ``(N, 3, H, W)`` -> logits.
         kind: a key of ``FORMATS``.
         size: height and width of the image.
-        classes: channels of the logits.
         rounds: calls of each form, at least 1.
         clock: the clock, in seconds.
     """
     name, write, read = FORMATS[kind]
-    network = SegmentationNetwork(architecture, classes).eval()
     image = normalise(torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)).numpy()
     with tempfile.TemporaryDirectory() as folder:
         runners: dict[Lowering, Runner] = {}

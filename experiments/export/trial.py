@@ -96,7 +96,8 @@ def run_torchscript(file: Path) -> Runner:
     @torch.inference_mode()
     def run(image: NDArray[Any]) -> Answer:
         tensor = torch.from_numpy(image)
-        return Answer(module(tensor).numpy(), module.logits(tensor).numpy())
+        output = module(tensor)
+        return Answer(output.numpy(), (output if output.is_floating_point() else module.logits(tensor)).numpy())
 
     return run
 

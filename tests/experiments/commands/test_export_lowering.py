@@ -15,6 +15,7 @@ from experiments.export.measure import rotated, time_lowerings
 from experiments.export.trial import Answer
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
+from nas_space.network import SegmentationNetwork
 
 TINY = (
     "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=4 --space.step=2 "
@@ -60,6 +61,7 @@ def test_the_fastest_form_is_found_whatever_its_turn(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setitem(measure.FORMATS, "fake", ("network.fake", write, read))
     space: SpaceConfig = tiny()
-    timing = time_lowerings(baseline1(space), "fake", (32, 32), 3, 20, lambda: now[0])
+    timing = time_lowerings(SegmentationNetwork(baseline1(space), 3), "fake", (32, 32), 20, lambda: now[0])
+    assert timing.fastest == "concat"
     assert timing.ratio == pytest.approx({"pad": 1.0, "concat": 0.5, "zeros": 2.0})
     assert [rotated("abc", turn)[0] for turn in range(4)] == ["a", "b", "c", "a"]
