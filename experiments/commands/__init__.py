@@ -21,6 +21,7 @@ NAMES = (
     "cost",
     "latency",
     "export",
+    "export lowering",
     "benchmark",
     "benchmark search",
     "benchmark training",

@@ -1,4 +1,4 @@
-"""Small data sets on disk, written with Pillow so that what OpenCV reads is checked by another library; trained networks without training."""
+"""Small data sets on disk, written with Pillow so that another library checks what OpenCV reads; trained networks, without training."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
