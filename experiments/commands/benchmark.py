@@ -70,7 +70,8 @@ def run(options: Options) -> dict[str, Any]:
         raise InputError("precision: choose fp32, int8, or both")
     out = check_new_file(options.out)
     networks = find_networks([options.arch, *options.against], options.space.preset, options.classes)
-    entries = [Entry(network, precision) for precision in options.precision for network in networks]
+    precisions = list(dict.fromkeys(options.precision))
+    entries = [Entry(one, precision) for precision in precisions for one in networks if one.onnx is None or precision == precisions[0]]
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         measured, others = measure(entries, size, setup, bar.set_description_str)
     command = repeating(options, setup.threads)
@@ -116,7 +117,8 @@ def summary(measured: Measured, run: Sequence[Measured]) -> dict[str, Any]:
     Returns:
         ``ratio`` is the time of the first network, in the same precision, over its own; ``ratio_to_fp32`` its own time over that in fp32.
     """
-    first = next(one for one in run if one.entry.precision == measured.entry.precision)
+    own = run[0].entry.network, measured.entry.precision
+    first = next((one for one in run if (one.entry.network, one.entry.precision) == own), run[0])
     float32 = next((one for one in run if one.entry.network is measured.entry.network and one.entry.precision == "fp32"), None)
     against = ratio(first.seconds, measured.seconds)
     to_fp32 = None if float32 is None or float32 is measured else ratio(measured.seconds, float32.seconds)

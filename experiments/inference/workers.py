@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,8 +83,9 @@ class Worker:
     def time(self, calls: int) -> Sequence[float]:
         """See ``Timed``."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{calls}\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # it has died; its last words follow
+            self.process.stdin.write(f"{calls}\n")
+            self.process.stdin.flush()
         self.last = self._answer()
         return self.last["seconds"]
 
@@ -103,7 +105,8 @@ class Worker:
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.errors):
             assert stream is not None
-            stream.close()
+            with suppress(BrokenPipeError):
+                stream.close()
 
     def __enter__(self) -> "Worker":
         return self

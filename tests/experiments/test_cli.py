@@ -147,6 +147,9 @@ def test_defaults_come_from_the_dataclass(capsys: pytest.CaptureFixture[str]) ->
         (["--space.search", "[dilation, width]"], {"space.search": ["dilation", "width"]}),
         (["--space.search", "depth"], {"space.search": ["depth"]}),
         (["--space.search="], {"space.search": []}),
+        (["--space.search", "depth", "--space.search", "pooling"], {"space.search": ["depth", "pooling"]}),
+        (["--space.search", "depth", "pooling", "--epochs", "3"], {"space.search": ["depth", "pooling"], "epochs": 3}),
+        (["--space.search=[dilation]", "--space.search", "depth,width"], {"space.search": ["dilation", "depth", "width"]}),
         (["--space.depths", "[[1, 2], [3]]"], {"space.depths": [[1, 2], [3]]}),
         (["--constraint.macs", "7.8G", "--constraint.params", "900K"], {"constraint.macs": 7.8e9, "constraint.params": 9e5}),
     ],
@@ -266,6 +269,8 @@ def test_a_command_of_two_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert main(["try", "hard", "--epochs", "3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["epochs"] == 3
     assert main(["try", "hrad"]) == 2
+    assert main(["try", "something", "else"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "ssr-nas try: error: something: unknown; choose from try hard, or give --key value"
     assert main(["tri", "hrad"]) == 2
     assert "did you mean try hard?" in capsys.readouterr().err.splitlines()[-1]
 

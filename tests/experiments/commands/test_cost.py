@@ -1,0 +1,81 @@
+"""``ssr-nas cost``: counted by the closed form, measured at every size, written in three formats."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from experiments.cli import main
+from experiments.export.onnx_file import export_onnx
+from nas_space.architecture import baseline1
+from nas_space.config import SpaceConfig
+from nas_space.cost import cost
+from nas_space.network import SegmentationNetwork
+
+TINY = SpaceConfig(stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2)
+
+
+@pytest.fixture
+def net(tmp_path: Path) -> str:
+    file = tmp_path / "net.json"
+    file.write_text(baseline1(TINY).to_json())
+    return str(file)
+
+
+def answer(capsys, *arguments):
+    assert main(["cost", *arguments, "--json"]) == 0
+    text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
+    return text, json.loads(last)
+
+
+def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
+    text, result = answer(capsys, "--fps", "false")
+    assert [(row["network"], row["size"]) for row in result["networks"]][:5] == [
+        ("baseline1", size) for size in ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
+    ]
+    rounded = [round(row["macs_total"] / 1e9, 1) for row in result["networks"][:4]]
+    assert rounded == [11.2, 25.2, 44.8, 3.7] and result["networks"][0]["params"] == 961_807
+    assert "| baseline1 | 512x1024 | 0.962 | 11.1 | 11.2 |" in text and result["measured"] == []
+
+
+def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):
+    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", (32, 64))
+    options = ("--sizes", "32x64,64x64", "--rounds", "2", "--calls", "1", "--classes", "5", "--threads", "1")
+    text, result = answer(capsys, net, "erfnet", str(tmp_path / "fixed.onnx"), *options, "--out", str(tmp_path / "new" / "table.csv"))
+    rows = {(Path(row["network"]).name, row["size"]): row for row in result["networks"]}
+    assert list(rows) == [("net.json", "32x64"), ("net.json", "64x64"), ("erfnet", "32x64"), ("erfnet", "64x64"), ("fixed.onnx", "32x64")]
+    exact = cost(baseline1(TINY), (64, 64), 5)
+    row = rows["net.json", "64x64"]
+    assert (row["params"], row["macs_conv"], row["macs_total"]) == (exact.params, exact.macs_conv, exact.macs_total)
+    assert rows["fixed.onnx", "32x64"]["macs_conv"] == rows["net.json", "32x64"]["macs_conv"]
+    assert all(row["fps"] == pytest.approx(1000 / row["median_ms"]) and row["peak_memory_mb"] > 10 for row in rows.values())
+    assert [one["size"] for one in result["measured"]] == ["32x64", "64x64"]
+    assert len(result["notes"]) == 1 and result["notes"][0].endswith("fixed.onnx: cannot be run at 64x64") and result["notes"][0] in text
+    with open(tmp_path / "new" / "table.csv") as file:
+        assert [line["fps"] for line in csv.DictReader(file)] == [str(row["fps"]) for row in result["networks"]]
+
+
+@pytest.mark.parametrize("suffix", [".md", ".json"])
+def test_files(net, suffix, tmp_path, capsys):
+    out = tmp_path / f"table{suffix}"
+    text, result = answer(capsys, net, "--fps", "false", "--sizes", "32x64", "--out", str(out))
+    content = out.read_text()
+    assert json.loads(content) == result if suffix == ".json" else content in text and content.startswith("| network | input |")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "table.txt"], "--out table.txt: a table is written as .md, .csv or .json"),
+        (["--sizes", "64x64,16x64"], "both sides must be at least 32 pixels"),
+        (["baseline9"], "baseline9: no such network"),
+        (["--threads", "0"], "threads: 0 must be at least 1"),
+        (["--precision", "int4"], "precision: unknown 'int4'"),
+        (["--sizes", "[]"], "networks, sizes: give at least one of each"),
+    ],
+)
+def test_mistakes_get_one_line(arguments, message, capsys):
+    assert main(["cost", *arguments]) == 2
+    output = capsys.readouterr()
+    assert message in output.err and output.err.count("\n") == 1
