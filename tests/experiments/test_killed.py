@@ -13,7 +13,7 @@ import pytest
 import torch
 
 pytestmark = pytest.mark.slow
-EPOCHS, BATCHES = 8, 4
+EPOCHS, BATCHES = 12, 4
 SEARCH = [
     *("search", "--data.size", "32x40", "--data.limit", "16", "--data.batch", "4", "--epochs", str(EPOCHS), "--device", "cpu"),
     *("--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8", "--method.lr", "0.12", "--method.h", "0.5"),
@@ -95,32 +95,25 @@ def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) ->
 
 
 def moments(seed: int) -> list[tuple[str, int]]:
-    """Where to kill: the first before any checkpoint, then the kinds in a random order, spread over the run."""
+    """Where to kill: first before any checkpoint; then each kind while the search still shrinks, among steps; then steps to its end."""
     draw = random.Random(seed)
     kinds = ["half a checkpoint", "before the rename", "after the rename", "before a shrink", "in a shrink", "after narrowing"]
-    rest = [(kind, 0) for kind in kinds] + [("step", draw.randrange(1, 2 * BATCHES)) for _ in range(5)]
-    draw.shuffle(rest)
-    return [("step", draw.randrange(BATCHES)), *rest]
+    early = [(kind, 0) for kind in kinds] + [("step", draw.randrange(1, BATCHES)) for _ in range(2)]
+    draw.shuffle(early)
+    return [("step", draw.randrange(BATCHES)), *early, *(("step", draw.randrange(BATCHES, 3 * BATCHES)) for _ in range(4))]
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_killed_at_random_moments_it_ends_the_same_bit_for_bit(seed: int, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run(tmp_path, [*SEARCH, "--out", str(whole)]) == 0
-    kills: list[tuple[str, int]] = []
     arguments = [*SEARCH, "--out", str(parts)]
-    for kind, at in moments(seed):
-        if run(tmp_path, arguments, kind, at) == 0:
-            break  # that kind of moment did not come again before the end
-        kills.append((kind, at))
+    for number, (kind, at) in enumerate(moments(seed)):
+        assert run(tmp_path, arguments, kind, at) == -signal.SIGKILL, f"the search ended before {kind}"
         assert not (parts / "search.json").exists()
-        assert len(kills) > 1 or not (parts / "checkpoints" / "last.ckpt").exists()
+        assert number > 0 or not (parts / "checkpoints" / "last.ckpt").exists()
         arguments = ["search", "--resume", str(parts)]
-    else:
-        assert run(tmp_path, arguments) == 0
-    killed = [kind for kind, _ in kills]
-    print(kills)
-    assert len(kills) >= 10 and {"half a checkpoint", "before a shrink", "in a shrink"} <= set(killed)
+    assert run(tmp_path, arguments) == 0
     first, second = (json.loads((folder / "search.json").read_text()) for folder in (whole, parts))
     assert len({removal["epoch"] for removal in first["removals"]}) > 2, "the search of this test must shrink in several epochs"
     for key in KEYS:

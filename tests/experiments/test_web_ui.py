@@ -83,7 +83,7 @@ def trials(url: str) -> list[dict[str, Any]]:
     try:
         with urllib.request.urlopen(f"{url}/api/v1/nni/trial-jobs", timeout=10) as answer:
             return list(json.loads(answer.read()))
-    except OSError:
+    except (OSError, ValueError):  # its first word is no JSON
         return []
 
 
