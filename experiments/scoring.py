@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from experiments.data.dataset import IGNORE
 from experiments.data.source import Sample
-from experiments.inference import Segmenter
+from experiments.prediction.segmenter import Segmenter
 from experiments.training.boundary import TOLERANCE, Counts, boundary_counts, boundary_f1
 from experiments.training.confusion import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from nas_space.errors import InputError

@@ -11,7 +11,7 @@ from typing import Any
 
 from experiments.config import DataOptions
 from experiments.environment import device_name, versions
-from experiments.inference import EvalOptions, load_segmenter
+from experiments.prediction.segmenter import EvalOptions, load_segmenter
 from experiments.runs import write_json
 from experiments.scoring import score
 from experiments.trained_on import as_trained, find_split

@@ -125,9 +125,9 @@ def _described(options: Options, info: ModelInfo) -> Description:
         interface=Interface(options.pixels, options.resize, options.argmax),
         precision="int8" if options.precision == "int8" else "32",
         lowering=FASTEST[options.format] if options.lowering in (AUTO, MEASURED) else options.lowering,
-        head=info.head,
+        head=info.head or "peer",
         dataset=info.dataset,
-        architecture=json.loads(info.architecture.to_json()),
+        architecture={"peer": info.peer} if info.architecture is None else json.loads(info.architecture.to_json()),
     )
 
 

@@ -17,7 +17,7 @@ from experiments.data.source import evenly
 from experiments.feature_maps import STAGES, feature_maps
 from experiments.figures import png
 from experiments.gallery import colour_map, side_by_side
-from experiments.inference import EvalOptions, Segmenter, load_segmenter, to_input
+from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter, to_input
 from experiments.runs import new_run, write_atomic
 from experiments.trained_on import as_trained, find_split
 from nas_space.errors import InputError

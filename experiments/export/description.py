@@ -30,9 +30,9 @@ class Description:
         interface: what lies inside the graph.
         precision: ``32`` or ``int8``.
         lowering: the form of partial residuals: pad, concat or zeros.
-        head: ``encoder`` (logits at 1/8) or ``aggregation`` (at 1/4).
+        head: ``encoder`` (logits at 1/8), ``aggregation`` (at 1/4), or ``peer`` (at a resolution of its own).
         dataset: what it was trained on.
-        architecture: its layers, as in ``architecture.json``.
+        architecture: its layers, as in ``architecture.json``; of a peer its name.
         scale: pixels, 0 to 255, are multiplied by it,
         offset: then this is added, and the result is the network's input.
     """

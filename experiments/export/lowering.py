@@ -17,6 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nas_space.blocks import AggregationBlock, ConvBlock, DownsamplerBlock, ResidualLayer, upsample
+from nas_space.cost import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
@@ -103,7 +104,7 @@ class LoweredAggregation(nn.Module):
     def __init__(self, block: AggregationBlock) -> None:
         super().__init__()
         self.detail, self.fuse, self.classifier = _block(block.detail), _block(block.fuse), block.classifier
-        levels = zip(block.BINS, block.pyramid, strict=True)
+        levels = zip(PYRAMID_BINS, block.pyramid, strict=True)
         self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _block(conv)) for bins, conv in levels)
 
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:

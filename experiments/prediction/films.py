@@ -12,9 +12,9 @@ import numpy as np
 from tqdm import tqdm
 
 from experiments.data.files import Array
-from experiments.inference import Segmenter
 from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
+from experiments.prediction.segmenter import Segmenter
 from nas_space.errors import InputError
 
 # OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first used.

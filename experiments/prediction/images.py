@@ -8,10 +8,10 @@ import torch
 
 from experiments.data.files import Array, read_image
 from experiments.gallery import colour_map
-from experiments.inference import Segmenter
 from experiments.model_file import ModelInfo
 from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
+from experiments.prediction.segmenter import Segmenter
 from experiments.runs import write_atomic
 
 KINDS = ("index", "colour", "overlay")

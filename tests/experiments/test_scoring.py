@@ -10,7 +10,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 
 from experiments.data.files import Array
 from experiments.data.source import Sample
-from experiments.inference import Segmenter, Views
+from experiments.prediction.segmenter import Segmenter, Views
 from experiments.scoring import Evaluation, score
 from experiments.training.boundary import boundary_counts, boundary_f1
 from nas_space.errors import InputError

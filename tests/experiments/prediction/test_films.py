@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments.inference import EvalOptions, Segmenter, load_segmenter
 from experiments.model_file import ModelInfo
 from experiments.prediction import films
 from experiments.prediction.films import Film, Writer, predict_film
+from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
 from nas_space.errors import InputError
 
 Checkpoint = Callable[..., Path]

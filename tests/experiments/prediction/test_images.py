@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from experiments.gallery import colour_map
-from experiments.inference import EvalOptions, Segmenter, load_segmenter
 from experiments.model_file import ModelInfo
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source
+from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
 from nas_space.errors import InputError
 
 

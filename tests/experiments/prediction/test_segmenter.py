@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from experiments.data.files import Array
 from experiments.data.memory import resize_image
 from experiments.data.transforms import normalise
-from experiments.inference import EvalOptions, Segmenter, Views, classify, to_input
+from experiments.prediction.segmenter import EvalOptions, Segmenter, Views, classify, to_input
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 
