@@ -8,7 +8,10 @@ import ast
 from importlib.util import find_spec
 from pathlib import Path
 
-NAMES = ("space", "search", "retrain", "compare", "latency", "benchmark", "benchmark video", "cost", "export", "trial")
+NAMES = (
+    *("space", "search", "retrain", "compare", "latency", "benchmark", "benchmark video", "cost"),
+    *("export", "export lowering", "trial"),
+)
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
 

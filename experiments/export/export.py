@@ -146,7 +146,10 @@ def _write(network: SegmentationNetwork, description: Description, kind: Format,
         source = file.with_suffix(".onnx")
         export_onnx(network, source, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata)
         if kind == "tensorrt":
-            build_engine(source, file, size, description.dynamic, interface)
+            try:
+                build_engine(source, file, size, description.dynamic, interface)
+            except RuntimeError as error:
+                raise ExportError(f"{error}; no file was kept") from None
 
 
 def _runner(kind: Format, file: Path, description: Description) -> Runner:

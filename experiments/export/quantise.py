@@ -1,5 +1,7 @@
 """Post-training quantisation to 8 bits: ranges of activations are taken from calibration images, no training."""
 
+import contextlib
+import io
 import logging
 import tempfile
 import warnings
@@ -68,4 +70,5 @@ def quantise_openvino(model: Any, images: Images) -> Any:
     except ImportError:
         raise InputError("precision int8: nncf is not installed; pip install 'ssr-nas[deploy]', or export to onnx") from None
     nncf.set_log_level(logging.ERROR)
-    return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)
+    with contextlib.redirect_stdout(io.StringIO()):  # progress bars
+        return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)

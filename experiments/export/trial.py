@@ -1,5 +1,6 @@
 """Exported files on trial: each is run by its engine, and answers beside the network that it was made from."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,12 +89,15 @@ def run_openvino(file: Path) -> Runner:
 
 def run_torchscript(file: Path) -> Runner:
     """A TorchScript file in PyTorch."""
-    module = torch.jit.load(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that TorchScript is called old
+        module = torch.jit.load(file)
 
     @torch.inference_mode()
     def run(image: NDArray[Any]) -> Answer:
         tensor = torch.from_numpy(image)
-        return Answer(module(tensor).numpy(), module.logits(tensor).numpy())
+        output = module(tensor)
+        return Answer(output.numpy(), (output if output.is_floating_point() else module.logits(tensor)).numpy())
 
     return run
 

@@ -103,5 +103,6 @@ def _open_openvino(library: ModuleType, path: Path, threads: int | None) -> tupl
 
     place = RT_INFO if path.suffix.lower() == ".xml" else "framework"  # its reader of ONNX files keeps their metadata there
     info = model.get_rt_info()
-    entries = info[place].value if place in info else {}
+    entries = info[place] if place in info else {}
+    entries = getattr(entries, "value", entries)
     return {str(key): str(getattr(value, "value", value)) for key, value in entries.items()}, run

@@ -1,0 +1,51 @@
+"""Random networks of both spaces, in every format, at odd sizes: the exported file gives PyTorch's answer."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.export.interface import Interface
+from experiments.export.measure import FORMATS
+from experiments.export.trial import compare
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
+from nas_space.network import SegmentationNetwork
+
+SIZES = [(64, 96), (67, 101), (97, 64)]
+PAPER = (3, 9, 15)  # these of the twenty are of the paper's space
+
+
+def tried(kind: str, seeds: list[int], learned: Callable[[SegmentationNetwork], SegmentationNetwork], folder: Path) -> tuple[float, float]:
+    """Worst difference of logits and worst share of equal pixels."""
+    name, write, read = FORMATS[kind]
+    differences, equal = [], []
+    for seed in seeds:
+        torch.manual_seed(seed)
+        space = SpaceConfig.paper() if seed in PAPER else SpaceConfig.compact()
+        network = SegmentationNetwork(Architecture.random(space, random.Random(seed)), 11, "aggregation" if seed % 2 else "encoder")
+        learned(network)
+        dynamic: dict[str, Any] = {} if kind == "torchscript" else {"dynamic": True}
+        write(network, folder / name, SIZES[0], **dynamic)
+        images = [torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8) for size in SIZES]
+        agreement = compare(read(folder / name), network, Interface(), images)
+        differences.append(agreement.max_logit_difference)
+        equal.append(agreement.equal_pixels)
+        assert agreement.within(1e-3, 0.999), (kind, seed, agreement)
+    print(f"{kind}: {len(seeds)} networks, largest difference of logits {max(differences):.2g}, equal pixels at least {min(equal):.5f}")
+    return max(differences), min(equal)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_two_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None:
+    difference, equal = tried(kind, [0, 1], randomised, tmp_path)
+    assert difference > 0 and equal <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", FORMATS)
+def test_twenty_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None:
+    tried(kind, list(range(20)), randomised, tmp_path)

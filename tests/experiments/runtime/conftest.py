@@ -1,0 +1,48 @@
+"""Files as an application gets them."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from experiments.export.description import Description
+from experiments.export.interface import Interface
+from experiments.export.onnx_file import export_onnx
+from experiments.export.openvino_file import export_openvino
+from nas_space.architecture import Architecture
+from nas_space.network import SegmentationNetwork
+
+
+@pytest.fixture
+def model(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., tuple[Path, SegmentationNetwork, Description]]:
+    """``model(suffix, **changes of the description)``: a file, the network in it, and what it says of itself."""
+
+    def make(suffix: str = ".onnx", **changes: Any) -> tuple[Path, SegmentationNetwork, Description]:
+        network = SegmentationNetwork(Architecture.random(tiny(), random.Random(1)), 3).eval()
+        with torch.no_grad():
+            network.head.weight.mul_(4)  # type: ignore[union-attr, operator]
+            network.head.bias.sub_(network(torch.empty(1, 3, 64, 96).uniform_(-2, 2)).mean((0, 2, 3)))  # type: ignore[union-attr, operator]
+        description = Description(
+            classes=("road", "tree", "sky"),
+            colours=((128, 64, 128), (0, 255, 0), (70, 130, 180)),
+            size=(48, 64),
+            dynamic=False,
+            interface=Interface(),
+            precision="32",
+            lowering="zeros",
+            head="encoder",
+            dataset="streets",
+            architecture={"schema": 1},
+        )
+        description = replace(description, **changes)
+        path = tmp_path / f"model{suffix}"
+        write = export_openvino if suffix == ".xml" else export_onnx
+        interface, metadata = description.interface, description.metadata()
+        write(network, path, description.size, dynamic=description.dynamic, interface=interface, metadata=metadata)
+        return path, network, description
+
+    return make
