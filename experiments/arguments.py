@@ -7,7 +7,7 @@ that an unknown one is answered with its file and its nearest neighbour.
 import json
 import re
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from inspect import cleandoc
@@ -166,7 +166,7 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | Non
         key = name[2:]
         key = SHORT[key] if SHORT.get(key) in known else key
         if key != "config" and key not in known:
-            raise InputError(f"{name}: {_unknown(key, known, '--')}")
+            raise InputError(f"{name}: {explain_unknown(key, known, '--')}")
         if not has_value:
             if not queue or queue[0].startswith("--"):
                 raise InputError(f"{name}: a value is missing")
@@ -218,10 +218,10 @@ def _flatten(content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, p
         elif any(other.startswith(f"{key}.") for other in known) and isinstance(value, Mapping | None):
             yield from _flatten(value or {}, known, file, f"{key}.")
         else:
-            raise InputError(f"{file}: {key}: {_unknown(key, known)}")
+            raise InputError(f"{file}: {key}: {explain_unknown(key, known)}")
 
 
-def _unknown(key: str, known: Mapping[str, Leaf], dashes: str = "") -> str:
+def explain_unknown(key: str, known: Collection[str], dashes: str = "") -> str:
     """What is wrong with ``key``, and the nearest key that exists."""
     inside = [other for other in known if other.startswith(f"{key}.")]
     if inside:

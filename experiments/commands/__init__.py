@@ -10,7 +10,7 @@ from pathlib import Path
 
 NAMES = (
     *("space", "search", "retrain", "compare", "latency", "benchmark", "benchmark video", "cost"),
-    *("export", "export lowering", "trial"),
+    *("export", "export lowering", "trial", "launch", "export-best"),
 )
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 

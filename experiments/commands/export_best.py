@@ -1,0 +1,45 @@
+"""Write the best network of an NNI experiment, also while its manager is stopped."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.manager.export import export_best, export_pareto
+from experiments.manager.records import read_record
+from experiments.runs import new_run
+from nas_space.errors import InputError
+
+SELECT = ("best", "pareto")
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas export-best``.
+
+    Args:
+        experiment: NNI's id of the experiment, as its web UI and ``nnictl experiment list --all`` show it.
+        select: best (the highest mIoU) or pareto (all that no other beats in mIoU and MACs).
+        out: a new folder for the architectures; ``runs/<experiment>-<date>-<time>`` if absent.
+    """
+
+    POSITIONAL = "experiment"
+    experiment: str
+    select: str = "best"
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Write ``architecture.json`` and ``trial.json``, or one file a network and ``pareto.json``.
+
+    Returns:
+        The best trial with its parameters, result and file; or all of the Pareto set, under ``networks``.
+    """
+    if options.select not in SELECT:
+        raise InputError(f"--select {options.select}: choose from {', '.join(SELECT)}")
+    record = read_record(options.experiment)
+    record.best()  # before anything is written
+    with new_run(options.out, "export-best", record.name) as folder:
+        found = [export_best(record, folder)] if options.select == "best" else export_pareto(record, folder)
+    for row in found:
+        result = row["result"]
+        print(f"{row['file']}  mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {row['parameters']}")
+    return found[0] if options.select == "best" else {"networks": found}

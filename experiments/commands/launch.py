@@ -1,0 +1,157 @@
+"""Start an NNI experiment with its web UI on this machine alone, follow it, and export its best network."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from experiments.manager.definition import machines, read_experiment
+from experiments.manager.export import export_best
+from experiments.manager.follow import ManagerError, follow
+from experiments.manager.records import Record, read_record
+from experiments.manager.rest import Rest
+from experiments.manager.start import LOOPBACK, addresses, check_ports, start_manager
+from experiments.manager.tunnel import Tunnels
+from experiments.runs import new_run, prepare_run
+from nas_space.errors import InputError
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas launch``.
+
+    Args:
+        experiment: the experiment's YAML file, as ``nnictl create --config`` takes it.
+        resume: go on with the stopped experiment of this id instead: what has ended is not run again.
+        port: of the web UI.
+        host: address of this machine on which the web UI answers; 0.0.0.0 for all. It has no login: whoever reaches it can run commands
+            here.
+        keep: leave the web UI running when all trials have ended, until Ctrl+C.
+        out: a new folder for the best network; ``runs/<experiment>-<date>-<time>`` if absent.
+    """
+
+    POSITIONAL = "experiment"
+    experiment: str | None = None
+    resume: str | None = None
+    port: int = 8080
+    host: str = LOOPBACK
+    keep: bool = False
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Run the experiment to its end.
+
+    Returns:
+        The experiment's id and web address, how many trials ended how, and the best one with its file.
+    """
+    hosts = addresses(options.host)
+    experiment, total = _prepare(options)
+    service = experiment.config.training_service
+    check_ports(hosts, options.port, service.platform)
+    remote, closed = machines(experiment.config), hosts == [LOOPBACK]
+    if closed and service.platform not in ("local", "remote"):
+        raise InputError(f"trainingService: {service.platform}: its workers call this machine: give --host ADDRESS, and guard its port")
+    if options.out is not None:
+        prepare_run(options.out, "launch", "")
+    if not closed:
+        warning = f"NNI's web UI has no login; whoever reaches port {options.port} can run commands here"
+        print(f"warning: --host {options.host}: {warning}", file=sys.stderr)
+    if remote and (closed or experiment.config.nni_manager_ip is None):
+        experiment.config.nni_manager_ip = hosts[-1]
+    with ExitStack() as stack:
+        tunnels = Tunnels(remote if closed else [], options.port)
+        stack.callback(tunnels.close)
+        start_manager(experiment, hosts, options.port)
+        rest = Rest(options.port)
+        print(f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}", flush=True)
+        with _stopping(experiment, rest):
+            status = follow(rest, total, lambda: experiment._proc.poll() is None, tunnels.keep)
+            summary = _close(read_record(experiment.id), experiment.id, options.out, status)
+            if options.keep:
+                print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
+                _wait()
+        return {"experiment": experiment.id, "url": rest.url, **summary}
+
+
+def _prepare(options: Options) -> tuple[Any, int | None]:
+    """NNI's experiment, and how many trials it runs at most."""
+    from nni.experiment import Experiment
+
+    if (options.experiment is None) == (options.resume is None):
+        raise InputError("give an experiment's YAML file, or --resume and an experiment's id")
+    if options.experiment is not None:
+        config = read_experiment(options.experiment)
+        return Experiment(config), config.max_trial_number
+    from nni.experiment.launcher import get_stopped_experiment_config
+
+    record = read_record(str(options.resume))
+    try:
+        config = get_stopped_experiment_config(options.resume)
+    except Exception:
+        stop = f"stop it first: nnictl stop {options.resume}"
+        raise InputError(f"--resume {options.resume}: experiment {record.name} runs still; {stop}") from None
+    experiment = Experiment(config, id=options.resume)
+    experiment._action = "resume"
+    return experiment, config.max_trial_number
+
+
+@contextmanager
+def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
+    """Stop the manager at the end, and at an interrupt say how to go on."""
+    again = f"go on with: ssr-nas launch --resume {experiment.id}"
+
+    def terminate(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except ManagerError as error:
+        log = Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
+        raise RuntimeError(f"{error}; its log: {log}; {again}") from None
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(again) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _stop(experiment, rest)
+
+
+def _stop(experiment: Any, rest: Rest) -> None:
+    try:
+        rest.stop()
+        experiment._proc.wait(60)
+    except (requests.RequestException, subprocess.TimeoutExpired):
+        experiment._proc.kill()
+
+
+def _close(record: Record, experiment: str, out: str | None, status: str) -> dict[str, Any]:
+    """Print the table of all trials and export the best network."""
+    counts: dict[str, int] = {}
+    for trial in record.trials:
+        counts[trial.status] = counts.get(trial.status, 0) + 1
+    print("\n" + record.table().to_string(index=False, na_rep="", float_format=lambda value: f"{value:.1f}"))
+    if not any(trial.has_network for trial in record.trials):
+        raise RuntimeError(f"experiment {experiment}: no trial has left a network ({status}); the reasons are above")
+    record.best()
+    with new_run(out, "launch", record.name) as folder:
+        best = export_best(record, folder)
+    print(f"\nbest network    {best['file']}  (trial {best['trial']})")
+    print(f"all of them     ssr-nas export-best {experiment} --select pareto")
+    print(f"next            ssr-nas retrain --arch {best['file']}")
+    return {"trials": counts, "best": best}
+
+
+def _wait() -> None:
+    try:
+        while True:
+            time.sleep(1)
+    except KeyboardInterrupt:
+        return

@@ -1,0 +1,38 @@
+"""NNI's REST interface of a running manager."""
+
+from typing import Any
+
+import requests
+
+
+class Rest:
+    """The manager at a port of this machine, asked without any proxy.
+
+    Args:
+        port: of the web UI.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def get(self, path: str) -> Any:
+        """The JSON behind ``/api/v1/nni/<path>``."""
+        answer = self._session.get(f"{self.url}/api/v1/nni/{path}", timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def status(self) -> str:
+        """``RUNNING``, ``DONE``, ``NO_MORE_TRIAL``, ``STOPPED``, ``ERROR``, ..."""
+        return str(self.get("check-status")["status"])
+
+    def reason(self, trial: str) -> str:
+        """The last line that a trial has written to standard error."""
+        answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.stderr", timeout=30)
+        lines = answer.text.strip().splitlines() if answer.ok else []
+        return lines[-1] if lines else "no reason on its standard error"
+
+    def stop(self) -> None:
+        """End the experiment: running trials are stopped, and can be resumed."""
+        self._session.delete(f"{self.url}/api/v1/nni/experiment", timeout=60)

@@ -1,0 +1,140 @@
+"""A search that is killed with SIGKILL, again and again, at moments spread over the whole run, ends as if nothing had happened."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+pytestmark = pytest.mark.slow
+EPOCHS, BATCHES = 12, 4
+SEARCH = [
+    *("search", "--data.size", "32x40", "--data.limit", "16", "--data.batch", "4", "--epochs", str(EPOCHS), "--device", "cpu"),
+    *("--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8", "--method.lr", "0.12", "--method.h", "0.5"),
+]
+KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
+# Runs the command and kills it by SIGKILL at a moment of a kind, counted from the start of this process.
+KILLER = '''
+import os, signal, sys
+from pathlib import Path
+import torch
+from experiments.cli import main
+from experiments.training import checkpoints
+from strategies.search_module import SearchModule
+
+kind, at = sys.argv[1], int(sys.argv[2])
+seen = 0
+
+def moment(name):
+    global seen
+    if name == kind:
+        seen += 1
+        if seen > at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+def before(owner, name, kind):
+    own = getattr(owner, name)
+    def wrapped(*args, **kwargs):
+        moment(kind)
+        return own(*args, **kwargs)
+    setattr(owner, name, wrapped)
+
+def after(owner, name, kind):
+    own = getattr(owner, name)
+    def wrapped(*args, **kwargs):
+        result = own(*args, **kwargs)
+        moment(kind)
+        return result
+    setattr(owner, name, wrapped)
+
+save = torch.save
+def half_saved(checkpoint, file):
+    global seen
+    if kind == "half a checkpoint":
+        seen += 1
+        if seen > at:
+            import io
+            whole = io.BytesIO()
+            save(checkpoint, whole)
+            file.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+            file.flush()
+            os.kill(os.getpid(), signal.SIGKILL)
+    save(checkpoint, file)
+
+torch.save = half_saved
+replace = os.replace
+def replaced(source, target):
+    if str(target).endswith("last.ckpt"):
+        moment("before the rename")
+    replace(source, target)
+    if str(target).endswith("last.ckpt"):
+        moment("after the rename")
+os.replace = replaced
+before(SearchModule, "training_step", "step")
+before(SearchModule, "_shrink", "before a shrink")
+before(SearchModule, "_forget_moments", "in a shrink")
+after(SearchModule, "apply_alive", "after narrowing")
+sys.exit(main(sys.argv[3:]))
+'''
+
+
+def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) -> int:
+    """The command's exit code; it runs in a process of its own."""
+    script = folder / "killer.py"
+    script.write_text(KILLER)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, str(script), kind, str(at), *arguments], env=environment, capture_output=True, text=True)
+    assert done.returncode in (0, -signal.SIGKILL), done.stderr
+    return done.returncode
+
+
+def moments(seed: int) -> list[tuple[str, int]]:
+    """Where to kill: first before any checkpoint; then each kind while the search still shrinks, among steps; then steps to its end."""
+    draw = random.Random(seed)
+    kinds = ["half a checkpoint", "before the rename", "after the rename", "before a shrink", "in a shrink", "after narrowing"]
+    early = [(kind, 0) for kind in kinds] + [("step", draw.randrange(1, BATCHES)) for _ in range(2)]
+    draw.shuffle(early)
+    return [("step", draw.randrange(BATCHES)), *early, *(("step", draw.randrange(BATCHES, 3 * BATCHES)) for _ in range(4))]
+
+
+@pytest.mark.parametrize("seed", [0])
+def test_killed_at_random_moments_it_ends_the_same_bit_for_bit(seed: int, tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert run(tmp_path, [*SEARCH, "--out", str(whole)]) == 0
+    arguments = [*SEARCH, "--out", str(parts)]
+    for number, (kind, at) in enumerate(moments(seed)):
+        assert run(tmp_path, arguments, kind, at) == -signal.SIGKILL, f"the search ended before {kind}"
+        assert not (parts / "search.json").exists()
+        assert number > 0 or not (parts / "checkpoints" / "last.ckpt").exists()
+        arguments = ["search", "--resume", str(parts)]
+    assert run(tmp_path, arguments) == 0
+    first, second = (json.loads((folder / "search.json").read_text()) for folder in (whole, parts))
+    assert len({removal["epoch"] for removal in first["removals"]}) > 2, "the search of this test must shrink in several epochs"
+    for key in KEYS:
+        assert first[key] == second[key], key
+    for name in ("architecture.json", "pareto.json"):
+        assert (whole / name).read_bytes() == (parts / name).read_bytes()
+    metrics = [pd.read_csv(folder / "metrics.csv").filter(regex="^(?!seconds)") for folder in (whole, parts)]
+    pd.testing.assert_frame_equal(*metrics, check_exact=True)
+    states = [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True) for folder in (whole, parts)]
+    assert same([state["state_dict"] for state in states]) and same([state["optimizer_states"] for state in states])
+    assert not list(parts.rglob("*.tmp"))
+
+
+def same(values: list[object]) -> bool:
+    first, second = values
+    if isinstance(first, torch.Tensor):
+        return isinstance(second, torch.Tensor) and torch.equal(first, second)
+    if isinstance(first, dict):
+        assert isinstance(second, dict)
+        return first.keys() == second.keys() and all(same([first[key], second[key]]) for key in first)
+    if isinstance(first, list):
+        assert isinstance(second, list)
+        return len(first) == len(second) and all(same(list(pair)) for pair in zip(first, second, strict=True))
+    return first == second
