@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NAMES = (
+NAMES = (
     "space",
     "search",
     "retrain",
@@ -29,6 +30,7 @@ NAMES = (
     "trial",
     "launch",
     "export-best",
+)
 )
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
