@@ -10,7 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NAMES = (
-NAMES = (
     "space",
     "search",
     "retrain",
@@ -30,7 +29,6 @@ NAMES = (
     "trial",
     "launch",
     "export-best",
-)
 )
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
