@@ -121,7 +121,7 @@ def summary(measured: Measured, run: Sequence[Measured]) -> dict[str, Any]:
     first = next((one for one in run if (one.entry.network, one.entry.precision) == own), run[0])
     float32 = next((one for one in run if one.entry.network is measured.entry.network and one.entry.precision == "fp32"), None)
     against = ratio(first.seconds, measured.seconds)
-    to_fp32 = None if float32 is None or float32 is measured else ratio(measured.seconds, float32.seconds)
+    to_fp32 = None if float32 is None or measured.entry.precision == "fp32" else ratio(measured.seconds, float32.seconds)
     return {
         "name": measured.entry.network.name,
         "precision": "as in the file" if measured.entry.network.onnx else measured.entry.precision,
@@ -159,7 +159,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         times = (f"{row[key]:.2f}" for key in ("median_ms", "p5_ms", "p95_ms", "p99_ms"))
         against = (
-            "" if row["name"] == rows[0]["name"] else "{:.3f} of its time ({:.3f} to {:.3f})".format(row["ratio"], *row["ratio_spread"])
+            "" if row["ratio_spread"] == [1.0, 1.0] else "{:.3f} of its time ({:.3f} to {:.3f})".format(row["ratio"], *row["ratio_spread"])
         )
         gain = "" if row["ratio_to_fp32"] is None else f"{row['ratio_to_fp32']:.3f} of its fp32 time"
         output, memory = "x".join(map(str, row["output"][1:])), f"{row['peak_memory_mb']:.0f}"

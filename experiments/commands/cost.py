@@ -84,7 +84,7 @@ def run(options: Options) -> dict[str, Any]:
     table = pd.DataFrame(rows)
     text, notes = markdown(readable(table)), [*missing, *uncounted]
     if found:
-        print(f"{described(found[0])}\n{options.precision}")
+        print(f"{described(found[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
     print(f"{described_baselines(networks)}\n")
     print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in found[1:] if one["warning"])]))
     result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": found}

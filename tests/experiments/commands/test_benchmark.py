@@ -108,6 +108,14 @@ def test_the_exported_file_is_what_runs(folder, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["networks"][0]["output"] == [1, 7, 4, 8]
 
 
+def test_a_network_against_itself_shows_the_noise(folder, capsys):
+    assert main(["benchmark", "--arch", str(folder / "net.json"), "--against", str(folder / "net.json"), *QUICK, "--json"]) == 0
+    text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
+    first, second = json.loads(last)["networks"]
+    assert first["ratio_spread"] == [1.0, 1.0] != second["ratio_spread"] and second["ratio_to_fp32"] is None
+    assert text.count("of its time") == 1 and "of its fp32 time" not in text
+
+
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
 def test_other_engines(folder, engine, capsys):
     assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", engine, "--classes", "5", "--json"]) == 0
