@@ -21,7 +21,7 @@ class Surgery:
         old = getattr(module, name)
         if old[region].shape == old.shape:
             return
-        new = nn.Parameter(old.detach()[region].clone(memory_format=torch.contiguous_format), requires_grad=old.requires_grad)
+        new = nn.Parameter(_part(old.detach(), region), requires_grad=old.requires_grad)
         setattr(module, name, new)
         self.replaced[old] = (new, region)
 
@@ -59,6 +59,12 @@ def resize(optimizer: Optimizer, surgery: Surgery) -> None:
         state = optimizer.state.pop(old, None)
         if state is not None:
             optimizer.state[new] = {
-                key: value[region].clone() if isinstance(value, Tensor) and value.shape == old.shape else value
+                key: _part(value, region) if isinstance(value, Tensor) and value.shape == old.shape else value
                 for key, value in state.items()
             }
+
+
+def _part(tensor: Tensor, region: tuple[slice, ...]) -> Tensor:
+    """A copy of a region, laid out as the whole: a parameter, its gradient and its moments must lie alike."""
+    channels_last = tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last)
+    return tensor[region].clone(memory_format=torch.channels_last if channels_last else torch.contiguous_format)

@@ -20,12 +20,12 @@ class Row(NamedTuple):
     """What one mixed layer reads in a forward pass, a tensor for each operator.
 
     Shape:
-        operator: scalars; mask_3x1 and mask_1x3: ``(channels,)``, the mixed masks of both convolutions.
+        ``(channels,)`` each: the mixed masks of both convolutions, and the second one times the operator's weight.
     """
 
-    operator: tuple[Tensor, ...]
     mask_3x1: tuple[Tensor, ...]
     mask_1x3: tuple[Tensor, ...]
+    weighted: tuple[Tensor, ...]
 
 
 class ArchitectureParameters(nn.Module):
@@ -94,13 +94,16 @@ class ArchitectureParameters(nn.Module):
     def refresh(self) -> None:
         """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it."""
         depth, operator, width = (self.relaxation.weights(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
+        single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
+        width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1
         rows = []
         start = 0
         for stage, count in enumerate(self.space.layers):
             masks = width[start : start + count] @ getattr(self, f"cover{stage}")  # (layers, operators, 2, channels)
-            for weights, mask in zip(operator[start : start + count].unbind(), masks.unbind(), strict=True):
-                first, second = mask.unbind(1)
-                rows.append(Row(weights.unbind(), first.unbind(), second.unbind()))
+            first, second = masks.unbind(2)
+            weighted = operator[start : start + count, :, None] * second
+            for own in zip(first.unbind(), second.unbind(), weighted.unbind(), strict=True):
+                rows.append(Row(*(level.unbind() for level in own)))
             start += count
         self._rows = tuple(rows)
         self._depth = tuple(weights.unbind() for weights in depth.unbind())

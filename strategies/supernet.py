@@ -19,6 +19,7 @@ from nas_space.blocks import FactorizedConv, pad_channels, pool, upsample
 from nas_space.config import SpaceConfig, operator_name
 from nas_space.space import MutableLayer, MutableOperator
 from strategies.alive import Alive
+from strategies.mixture import Branch, mix
 from strategies.narrowing import Surgery, narrow, resize
 from strategies.parameters import ArchitectureParameters, Row
 
@@ -35,35 +36,23 @@ class MixedOperator(nn.Module):
         super().__init__()
         dilation = operator.conv3x1.dilation[0]
         self.widths = widths
-        self.conv = FactorizedConv(operator.channels, widths[-1], widths[-1], dilation)
+        conv = FactorizedConv(operator.channels, widths[-1], widths[-1], dilation)
+        self.conv = conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as its gradients come
         self.masked = [len(widths) > 1, len(widths) > 1]
 
-    def forward(self, x: Tensor, weight: Tensor | None, mask_3x1: Tensor, mask_1x3: Tensor) -> Tensor:
-        """``weight * mask_1x3 * BN(conv1x3(mask_3x1 * ReLU(conv3x1(x))))``, ``(N, C, h, w)`` -> ``(N, widest, h, w)``.
+    def branch(self, mask: Tensor, scale: Tensor | None) -> Branch:
+        """The operator as a branch of a mixture.
 
         Args:
-            x: input, already pooled.
-            weight: the operator's weight in the mixture, a scalar; None for 1.
-            mask_3x1: mixed mask of the first convolution's channels ``(C,)``.
-            mask_1x3: mixed mask of the second convolution's channels ``(C,)``.
+            mask: mixed mask of the first convolution's channels ``(C,)``.
+            scale: what the output's channels are multiplied by ``(C,)``; None for 1.
         """
-        first, second, bn = self.conv.conv3x1, self.conv.conv1x3, self.conv.bn
-        mask = mask_3x1[: first.out_channels]
-        kernel, bias, after = first.weight, first.bias, None
-        if self.masked[0]:
-            if mask.requires_grad:  # folded into the kernel, the mask's gradient would need the whole weight gradient
-                after = mask
-            else:  # a mask is never negative, so it passes through the ReLU
-                kernel, bias = kernel * mask[:, None, None, None], bias * mask  # type: ignore[operator]
-        y = functional.relu(functional.conv2d(x, kernel, bias, 1, first.padding, first.dilation), inplace=True)
-        if after is not None:
-            y = y * after[:, None, None]
-        y = second(y)
-        scale: Tensor | None = mask_1x3[: second.out_channels] if self.masked[1] else None
-        if weight is not None:
-            scale = weight if scale is None else scale * weight
-        gain, shift = (bn.weight, bn.bias) if scale is None else (bn.weight * scale, bn.bias * scale)
-        return functional.batch_norm(y, bn.running_mean, bn.running_var, gain, shift, bn.training, bn.momentum or 0.0, bn.eps)
+        first, second, norm = self.conv.conv3x1, self.conv.conv1x3, self.conv.bn
+        assert first.bias is not None and second.bias is not None
+        own = mask[: first.out_channels] if self.masked[0] else None
+        scale = None if scale is None else scale[: second.out_channels]
+        tensors = (first.weight, first.bias, own, second.weight, second.bias, norm.weight, norm.bias, scale)
+        return Branch(*tensors, int(first.dilation[0]), norm)
 
     def shrink(self, alive: Tensor, surgery: Surgery) -> None:
         """Narrow both convolutions to their widest surviving width; ``alive`` is ``(2, widths)``."""
@@ -94,25 +83,19 @@ class MixedLayer(nn.Module):
 
     def forward(self, x: Tensor, row: Row) -> Tensor:
         """``(N, C, H, W)`` -> the same."""
-        total = x
-        for pooling in sorted({pooling for _, pooling in self.order}):
-            branches: dict[int, Tensor] = {}  # sums by channel count, so that padding happens once a count
-            pooled: Tensor | None = None
-            for o, (dilation, factor) in enumerate(self.order):
-                name = operator_name(dilation, factor)
-                if factor != pooling or name not in self.operators:
-                    continue
-                pooled = pool(x, pooling) if pooled is None else pooled
-                weight = row.operator[o] if len(self.operators) > 1 else None
-                y = self.operators[name](pooled, weight, row.mask_3x1[o], row.mask_1x3[o])
-                branches[y.shape[1]] = branches[y.shape[1]] + y if y.shape[1] in branches else y
-            if branches:
-                widest = max(branches)
-                mixture = _sum(pad_channels(y, widest) for y in branches.values())
-                if pooling > 1:
-                    mixture = upsample(mixture, (x.shape[-2], x.shape[-1]))
-                total = total + pad_channels(mixture, x.shape[1])
-        return functional.relu(total, inplace=True)
+        branches: dict[int, list[Branch]] = {pooling: [] for _, pooling in self.order}
+        for o, (dilation, pooling) in enumerate(self.order):
+            name = operator_name(dilation, pooling)
+            if name in self.operators:
+                operator = cast(MixedOperator, self.operators[name])
+                alone = row.mask_1x3[o] if operator.masked[1] else None
+                scale = row.weighted[o] if len(self.operators) > 1 else alone
+                branches[pooling].append(operator.branch(row.mask_3x1[o], scale))
+        total = mix(x, branches[1], residual=True)
+        if branches.get(2):
+            mixture = upsample(mix(pool(x, 2), branches[2], residual=False), (x.shape[-2], x.shape[-1]))
+            total = total + pad_channels(mixture, x.shape[1])
+        return functional.relu(total, inplace=total is not x)
 
     def shrink(self, operators: Tensor, widths: Tensor, surgery: Surgery) -> None:
         """Delete dead operators, narrow the others; masks ``(operators,)`` and ``(operators, 2, widths)``."""

@@ -63,11 +63,11 @@ def compare(problem: Problem, rounds: int, steps: int, tell: Callable[[str], Non
     layout = min(trials, key=lambda name: trials[name])
     with Child("ours", problem, LAYOUTS[0]) as ours, Child("nni", problem, layout) as nni:
         for child in (ours, nni):
-            child.seconds(WARMUP)
+            child.seconds(WARMUP + steps)
+        memory = {child.side: float(child.ask("memory")["mib"]) for child in (ours, nni)}  # before anything else is measured there
         tell(f"{rounds} rounds of the whole space")
         peak: list[float] = []
         full = _rounds(ours, nni, rounds, steps, peak)
-        memory = {child.side: float(child.ask("memory")["mib"]) for child in (ours, nni)}
         macs = {child.side: float(child.ask("count")["macs"]) for child in (ours, nni)}
         result = {
             **full.summary(),

@@ -110,9 +110,11 @@ def _described(result: dict[str, Any]) -> str:
         ("MACs of an iteration (G)", result["macs"]["ours"] / 1e9, result["macs"]["nni"] / 1e9, ""),
         ("MAC utilisation (%)", 100 * use["ours"], 100 * use["nni"], f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s"),
     ]
+    tools = result["versions"]
     lines = [
-        f"space {result['space']} ({', '.join(result['search'])}), batch {result['batch']} at {result['size']}, precision {result['precision']}",
-        f"{result['device']}, torch {result['versions']['torch']}, NNI {result['versions']['nni']} ({result['nni_layout']}), {result['date']}",
+        f"space {result['space']} ({', '.join(result['search'])})",
+        f"batch {result['batch']} at {result['size']}, precision {result['precision']}",
+        f"{result['device']}, torch {tools['torch']}, NNI {tools['nni']} ({result['nni_layout']}), {result['date']}",
         f"{result['rounds']} rounds of {result['steps']} iterations, medians (lowest to highest round)",
         "",
         f"  {'':<28}{'ours':>10}{'NNI':>10}",

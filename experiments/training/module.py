@@ -51,5 +51,6 @@ class SegmentationModule(LightningModule):
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
         """Adam over all parameters of the network."""
-        optimizer = Adam(self.parameters(), lr=self.train_options.lr, weight_decay=self.train_options.weight_decay)
+        options = self.train_options
+        optimizer = Adam(self.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
         return [optimizer], [LambdaLR(optimizer, lambda epoch: poly(min(epoch / self.epochs, 1.0)))]

@@ -1,0 +1,189 @@
+"""The sum over a layer's operators that share an input, forward and backward: the hot path of a search.
+
+Autograd would keep four tensors for each operator and touch each of them several times. Written out, two are kept (what enters and
+what leaves the 1x3 convolution), and four identities save the rest, all exact:
+
+- a mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution, also where it has a gradient
+  itself: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without any gradient of a weight;
+- batch norm, mask and weight of the operator are one scale and one shift a channel, and shifts add up over operators first;
+- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0;
+- a tap that lies a whole image away sees padding alone, and is not computed.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+convolution_backward = torch.ops.aten.convolution_backward
+batch_norm_backward = torch.ops.aten.native_batch_norm_backward
+threshold_backward = torch.ops.aten.threshold_backward
+
+
+class Branch(NamedTuple):
+    """One operator as the mixture sees it: ``scale * BN(conv1x3(mask * ReLU(conv3x1(x))))``.
+
+    Shape:
+        kernel_3x1 ``(a, C, 3, 1)``, bias_3x1 and mask ``(a,)``, kernel_1x3 ``(b, a, 1, 3)``, bias_1x3, gain, shift and scale ``(b,)``;
+        gain and shift are the batch norm's own; ``mask`` and ``scale`` are None where they are 1.
+    """
+
+    kernel_3x1: Tensor
+    bias_3x1: Tensor
+    mask: Tensor | None
+    kernel_1x3: Tensor
+    bias_1x3: Tensor
+    gain: Tensor
+    shift: Tensor
+    scale: Tensor | None
+    dilation: int
+    norm: nn.BatchNorm2d
+
+
+TENSORS = 8
+"""So many of a branch's fields are tensors."""
+
+
+def mix(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
+    """``sum of the branches``, plus ``x`` where ``residual``: ``(N, C, H, W)`` -> ``(N, C or the widest branch, H, W)``.
+
+    Without a residual there must be a branch.
+    """
+    if not branches:
+        return x
+    training = all(branch.norm.training for branch in branches)
+    if training and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+        tensors = [tensor for branch in branches for tensor in _live(branch, x.shape)[:TENSORS]]
+        return _Mixture.apply(x, branches, residual, *tensors)  # type: ignore[no-any-return, no-untyped-call]
+    return _mix_by_autograd(x, [_live(branch, x.shape) for branch in branches], residual)
+
+
+def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
+    """The definition, for devices and precisions that the written-out pass is not made for."""
+    sums: dict[int, Tensor] = {}  # by channel count, so that padding happens once a count
+    for branch in branches:
+        kernel, bias, mask, norm = branch.kernel_3x1, branch.bias_3x1, branch.mask, branch.norm
+        after = mask if mask is not None and mask.requires_grad else None
+        if mask is not None and after is None:
+            kernel, bias = kernel * mask[:, None, None, None], bias * mask
+        y = functional.relu(_convolve(x, kernel, bias, branch.dilation), inplace=True)
+        y = y if after is None else y * after[:, None, None]
+        y = _convolve(y, branch.kernel_1x3, branch.bias_1x3, branch.dilation)
+        gain, shift = branch.gain, branch.shift
+        if branch.scale is not None:
+            gain, shift = gain * branch.scale, shift * branch.scale
+        momentum = norm.momentum or 0.0
+        y = functional.batch_norm(y, norm.running_mean, norm.running_var, gain, shift, norm.training, momentum, norm.eps)
+        sums[y.shape[1]] = sums[y.shape[1]] + y if y.shape[1] in sums else y
+    widest = x.shape[1] if residual else max(sums)
+    total: Tensor | None = x if residual else None
+    for channels, term in sums.items():
+        term = term if channels == widest else functional.pad(term, (0, 0, 0, 0, 0, widest - channels))
+        total = term if total is None else total + term
+    assert total is not None
+    return total
+
+
+def _live(branch: Branch, shape: torch.Size) -> Branch:
+    """The branch without the outer taps of convolutions whose dilation is the image's side or more."""
+    first = branch.kernel_3x1[:, :, 1:2] if branch.dilation >= shape[-2] else branch.kernel_3x1
+    second = branch.kernel_1x3[..., 1:2] if branch.dilation >= shape[-1] else branch.kernel_1x3
+    return branch._replace(kernel_3x1=first, kernel_1x3=second)
+
+
+def _geometry(kernel: Tensor, dilation: int) -> tuple[list[int], list[int]]:
+    """Padding and dilation of a kernel of one or three taps."""
+    taps = kernel.shape[-2:]  # one of them alone, said to be dilated, is left to the library that convolves the others
+    return [dilation if side == 3 else 0 for side in taps], [dilation if side == 3 else 2 - max(taps) // 3 for side in taps]
+
+
+def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int) -> Tensor:
+    padding, dilations = _geometry(kernel, dilation)
+    return functional.conv2d(x, kernel, bias, 1, padding, dilations)
+
+
+def _convolve_backward(gradient: Tensor, x: Tensor, kernel: Tensor, bias: bool, dilation: int, needed: list[bool]) -> tuple[Any, Any, Any]:
+    """Gradients of input, kernel and bias, those that are ``needed``."""
+    padding, dilations = _geometry(kernel, dilation)
+    sizes = [kernel.shape[0]] if bias else None
+    return convolution_backward(gradient, x, kernel, sizes, [1, 1], padding, dilations, False, [0, 0], 1, needed)  # type: ignore[no-any-return]
+
+
+class _Mixture(torch.autograd.Function):
+    """``mix`` in training mode; the tensors of all branches follow one another, in the order of ``Branch``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, branches: Sequence[Branch], residual: bool, *tensors: Tensor | None) -> Tensor:
+        """Per branch, keep the input of the 1x3 convolution, its output, and the statistics of that."""
+        kept: list[Tensor] = []
+        widest = x.shape[1] if residual else max(branch.gain.shape[0] for branch in branches)
+        total, shifts = _start(x, widest, residual), x.new_zeros(widest)
+        for branch, given in zip(branches, _grouped(tensors, TENSORS), strict=True):
+            kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
+            if mask is not None:
+                kernel, bias = kernel * mask[:, None, None, None], bias * mask
+            z = _convolve(x, kernel, bias, branch.dilation).relu_()
+            u = _convolve(z, kernel_1x3, bias_1x3, branch.dilation)
+            norm, channels = branch.norm, len(gain)
+            mean, variance = torch.batch_norm_update_stats(u, norm.running_mean, norm.running_var, norm.momentum or 0.0)
+            invstd = variance.add_(norm.eps).rsqrt_()
+            slope = gain * invstd
+            level = torch.addcmul(shift, mean, slope, value=-1)
+            if scale is not None:
+                slope *= scale
+                level *= scale
+            shifts[:channels] += level
+            total[:, :channels].addcmul_(u, slope[:, None, None])
+            kept += [z, u, mean, invstd, kernel]
+        total += shifts[:, None, None]
+        ctx.save_for_backward(x, *kept, *tensors)
+        ctx.branches = [(branch.dilation, branch.norm.eps) for branch in branches]
+        ctx.residual = residual
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        """The gradients that are asked for: of kernels in a step of the weights, of masks and scales in one of the architecture."""
+        (gradient,) = gradients
+        needs_x, _, _, *needs = ctx.needs_input_grad
+        x, *saved = ctx.saved_tensors
+        split = KEPT * len(ctx.branches)
+        of_x: Tensor | None = gradient if ctx.residual else None
+        results: list[Tensor | None] = []
+        states = zip(ctx.branches, _grouped(saved[:split], KEPT), _grouped(saved[split:], TENSORS), _grouped(needs, TENSORS), strict=True)
+        for (dilation, eps), (z, u, mean, invstd, folded), given, wants in states:
+            _, _, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
+            own, scaled = gradient[:, : len(gain)], gain if scale is None else gain * scale
+            of_u, of_gain, of_shift = batch_norm_backward(own, u, scaled, None, None, mean, invstd, True, eps, [True, True, True])
+            of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, wants[3], False])
+            of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if wants[2] else None
+            of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if wants[7] else None
+            if scale is not None and wants[5]:
+                of_gain, of_shift = of_gain * scale, of_shift * scale
+            of_y = threshold_backward(of_z, z, 0)
+            part, of_kernel, of_bias = _convolve_backward(of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]])
+            if mask is not None and wants[0]:
+                of_kernel, of_bias = of_kernel.mul_(mask[:, None, None, None]), of_bias.mul_(mask)
+            if needs_x:
+                of_x = part if of_x is None else part.add_(of_x)
+            of_bias_1x3 = torch.zeros_like(bias_1x3) if wants[4] else None
+            results += [of_kernel, of_bias, of_mask, of_kernel_1x3, of_bias_1x3, of_gain, of_shift, of_scale]
+        return of_x if needs_x else None, None, None, *results
+
+
+KEPT = 5
+"""Tensors that a branch keeps from its forward pass."""
+
+
+def _grouped(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
+    return (items[i : i + size] for i in range(0, len(items), size))
+
+
+def _start(x: Tensor, channels: int, residual: bool) -> Tensor:
+    """Where the sum begins: a copy of ``x``, or zeros in its layout."""
+    if residual:
+        return x.clone()
+    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(memory_format=layout)
