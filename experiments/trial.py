@@ -7,6 +7,7 @@ run in there is continued.
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +28,23 @@ def output_folder() -> Path | None:
     """The folder that NNI keeps for this trial; None outside of an experiment."""
     folder = os.environ.get(OUTPUT)
     return Path(folder) if folder else None
+
+
+def offer_curves(folder: Path) -> None:
+    """Let the TensorBoard button of NNI's web UI find the trial's curves.
+
+    NNI's local service runs a trial in ``ROOT/environments/ENV/trials/ID``, and looks for curves in ``ROOT/trials/ID/output/tensorboard``.
+
+    Args:
+        folder: of the trial; elsewhere than there nothing is done.
+    """
+    if folder.parent.name != "trials" or len(folder.parents) < 4 or folder.parents[2].name != "environments":
+        return
+    link = folder.parents[3] / "trials" / folder.name / "output" / "tensorboard"
+    (folder / "tensorboard").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder / "tensorboard", target_is_directory=True)
 
 
 def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> OptionsT:

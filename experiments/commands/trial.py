@@ -16,7 +16,7 @@ from experiments.report import write_report
 from experiments.runs import prepare_run, read_summary, write_atomic, write_config
 from experiments.search import Search
 from experiments.search_options import SearchOptions, check_data, check_options
-from experiments.trial import Manager, output_folder, with_parameters
+from experiments.trial import Manager, offer_curves, output_folder, with_parameters
 from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES
 
 
@@ -33,6 +33,7 @@ def run(options: Options) -> dict[str, Any]:
     """
     folder = output_folder() or prepare_run(None, "trial", "trial")
     with locked(folder, wait=True):
+        offer_curves(folder)
         manager = Manager(folder)
         options = with_parameters(options, manager.parameters)
         check_options(options)

@@ -15,7 +15,7 @@ from nni.runtime.trial_command_channel import TrialCommandChannel, set_default_t
 from experiments.cli import main
 from experiments.commands.trial import Options
 from experiments.training.monitor import SearchMonitor
-from experiments.trial import Manager, epoch_metric, with_parameters
+from experiments.trial import Manager, epoch_metric, offer_curves, with_parameters
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -129,6 +129,19 @@ def test_an_epoch_that_was_told_but_not_kept_is_told_once(folder: Path) -> None:
         report({"epoch": epoch, **row})
     assert [sequence for sequence, _ in manager.of("PERIODICAL")] == [2]
     assert epoch_metric(row, 8)["images_per_s"] == 4.0
+
+
+def test_the_tensorboard_button_finds_the_curves(tmp_path: Path) -> None:
+    folder = tmp_path / "environments" / "local-env" / "trials" / "aBcDe"
+    folder.mkdir(parents=True)
+    for _ in range(2):  # also when it is submitted again
+        offer_curves(folder)
+    (folder / "tensorboard" / "events").write_text("x")
+    assert (tmp_path / "trials" / "aBcDe" / "output" / "tensorboard" / "events").read_text() == "x"
+    elsewhere = tmp_path / "elsewhere" / "trials" / "aBcDe"
+    elsewhere.mkdir(parents=True)
+    offer_curves(elsewhere)
+    assert list(elsewhere.iterdir()) == []
 
 
 def test_sampled_networks_are_reported_one_by_one(folder: Path) -> None:
