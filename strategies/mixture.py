@@ -56,7 +56,7 @@ def mix(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
     training = all(branch.norm.training for branch in branches)
     if training and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
         tensors = [tensor for branch in branches for tensor in _live(branch, x.shape)[:TENSORS]]
-        return _Mixture.apply(x, branches, residual, *tensors)  # type: ignore[no-any-return, no-untyped-call]
+        return _Mixture.apply(x, branches, residual, *tensors)
     return _mix_by_autograd(x, [_live(branch, x.shape) for branch in branches], residual)
 
 
@@ -108,7 +108,7 @@ def _convolve_backward(gradient: Tensor, x: Tensor, kernel: Tensor, bias: bool, 
     """Gradients of input, kernel and bias, those that are ``needed``."""
     padding, dilations = _geometry(kernel, dilation)
     sizes = [kernel.shape[0]] if bias else None
-    return convolution_backward(gradient, x, kernel, sizes, [1, 1], padding, dilations, False, [0, 0], 1, needed)  # type: ignore[no-any-return]
+    return convolution_backward(gradient, x, kernel, sizes, [1, 1], padding, dilations, False, [0, 0], 1, needed)
 
 
 class _Mixture(torch.autograd.Function):

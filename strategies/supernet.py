@@ -37,7 +37,7 @@ class MixedOperator(nn.Module):
         dilation = operator.conv3x1.dilation[0]
         self.widths = widths
         conv = FactorizedConv(operator.channels, widths[-1], widths[-1], dilation)
-        self.conv = conv.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # as its gradients come
+        self.conv = conv.to(memory_format=torch.channels_last)  # as its gradients come
         self.masked = [len(widths) > 1, len(widths) > 1]
 
     def branch(self, mask: Tensor, scale: Tensor | None) -> Branch:

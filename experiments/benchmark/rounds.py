@@ -103,7 +103,8 @@ def _trial(problem: Problem, layout: str) -> float:
 
 
 def _rounds(ours: Child, nni: Child, rounds: int, steps: int, peak: list[float] | None = None) -> Series:
-    own, theirs = [], []
+    own: list[float] = []
+    theirs: list[float] = []
     for number in range(rounds):
         pair = [(nni, theirs), (ours, own)]
         for child, seconds in pair if number % 2 else reversed(pair):

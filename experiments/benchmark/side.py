@@ -24,6 +24,7 @@ from experiments.config import TrainOptions
 from experiments.nni_local import run_experiment
 from experiments.training.module import SegmentationModule
 from experiments.training.trainer import resolve_precision
+from nas_space.blocks import pool
 from nas_space.space import JointSpace
 from strategies.method import MethodOptions
 from strategies.ssr import SSR
@@ -85,7 +86,7 @@ def search(side: str, problem: Problem, layout: str, streams: tuple[FixedBatches
     strategy: Any
     callbacks = [callback]
     if side == "nni":
-        space_of_nni.pool = once_an_input(space_of_nni.pool)
+        vars(space_of_nni)["pool"] = once_an_input(pool)
         callbacks.insert(0, _Layout(layout))
         strategy = nni_strategies.DARTS(arc_learning_rate=MethodOptions().lr, log_prob_every_n_step=2 * ENDLESS)
     else:
@@ -115,7 +116,7 @@ class _Layout(Callback):
         self.layout = layout
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.to(memory_format=FORMATS[self.layout])  # type: ignore[call-overload]
+        pl_module.to(memory_format=FORMATS[self.layout])
 
 
 def once_an_input(function: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
