@@ -29,7 +29,6 @@ from nas_space.space import JointSpace
 from strategies.method import MethodOptions
 from strategies.ssr import SSR
 
-SIDES = ("ours", "nni")
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 ENDLESS = 1_000_000
 """Batches of the one epoch; the parent ends it."""
