@@ -29,7 +29,6 @@ from nas_space.space import JointSpace
 from strategies.method import MethodOptions
 from strategies.ssr import SSR
 
-SIDES = ("ours", "nni")
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 ENDLESS = 1_000_000
 """Batches of the one epoch; the parent ends it."""
@@ -86,7 +85,7 @@ def search(side: str, problem: Problem, layout: str, streams: tuple[FixedBatches
     strategy: Any
     callbacks = [callback]
     if side == "nni":
-        setattr(space_of_nni, "pool", once_an_input(pool))  # noqa: B010  # mypy: not a name that it exports
+        vars(space_of_nni)["pool"] = once_an_input(pool)
         callbacks.insert(0, _Layout(layout))
         strategy = nni_strategies.DARTS(arc_learning_rate=MethodOptions().lr, log_prob_every_n_step=2 * ENDLESS)
     else:

@@ -91,9 +91,22 @@ def test_weights_are_those_of_the_relaxation(tiny: Callable[..., SpaceConfig]) -
     parameters = make(space)
     parameters.relaxation = IndependentSigmoids()
     parameters.refresh()
-    torch.testing.assert_close(torch.stack(parameters.row(2).operator), parameters.beta[2].sigmoid())
+    row = parameters.row(2)
+    mixed = torch.stack(row.mask_1x3) * parameters.beta[2].sigmoid()[:, None]
+    torch.testing.assert_close(torch.stack(row.weighted), mixed)
     weights = torch.stack(parameters.depth_weights(1))
     torch.testing.assert_close(weights, parameters.alpha[1].sigmoid() * torch.tensor([1.0, 1.0, 0.0]))
+
+
+def test_a_width_without_alternatives_masks_nothing(tiny: Callable[..., SpaceConfig]) -> None:
+    """Also where weights need not sum to 1."""
+    space = tiny(("dilation", "depth"))
+    parameters = make(space)
+    parameters.relaxation = IndependentSigmoids()
+    parameters.refresh()
+    for layer in range(sum(space.layers)):
+        row = parameters.row(layer)
+        assert all(bool((mask == 1).all()) for mask in (*row.mask_3x1, *row.mask_1x3))
 
 
 def test_probabilities_sum_to_one_where_a_choice_exists(tiny: Callable[..., SpaceConfig]) -> None:
