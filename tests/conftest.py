@@ -1,5 +1,7 @@
 """Small fixtures for all tests."""
 
+import signal
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +11,9 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     """NNI asks the system whether its port is free and leaves the socket to the garbage collector."""
     config.addinivalue_line("filterwarnings", "ignore:unclosed <socket:ResourceWarning")
+    # A shell's background job ignores Ctrl+C, and so would the commands that tests interrupt.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -132,7 +132,8 @@ def test_the_intermediate_curve_grows_while_the_trial_runs(url: str, browser: we
     time.sleep(2)  # the curve is drawn with an animation
     keep(browser, "intermediate")
     browser.find_elements(By.CSS_SELECTOR, ".ms-Modal .ms-Dropdown")[-1].click()
-    names = [item.text for item in browser.find_elements(By.CSS_SELECTOR, ".ms-Dropdown-item")]
+    # Not the visible text: the list is longer than the window and may be scrolled.
+    names = [item.get_attribute("textContent") for item in browser.find_elements(By.CSS_SELECTOR, ".ms-Dropdown-item")]
     assert {"default", "loss", "entropy", "alive", "expected_macs", "images_per_s"} <= set(names)
     assert running["status"] == "RUNNING" and [metric["sequence"] for metric in reported()[:3]] == [0, 1, 2]
 
