@@ -22,6 +22,7 @@ from nas_space.errors import InputError
 PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 GO_ON = "a search or a retraining goes on with --resume and its run folder"
+TRIAL_GOES_ON = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
 UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT)
 
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _guarded(name: str, arguments: Sequence[str]) -> int:
     """Run a command, with every failure told in one line."""
     prog = f"{PROG} {name}"
+    go_on = TRIAL_GOES_ON if name == "trial" else GO_ON
     try:
         return _run(name, arguments)
     except InputError as error:
@@ -72,10 +74,10 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
         causes = list(_chain(error))
         interrupt = next((cause for cause in causes if isinstance(cause, KeyboardInterrupt)), None)
         if interrupt is not None:
-            print(f"{prog}: interrupted; {str(interrupt) or GO_ON}", file=sys.stderr)
+            print(f"{prog}: interrupted; {str(interrupt) or go_on}", file=sys.stderr)
             return 130
         if any(type(cause).__name__ == "SIGTERMException" for cause in causes):  # Lightning's, a SystemExit without a code
-            print(f"{prog}: terminated; {GO_ON}", file=sys.stderr)
+            print(f"{prog}: terminated; {go_on}", file=sys.stderr)
             return 143
         if isinstance(error, SystemExit) and isinstance(error.code, int | None):
             return error.code or 0

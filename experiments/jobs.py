@@ -59,7 +59,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
     before = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
     pool = ThreadPoolExecutor(workers)
     try:
-        results = list(tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=not pending))
+        results = list(tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=None if pending else True))
     except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
         stopping.set()
         for child in list(children):

@@ -104,7 +104,7 @@ class MultiTrialSearch:
         """
         self.trials = read_trials(self.run, self.options)
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
-        with tqdm(total=count, desc=f"search ({name})", unit="network", disable=self.report is not None) as bar:
+        with tqdm(total=count, desc=f"search ({name})", unit="network", disable=None if self.report is None else True) as bar:
 
             def score(architecture: Architecture) -> float:
                 result = self.score(architecture)

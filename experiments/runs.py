@@ -158,6 +158,31 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return content
 
 
+def resumed(command: str, options: "DataclassInstance") -> Path | None:
+    """The folder of the run that ``--resume`` names, None without it.
+
+    Args:
+        command: ``search`` or ``retrain``.
+        options: of the command, with a field ``resume``.
+
+    Raises:
+        InputError: another option is given, or the folder holds no run, another command's, or a damaged ``config.yml``.
+    """
+    values, defaults = asdict(options), asdict(type(options)())
+    folder = values.pop("resume")
+    if folder is None:
+        return None
+    given = [key for key in values if values[key] != defaults[key]]
+    if given:
+        raise InputError(f"--resume takes every other option from {Path(folder) / CONFIG}: leave out --{given[0]}")
+    content = read_config(folder)
+    marks = {"search": "strategy", "retrain": "peer"}
+    other = next((name for name, mark in marks.items() if mark in content and marks[command] not in content), None)
+    if other is not None:
+        raise InputError(f"--resume {folder}: the run of a {other}; go on with it by ssr-nas {other} --resume {folder}")
+    return Path(folder)
+
+
 def filled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` with ``defaults`` for the keys that it does not have, in nested groups too."""
     merged = {**defaults, **options}

@@ -17,6 +17,7 @@ NAMES = (
     "predict",
     "figures",
     "compare",
+    "report",
     "data check",
     "cost",
     "latency",

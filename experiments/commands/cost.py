@@ -4,7 +4,6 @@ Operations are counted, images a second measured: at each size all networks take
 ``ssr-nas benchmark``.
 """
 
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +16,7 @@ from experiments.inference.benchmark import make_setup
 from experiments.inference.cost_table import cost_rows, fitting, readable
 from experiments.inference.machine import described
 from experiments.inference.networks import Baselines, described_baselines, find_networks
-from experiments.runs import check_new_file, plain, write_atomic
+from experiments.tables import check_new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
@@ -68,9 +67,7 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The rows, notes on what could not be counted or run, and with what each size was measured.
     """
-    out = check_new_file(options.out)
-    if out is not None and out.suffix not in (".md", ".csv", ".json"):
-        raise InputError(f"--out {out}: a table is written as .md, .csv or .json")
+    out = check_new_table(options.out)
     if not options.networks or not options.sizes:
         raise InputError("networks, sizes: give at least one of each")
     setup = make_setup(options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
@@ -89,7 +86,5 @@ def run(options: Options) -> dict[str, Any]:
     print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in found[1:] if one["warning"])]))
     result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": found}
     if out is not None:
-        contents = {".md": text, ".csv": table.to_csv(index=False), ".json": json.dumps(plain(result), indent=1) + "\n"}
-        write_atomic(out, contents[out.suffix])
-        print(f"written  {out}")
+        write_table(out, text, table, result)
     return result

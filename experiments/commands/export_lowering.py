@@ -62,9 +62,7 @@ def run(options: Options) -> dict[str, Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        timings = {
-            kind: [time_lowerings(network, kind, size, options.rounds) for network in networks] for kind in options.formats
-        }
+        timings = {kind: [time_lowerings(network, kind, size, options.rounds) for network in networks] for kind in options.formats}
     finally:
         torch.set_num_threads(threads)
     print(f"{processor_name()}, threads {options.threads}, float32, {options.size}")

@@ -1,6 +1,6 @@
 """Train a network from scratch: a found architecture, baseline1, baseline2, or a peer."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +8,11 @@ from experiments.arguments import parse
 from experiments.config import SpaceOptions, part_of
 from experiments.data import SegmentationData, load
 from experiments.lock import locked
-from experiments.model_file import ModelInfo
+from experiments.model_file import WEIGHTS, ModelInfo, load_model
 from experiments.peers import PEERS
 from experiments.recipe import RetrainOptions
 from experiments.retrain import Retraining
-from experiments.runs import CONFIG, new_run, read_config, read_summary, write_atomic, write_config
+from experiments.runs import CONFIG, new_run, read_summary, resumed, write_atomic, write_config
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 
@@ -45,14 +45,10 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The content of ``retrain.json`` and the run's folder.
     """
-    if options.resume is not None:
-        own, defaults = asdict(replace(options, resume=None)), asdict(Options())
-        given = [key for key in own if own[key] != defaults[key]]
-        if given:
-            raise InputError(f"--resume takes every other option from {Path(options.resume) / CONFIG}: leave out --{given[0]}")
-        read_config(options.resume)  # names the folder if it holds no run
-        with locked(Path(options.resume)):
-            return _resume(Path(options.resume))
+    before = resumed("retrain", options)
+    if before is not None:
+        with locked(before):
+            return _resume(before)
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
@@ -80,12 +76,24 @@ def _resume(folder: Path) -> dict[str, Any]:
     options, _ = parse("ssr-nas retrain", "", Options, [f"--config={folder / CONFIG}"])
     options.check()
     if (folder / "retrain.json").is_file():
+        summary = _complete(folder)
         print(f"{folder}: this training is complete, nothing to do")
-        return {**read_summary(folder / "retrain.json"), "run": str(folder)}
+        return {**summary, "run": str(folder)}
     kept = folder / NETWORK  # absent: killed just before it was written
     architecture = resolve_network(replace(options, arch=str(kept)) if options.arch and kept.is_file() else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
+
+
+def _complete(folder: Path) -> dict[str, Any]:
+    """The summary of a complete run, once its network has been found to be whole."""
+    summary = read_summary(folder / "retrain.json")
+    try:
+        load_model(folder)
+    except InputError:
+        again = f"remove {folder / 'retrain.json'}, and --resume writes both again from the last checkpoint"
+        raise InputError(f"{folder / WEIGHTS}: gone or damaged; {again}") from None
+    return summary
 
 
 def _execute(

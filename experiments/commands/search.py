@@ -14,7 +14,7 @@ from experiments.data import load
 from experiments.lock import locked
 from experiments.multi_trial import MultiTrialSearch
 from experiments.report import write_report
-from experiments.runs import CONFIG, new_run, read_config, read_summary, write_atomic, write_config
+from experiments.runs import CONFIG, new_run, read_summary, resumed, write_atomic, write_config
 from experiments.search import Search
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
@@ -43,14 +43,10 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The content of ``search.json`` and the run's folder.
     """
-    if options.resume is not None:
-        own, defaults = asdict(replace(options, resume=None)), asdict(Options())
-        given = [key for key in own if own[key] != defaults[key]]
-        if given:
-            raise InputError(f"--resume takes every other option from {Path(options.resume) / CONFIG}: leave out --{given[0]}")
-        read_config(options.resume)  # names the folder if it holds no run
-        with locked(Path(options.resume)):
-            return _resume(Path(options.resume))
+    before = resumed("search", options)
+    if before is not None:
+        with locked(before):
+            return _resume(before)
     check_options(options)
     data = load(options.data)
     check_data(options, data)

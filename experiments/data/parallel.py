@@ -28,4 +28,4 @@ def in_threads(function: Callable[[ItemT], ResultT], items: Sequence[ItemT], tit
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
         results = pool.map(function, items)
-        yield from tqdm(results, total=len(items), desc=title, unit=unit, delay=DELAY, leave=False)
+        yield from tqdm(results, total=len(items), desc=title, unit=unit, delay=DELAY, leave=False, disable=None)

@@ -139,9 +139,7 @@ def _write(network: SegmentationNetwork, description: Description, kind: Format,
     if kind == "torchscript":
         export_torchscript(network, file, size, interface=interface, lowering=lowering, metadata=metadata)
     elif kind == "openvino":
-        export_openvino(
-            network, file, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata
-        )
+        export_openvino(network, file, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata)
     else:
         source = file.with_suffix(".onnx")
         export_onnx(network, source, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata)
@@ -163,9 +161,7 @@ def _runner(kind: Format, file: Path, description: Description) -> Runner:
     return runners[kind](file)
 
 
-def _tried(
-    kind: Format, file: Path, network: SegmentationNetwork, description: Description, images: Sequence[Tensor]
-) -> Agreement:
+def _tried(kind: Format, file: Path, network: SegmentationNetwork, description: Description, images: Sequence[Tensor]) -> Agreement:
     try:
         return compare(_runner(kind, file, description), network, description.interface, images)
     except (InputError, KeyboardInterrupt):

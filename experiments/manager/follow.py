@@ -38,7 +38,7 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
     """
     told: set[str] = set()
     best: float | None = None
-    with tqdm(total=total, desc="trials", unit="trial") as bar:
+    with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
         while True:
             keep()
             try:

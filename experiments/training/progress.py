@@ -1,5 +1,6 @@
-"""One progress bar for a whole training run, with the remaining time and the last epoch's figures."""
+"""Progress of a whole training run: a bar with the remaining time in a terminal, a line an epoch in a log."""
 
+import sys
 from collections.abc import Callable
 
 from pytorch_lightning import LightningModule, Trainer
@@ -8,7 +9,7 @@ from tqdm import tqdm
 
 
 class RunProgress(Callback):
-    """A bar over all batches of all epochs.
+    """A bar over all batches of all epochs; where standard error is no terminal, a line an epoch instead.
 
     Args:
         figures: what to show behind the bar; asked at the start and after every epoch.
@@ -23,7 +24,8 @@ class RunProgress(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Open the bar where a resumed run left off."""
         batches = int(trainer.num_training_batches)
-        self._bar = tqdm(total=batches * (trainer.max_epochs or 0), initial=batches * trainer.current_epoch, desc=self.title, unit="batch")
+        total, done = batches * (trainer.max_epochs or 0), batches * trainer.current_epoch
+        self._bar = tqdm(total=total, initial=done, desc=self.title, unit="batch", disable=None)
         self._bar.set_postfix(self.figures())
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int) -> None:
@@ -34,7 +36,11 @@ class RunProgress(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the epoch's figures."""
         assert self._bar is not None
-        self._bar.set_postfix(self.figures())
+        if not self._bar.disable:
+            self._bar.set_postfix(self.figures())
+        else:
+            figures = ", ".join(f"{name}={value}" for name, value in self.figures().items())
+            print(f"{self.title}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {figures}", file=sys.stderr, flush=True)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Close the bar."""

@@ -20,7 +20,7 @@ SEARCH = [
 ]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
 # Runs the command and kills it by SIGKILL at a moment of a kind, counted from the start of this process.
-KILLER = '''
+KILLER = """
 import os, signal, sys
 from pathlib import Path
 import torch
@@ -81,7 +81,7 @@ before(SearchModule, "_shrink", "before a shrink")
 before(SearchModule, "_forget_moments", "in a shrink")
 after(SearchModule, "apply_alive", "after narrowing")
 sys.exit(main(sys.argv[3:]))
-'''
+"""
 
 
 def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) -> int:

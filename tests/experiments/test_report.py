@@ -3,12 +3,14 @@
 import csv
 import json
 import random
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.cli import main
 from experiments.report import write_report
 from experiments.runs import write_json, write_metrics
 from nas_space.architecture import Architecture, baseline2
@@ -102,6 +104,17 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     for number in ("architecture", "entropy", "alive", "miou"):
         assert (run / "figures" / f"{number}.png").read_bytes().startswith(b"\x89PNG")
     assert not list(run.rglob("*.tmp"))
+
+
+def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    assert main(["report", str(run), str(other), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["reports"] == {str(folder): str(folder / "report.html") for folder in (run, other)}
+    assert (run / "report.html").read_text() == (other / "report.html").read_text()
+    assert main(["report", str(run), "--out", "page.md"]) == 2
+    assert "lies in its folder" in capsys.readouterr().err
 
 
 def test_text_from_files_is_escaped(run: Path) -> None:

@@ -158,6 +158,44 @@ def test_a_complete_run_is_left_alone(whole: Path, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    ("file", "content"),
+    [("model.safetensors", b"cut off"), ("model.safetensors", None), ("retrain.json", b"{")],
+    ids=("network damaged", "network gone", "summary damaged"),
+)
+def test_a_complete_run_that_is_damaged_is_not_called_complete(
+    file: str, content: bytes | None, tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    (run / file).unlink()
+    if content is not None:
+        (run / file).write_bytes(content)
+    assert main(["retrain", "--resume", str(run)]) == 2
+    told = capsys.readouterr()
+    assert "complete" not in told.out and f"{run / file}: " in told.err
+    assert ("remove it" if file == "retrain.json" else f"remove {run / 'retrain.json'}") in told.err
+    (run / "retrain.json").unlink()  # as it says
+    assert main(["retrain", "--resume", str(run)]) == 0
+    same(whole, run)
+
+
+def test_a_run_of_another_command_is_named(tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", "--resume", str(whole)]) == 2
+    assert f"go on with it by ssr-nas retrain --resume {whole}" in capsys.readouterr().err
+    (tmp_path / "config.yml").write_text("strategy: ssr\nepochs: 4\n")
+    assert main(["retrain", "--resume", str(tmp_path)]) == 2
+    assert f"go on with it by ssr-nas search --resume {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_log_gets_a_line_an_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retrain", "--arch", "baseline1", *TINY, "--epochs", "2", "--out", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines if "epoch" in line] == [
+        f"retrain ({stage}): epoch {epoch} of 2" for stage in ("encoder", "aggregation") for epoch in (1, 2)
+    ]
+
+
+@pytest.mark.parametrize(
     ("change", "words"),
     [
         ({"seed": 5}, "config.yml: seed is not what"),

@@ -12,7 +12,7 @@ from experiments.export.interface import Interface
 from nas_space.errors import InputError
 
 DESCRIPTION = Description(
-    classes=("road", "a, \"b\""),
+    classes=("road", 'a, "b"'),
     colours=((0, 1, 2), (255, 254, 253)),
     size=(40, 64),
     dynamic=True,

@@ -93,9 +93,7 @@ def test_a_file_that_gives_nothing_finite_is_not_kept(network: Networks, tmp_pat
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_that_cannot_be_run_is_not_kept(
-    kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_cannot_be_run_is_not_kept(kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_write", lambda network, description, kind, file: file.write_bytes(b"no such file"))
     with pytest.raises(ExportError, match="cannot be run"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))

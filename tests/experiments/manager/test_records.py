@@ -112,6 +112,33 @@ def test_the_pareto_set_is_written(experiment: Experiment, capsys: pytest.Captur
     assert len(json.loads(Path("front/pareto.json").read_text())["networks"]) == 2
 
 
+@pytest.mark.parametrize("suffix", [".md", ".csv", ".json"])
+def test_the_table_of_an_experiment_is_reported(suffix: str, experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment.trial("lists", 6, "SUCCEEDED", {"space.search": ["width", "depth"]}, result(0.3, 1e6, NETWORKS[0]))
+    assert main(["report", "aBc12", "--out", f"table{suffix}", "--json"]) == 0
+    out = capsys.readouterr().out
+    rows = json.loads(out.splitlines()[-1])["experiments"]["aBc12"]
+    assert [row["trial"] for row in rows] == ["fails", "good1", "cheap", "twice", "equal", "still", "lists"]
+    assert rows[1]["mIoU %"] == 50.0 and rows[0]["mIoU %"] is None and rows[6]["space.search"] == ["width", "depth"]
+    assert "mine (aBc12), 7 trials" in out and "width, depth" in out and "| good1 | SUCCEEDED | ssr |" in out
+    assert "good1" in Path(f"table{suffix}").read_text()
+    assert main(["report", "aBc12", "--out", f"table{suffix}"]) == 2  # nothing is overwritten
+
+
+def test_what_cannot_be_reported(experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments, words in {
+        (): "RUNS is missing",
+        ("none",): "nnictl experiment list",
+        ("runs/none",): "runs/none: no such folder",
+        (str(tmp_path),): "search.json: no such file",
+        ("aBc12", "--out", "table.txt"): ".md, .csv or .json",
+        ("aBc12", "aBc12", "--out", "table.md"): "one experiment",
+    }.items():
+        assert main(["report", *arguments]) == 2
+        told = capsys.readouterr()
+        assert words in told.err and len(told.err.splitlines()) == 1 and not told.out
+
+
 def test_an_experiment_in_a_folder_of_its_own_is_found_by_nnis_manifest(home: Path) -> None:
     Experiment(home, "other", "elsewhere").trial("a", 0, "SUCCEEDED", {}, result(0.1, 1.0, NETWORKS[0]))
     (home / "nni-experiments").mkdir()

@@ -1,0 +1,76 @@
+"""Draw the report of runs again, or print the table of an NNI experiment.
+
+A run is the folder of a search: its ``report.html`` and ``figures/`` are made from its other files. An experiment is named by NNI's
+id; it may be running, or its manager stopped.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.comparison import markdown
+from experiments.manager.records import read_record
+from experiments.report import write_report
+from experiments.runs import plain
+from experiments.tables import check_new_table, write_table
+from nas_space.errors import InputError
+
+
+@dataclass
+class Options:
+    """Options of ``ssr-nas report``.
+
+    Args:
+        runs: each the folder of a search, or an NNI experiment's id.
+        out: write the table of one experiment to this new file, .md, .csv or .json.
+    """
+
+    POSITIONAL = "runs"
+    runs: list[str]
+    out: str | None = None
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Write the pages, print the tables.
+
+    Returns:
+        The pages by run, and the rows by experiment.
+    """
+    experiments = [name for name in options.runs if not Path(name).exists()]
+    _check_paths(experiments)
+    out = check_new_table(options.out)
+    if out is not None and (len(experiments) != 1 or len(options.runs) != 1):
+        raise InputError(f"--out {out}: takes the table of one experiment; the report of a run lies in its folder")
+    records = {name: read_record(name) for name in experiments}
+    pages = {name: write_report(Path(name)) for name in options.runs if name not in records}
+    for page in pages.values():
+        print(page)
+    for name, record in records.items():
+        print(f"{record.name} ({name}), {len(record.trials)} trials\n\n{markdown(_readable(record.table()))}")
+    tables = {name: plain(record.table().to_dict("records")) for name, record in records.items()}
+    if out is not None:
+        table = records[experiments[0]].table()
+        write_table(out, markdown(_readable(table)), table, tables)
+    return {"reports": {name: str(page) for name, page in pages.items()}, "experiments": tables}
+
+
+def _check_paths(names: list[str]) -> None:
+    """What looks like a path, and is none, is not asked of NNI."""
+    for name in names:
+        if "/" in name or "." in name:
+            raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    return table.map(_cell)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, float):
+        return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
+    return "-" if value is None else str(value)
