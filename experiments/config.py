@@ -53,7 +53,7 @@ class DataOptions:
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
         classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in its root.
-        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names.
+        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names; 0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 
@@ -63,7 +63,7 @@ class DataOptions:
     limit: int | None = None
     batch: int = 8
     classes: str | None = None
-    val_fraction: float = 0.2
+    val_fraction: float | None = None
     shuffle_labels: bool = False
 
 

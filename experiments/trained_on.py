@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from experiments.config import DataOptions
 from experiments.data.source import DataSource, Sample, open_source
@@ -14,7 +15,7 @@ AS_TRAINED = "as-trained"
 
 
 def as_trained() -> DataOptions:
-    """Options that leave name, place and size of the data set to the network's training."""
+    """Options that leave name, place, division and size of the data set to the network's training."""
     return DataOptions(name=AS_TRAINED, size=AS_TRAINED)
 
 
@@ -31,33 +32,47 @@ def find_split(checkpoint: str, info: ModelInfo, options: DataOptions, split: st
 
 
 def source_for(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataSource:
-    """The data set that ``options`` describe for a trained network; what is left out is taken from its training.
-
-    Args:
-        checkpoint: the network's file or folder, beside which ``config.yml`` may say where its data set lies.
-        info: what the network is.
-        options: where ``name`` and ``size`` may be ``as-trained``.
+    """The data set of ``completed``.
 
     Raises:
         InputError: the data set cannot be found, or its classes are not the network's.
     """
-    if options.name in (AS_TRAINED, info.dataset):
-        trained = {"name": info.dataset, **_trained_on(checkpoint)}
-        root, classes = options.root or trained.get("root"), options.classes or trained.get("classes")
-        options = replace(options, name=trained["name"], root=root, classes=classes)
-    if options.size == AS_TRAINED:
-        options = replace(options, size="{}x{}".format(*info.size))
-    source = open_source(options)
+    source = open_source(completed(checkpoint, info, options))
     if source.classes != info.classes:
         raise InputError(f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for")
     return source
 
 
-def _trained_on(checkpoint: str) -> dict[str, str]:
-    """Name and place of the data set in the ``config.yml`` of the network's run; nothing where there is none."""
+def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOptions:
+    """What ``options`` say of a data set, and for a trained network what they leave out, from its training.
+
+    Args:
+        checkpoint: the network's file or folder; beside it, or in the folder above, ``config.yml`` may say where its data set lies and
+            how it is divided.
+        info: what the network is.
+        options: where ``name`` and ``size`` may be ``as-trained``.
+    """
+    if options.name in (AS_TRAINED, info.dataset):
+        trained = _trained_on(checkpoint)
+        fraction = trained.get("val_fraction")
+        options = replace(
+            options,
+            name=str(trained.get("name", info.dataset)),
+            root=options.root or trained.get("root"),
+            classes=options.classes or trained.get("classes"),
+            val_fraction=fraction if options.val_fraction is None else options.val_fraction,
+        )
+    if options.size == AS_TRAINED:
+        options = replace(options, size="{}x{}".format(*info.size))
+    return options
+
+
+def _trained_on(checkpoint: str) -> dict[str, Any]:
+    """The data set in the ``config.yml`` of the network's run; nothing where there is none."""
     folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
-    data = read_config(folder).get("data") if (folder / CONFIG).is_file() else None
-    return {key: str(data[key]) for key in ("name", "root", "classes") if data.get(key) is not None} if isinstance(data, dict) else {}
+    run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)  # best/ lies in its run
+    data = None if run is None else read_config(run).get("data")
+    return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else {}
 
 
 def _difference(classes: tuple[str, ...], source: DataSource) -> str:

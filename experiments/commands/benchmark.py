@@ -37,7 +37,7 @@ class Options:
         rounds: how often all networks take their turn.
         calls: timed calls of a turn.
         warmup: untimed calls of each network before the first round.
-        classes: classes of the segmentation, for networks without trained weights.
+        classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
         space: of baseline1 and baseline2.
         device: cpu, or cuda for torch, compile and tensorrt.
         out: write the result, with every single time, as JSON to this new file.
@@ -52,7 +52,7 @@ class Options:
     rounds: int = 20
     calls: int = 10
     warmup: int = 10
-    classes: int = 19
+    classes: int | None = None
     space: Baselines = field(default_factory=Baselines)
     device: str = "cpu"
     out: str | None = None

@@ -38,7 +38,7 @@ class Options:
         rounds: how often all networks take their turn at a size.
         calls: timed calls of a turn.
         warmup: untimed calls of each network before the first round.
-        classes: classes of the segmentation, for networks without trained weights.
+        classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
         space: of baseline1 and baseline2.
         device: cpu, or cuda for torch, compile and tensorrt.
         out: write the table to this new file, .md, .csv or .json.
@@ -55,7 +55,7 @@ class Options:
     rounds: int = 10
     calls: int = 3
     warmup: int = 3
-    classes: int = 19
+    classes: int | None = None
     space: Baselines = field(default_factory=Baselines)
     device: str = "cpu"
     out: str | None = None

@@ -12,13 +12,14 @@ from typing import Any
 from experiments.config import DataOptions, parse_size
 from experiments.data import SegmentationData, load
 from experiments.export.description import Description
-from experiments.export.export import FORMATS, Exported, Quantisation, check_out, export, trial_images
+from experiments.export.export import FORMATS, Exported, Format, Quantisation, check_out, export, files_of, trial_images
 from experiments.export.interface import Interface
 from experiments.export.lowering import FASTEST, LOWERINGS
 from experiments.export.measure import time_lowerings
 from experiments.export.tensorrt import check_tensorrt
 from experiments.latency.engines import find_engine
 from experiments.model_file import ModelInfo, load_model
+from experiments.trained_on import AS_TRAINED, as_trained, completed
 from nas_space.errors import InputError
 
 AUTO, MEASURED = "auto", "fastest"
@@ -43,7 +44,7 @@ class Options:
             engine, ``fastest`` times all three for this network on this machine.
         precision: 32, or int8 for onnx and openvino: calibrated on training images, scored on the validation images before and after.
         most_lost: most mIoU that an int8 file may lose, from 0 to 1.
-        data: real images to try the file on, and for int8; ``auto`` is what the network was trained on.
+        data: real images to try the file on, and for int8; ``as-trained`` is the data set that the network was trained on.
     """
 
     checkpoint: str
@@ -57,7 +58,7 @@ class Options:
     lowering: str = AUTO
     precision: str = "32"
     most_lost: float = 0.05
-    data: DataOptions = field(default_factory=lambda: DataOptions(name=AUTO, size=AUTO))
+    data: DataOptions = field(default_factory=as_trained)
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -70,7 +71,8 @@ def run(options: Options) -> dict[str, Any]:
     network, info = load_model(options.checkpoint)
     description = _described(options, info)
     out = Path(options.out)
-    check_out(out, options.format)  # type: ignore[arg-type]  # checked above
+    kind: Format = options.format  # type: ignore[assignment]  # checked above
+    check_out(out, kind)
     data = _data(options, info, description)
     if options.lowering == MEASURED:
         description = replace(description, lowering=time_lowerings(network, options.format, description.size, ROUNDS).fastest)
@@ -80,7 +82,7 @@ def run(options: Options) -> dict[str, Any]:
         count = min(len(data.train), CALIBRATION_IMAGES)
         spread = [i * len(data.train) // count for i in range(count)]
         quantisation = Quantisation(data.train.images[spread], data.val, options.most_lost)
-    exported = export(network, description, options.format, out, images, quantisation)  # type: ignore[arg-type]
+    exported = export(network, description, kind, out, images, quantisation)
     print(_told(description, exported, data.name))
     result = {
         "file": str(exported.file),
@@ -92,7 +94,7 @@ def run(options: Options) -> dict[str, Any]:
         "lowering": description.lowering,
         "size": "{}x{}".format(*description.size),
         "dynamic": description.dynamic,
-        "bytes": sum(path.stat().st_size for path in {out, out.with_suffix(".bin")} if path.is_file()),
+        "bytes": sum(path.stat().st_size for path in files_of(out, kind)),
     }
     if exported.miou is not None:
         result |= {"miou_before": exported.miou_before, "miou": exported.miou}
@@ -109,6 +111,8 @@ def _check(options: Options) -> None:
     if not 0.0 <= options.most_lost <= 1.0:
         raise InputError(f"most_lost: {options.most_lost:g} must be from 0 to 1")
     if options.format == "tensorrt":
+        if options.argmax:
+            raise InputError("argmax: a TensorRT engine with classes alone cannot be compared with the network; leave it out")
         if options.lowering == MEASURED:
             raise InputError("lowering fastest: TensorRT's time is not measured here; choose auto, pad, concat or zeros")
         check_tensorrt()
@@ -135,12 +139,11 @@ def _data(options: Options, info: ModelInfo, description: Description) -> Segmen
     """Real images at the file's size; all that are needed for quantisation, otherwise a few."""
     size = "{}x{}".format(*description.size)
     given = options.data
-    if given.size not in (AUTO, size) and not description.dynamic:
+    if given.size not in (AS_TRAINED, size) and not description.dynamic:
         raise InputError(f"data.size: {given.size}, but the file takes {size}; leave it out, or export with --dynamic true")
     chosen = replace(
-        given,
-        name=info.dataset if given.name == AUTO else given.name,
-        size=size if given.size == AUTO else given.size,
+        completed(options.checkpoint, info, given),
+        size=size if given.size == AS_TRAINED else given.size,
         limit=given.limit if options.precision == "int8" else min(given.limit or REAL_IMAGES, REAL_IMAGES),
     )
     data = load(chosen)

@@ -11,6 +11,7 @@ from experiments.data.masks import MASKS, MaskReader
 from experiments.data.source import DataSource, Survey
 from nas_space.errors import InputError
 
+VAL_FRACTION = 0.2
 LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
 
 
@@ -21,8 +22,9 @@ def find_folder(options: DataOptions) -> Survey:
         InputError: no folder is given, the file of classes is wrong, or ``data.val_fraction`` is.
     """
     root = root_folder(options, "train/ and val/, or images/ and masks/")
-    if not 0 < options.val_fraction < 1:
-        raise InputError(f"data.val_fraction: {options.val_fraction} must lie between 0 and 1")
+    val_fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
+    if not 0 < val_fraction < 1:
+        raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
     classes = read_class_file(find_class_file(root, options.classes))
     reader = MaskReader(classes)
     folders = _folders(root)
@@ -32,7 +34,7 @@ def find_folder(options: DataOptions) -> Survey:
         pairs, problems = match(Folder(root / "images", IMAGES), Folder(root / "masks", MASKS), LAYOUT)
         if len(pairs) == 1 and not any(problem.stops for problem in problems):
             raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
-        chosen = validation_names([name for name, _, _ in pairs], options.val_fraction)
+        chosen = validation_names([name for name, _, _ in pairs], val_fraction)
         parts = {"train": [pair for pair in pairs if pair[0] not in chosen], "val": [pair for pair in pairs if pair[0] in chosen]}
         splits = {split: make_samples(part, reader.read, options.limit) for split, part in parts.items()}
     return Survey(DataSource("folder", classes.names, classes.colours, splits), tuple(problems))

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from experiments.data.dataset import Split
 from experiments.export.description import Description
@@ -23,7 +23,6 @@ from experiments.export.tensorrt import build_engine, run_tensorrt
 from experiments.export.torchscript_file import export_torchscript
 from experiments.export.trial import Agreement, Runner, as_input, compare, run_onnxruntime, run_openvino, run_torchscript, score
 from nas_space.errors import InputError
-from nas_space.network import SegmentationNetwork
 
 Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -83,13 +82,13 @@ def check_out(out: Path, kind: Format) -> None:
         raise InputError(f"--out {out}: a file of format {kind} must end in {' or '.join(SUFFIXES[kind])}")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: its folder {out.parent} is missing; make it first")
-    for path in _files(out, kind):
+    for path in files_of(out, kind):
         if os.path.lexists(path):
             raise InputError(f"--out {out}: {path} is there already; choose another --out, or remove it")
 
 
 def export(
-    network: SegmentationNetwork,
+    network: nn.Module,
     description: Description,
     kind: Format,
     out: Path,
@@ -128,12 +127,12 @@ def export(
         if quantisation is not None:
             exported = _quantised(exported, network, description, kind, file, images, quantisation)
         check_out(out, kind)
-        for path in reversed(_files(out, kind)):  # the named file last: where it is, the others are
+        for path in reversed(files_of(out, kind)):  # the named file last: where it is, the others are
             os.replace(folder / path.name, path)
     return exported
 
 
-def _write(network: SegmentationNetwork, description: Description, kind: Format, file: Path) -> None:
+def _write(network: nn.Module, description: Description, kind: Format, file: Path) -> None:
     interface, size, metadata = description.interface, description.size, description.metadata()
     lowering: Lowering = description.lowering  # type: ignore[assignment]  # text in the file
     if kind == "torchscript":
@@ -161,7 +160,7 @@ def _runner(kind: Format, file: Path, description: Description) -> Runner:
     return runners[kind](file)
 
 
-def _tried(kind: Format, file: Path, network: SegmentationNetwork, description: Description, images: Sequence[Tensor]) -> Agreement:
+def _tried(kind: Format, file: Path, network: nn.Module, description: Description, images: Sequence[Tensor]) -> Agreement:
     try:
         return compare(_runner(kind, file, description), network, description.interface, images)
     except (InputError, KeyboardInterrupt):
@@ -173,7 +172,7 @@ def _tried(kind: Format, file: Path, network: SegmentationNetwork, description: 
 
 def _quantised(
     exported: Exported,
-    network: SegmentationNetwork,
+    network: nn.Module,
     description: Description,
     kind: Format,
     file: Path,
@@ -207,7 +206,7 @@ def _quantised(
     return replace(exported, agreement=agreement, miou_before=before, miou=after)
 
 
-def _files(out: Path, kind: Format) -> list[Path]:
+def files_of(out: Path, kind: Format) -> list[Path]:
     """What the format writes, the named file first."""
     return [out, out.with_suffix(".bin")] if kind == "openvino" else [out]
 

@@ -117,7 +117,10 @@ class LoweredAggregation(nn.Module):
 
 
 class LoweredPooling(nn.Module):
-    """Adaptive average pooling to ``bins x bins``, as two matrix products: exporters know it only where the bins divide the size.
+    """Adaptive average pooling to ``bins x bins``.
+
+    In an ONNX export two matrix products: the exporter knows the pooling only where the bins divide the size. Elsewhere the pooling itself,
+    since the products' indices would be kept on the device of the export.
 
     Shape:
         ``(N, C, H, W)`` -> ``(N, C, bins, bins)``.
@@ -129,8 +132,8 @@ class LoweredPooling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        if self.bins == 1:
-            return functional.adaptive_avg_pool2d(x, 1)
+        if self.bins == 1 or not torch.onnx.is_in_onnx_export():
+            return functional.adaptive_avg_pool2d(x, self.bins)
         return self._means(x.shape[-2]) @ x @ self._means(x.shape[-1]).T
 
     def _means(self, size: int) -> Tensor:

@@ -29,7 +29,7 @@ def count(network: Network, size: Size) -> Count:
     assert network.build is not None and network.classes is not None
     if network.architecture is None:
         return count_module(network.build(), size)
-    exact = cost(network.architecture, size, network.classes)
+    exact = cost(network.architecture, size, network.classes, network.head)
     return Count(int(exact.params), int(exact.macs_conv), int(exact.macs_total), {})
 
 

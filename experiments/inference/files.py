@@ -103,8 +103,8 @@ def _write_int8(module: nn.Module, engine: str, size: tuple[int, int], folder: P
 
 def size_mb(file: Path) -> float:
     """Size of a file, with that of the weights beside it, in MiB."""
-    weights = file.with_suffix(".bin")
-    return sum(part.stat().st_size for part in {file, weights} if part.is_file()) / 2**20
+    weights = [file.with_suffix(".bin")] if file.suffix == ".xml" else []
+    return sum(part.stat().st_size for part in (file, *weights) if part.is_file()) / 2**20
 
 
 def unfolded(file: Path) -> int | None:

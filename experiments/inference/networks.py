@@ -1,7 +1,7 @@
 """Networks by name: a file or a run of this toolkit, a reference network, a peer, or anybody's ONNX file."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -14,9 +14,10 @@ from experiments.peers import PEERS, create_peer
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
-from nas_space.network import SegmentationNetwork
+from nas_space.network import Head, SegmentationNetwork
 
 REFERENCES = ("baseline1", "baseline2")
+CLASSES = 19
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Network:
         classes: channels of its logits; None for an ONNX file.
         build: makes it as a module in ``eval`` mode; None for an ONNX file.
         onnx: its ONNX file, if it is one.
-        architecture: its layers, if it is of a space of this toolkit with the encoder head.
+        architecture: its layers, if it is of a space of this toolkit.
+        head: of such a network: encoder, or aggregation for one with the aggregation block.
         trained: whether its weights are trained ones.
     """
 
@@ -48,42 +50,57 @@ class Network:
     build: Callable[[], nn.Module] | None = None
     onnx: Path | None = None
     architecture: Architecture | None = None
+    head: Head = "encoder"
     trained: bool = False
 
 
-def find_networks(names: Sequence[str], preset: str | None, classes: int) -> list[Network]:
+def find_networks(names: Sequence[str], preset: str | None, classes: int | None) -> list[Network]:
     """The networks called ``names``.
+
+    A reference network has the space and the head of the first network that has one, so that what is compared differs in its layers alone.
 
     Args:
         names: each ``baseline1``, ``baseline2``, one of ``PEERS``, an architecture file, a ``model.safetensors``, a run folder that holds
             one of them, or an ONNX file.
         preset: the space of the baselines; absent, that of the first network that has one, and ``paper`` where none has.
-        classes: channels of the logits of networks without trained weights.
+        classes: channels of the logits of networks without trained weights; absent, those of the first trained one, and 19 without any.
 
     Raises:
         InputError: a network that does not exist, a damaged file, an unknown preset.
     """
-    if classes < 1:
+    if classes is not None and classes < 1:
         raise InputError(f"classes: {classes} must be at least 1")
-    found = {name: _find(name, classes) for name in names if name not in REFERENCES}
-    spaces = (network.architecture.space for network in found.values() if network.architecture is not None)
-    space = SpaceConfig.preset(preset) if preset is not None else next(spaces, SpaceConfig.paper())
-    return [found[name] if name in found else _of_space(name, resolve_architecture(name, space), classes) for name in names]
+    files = {name: _read(name) for name in names if name not in (*REFERENCES, *PEERS)}
+    if classes is None:
+        classes = next((network.classes for network in files.values() if network.trained and network.classes), CLASSES)
+    own = next((network for network in files.values() if network.architecture is not None), None)
+    space = own.architecture.space if own is not None and own.architecture is not None else SpaceConfig.paper()
+    space = SpaceConfig.preset(preset) if preset is not None else space
+    head = own.head if own is not None else "encoder"
+
+    def found(name: str) -> Network:
+        if name in PEERS:
+            return Network(name, classes, partial(_random, create_peer, name, classes))
+        if name in REFERENCES:
+            return _random_weights(Network(name, architecture=resolve_architecture(name, space), head=head), classes)
+        return files[name] if files[name].classes or files[name].onnx else _random_weights(files[name], classes)
+
+    return [found(name) for name in names]
 
 
 def described_baselines(networks: Sequence[Network]) -> str:
     """Which space the reference networks among ``networks`` are of, in words; empty where there are none."""
-    spaces = [network.architecture.space for network in networks if network.name in REFERENCES and network.architecture is not None]
-    if not spaces:
+    first = next((network for network in networks if network.name in REFERENCES), None)
+    if first is None or first.architecture is None:
         return ""
-    presets = (name for name in ("compact", "paper") if SpaceConfig.preset(name, search=spaces[0].search) == spaces[0])
-    widths = " and ".join(map(str, spaces[0].widths))
-    return f"baselines of the {next(presets, 'measured')} space, {widths} channels"
+    space = first.architecture.space
+    presets = (name for name in ("compact", "paper") if SpaceConfig.preset(name, search=space.search) == space)
+    block = ", with the aggregation block" if first.head == "aggregation" else ""
+    return f"baselines of the {next(presets, 'measured')} space, {' and '.join(map(str, space.widths))} channels{block}"
 
 
-def _find(name: str, classes: int) -> Network:
-    if name in PEERS:
-        return Network(name, classes, partial(_random, create_peer, name, classes))
+def _read(name: str) -> Network:
+    """A network in a file; one without trained weights has neither classes nor ``build`` yet."""
     path = Path(name)
     if path.is_dir():
         inside = next((path / file for file in (WEIGHTS, ARCHITECTURE) if (path / file).is_file()), None)
@@ -99,13 +116,13 @@ def _find(name: str, classes: int) -> Network:
         return Network(name, onnx=path)
     if path.suffix == ".safetensors":
         network, info = load_model(path)
-        architecture = info.architecture if info.head == "encoder" else None
-        return Network(name, len(info.classes), lambda: network, architecture=architecture, trained=True)
-    return _of_space(name, Architecture.load(path), classes)
+        return Network(name, len(info.classes), lambda: network, None, info.architecture, info.head or "encoder", trained=True)
+    return Network(name, architecture=Architecture.load(path))
 
 
-def _of_space(name: str, architecture: Architecture, classes: int) -> Network:
-    return Network(name, classes, partial(_random, SegmentationNetwork, architecture, classes), architecture=architecture)
+def _random_weights(network: Network, classes: int) -> Network:
+    build = partial(_random, SegmentationNetwork, network.architecture, classes, network.head)
+    return replace(network, classes=classes, build=build)
 
 
 def _random(build: Callable[..., nn.Module], *arguments: object) -> nn.Module:

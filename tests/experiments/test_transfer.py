@@ -34,3 +34,31 @@ def test_retrained_on_images_of_ones_own(
     network, info = load_model(run / "model.safetensors")
     assert network(torch.zeros(1, 3, 40, 56)).shape[1] == 4
     assert info.classes == ("grass", "path", "pond", "hut") and info.dataset == "folder"
+
+
+def test_what_follows_a_training_finds_its_data_and_their_division(
+    tmp_path: Path, write_folder: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing but ``--checkpoint``: no image that was trained on may count as a validation image."""
+    whole = write_folder(tmp_path / "whole", train=10, val=1)
+    root = tmp_path / "plants"
+    root.mkdir()
+    for kind in ("images", "masks"):
+        (whole / "train" / kind).rename(root / kind)
+    (tmp_path / "plants.csv").write_text((whole / "classes.csv").read_text())
+    data = ["--data.name", "folder", "--data.root", str(root), "--data.classes", str(tmp_path / "plants.csv"), "--data.val_fraction", "0.1"]
+    run, size = tmp_path / "run", ["--data.size", "40x56", "--data.batch", "2"]
+    assert main(["retrain", "--arch", "baseline1", *data, *size, "--epochs", "1", "--device", "cpu", "--out", str(run)]) == 0
+    trained = json.loads((run / "retrain.json").read_text())
+    capsys.readouterr()
+    for checkpoint in (run, run / "best", run / "best" / "model.safetensors"):
+        assert main(["evaluate", "--checkpoint", str(checkpoint), "--device", "cpu", "--json"]) == 0
+        scores = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert scores["images"] == 1 and (checkpoint != run or scores["miou"] == pytest.approx(trained["miou"], abs=1e-6))
+    assert main(["evaluate", "--checkpoint", str(run), "--device", "cpu", "--data.val_fraction", "0.3", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 3
+    for kind, precision, file in (("onnx", "int8", "model.onnx"), ("torchscript", "32", "model.pt")):
+        arguments = ["--checkpoint", str(run / "best"), "--format", kind, "--precision", precision, "--most_lost", "1"]
+        assert main(["export", *arguments, "--out", str(tmp_path / file)]) == 0
+        assert "some of folder" in capsys.readouterr().out
+    assert main(["figures", "--checkpoint", str(run), "--count", "1", "--device", "cpu", "--out", str(tmp_path / "figures")]) == 0

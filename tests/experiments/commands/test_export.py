@@ -129,6 +129,7 @@ def test_a_lie_is_exit_code_1(
         (["--format", "onnx", "--out", "m.onnx", "--size", "8x8"], "size '8x8': both sides must be at least 32 pixels"),
         (["--format", "onnx", "--out", "m.onnx", "--data.size", "64x64"], "data.size: 64x64, but the file takes 40x48"),
         (["--format", "onnx", "--out", "m.onnx", "--data.name", "x"], "data.name: unknown 'x'"),
+        (["--format", "tensorrt", "--out", "m.engine", "--argmax", "true"], "argmax: a TensorRT engine with classes alone cannot be"),
         (["--format", "tensorrt", "--out", "m.engine"], "format tensorrt: trtexec is not on the PATH"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

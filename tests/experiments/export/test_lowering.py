@@ -56,6 +56,17 @@ def test_blocks_within_other_modules_and_other_modules() -> None:
 
 @pytest.mark.parametrize("size", [(1, 1), (6, 12), (7, 11), (5, 32)])
 @pytest.mark.parametrize("bins", [1, 2, 3, 6])
-def test_pooling_is_adaptive_pooling(bins: int, size: tuple[int, int]) -> None:
+def test_pooling_is_adaptive_pooling(bins: int, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
     x = torch.randn(2, 3, *size)
     torch.testing.assert_close(LoweredPooling(bins)(x), functional.adaptive_avg_pool2d(x, bins))
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")
+def test_no_device_is_kept_in_traces(network: Networks) -> None:
+    """What is traced on the processor runs wherever its weights are moved; here to ``meta``, which computes shapes alone."""
+    lowered = lower(network(0, "aggregation"), "concat")
+    image = torch.randn(1, 3, 35, 64)
+    assert "aten::arange" not in str(torch.jit.trace(lowered, image).inlined_graph)
+    moved = torch.export.export(lowered, (image,)).module().to("meta")
+    assert moved(image.to("meta")).shape == lowered(image).shape

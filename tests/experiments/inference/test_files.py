@@ -29,6 +29,12 @@ def test_files_are_the_networks(engine, name, architecture, tmp_path):
     assert size_mb(file) > 0.9 * sum(value.numel() for value in network.build().parameters()) * 4 / 2**20
 
 
+def test_the_size_of_a_file_is_its_own(tmp_path):
+    for name, size in {"model.onnx": 1, "model.xml": 2, "model.bin": 4}.items():
+        (tmp_path / name).write_bytes(b"x" * size * 2**20)
+    assert [size_mb(tmp_path / name) for name in ("model.onnx", "model.xml")] == [1, 6]
+
+
 def test_exported_programs_are_the_networks(architecture, tmp_path):
     (network,) = find_networks([str(architecture)], None, 5)
     file = write_file(network, "torch", "fp32", SIZE, tmp_path)

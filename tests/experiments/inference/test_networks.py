@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.inference.cost_table import count
 from experiments.inference.networks import described_baselines, find_networks
 from experiments.model_file import ModelInfo, save_model
 from nas_space.architecture import Architecture, baseline1, baseline2
@@ -54,6 +55,17 @@ def test_baselines_are_of_the_measured_space(architecture, tiny):
     assert found[0].architecture == baseline1(SpaceConfig.compact())
     assert described_baselines(found) == "baselines of the compact space, 32 and 64 channels"
     assert described_baselines(found[1:]) == ""
+
+
+def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folder, tiny):
+    found = find_networks([str(run_folder), "baseline1", "erfnet"], None, None)
+    assert (found[1].architecture, found[1].head) == (baseline1(tiny()), "aggregation")
+    assert [network.classes for network in found] == [2, 2, 2]
+    ours, reference = (network.build() for network in found[:2] if network.build is not None)
+    assert {name: value.shape for name, value in ours.state_dict().items()} == {name: v.shape for name, v in reference.state_dict().items()}
+    assert count(found[0], (64, 96)) == count(found[1], (64, 96))  # of baseline1's layers, both
+    assert described_baselines(found) == "baselines of the measured space, 8 and 12 channels, with the aggregation block"
+    assert [network.classes for network in find_networks(["baseline1", "erfnet"], None, None)] == [19, 19]
 
 
 def test_random_weights_are_the_same_each_time_and_disturb_nobody():
