@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from experiments.arguments import WHOLE
 from experiments.comparison import markdown
 from experiments.config import parse_size
 from experiments.inference.benchmark import make_setup
@@ -46,7 +47,7 @@ class Options:
 
     POSITIONAL = "networks"
 
-    networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"])
+    networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"], metadata=WHOLE)
     sizes: list[str] = field(default_factory=lambda: list(SIZES))
     fps: bool = True
     engine: str = "onnxruntime"
