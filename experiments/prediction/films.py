@@ -15,6 +15,7 @@ from experiments.data.files import Array
 from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
 from experiments.prediction.segmenter import Segmenter
+from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
 
 # OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first used.
@@ -36,7 +37,7 @@ class Film:
         source: a file, or a camera's number.
 
     Raises:
-        InputError: there is no such camera, or the file is no film.
+        InputError: there is no such camera, or the file is no film, or its path is not UTF-8.
     """
 
     def __init__(self, source: Path | int) -> None:
@@ -48,6 +49,7 @@ class Film:
                     pass
             except OSError as error:
                 raise InputError(f"{source}: cannot be read ({error.strerror})") from None
+            check_utf8(source)
         self._capture = cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             self._capture.release()
@@ -80,10 +82,11 @@ class Writer:
         size: height and width of its frames; an odd side gets one more pixel.
 
     Raises:
-        InputError: frames of this size or rate cannot be written.
+        InputError: frames of this size or rate cannot be written, or the path is not UTF-8.
     """
 
     def __init__(self, path: Path, rate: float, size: tuple[int, int]) -> None:
+        check_utf8(path)
         self.path = path
         self.size = size[0] + size[0] % 2, size[1] + size[1] % 2  # chroma is stored for 2x2 pixels
         self.frames = 0

@@ -1,10 +1,13 @@
-"""Image files decoded by OpenCV, whole or not at all. No torch."""
+"""What OpenCV is given: image files, decoded whole or not at all, and paths of films. No torch."""
 
 import re
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
+
+from nas_space.errors import InputError
 
 JPEG = b"\xff\xd8"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -51,3 +54,15 @@ def _has_end_of_png(data: bytes) -> bool:
             return False
         place = end + 4
     return True
+
+
+def check_utf8(path: Path) -> None:
+    """Refuse a path that OpenCV does not take.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: is not UTF-8, as the path of a film has to be; rename it") from None

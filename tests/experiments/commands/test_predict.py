@@ -84,6 +84,21 @@ def test_what_fails_is_told_and_the_rest_is_done(tmp_path: Path, checkpoint: Che
     assert sorted(path.name for path in (out / "overlay").iterdir()) == ["a.png", "z.png"]
 
 
+def test_names_of_all_kinds(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, odd = checkpoint(), [Path(name) for name in ("\U0001f600.png", "a, b: c #2.png", os.fsdecode(b"caf\xe9.png"))]
+    long = tmp_path / ("a" + "日" * 70 + ".mp4")
+    monkeypatch.chdir(tmp_path)
+    for path in odd:
+        Path("a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1].tobytes())
+        Path("a.png").rename(path)
+    write_film(tmp_path / "a.avi").rename(long)
+    _, result = answer(capsys, "--checkpoint", str(model), *map(str, odd), str(long), "--out", "out")
+    assert [image["name"] for image in result["images"]] == ["\U0001f600", "a, b: c #2", "caf_"]
+    assert {path.stem for path in Path("out/overlay").iterdir()} == {"\U0001f600", "a, b: c #2", "caf_", "a" + "日" * 59}
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_file_without_permission(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_image(tmp_path / "a.png")

@@ -1,5 +1,6 @@
 """Films go through a network and come out readable; a camera is a film that does not end by itself."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +114,16 @@ def test_what_cannot_be_read_back_is_an_error(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(OSError, match="1 of 5 frames can be read back"):
         writer.finish()
     assert not list(tmp_path.iterdir())
+
+
+def test_paths_that_are_not_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"a\.mp4: is not UTF-8, as the path of a film has to be; rename it"):
+        Film(write_film(tmp_path / "a.mp4").rename(folder / "a.mp4"))
+    with pytest.raises(InputError, match=r"b\.mp4: is not UTF-8"):
+        Writer(folder / "b.mp4", 10, (32, 32))
+    assert [path.name for path in folder.iterdir()] == ["a.mp4"]
 
 
 def test_frames_that_no_mp4_takes(tmp_path: Path) -> None:
