@@ -23,6 +23,8 @@ from nas_space.errors import InputError
 
 OptionsT = TypeVar("OptionsT")
 SHORT = {"preset": "space.preset"}
+WHOLE = {"whole": True}
+"""Metadata of a list of text whose items are names of files: each word is one, commas and all."""
 WORDS: dict[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -41,12 +43,13 @@ register_type(Quantity, serializer=float, deserializer=Quantity)
 
 @dataclass(frozen=True)
 class Leaf:
-    """One option: its dotted key, its type, its default and its line of help."""
+    """One option: its dotted key, its type, its default, its line of help, and whether it is ``WHOLE``."""
 
     key: str
     hint: Any
     default: Any
     help: str
+    is_whole: bool
 
     @property
     def kinds(self) -> tuple[Any, ...]:
@@ -63,21 +66,47 @@ class Leaf:
         """Whether a value is taken as it is: a folder may be called null."""
         return str in self.kinds
 
-    def text(self, value: Any) -> str | None:
-        """What jsonargparse reads for ``value`` from a YAML file or the command line; ``a,b`` is a list where one is due."""
+    @property
+    def is_names(self) -> bool:
+        """Whether it is a list of text, whose items are taken as they are: a folder may be called ``base #2``, or 7."""
+        return self.hint == list[str]
+
+    def read(self, value: Any) -> str | list[str] | None:
+        """What is made of ``value`` from a YAML file or the command line: text and lists of text as they are, else what jsonargparse reads.
+
+        ``a,b`` is a list where one is due.
+
+        Raises:
+            ValueError: a list of text is due, and it is none.
+        """
         if self.is_text:
             return None if value is None else str(value)
-        raw = value if isinstance(value, str) else json.dumps(value, default=str)
+        if self.is_names:
+            return self._names(value)
+        raw = _raw(value)
         is_list = any(get_origin(kind) is list for kind in self.kinds)
         return f"[{raw}]" if is_list and raw != "null" and not raw.lstrip().startswith("[") else raw
+
+    def _names(self, value: Any) -> list[str]:
+        if isinstance(value, str):
+            if value[:1] != "[" or value[-1:] != "]":
+                items = [value] if self.is_whole else [item.strip() for item in value.split(",")]
+                return [item for item in items if item]
+            try:
+                value = yaml.load(value, yaml.BaseLoader)  # which leaves all that stands in it text
+            except (yaml.YAMLError, RecursionError) as error:
+                raise ValueError from error
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ValueError
+        return value
 
 
 @dataclass(frozen=True)
 class Given:
-    """One option's value and where it was given, for messages: ``--epochs`` or ``run.yml: epochs``."""
+    """One option's value, as of ``Leaf.read``, and where it was given, for messages: ``--epochs`` or ``run.yml: epochs``."""
 
     place: str
-    text: str | None
+    value: str | list[str] | None
 
 
 def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Leaf]:
@@ -96,14 +125,15 @@ def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Le
         if isinstance(hint, type) and is_dataclass(hint):
             yield from leaves(hint, f"{key}.", default)
         else:
-            yield Leaf(key, hint, default, helps.get(field.name, ""))
+            yield Leaf(key, hint, default, helps.get(field.name, ""), WHOLE.items() <= field.metadata.items())
 
 
 def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
     """Read ``argv``: ``--config`` files in order, then the command line, which wins.
 
-    A list of text may be given as ``a,b``, as several values after its key, or by repeating the key. A class attribute ``POSITIONAL`` of
-    the options names the one that also takes what stands without a key: one value, or, where it is a list of text, all of them.
+    A list of text may be given as ``a,b`` (unless it is ``WHOLE``) or ``[a, b]``, as several values after its key, or by repeating the
+    key. A class attribute ``POSITIONAL`` of the options names the one that also takes what stands without a key: one value, or, where it
+    is a list of text, all of them.
 
     Returns:
         The options, and whether ``--json`` was asked for.
@@ -127,12 +157,12 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     required = [leaf.key for leaf in known.values() if leaf.default is MISSING and leaf.key not in given]
     if required:
         raise InputError(f"{required[0].upper()} is missing" if required[0] == positional else f"--{required[0]} is required")
-    texts = {key: value.text for key, value in given.items() if known[key].is_text}
+    taken = {key: value.value for key, value in given.items() if known[key].is_text or known[key].is_names}
     try:
-        namespace = parser.parse_args([*(f"--{key}={value.text}" for key, value in given.items() if key not in texts), *rest])
+        namespace = parser.parse_args([*(f"--{key}={value.value}" for key, value in given.items() if key not in taken), *rest])
     except ArgumentError as error:
         raise InputError(_explain(str(error), known, given)) from None
-    return _build(options, {**dict(vars(namespace.as_flat())), **texts}), bool(namespace["json"])
+    return _build(options, {**dict(vars(namespace.as_flat())), **taken}), bool(namespace["json"])
 
 
 def _parser(prog: str, description: str, known: Mapping[str, Leaf], positional: str | None) -> ArgumentParser:
@@ -174,25 +204,36 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | Non
             value = queue.pop(0)
         if key == "config":
             files.append(value)
-        elif list[str] in known[key].kinds:
-            while positional is None and queue and not queue[0].startswith("-"):
-                value = _joined(value, queue.pop(0))
-            value = value if key not in given else _joined(given[key].text or "", value)
-            given[key] = Given(name, known[key].text(value))
-        else:
-            given[key] = Given(name, known[key].text(value))
+            continue
+        words = [value]
+        while known[key].is_names and positional is None and queue and not queue[0].startswith("-"):
+            words.append(queue.pop(0))
+        for word in words:
+            given[key] = _added(given.get(key), _given(known[key], name, word))
     if positional is not None and bare:
-        takes_all = list[str] in known[positional].kinds
+        takes_all = known[positional].is_names
         if len(bare) > 1 and not takes_all:
             raise InputError(f"{bare[1]}: only one {positional} is taken")
-        given[positional] = Given(positional, json.dumps(bare) if takes_all else bare[0])
+        given[positional] = Given(positional, bare if takes_all else bare[0])
     return given, files, rest
 
 
-def _joined(first: str, second: str) -> str:
-    """Two texts of a list as one: ``a,b`` or ``[a, b]`` each."""
-    items = [item for text in (first, second) for item in (text[1:-1] if text[:1] == "[" and text[-1:] == "]" else text).split(",")]
-    return ",".join(item.strip() for item in items)
+def _given(leaf: Leaf, place: str, value: Any) -> Given:
+    try:
+        return Given(place, leaf.read(value))
+    except ValueError:
+        raise InputError(f"{place}: expected {leaf.expected}, got {_raw(value)}") from None
+
+
+def _added(before: Given | None, now: Given) -> Given:
+    """Items of a list of text come together; of everything else the last value counts."""
+    if before is None or not isinstance(before.value, list) or not isinstance(now.value, list):
+        return now
+    return Given(now.place, [*before.value, *now.value])
+
+
+def _raw(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
@@ -206,7 +247,7 @@ def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
         raise InputError(f"{file}: not valid YAML: {one_line(str(error))}") from None
     if not isinstance(content, Mapping | None):
         raise InputError(f"{file}: expected keys and values, such as epochs: 20")
-    return {key: Given(f"{file}: {key}", known[key].text(value)) for key, value in _flatten(content or {}, known, file)}
+    return {key: _given(known[key], f"{file}: {key}", value) for key, value in _flatten(content or {}, known, file)}
 
 
 def _flatten(content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -238,7 +279,7 @@ def _explain(message: str, known: Mapping[str, Leaf], given: Mapping[str, Given]
     found = re.search(r'key "([^"]+)"', message)
     if found and found[1] in given:
         value = given[found[1]]
-        return f"{value.place}: expected {known[found[1]].expected}, got {value.text}"
+        return f"{value.place}: expected {known[found[1]].expected}, got {value.value}"
     return one_line(message)
 
 

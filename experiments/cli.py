@@ -151,13 +151,15 @@ class _Output(io.FileIO):
 
 
 def _survive_closed_output() -> None:
-    """Let a search that is piped into ``head`` run on to its end."""
+    """Let a search that is piped into ``head``, or names what cannot be encoded, run on to its end."""
     original = sys.__stdout__
     if original is None:
         sys.stdout = open(os.devnull, "w")
     elif sys.stdout is original:
         raw = _Output(1, "w", closefd=False)
-        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), original.encoding, original.errors, line_buffering=True)
+        # The path of a file may be in no encoding: it is printed as on standard error, and is no reason to fail.
+        errors = "backslashreplace" if original.errors == "strict" else original.errors
+        sys.stdout = io.TextIOWrapper(io.BufferedWriter(raw), original.encoding, errors, line_buffering=True)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,8 @@ def side_by_side(
             axes.imshow(picture, extent=(0, across, height, 0), interpolation="nearest", cmap="viridis")
             axes.set_axis_off()
     for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(title, fontsize=10)
+        # The name of a file may hold dollars that are no formula, and be in no encoding.
+        axes.set_title(title.encode("utf-8", "replace").decode(), fontsize=10, parse_math=False)
     if classes:
         _class_legend(figure, classes, colours)
     return figure

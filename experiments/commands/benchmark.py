@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from experiments.arguments import WHOLE
 from experiments.config import parse_size
 from experiments.inference.benchmark import Entry, Measured, make_setup, measure
 from experiments.inference.machine import aligned, conditions, described, folding
@@ -44,7 +45,7 @@ class Options:
     """
 
     arch: str
-    against: list[str] = field(default_factory=list)
+    against: list[str] = field(default_factory=list, metadata=WHOLE)
     engine: str = "onnxruntime"
     size: str = "512x1024"
     precision: list[str] = field(default_factory=lambda: ["fp32"])

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 from tqdm import tqdm
 
@@ -22,7 +23,7 @@ from experiments.inference.files import check_file, write_batched
 from experiments.inference.load import LoadMeter
 from experiments.inference.machine import conditions, described
 from experiments.inference.networks import Baselines, find_networks
-from experiments.inference.sessions import open_onnxruntime, open_openvino
+from experiments.inference.sessions import Runner, open_onnxruntime, open_openvino
 from experiments.inference.statistics import ratio
 from experiments.inference.video import measure_stream, read_frames
 from experiments.runs import check_new_file, plain, write_atomic
@@ -88,7 +89,7 @@ def run(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder, tqdm(total=setup.rounds, unit="round", leave=False, disable=None) as bar:
         file = write_batched(network, options.engine, size, options.batch, Path(folder))
         shape = (options.batch, 3, *size)
-        session = open_onnxruntime(file, setup.threads) if options.engine == "onnxruntime" else open_openvino(file, setup.threads, shape)
+        session = _open(options, file, setup.threads, shape)
         meter = LoadMeter(lambda: sum(psutil.Process().cpu_times()[:2]))
         found = measure_stream(open_stream, session, size, options.batch, setup.rounds, bar.update)
         others = meter.others()
@@ -112,6 +113,20 @@ def run(options: Options) -> dict[str, Any]:
         write_atomic(out, json.dumps(plain(result), indent=1, allow_nan=False) + "\n")
         print(f"written  {out}")
     return result
+
+
+def _open(options: Options, file: Path, threads: int, shape: tuple[int, int, int, int]) -> Runner:
+    """The network in ``file``, which has run once.
+
+    Raises:
+        InputError: the engine cannot open or run it.
+    """
+    try:
+        session = open_onnxruntime(file, threads) if options.engine == "onnxruntime" else open_openvino(file, threads, shape)
+        session(np.zeros(shape, np.float32))
+    except Exception as error:  # each engine has its own kinds of errors
+        raise InputError(f"{options.arch}: {options.engine} cannot run it: {error}") from None
+    return session
 
 
 def _repeating(options: Options, threads: int) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from experiments.arguments import WHOLE
 from experiments.comparison import markdown
 from experiments.config import parse_size
 from experiments.inference.benchmark import make_setup
@@ -31,7 +32,7 @@ class Options:
         networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet, lraspp_mobilenet_v3_large, or
             an ONNX file.
         sizes: image sizes HEIGHTxWIDTH in pixels.
-        fps: measure images a second; false only counts.
+        fps: measure images a second; false only counts, with no engine.
         engine: torch, compile (torch.compile), onnxruntime, openvino or tensorrt.
         precision: fp32 or int8 (quantised after training). ONNX files are run as they are.
         threads: threads of the engine; all cores that may be used if absent.
@@ -46,7 +47,7 @@ class Options:
 
     POSITIONAL = "networks"
 
-    networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"])
+    networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"], metadata=WHOLE)
     sizes: list[str] = field(default_factory=lambda: list(SIZES))
     fps: bool = True
     engine: str = "onnxruntime"
@@ -70,17 +71,18 @@ def run(options: Options) -> dict[str, Any]:
     out = check_new_table(options.out)
     if not options.networks or not options.sizes:
         raise InputError("networks, sizes: give at least one of each")
-    setup = make_setup(options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
+    how = (options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
+    setup = make_setup(*how) if options.fps else None
     sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
     names = list(dict.fromkeys(options.networks))
     networks = find_networks(names, options.space.preset, options.classes)
-    taken, missing = fitting(networks, sizes, options.engine, options.precision)
+    taken, missing = fitting(networks, sizes, options.precision, setup)
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
-        rows, found, uncounted = cost_rows(taken, options.precision, setup if options.fps else None, bar.set_description_str)
+        rows, found, uncounted = cost_rows(taken, options.precision, setup, bar.set_description_str)
     rows.sort(key=lambda row: names.index(row["network"]))
     table = pd.DataFrame(rows)
     text, notes = markdown(readable(table)), [*missing, *uncounted]
-    if found:
+    if setup is not None:
         print(f"{described(found[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
     print(f"{described_baselines(networks)}\n")
     print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in found[1:] if one["warning"])]))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from experiments.arguments import WHOLE
 from experiments.config import DataOptions
 from experiments.data.files import Array
 from experiments.data.source import evenly
@@ -40,7 +41,7 @@ class Options:
     """
 
     checkpoint: str
-    against: list[str] = field(default_factory=list)
+    against: list[str] = field(default_factory=list, metadata=WHOLE)
     split: str = "val"
     count: int = 4
     data: DataOptions = field(default_factory=as_trained)

@@ -13,6 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from experiments.arguments import WHOLE
 from experiments.environment import device_name, versions
 from experiments.model_file import ModelInfo
 from experiments.prediction.films import Film, predict_film
@@ -41,7 +42,7 @@ class Options:
 
     POSITIONAL = "inputs"
 
-    inputs: list[str] = field(default_factory=list)
+    inputs: list[str] = field(default_factory=list, metadata=WHOLE)
     checkpoint: str
     camera: int | None = None
     frames: int | None = None

@@ -5,12 +5,13 @@ id; it may be running, or its manager stopped.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from experiments.arguments import WHOLE
 from experiments.comparison import markdown
 from experiments.manager.records import read_record
 from experiments.report import write_report
@@ -29,7 +30,7 @@ class Options:
     """
 
     POSITIONAL = "runs"
-    runs: list[str]
+    runs: list[str] = field(metadata=WHOLE)
     out: str | None = None
 
 

@@ -16,8 +16,9 @@ from PIL import Image, ImageOps
 
 from experiments.data.class_file import ClassList
 from experiments.data.errors import DataError
-from experiments.data.files import Array, damaged, is_whole, read_bytes
+from experiments.data.files import Array, damaged, read_bytes
 from experiments.data.labels import Table, look_up, make_table
+from experiments.runtime.decoding import is_whole
 
 MASKS = (".png", ".bmp", ".tif", ".tiff")
 """Formats that keep every value; JPEG does not."""

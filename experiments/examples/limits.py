@@ -1,6 +1,8 @@
 """Limits of a web service, kept before a request is parsed: how many at once, how many bytes, how slowly."""
 
 import asyncio
+import math
+import time
 from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
@@ -17,12 +19,14 @@ class Limits:
         most_pixels: pixels of an image.
         concurrency: requests at once; further ones are sent away.
         patience_s: longest wait for the next part of a body, in seconds.
+        body_s: longest wait for a whole body, in seconds.
     """
 
     most_bytes: int = 16 * 2**20
     most_pixels: int = 2**24
     concurrency: int = 4
     patience_s: float = 10.0
+    body_s: float = 30.0
 
 
 class LimitedRequests:
@@ -50,16 +54,19 @@ class LimitedRequests:
                 self.running -= 1
 
     def _counted(self, receive: Receive) -> Receive:
-        received, whole = 0, False
+        received, whole, end = 0, False, math.inf
 
         async def counted() -> Message:
-            nonlocal received, whole
+            nonlocal received, whole, end
             if whole:  # what comes now is that the client has gone, whenever that is
                 return await receive()
+            now, patience, body = time.monotonic(), self.limits.patience_s, self.limits.body_s
+            end = min(end, now + body)  # its time runs from when it is first asked for
+            wait, limit, what = min((patience, patience, "next part of the body"), (end - now, body, "body"))
             try:
-                message = await asyncio.wait_for(receive(), self.limits.patience_s)
+                message = await asyncio.wait_for(receive(), wait)
             except asyncio.TimeoutError:
-                raise HTTPException(408, f"the next part of the body did not come within {self.limits.patience_s:g} s") from None
+                raise HTTPException(408, f"the {what} did not come within {limit:g} s") from None
             received += len(message.get("body", b""))
             whole = not message.get("more_body", False)
             if received > self.limits.most_bytes:

@@ -11,6 +11,7 @@ from experiments.inference.files import check_file
 from experiments.inference.machine import conditions
 from experiments.inference.networks import Network
 from experiments.inference.onnx_counter import count_onnx
+from experiments.inference.onnx_input import check_onnx
 from experiments.inference.statistics import latency
 from nas_space.cost import cost
 from nas_space.errors import InputError
@@ -33,14 +34,16 @@ def count(network: Network, size: Size) -> Count:
     return Count(int(exact.params), int(exact.macs_conv), int(exact.macs_total), {})
 
 
-def fitting(networks: Sequence[Network], sizes: Sequence[Size], engine: str, precision: str) -> tuple[dict[Size, list[Network]], list[str]]:
-    """Which networks can be measured at which sizes: an ONNX file may take a single one.
+def fitting(
+    networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
+) -> tuple[dict[Size, list[Network]], list[str]]:
+    """Which networks can be counted, and measured where there is a set-up, at which sizes: an ONNX file may take a single one.
 
     Returns:
         The networks of each size, and a sentence for each network that is missing somewhere.
 
     Raises:
-        InputError: a network that cannot be measured at any size.
+        InputError: a network that cannot be at any size.
     """
     taken: dict[Size, list[Network]] = {size: [] for size in sizes}
     notes = []
@@ -48,7 +51,10 @@ def fitting(networks: Sequence[Network], sizes: Sequence[Size], engine: str, pre
         missing: dict[str, InputError] = {}
         for size in sizes:
             try:
-                check_file(network, engine, precision, size)
+                if setup is not None:
+                    check_file(network, setup.engine, precision, size)
+                elif network.onnx is not None:
+                    check_onnx(network.onnx, size)
                 taken[size].append(network)
             except InputError as error:
                 missing[f"{size[0]}x{size[1]}"] = error

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from experiments.inference.sessions import check_installed
 from nas_space.errors import InputError
 
 
@@ -38,13 +39,19 @@ def read_onnx(path: Path, weights: bool = False) -> Any:
     Raises:
         InputError: it cannot be read.
     """
+    check_installed(("onnx",))
     import onnx
     from google.protobuf.message import DecodeError
 
     try:
-        model = onnx.load(path, load_external_data=weights)
+        model = onnx.load(path, load_external_data=False)
     except (DecodeError, OSError, ValueError) as error:
         raise InputError(f"{path}: not an ONNX file, or damaged ({type(error).__name__})") from None
     if not model.graph.node:
         raise InputError(f"{path}: not an ONNX file, or damaged (no operator in it)")
+    if weights:
+        try:
+            onnx.load_external_data_for_model(model, str(path.parent))
+        except (onnx.checker.ValidationError, OSError, ValueError) as error:
+            raise InputError(f"{path}: its weights lie in another file, which cannot be read; put it beside this one ({error})") from None
     return model

@@ -17,6 +17,7 @@ from experiments.export.description import OFFSET, SCALE
 from experiments.inference.pipeline import Stage, pipelined, sequential
 from experiments.inference.sessions import Runner
 from experiments.inference.statistics import Seconds
+from experiments.runtime.decoding import check_utf8
 from experiments.runtime.images import Pixels, read_image
 from experiments.runtime.segmenter import largest
 from nas_space.errors import InputError
@@ -36,7 +37,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
     """The frames of a video, or the images in a folder by their names, uint8 ``(H, W, 3)`` RGB.
 
     Raises:
-        InputError: there is none, or an image is damaged.
+        InputError: there is none, an image is damaged, or the path of a video is not UTF-8.
     """
     if source.is_dir():
         files = sorted(file for file in source.iterdir() if file.suffix.lower() in IMAGES)
@@ -46,6 +47,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
         return
     if not source.is_file():
         raise InputError(f"{source}: no such file; give a video, or a folder of images")
+    check_utf8(source)
     capture = cv2.VideoCapture(str(source))
     try:
         count = 0

@@ -1,7 +1,9 @@
 """Films and cameras: frame by frame through a network, and out as an overlay film with a legend."""
 
+import errno
 import math
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,7 @@ from experiments.data.files import Array
 from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
 from experiments.prediction.segmenter import Segmenter
+from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
 
 # OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first used.
@@ -25,6 +28,8 @@ CODEC = "mp4v"
 """MPEG-4 Part 2: of the codecs in OpenCV's wheels the only one that goes into mp4 and is fast."""
 RATE = 25.0
 """Frames a second of a source that does not tell."""
+NO_ROOM = 2**20
+"""A disk with fewer free bytes is taken for full: FFmpeg writes in blocks, and the one that did not fit has left a little room."""
 ENOUGH = 0.95
 """A film that ends before this share of the frames that it promises is damaged (their number is often an estimate)."""
 
@@ -36,7 +41,7 @@ class Film:
         source: a file, or a camera's number.
 
     Raises:
-        InputError: there is no such camera, or the file is no film.
+        InputError: there is no such camera, or the file is no film, or its path is not UTF-8.
     """
 
     def __init__(self, source: Path | int) -> None:
@@ -48,6 +53,7 @@ class Film:
                     pass
             except OSError as error:
                 raise InputError(f"{source}: cannot be read ({error.strerror})") from None
+            check_utf8(source)
         self._capture = cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
         if not self._capture.isOpened():
             self._capture.release()
@@ -80,10 +86,11 @@ class Writer:
         size: height and width of its frames; an odd side gets one more pixel.
 
     Raises:
-        InputError: frames of this size or rate cannot be written.
+        InputError: frames of this size or rate cannot be written, or the path is not UTF-8.
     """
 
     def __init__(self, path: Path, rate: float, size: tuple[int, int]) -> None:
+        check_utf8(path)
         self.path = path
         self.size = size[0] + size[0] % 2, size[1] + size[1] % 2  # chroma is stored for 2x2 pixels
         self.frames = 0
@@ -108,15 +115,19 @@ class Writer:
         """Close the film and give it its name.
 
         Raises:
-            OSError: it cannot be read back: OpenCV does not tell that a disk is full.
+            OSError: the disk is full, which OpenCV does not tell.
+            InputError: for another reason, it cannot be read back.
         """
         self._writer.release()
         check = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
-        frames, there = int(check.get(cv2.CAP_PROP_FRAME_COUNT)), check.read()[0]
+        frames, there = max(int(check.get(cv2.CAP_PROP_FRAME_COUNT)), 0), check.read()[0]
         check.release()
         if not there or frames != self.frames:
+            free = shutil.disk_usage(self.path.parent).free
             self.abandon()
-            raise OSError(f"{self.path}: {frames} of {self.frames} frames can be read back; is the disk full?")
+            if free < NO_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+            raise InputError(f"{self.path}: {frames} of {self.frames} frames can be read back; try again, or give an --out on another disk")
         os.replace(self._temporary, self.path)
 
     def abandon(self) -> None:
@@ -143,6 +154,7 @@ def predict_film(film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, 
 
     Raises:
         InputError: there is not one frame, or they cannot be written.
+        OSError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     everything = range(len(info.classes))

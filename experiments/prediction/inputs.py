@@ -1,13 +1,17 @@
 """Which files a prediction is asked for: images and films, named one by one or by their folders."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+NOT_UTF8 = re.compile("[\ud800-\udfff]")
+"""What stands in a path for its bytes that are no UTF-8."""
 LONGEST = 180
+"""Bytes of a name, with room for a suffix and for a temporary name: a file system takes 255."""
 
 
 @dataclass(frozen=True)
@@ -73,8 +77,7 @@ def _named(found: Iterable[tuple[Path, PurePath]]) -> list[Source]:
     taken: set[str] = set()
     sources = []
     for path, wanted in found:
-        # Room for a suffix and for a temporary name: a file system takes 255 bytes.
-        wanted = wanted.with_name(os.fsdecode(os.fsencode(wanted.name)[:LONGEST]))
+        wanted = PurePath(*map(_shortened, wanted.parts))
         name, number = wanted.as_posix(), 1
         while name.casefold() in taken:  # not every file system tells A from a
             number += 1
@@ -82,3 +85,8 @@ def _named(found: Iterable[tuple[Path, PurePath]]) -> list[Source]:
         taken.add(name.casefold())
         sources.append(Source(path, name))
     return sources
+
+
+def _shortened(part: str) -> str:
+    """``part`` of a path in at most ``LONGEST`` bytes of UTF-8, which not every name is."""
+    return NOT_UTF8.sub("_", part).encode()[:LONGEST].decode("utf-8", "ignore")

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from experiments.runtime.decoding import decode_whole
 from nas_space.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -48,15 +49,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
         raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None
     if width * height > most_pixels:
         raise InputError(f"{name}: {width}x{height} pixels are too many; at most {most_pixels} are taken")
-    # OpenCV decodes the beginning of a cut file and paints the rest grey, with no error: look for the end marks first.
-    if kind is JpegImageFile:
-        complete = data.rfind(b"\xff\xd9") > data.rfind(b"\xff\xda")  # end of image after the last start of scan
-    else:
-        complete = b"IEND" in data[-64:]
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if complete else None
-    except cv2.error:
-        image = None
+    image = decode_whole(data, cv2.IMREAD_COLOR)
     if image is None:
         raise InputError(f"{name}: the image is truncated or damaged")
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)

@@ -3,14 +3,18 @@
 import errno
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from experiments import cli, commands
 from experiments.cli import main
+from nas_space.architecture import baseline1
+from nas_space.config import SpaceConfig
 
 ROOT = Path(__file__).parents[2]
 
@@ -150,6 +154,9 @@ def test_defaults_come_from_the_dataclass(capsys: pytest.CaptureFixture[str]) ->
         (["--space.search", "depth", "--space.search", "pooling"], {"space.search": ["depth", "pooling"]}),
         (["--space.search", "depth", "pooling", "--epochs", "3"], {"space.search": ["depth", "pooling"], "epochs": 3}),
         (["--space.search=[dilation]", "--space.search", "depth,width"], {"space.search": ["dilation", "depth", "width"]}),
+        (["--space.search", "7,a: b,#c,null"], {"space.search": ["7", "a: b", "#c", "null"]}),
+        (["--space.search", '["width", "depth"]'], {"space.search": ["width", "depth"]}),
+        (["--space.search", "[]"], {"space.search": []}),
         (["--space.depths", "[[1, 2], [3]]"], {"space.depths": [[1, 2], [3]]}),
         (["--constraint.macs", "7.8G", "--constraint.params", "900K"], {"constraint.macs": 7.8e9, "constraint.params": 9e5}),
     ],
@@ -203,6 +210,8 @@ def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys
         ("json: true", "bad.yml: json: unknown key; --help lists the keys"),
         ("epochs: many", "bad.yml: epochs: expected a whole number, got many"),
         ("epochs: null", "bad.yml: epochs: expected a whole number, got null"),
+        ("space: {search: [1, 2]}", "bad.yml: space.search: expected a list such as a,b, got [1, 2]"),
+        ("space: {search: null}", "bad.yml: space.search: expected a list such as a,b, got null"),
         ("data: {name: [a, b]}", 'bad.yml: data.name: expected text, got ["a", "b"]'),
         ("[1, 2]", "bad.yml: expected keys and values, such as epochs: 20"),
         ("a: [", "bad.yml: not valid YAML"),
@@ -236,15 +245,41 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("ssr-nas 0.")
 
 
+def with_names(declaration: str) -> str:
+    """The command with an option ``names``."""
+    return COMMAND.replace("    data: Data =", f"    names: {declaration}\n    data: Data =", 1)
+
+
 def with_positional(declaration: str) -> str:
     """The command with an option ``names`` that needs no key."""
-    return COMMAND.replace("    data: Data =", f'    POSITIONAL = "names"\n    names: {declaration}\n    data: Data =', 1)
+    return with_names(declaration).replace("    names:", '    POSITIONAL = "names"\n    names:', 1)
+
+
+ODD = ["runs/base #2", "a: b", "7", "null", "true", "1e3", "x, y/z", " b ", "'", '"', "{", "*a", "\U0001f600", os.fsdecode(b"caf\xe9")]
+
+
+def test_names_of_files_are_taken_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "try_command.py").write_text(with_names('list[str] = field(default_factory=list, metadata={"whole": True})'))
+    Path("a.yml").write_text(yaml.safe_dump({"names": ODD[:9]}))
+    Path("b.yml").write_text("names: a, b\n")
+    for arguments, names in (
+        (["--names", *ODD], ODD),
+        ([f"--names={name}" for name in ODD], ODD),
+        (["--config", "a.yml"], ODD[:9]),
+        (["--config", "b.yml"], ["a, b"]),
+        (["--names", "[a, 'b, c', 7]", "d"], ["a", "b, c", "7", "d"]),
+        (["--names="], []),
+    ):
+        assert main(["try", *arguments, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out.splitlines()[-1])["names"] == names
+    assert refused(capsys, "--names", "[a: b]") == "--names: expected a list such as a,b, got [a: b]"
 
 
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
         (["a", "b,c"], ["a", "b,c"]),
+        (ODD, ODD),
         (["a b", "--epochs", "3", "c"], ["a b", "c"]),
         ([], []),
         (["--names", "a,b"], ["a", "b"]),
@@ -337,3 +372,11 @@ def test_closed_standard_output_is_harmless() -> None:
 
 def test_output_survives_a_narrow_encoding() -> None:
     assert ssr_nas("space", PYTHONIOENCODING="ascii").returncode == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_output_names_files_of_all_kinds(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9 \xe6\x97\xa5.json")
+    path.write_text(baseline1(SpaceConfig.compact()).to_json())
+    result = ssr_nas(f"cost {shlex.quote(str(path))} --fps false --sizes 64x64", PYTHONIOENCODING=encoding)
+    assert (result.returncode, result.stderr) == (0, "") and "caf\\udce9 " in result.stdout

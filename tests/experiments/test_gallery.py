@@ -5,6 +5,7 @@ from torch import nn
 
 from experiments.config import DataOptions
 from experiments.data import load
+from experiments.figures import png
 from experiments.gallery import colour_map, predict, side_by_side, validation_figure
 
 
@@ -50,3 +51,8 @@ def test_pictures_side_by_side() -> None:
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["road"]
     assert max(figure.get_size_inches()) < 20
     assert side_by_side([[image, small]], ["image", "map"]).legends == []
+
+
+def test_any_name_of_a_file_is_a_title() -> None:
+    for title in ("$\\frac{$", "a_b $x$", "base #2", "caf\udce9"):
+        assert png(side_by_side([[torch.eye(5).numpy()]], [title]))

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from experiments.arguments import parse
 from experiments.cli import main
@@ -64,6 +66,20 @@ def test_a_damaged_image_ends_it_in_one_line(given, capsys, tmp_path):
     assert main(["benchmark", "video", str(tmp_path / "images"), *given[1:]]) == 2
     message = capsys.readouterr().err
     assert "4.png: " in message and message.count("\n") == 1
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("nodes", ["unknown operator", "first call"])
+def test_an_onnx_file_that_the_engine_cannot_run(given, engine, nodes, capsys, tmp_path):
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 3, "height", "width"))
+    scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, None)
+    shape = numpy_helper.from_array(np.array([1, 3, 7, 7]), "shape")
+    node = helper.make_node(*(("Nonsense", ["image"]) if nodes == "unknown operator" else ("Reshape", ["image", "shape"])), ["scores"])
+    graph = helper.make_graph([node], "odd", [image], [scores], [shape])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "odd.onnx")
+    assert main(["benchmark", "video", *given, "--arch", str(tmp_path / "odd.onnx"), "--engine", engine]) == 2
+    message = capsys.readouterr().err
+    assert f"odd.onnx: {engine} cannot run it: " in message and message.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
+import onnx
 import pytest
 
 from experiments.cli import main
@@ -54,6 +56,26 @@ def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):
     assert len(result["notes"]) == 1 and result["notes"][0].endswith("fixed.onnx: cannot be run at 64x64") and result["notes"][0] in text
     with open(tmp_path / "new" / "table.csv") as file:
         assert [line["fps"] for line in csv.DictReader(file)] == [str(row["fps"]) for row in result["networks"]]
+
+
+def test_counting_needs_no_engine(net, tmp_path, capsys, monkeypatch):
+    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", (32, 64))
+    for package in ("onnx", "onnxruntime", "openvino"):
+        monkeypatch.setitem(sys.modules, package, None)
+    _, result = answer(capsys, net, "--fps", "false", "--sizes", "32x64", "--engine", "openvino", "--precision", "int8")
+    assert result["networks"][0]["params"] == cost(baseline1(TINY), (32, 64), 19).params
+    assert main(["cost", net]) == 2 and main(["cost", str(tmp_path / "fixed.onnx"), "--fps", "false", "--sizes", "32x64"]) == 2
+    assert capsys.readouterr().err.count("onnx is not installed; pip install 'ssr-nas[deploy]'\n") == 2
+
+
+def test_an_onnx_file_without_its_weights(tmp_path, capsys):
+    file = tmp_path / "fixed.onnx"
+    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), file, (32, 64))
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    (tmp_path / "weights.bin").unlink()
+    assert main(["cost", str(file), "--sizes", "32x64"]) == 2
+    message = capsys.readouterr().err
+    assert "fixed.onnx: its weights lie in another file" in message and message.count("\n") == 1
 
 
 @pytest.mark.parametrize("suffix", [".md", ".json"])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
+from experiments.prediction.films import Writer
 
 Checkpoint = Callable[..., Path]
 
@@ -82,6 +83,32 @@ def test_what_fails_is_told_and_the_rest_is_done(tmp_path: Path, checkpoint: Che
     summary = json.loads((out / "predictions.json").read_text())
     assert [image["name"] for image in summary["images"]] == ["a", "z"] and len(summary["failed"]) == 6
     assert sorted(path.name for path in (out / "overlay").iterdir()) == ["a.png", "z.png"]
+
+
+def test_names_of_all_kinds(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, odd = checkpoint(), [Path(name) for name in ("\U0001f600.png", "a, b: c #2.png", os.fsdecode(b"caf\xe9.png"))]
+    long = tmp_path / ("a" + "日" * 70 + ".mp4")
+    monkeypatch.chdir(tmp_path)
+    for path in odd:
+        Path("a.png").write_bytes(cv2.imencode(".png", np.zeros((40, 60, 3), np.uint8))[1].tobytes())
+        Path("a.png").rename(path)
+    write_film(tmp_path / "a.avi").rename(long)
+    _, result = answer(capsys, "--checkpoint", str(model), *map(str, odd), str(long), "--out", "out")
+    assert [image["name"] for image in result["images"]] == ["\U0001f600", "a, b: c #2", "caf_"]
+    assert {path.stem for path in Path("out/overlay").iterdir()} == {"\U0001f600", "a, b: c #2", "caf_", "a" + "日" * 59}
+
+
+def test_a_film_that_cannot_be_written_is_told_and_the_rest_is_done(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, film, out = write_image(tmp_path / "a.png"), write_film(tmp_path / "drive.avi"), tmp_path / "out"
+    monkeypatch.setattr(Writer, "write", lambda self, picture, times=1: setattr(self, "frames", self.frames + times))
+    assert main(["predict", "--checkpoint", str(checkpoint()), str(film), str(image), "--out", str(out)]) == 2
+    assert "drive.mp4: 0 of 4 frames can be read back" in capsys.readouterr().err.splitlines()[0]
+    summary = json.loads((out / "predictions.json").read_text())
+    assert len(summary["images"]) == 1 and len(summary["failed"]) == 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -7,7 +7,8 @@ import pytest
 from PIL import Image, ImageOps
 
 from experiments.data.errors import DataError
-from experiments.data.files import is_whole, read_image
+from experiments.data.files import read_image
+from experiments.runtime.decoding import is_whole
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (5, 7, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)
 FORMATS = ("png", "bmp", "tif", "webp", "jpg")
@@ -61,6 +62,14 @@ def test_a_flipped_bit_anywhere_in_a_png_is_found(tmp_path: Path, capfd: pytest.
     with pytest.raises(DataError):
         read_image(path)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png"])
+def test_what_is_appended_does_no_harm(tmp_path: Path, suffix: str) -> None:
+    path = save(tmp_path / f"a.{suffix}")
+    expected = read_image(path)
+    path.write_bytes(path.read_bytes() + b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 100)
+    assert np.array_equal(read_image(path), expected)
 
 
 def test_what_cannot_be_opened(tmp_path: Path) -> None:

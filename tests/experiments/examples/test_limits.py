@@ -63,6 +63,18 @@ def test_a_body_that_does_not_come() -> None:
     assert error.value.status_code == 408 and app.running == 0
 
 
+def test_a_body_that_comes_in_time_by_parts_but_never_ends() -> None:
+    class Trickle(Client):
+        async def receive(self) -> Message:
+            await asyncio.sleep(0.01)
+            return {"type": "http.request", "body": b"", "more_body": True}
+
+    app = LimitedRequests(reads_all, Limits(patience_s=5, body_s=0.1))
+    with pytest.raises(HTTPException) as error:
+        asyncio.run(asyncio.wait_for(Trickle().call(app), 2))
+    assert (error.value.status_code, error.value.detail) == (408, "the body did not come within 0.1 s") and app.running == 0
+
+
 def test_too_many_at_once() -> None:
     async def three() -> list[int]:
         release = asyncio.Event()

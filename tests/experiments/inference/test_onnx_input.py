@@ -1,7 +1,10 @@
+import sys
+
+import onnx
 import pytest
 from onnx import TensorProto
 
-from experiments.inference.onnx_input import check_onnx
+from experiments.inference.onnx_input import check_onnx, read_onnx
 from nas_space.errors import InputError
 
 
@@ -48,4 +51,25 @@ def test_a_truncated_file_is_named(onnx_file):
     file = onnx_file()
     file.write_bytes(file.read_bytes()[:-20])
     with pytest.raises(InputError, match="other.onnx: "):
+        check_onnx(file, (32, 64))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short"])
+def test_weights_in_another_file(onnx_file, content):
+    file = onnx_file()
+    onnx.save(onnx.load(file), file, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    assert read_onnx(file, weights=True).graph.initializer[0].raw_data
+    if content is None:
+        (file.parent / "weights.bin").unlink()
+    else:
+        (file.parent / "weights.bin").write_bytes(content)
+    check_onnx(file, (32, 64))
+    with pytest.raises(InputError, match=f"^{file}: its weights lie in another file, which cannot be read; put it beside this one"):
+        read_onnx(file, weights=True)
+
+
+def test_onnx_may_be_missing(onnx_file, monkeypatch):
+    file = onnx_file()
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(InputError, match=r"onnx is not installed; pip install 'ssr-nas\[deploy\]'"):
         check_onnx(file, (32, 64))

@@ -1,3 +1,5 @@
+import os
+
 import cv2
 import numpy as np
 import pytest
@@ -38,6 +40,12 @@ def test_what_is_no_video_is_named(tmp_path):
     ):
         with pytest.raises(InputError, match=f"^{path}: {message}"):
             next(read_frames(path))
+
+
+def test_a_video_whose_path_is_not_utf8(video, tmp_path):
+    source = video.rename(tmp_path / os.fsdecode(b"caf\xe9.avi"))
+    with pytest.raises(InputError, match=r"\.avi: is not UTF-8, as the path of a film has to be; rename it"):
+        next(read_frames(source))
 
 
 def test_batches_are_full():

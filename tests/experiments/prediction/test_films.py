@@ -1,5 +1,8 @@
 """Films go through a network and come out readable; a camera is a film that does not end by itself."""
 
+import errno
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,9 +113,29 @@ def test_what_cannot_be_read_back_is_an_error(tmp_path: Path, monkeypatch: pytes
     writer = Writer(tmp_path / "a.mp4", 10, (32, 32))
     writer.write(np.zeros((32, 32, 3), np.uint8))
     writer.frames = 5
-    with pytest.raises(OSError, match="1 of 5 frames can be read back"):
+    with pytest.raises(InputError, match=r"a\.mp4: 1 of 5 frames can be read back; try again"):
         writer.finish()
     assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer = Writer(tmp_path / "a.mp4", 10, (32, 32))
+    writer.write(np.zeros((32, 32, 3), np.uint8))
+    writer.frames = 5
+    monkeypatch.setattr(films.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(2**30, 2**30, 4096))  # type: ignore[attr-defined]
+    with pytest.raises(OSError) as error:
+        writer.finish()
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "a.mp4")) and not list(tmp_path.iterdir())
+
+
+def test_paths_that_are_not_utf8(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"a\.mp4: is not UTF-8, as the path of a film has to be; rename it"):
+        Film(write_film(tmp_path / "a.mp4").rename(folder / "a.mp4"))
+    with pytest.raises(InputError, match=r"b\.mp4: is not UTF-8"):
+        Writer(folder / "b.mp4", 10, (32, 32))
+    assert [path.name for path in folder.iterdir()] == ["a.mp4"]
 
 
 def test_frames_that_no_mp4_takes(tmp_path: Path) -> None:

@@ -44,6 +44,17 @@ def test_names_of_any_letters_and_of_any_length(tmp_path: Path) -> None:
     assert first == "straße 日本" and second.startswith("ü" * 80) and len(os.fsencode(second)) <= LONGEST
 
 
+def test_a_name_is_cut_between_characters(tmp_path: Path) -> None:
+    touch(*(tmp_path / folder / ("a" + "日" * 70 + ".mp4") for folder in ("one", "two")))
+    assert names(tmp_path) == [f"{folder}/a" + "日" * 59 for folder in ("one", "two")]
+    assert names(tmp_path / "one", tmp_path / "two") == ["a" + "日" * 59, "a" + "日" * 59 + "-2"]
+
+
+def test_results_of_names_that_are_not_utf8_are_utf8(tmp_path: Path) -> None:
+    touch(tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff.png"), tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xfe.png"))
+    assert names(tmp_path) == ["caf_/_", "caf_/_-2"]
+
+
 def test_links(tmp_path: Path) -> None:
     touch(tmp_path / "real.png", tmp_path / "elsewhere" / "y.png")
     (tmp_path / "in" / "sub").mkdir(parents=True)

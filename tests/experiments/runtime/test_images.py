@@ -67,6 +67,13 @@ def test_a_truncated_image(kind: str) -> None:
             decode_image(data[:keep], "upload")
 
 
+@pytest.mark.parametrize("kind", [".png", ".jpg"])
+def test_what_is_appended_does_no_harm(kind: str) -> None:
+    data = encoded(kind)
+    film = b"\0\0\0\x18ftypmp42" + b"\xff\xda" * 100
+    assert np.array_equal(decode_image(data + film, "x"), decode_image(data, "x"))
+
+
 @pytest.mark.parametrize("sides", [(50_000, 50_000), (10_000, 10_000), (2**31 - 1, 1)])
 def test_a_decompression_bomb_is_not_unpacked(sides: tuple[int, int]) -> None:
     with pytest.raises(InputError, match="too many"):

@@ -1,0 +1,68 @@
+"""What OpenCV is given: image files, decoded whole or not at all, and paths of films. No torch."""
+
+import re
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from nas_space.errors import InputError
+
+JPEG = b"\xff\xd8"
+PNG = b"\x89PNG\r\n\x1a\n"
+MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+"""Where the next part of a JPEG begins, also behind the data of a scan: in those stand stuffed zeros, restarts and fill bytes only."""
+END_OF_IMAGE = 0xD9
+
+
+def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
+    """What OpenCV makes of an image file's content; None where it is no image, or truncated, or of more pixels than OpenCV takes."""
+    try:
+        return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and is_whole(data) else None
+    except cv2.error:
+        return None
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a JPEG or a PNG has its end, and a PNG the checksums of its parts; other formats are left to their decoder.
+
+    OpenCV decodes the beginning of a cut JPEG and paints the rest grey, with no error. What follows the end does not count: a telephone
+    appends a film, with marks of its own.
+    """
+    if data.startswith(JPEG):
+        return _has_end_of_jpeg(data)
+    return not data.startswith(PNG) or _has_end_of_png(data)
+
+
+def _has_end_of_jpeg(data: bytes) -> bool:
+    place = len(JPEG)
+    while marker := MARKER.search(data, place):
+        if marker[1][0] == END_OF_IMAGE:
+            return True
+        # A part tells its length; that of a scan covers its header alone, and its data are searched for the next marker.
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return False
+
+
+def _has_end_of_png(data: bytes) -> bool:
+    place, kind = len(PNG), b""
+    while kind != b"IEND":
+        length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
+        end = place + 8 + length
+        if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            return False
+        place = end + 4
+    return True
+
+
+def check_utf8(path: Path) -> None:
+    """Refuse a path that OpenCV does not take.
+
+    Raises:
+        InputError: it is not UTF-8.
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{path}: is not UTF-8, as the path of a film has to be; rename it") from None
