@@ -49,19 +49,32 @@ def comparison_table(
 
 
 def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str, Any]:
-    before = summary["gap_before"]
     return {
         "discrete": summary["discrete"],
-        "search_miou": 100 * summary["miou"]["supernet"],
-        "derived_miou": 100 * summary["miou"]["derived"],
-        "loss_jump": summary["gap"]["loss_derived"] - summary["gap"]["loss_supernet"],
-        "loss_jump_before": before["loss_derived"] - before["loss_supernet"] if before else None,
+        "search_miou": _percent(summary["miou"]["supernet"]),
+        "derived_miou": _percent(summary["miou"]["derived"]),
+        "loss_jump": loss_jump(summary["gap"]),
+        "loss_jump_before": loss_jump(summary["gap_before"]),
         "entropy": summary["entropy"]["final"],
         "entropy_area": area,
         "half_epoch": half_removed(summary),
         "discrete_epoch": summary["discrete_epoch"],
         "search_s": summary["time"]["total_s"],
     }
+
+
+def loss_jump(gap: Mapping[str, float | None] | None) -> float | None:
+    """By how much the derived network's validation loss exceeds the super-network's; None where one of them was not finite.
+
+    Args:
+        gap: ``gap`` or ``gap_before`` of ``search.json``.
+    """
+    before, after = (gap["loss_supernet"], gap["loss_derived"]) if gap else (None, None)
+    return None if before is None or after is None else after - before
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share
 
 
 def half_removed(summary: Mapping[str, Any]) -> int | None:

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
+
+from experiments.processes import module_command
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
     def run(job: Job) -> str | None:
         if stopping.is_set():
             return None
-        command = [sys.executable, "-m", "experiments.cli", *job.arguments]
+        command = module_command("experiments.cli", *job.arguments)
         with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
             children.add(child)
             _, errors = child.communicate()

@@ -86,7 +86,7 @@ class MultiTrialSearch:
             raise InputError("method.arch_split: no training image held out has a labelled pixel; hold out more, or choose another seed")
         self.stream = BatchStream(first, options.data.batch, options.seed, WEIGHTS)
         self.held_out, self.validation = val_stream(held_out, options.data.batch), val_stream(val, options.data.batch)
-        self.weights = class_weights(downsample_labels(train.labels), len(data.classes)).cpu()
+        self.weights = class_weights(train.labels, len(data.classes), stride=self.stream.label_stride).cpu()
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
         """Train all networks and write the run's files.

@@ -15,7 +15,6 @@ from experiments.data import SegmentationData
 from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
-from experiments.data.transforms import downsample_labels
 from experiments.environment import device_name, peak_memory_mb, versions
 from experiments.figures import png, training_figure
 from experiments.model_file import ModelInfo, save_model
@@ -147,7 +146,7 @@ class Retraining:
         network = replace(self.info, head=stage.head).build().to(memory_format=torch.channels_last)
         if before is not None:
             take_backbone(network, before)
-        weights = class_weights(downsample_labels(self.train.labels, stage.label_stride), classes, WEIGHT_K[stage.label_stride]).cpu()
+        weights = class_weights(self.train.labels, classes, WEIGHT_K[stage.label_stride], stage.label_stride).cpu()
         loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
         module = SegmentationModule(options.train, stage.epochs, weights, loss)
         module.set_model(network)

@@ -14,7 +14,6 @@ from pytorch_lightning.callbacks import Callback
 from experiments.data import SegmentationData, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
-from experiments.data.transforms import downsample_labels
 from experiments.figures import png
 from experiments.follower import rank
 from experiments.gallery import validation_figure
@@ -76,7 +75,7 @@ class Search:
             for half, stream in zip(halves, (WEIGHTS, ARCHITECTURE), strict=True)
         )
         self.validation = val_stream(val, options.data.batch)
-        weights = class_weights(downsample_labels(train.labels), len(data.classes))
+        weights = class_weights(train.labels, len(data.classes), stride=self.streams[0].label_stride)
         self.module = SegmentationModule(options.train, options.epochs, weights.cpu())
         cost_model = CostModel(self.space.config, options.cost_size, len(data.classes), self.device)
         self.strategy: Any

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 import torch
 
 from experiments.config import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
-from experiments.data import SegmentationData, split_halves
+from experiments.data import IGNORE, SegmentationData, split_halves
+from experiments.data.transforms import downsample_labels
 from experiments.latency.engines import find_engine
 from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
@@ -114,8 +115,13 @@ def check_data(options: SearchOptions, data: SegmentationData) -> None:
     """What can be wrong with options and data together.
 
     Raises:
-        InputError: too few images to divide, or for a whole batch where several devices share it.
+        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch where several
+            devices share it.
     """
+    for name, split in (("training", data.train), ("validation", data.val)):
+        if bool((downsample_labels(split.labels) == IGNORE).all()):
+            where = f"where a search looks at labels, an eighth of {options.data.size}; give a larger size, or label more"
+            raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}")
     divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
     if divided and len(data.train) < 2:
         what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"

@@ -17,6 +17,7 @@ import requests
 from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
 from experiments.arguments import leaves, parse
+from experiments.comparison import loss_jump
 from experiments.runs import METRICS, read_summary, write_json
 from nas_space.errors import InputError
 
@@ -180,7 +181,7 @@ def final_metric(summary: Mapping[str, Any], architecture: str) -> dict[str, Any
     """
     return {
         "default": summary["miou"]["derived"],
-        "gap": summary["gap"]["loss_derived"] - summary["gap"]["loss_supernet"],
+        "gap": loss_jump(summary["gap"]),
         "macs": summary["cost"]["macs_total"],
         "params": summary["cost"]["params"],
         "miou_supernet": summary["miou"]["supernet"],

@@ -2,12 +2,12 @@
 
 import json
 import subprocess
-import sys
 import tempfile
 from types import TracebackType
 from typing import Any
 
 from experiments.benchmark.problem import OUT_OF_MEMORY, Problem
+from experiments.processes import module_command
 from nas_space.errors import InputError
 
 
@@ -24,7 +24,7 @@ class Child:
         self.side = side
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "experiments.benchmark.worker"],
+            module_command("experiments.benchmark.worker"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,

@@ -13,6 +13,8 @@ from experiments.data.files import Array, decode, read_image
 
 Table = npt.NDArray[np.int16]
 UNKNOWN = -1
+ROWS = 256
+"""Rows that are looked up at once."""
 LISTED = 256
 """Values of one file that are listed when they are no class, the most frequent ones."""
 
@@ -22,6 +24,14 @@ def make_table(classes: Mapping[int, int], size: int) -> Table:
     table = np.full(size, UNKNOWN, np.int16)
     table[list(classes)] = list(classes.values())
     return table
+
+
+def take(table: Table, values: np.ndarray) -> np.ndarray:
+    """``table[values]`` by rows: NumPy would make eight bytes of every value of a whole label."""
+    found = np.empty(values.shape, table.dtype)
+    for start in range(0, len(values), ROWS):
+        found[start : start + ROWS] = table.take(values[start : start + ROWS])
+    return found
 
 
 def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], Array]) -> tuple[Array, Array]:
@@ -75,7 +85,7 @@ def look_up(values: np.ndarray, table: Table, path: Path, word: Callable[[int], 
     Raises:
         DataError: a value is no class; its ``values`` are those of the file.
     """
-    indices = table.take(values)
+    indices = take(table, values)
     if indices.min(initial=IGNORE) < 0:
         found, counts = np.unique(values[indices < 0], return_counts=True)
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""

@@ -95,19 +95,29 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
         kinds = ", ".join(images.extensions[:-1]) + f" or {images.extensions[-1]}"
         where = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
         problems.append(DataError("no images", images.path, f"{images.path}: holds {where}; {layout}"))
-    for name in sorted(image_files.keys() - label_files.keys()):
-        problems.append(_missing_label(image_files[name], labels, name))
+    unlabelled = sorted(image_files.keys() - label_files.keys())
+    others = {folder: _stems(folder) for folder in {_label_folder(image_files[name], labels) for name in unlabelled}}
+    for name in unlabelled:
+        problems.append(_missing_label(image_files[name], labels, name, others))
     for name in sorted(label_files.keys() - image_files.keys()):
         path = label_files[name]
         problems.append(DataError("label without image", path, f"{path}: has no image in {images.path}; it is not used", stops=False))
     return [(name, image_files[name], label_files[name]) for name in sorted(image_files.keys() & label_files.keys())], problems
 
 
-def _missing_label(image: Path, labels: Folder, name: str) -> DataError:
-    folder = labels.path / image.parent.name if labels.nested else labels.path
-    others = sorted(path.name for path in folder.glob("*") if path.stem == f"{name}{labels.tail}")
-    label = folder / f"{name}{labels.tail}{labels.extensions[0]}"
-    hint = f" ({others[0]} does not count: labels are {', '.join(labels.extensions)}, which keep every value)" if others else ""
+def _label_folder(image: Path, labels: Folder) -> Path:
+    return labels.path / image.parent.name if labels.nested else labels.path
+
+
+def _stems(folder: Path) -> dict[str, str]:
+    """The files of a folder by stem, of equal ones the first by name; none where it cannot be listed."""
+    return {path.stem: path.name for path in sorted(folder.glob("*"), reverse=True)}
+
+
+def _missing_label(image: Path, labels: Folder, name: str, others: Mapping[Path, Mapping[str, str]]) -> DataError:
+    folder, stem = _label_folder(image, labels), f"{name}{labels.tail}"
+    label, other = folder / f"{stem}{labels.extensions[0]}", others[folder].get(stem)
+    hint = f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)" if other else ""
     return DataError("missing label", image, f"{image}: its label {label} is missing{hint}; add it, or remove the image")
 
 

@@ -13,17 +13,23 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from experiments.data.class_file import ClassList
 from experiments.data.errors import DataError
 from experiments.data.files import Array, damaged, read_bytes
-from experiments.data.labels import Table, look_up, make_table
+from experiments.data.labels import Table, look_up, make_table, take
 from experiments.runtime.decoding import is_whole
 
 MASKS = (".png", ".bmp", ".tif", ".tiff")
 """Formats that keep every value; JPEG does not."""
 
 OPAQUE = 255
+
+LARGEST = 2**30
+"""Pixels of the largest mask: those of the largest image that OpenCV decodes."""
+Image.MAX_IMAGE_PIXELS = LARGEST // 2  # Pillow remarks on more than these, and refuses twice as many
 
 
 class MaskReader:
@@ -66,15 +72,15 @@ class MaskReader:
                 raise DataError("label format", path, text)
             return self._ids(path, values)
         grey = np.stack([pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels] * 3, axis=-1)
-        is_ids = self._by_id is not None and self._by_id.take(values).min(initial=0) >= 0
-        is_colours = self._by_colour is not None and not is_ids and self._by_colour.take(_codes(grey)).min(initial=0) >= 0
+        is_ids = self._by_id is not None and take(self._by_id, values).min(initial=0) >= 0
+        is_colours = self._by_colour is not None and not is_ids and take(self._by_colour, _codes(grey)).min(initial=0) >= 0
         return self._colours(path, grey) if is_colours or self._by_id is None else self._ids(path, values)
 
     def _palette(self, path: Path, indices: Array, palette: Array) -> Array:
         if indices.max(initial=0) >= len(palette):
             raise damaged(path)
         codes = _codes(palette)[np.unique(indices)]
-        is_colours = self._by_colour is not None and self._by_colour.take(codes).min(initial=0) >= 0
+        is_colours = self._by_colour is not None and take(self._by_colour, codes).min(initial=0) >= 0
         return self._colours(path, palette[indices]) if is_colours or self._by_id is None else self._ids(path, indices)
 
     def _three(self, path: Path, pixels: Array) -> Array:
@@ -82,7 +88,7 @@ class MaskReader:
         if self._by_colour is None and not is_grey:
             text = f"{path}: is a colour mask, but {self.classes.path} gives no colours; add a colour to every class, or save index masks"
             raise DataError("label format", path, text)
-        if self._by_colour is not None and not (is_grey and self._by_id is not None and self._by_colour.take(_codes(pixels)).min() < 0):
+        if self._by_colour is not None and not (is_grey and self._by_id is not None and take(self._by_colour, _codes(pixels)).min() < 0):
             return self._colours(path, pixels)
         return self._ids(path, pixels[..., 0])
 
@@ -103,8 +109,11 @@ def _colour_word(code: int) -> str:
 
 def _codes(pixels: Array) -> np.ndarray:
     """One number a colour: ``(..., 3)`` -> ``(...)`` int32."""
-    wide = pixels.astype(np.int32)
-    return wide[..., 0] << 16 | wide[..., 1] << 8 | wide[..., 2]
+    codes: np.ndarray = pixels[..., 0].astype(np.int32)
+    for channel in (1, 2):
+        codes <<= 8
+        codes |= pixels[..., channel]
+    return codes
 
 
 def _open(path: Path) -> tuple[np.ndarray, Array | None]:
@@ -115,11 +124,18 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's doubts about damaged tags and large images
-            image = ImageOps.exif_transpose(Image.open(io.BytesIO(data)))
+            file = Image.open(io.BytesIO(data))
+            bits = _bits(file, data)
+            image = ImageOps.exif_transpose(file)
             image.load()
             pixels, mode = np.asarray(image), image.mode
+    except Image.DecompressionBombError:
+        raise DataError("too large", path, f"{path}: has more than {LARGEST:,} pixels; cut it into parts") from None
     except Exception:  # Pillow raises a dozen kinds for a damaged file
         raise damaged(path) from None
+    if bits > 8 and len(image.getbands()) > 1:  # of which Pillow has kept the high bytes alone
+        text = "save ids as one channel of 8 or 16 bits, or colours with 8 bits a channel"
+        raise DataError("label format", path, f"{path}: has several channels of {bits} bits; {text}")
     palette = None
     if mode in ("P", "PA"):
         palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
@@ -136,3 +152,10 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
     elif mode not in ("1", "L", "P", "RGB"):
         raise DataError("label format", path, f"{path}: is of the kind {mode}; save the mask as PNG with ids, a palette, or RGB colours")
     return pixels, palette
+
+
+def _bits(file: Image.Image, data: bytes) -> int:
+    """Bits of a channel in the file, where they may be more than in the image that Pillow makes of it."""
+    if isinstance(file, PngImageFile):
+        return data[24]  # behind width and height
+    return max(file.tag_v2.get(BITSPERSAMPLE, (1,))) if isinstance(file, TiffImageFile) else 8

@@ -3,12 +3,10 @@
 import json
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -16,9 +14,8 @@ import numpy as np
 
 from experiments.inference import worker
 from experiments.inference.statistics import Seconds
+from experiments.processes import module_command
 from nas_space.errors import InputError
-
-ROOT = Path(worker.__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,13 @@ class Worker:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         self.process = subprocess.Popen(
-            [sys.executable, "-m", worker.__name__, json.dumps(asdict(task))],
+            module_command(worker.__name__, json.dumps(asdict(task))),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": str(task.threads)},
+            env={**os.environ, "OMP_NUM_THREADS": str(task.threads)},
         )
         try:
             self.opened = self._answer()

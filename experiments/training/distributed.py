@@ -11,7 +11,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
 from socket import socket
@@ -27,6 +27,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import distributed
 
 from experiments.follower import CHECKPOINT, LEADER, POLL, RUN, rank
+from experiments.processes import module_command
 from nas_space.errors import InputError
 
 GRACE = 5.0
@@ -151,7 +152,7 @@ class Launcher(_SubprocessScriptLauncher):
         for number in range(1, self.num_processes):
             with self._log(number).open("wb") as log:
                 variables = {**inherited, "LOCAL_RANK": str(number)}
-                self.procs.append(subprocess.Popen(_basic_subprocess_cmd(), env=variables, stdout=subprocess.DEVNULL, stderr=log))
+                self.procs.append(subprocess.Popen(own_line(), env=variables, stdout=subprocess.DEVNULL, stderr=log))
 
     def _log(self, number: int) -> Path:
         return Path(self._folder) / f"{number}.log"
@@ -182,6 +183,14 @@ class Launcher(_SubprocessScriptLauncher):
         lines = self._log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"exit code {code}"]
         message = lines[-1].split(": error: ", 1)[-1].split(" (set SSR_NAS_DEBUG")[0]
         return InputError(message) if code == 2 else DeviceError(f"the process of device {number} failed: {message}")
+
+
+def own_line() -> Sequence[str]:
+    """The command line of this process; of a module of this toolkit one that no folder of the user's hides."""
+    spec = sys.modules["__main__"].__spec__
+    if spec is not None and spec.name.startswith("experiments."):
+        return module_command(spec.name, *sys.argv[1:])
+    return _basic_subprocess_cmd()
 
 
 def _terminate(signum: int, frame: Any) -> NoReturn:

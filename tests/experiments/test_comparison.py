@@ -36,6 +36,19 @@ def test_rows_and_group_means() -> None:
     assert table.loc["ssr-1", "loss_jump_before"] == pytest.approx(0.5)
 
 
+def test_a_loss_that_was_not_finite_is_a_gap_in_the_table() -> None:
+    """``search.json`` holds None for it."""
+    unknown = {"loss_supernet": 1.0, "loss_derived": None}
+    summary = {**SUMMARY, "gap": unknown, "gap_before": unknown, "miou": {"supernet": None, "derived": None}}
+    table = comparison_table(COSTS, {"ssr-0": summary, "ssr-1": summary}, SCORES, ["ssr"])
+    columns = ["search_miou", "derived_miou", "loss_jump", "loss_jump_before"]
+    assert table.set_index("network").loc["ssr-0", columns].isna().all()
+    row = summary_table(table, ["ssr"]).iloc[0]
+    assert row[columns].isna().all() and row["entropy"] == 0 and "| - |" in markdown(table)
+    mixed = summary_table(comparison_table(COSTS, {"ssr-0": summary, "ssr-1": SUMMARY}, SCORES, ["ssr"]), ["ssr"]).iloc[0]
+    assert mixed["loss_jump"] == pytest.approx(0.25) and mixed["search_miou"] == pytest.approx(50)
+
+
 def test_spread_separates_networks_from_seeds() -> None:
     result = spread(SCORES)
     assert result["between_networks"] == pytest.approx(0.04 / math.sqrt(2))

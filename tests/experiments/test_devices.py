@@ -15,6 +15,7 @@ import torch
 import yaml
 
 from experiments.cli import main
+from experiments.processes import module_command
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.errors import InputError
 
@@ -155,6 +156,18 @@ def test_a_search_that_was_killed_resumes_to_the_same_end(whole: Path, tmp_path:
     weights = [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (whole, run)]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+
+
+@pytest.mark.slow
+def test_followers_start_beside_a_folder_experiments_of_the_users(tmp_path: Path) -> None:
+    """As ``compare`` starts a search, in a folder that ``python -m`` would take for the toolkit."""
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "__init__.py").write_text("raise SystemExit('not ours')")
+    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
+    command = module_command("experiments.cli", *TWO, "--epochs", "1", "--out", "run")
+    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "run" / "search.json").exists()
 
 
 EXPLODES = """

@@ -15,7 +15,7 @@ from nni.runtime.trial_command_channel import TrialCommandChannel, set_default_t
 from experiments.cli import main
 from experiments.commands.trial import Options
 from experiments.training.monitor import SearchMonitor
-from experiments.trial import Manager, epoch_metric, offer_curves, with_parameters
+from experiments.trial import Manager, epoch_metric, final_metric, offer_curves, with_parameters
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -129,6 +129,19 @@ def test_an_epoch_that_was_told_but_not_kept_is_told_once(folder: Path) -> None:
         report({"epoch": epoch, **row})
     assert [sequence for sequence, _ in manager.of("PERIODICAL")] == [2]
     assert epoch_metric(row, 8)["images_per_s"] == 4.0
+
+
+def test_a_loss_that_was_not_finite_leaves_the_result(folder: Path) -> None:
+    summary = {
+        "miou": {"derived": 0.5, "supernet": 0.6},
+        "gap": {"loss_supernet": 1.0, "loss_derived": None},
+        "cost": {"macs_total": 2.0, "params": 3.0},
+        "discrete": True,
+        "discrete_epoch": None,
+        "entropy": {"final": 0.0},
+        "time": {"total_s": 4.0},
+    }
+    assert final_metric(summary, "{}")["gap"] is None and final_metric(summary, "{}")["default"] == 0.5
 
 
 def test_the_tensorboard_button_finds_the_curves(tmp_path: Path) -> None:

@@ -1,3 +1,5 @@
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,40 @@ def test_everything_wrong_is_collected(tmp_path: Path) -> None:
         ("label without image", "d.bmp", False),
     ]
     assert "c.gif does not count" in str(problems[3])
+
+
+LISTED: list[str] | None = None
+"""Folders as they are listed, while a test looks."""
+
+
+def note(event: str, arguments: tuple[object, ...]) -> None:
+    if LISTED is not None and event in ("os.listdir", "os.scandir"):
+        LISTED.append(str(arguments[0]))
+
+
+@pytest.fixture
+def listed() -> Iterator[list[str]]:
+    """Every folder that is listed, by whatever function of Python."""
+    global LISTED
+    if not getattr(note, "added", False):
+        sys.addaudithook(note)  # it cannot be removed
+        note.added = True  # type: ignore[attr-defined]
+    LISTED = []
+    yield LISTED
+    LISTED = None
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_folders_are_listed_once_however_many_labels_are_missing(tmp_path: Path, listed: list[str], nested: bool) -> None:
+    inner = "city/" if nested else ""
+    tree(tmp_path, *(f"i/{inner}{n:03}.png" for n in range(50)), *(f"l/{inner}{n:03}_mask.png" for n in range(50)))
+    tree(tmp_path, f"l/{inner}007.gif", f"l/{inner}007.bmp")
+    listed.clear()
+    _, problems = match(Folder(tmp_path / "i", (".png",), nested=nested), Folder(tmp_path / "l", (".png",), nested=nested), "layout")
+    missing = [str(problem) for problem in problems if problem.kind == "missing label"]
+    assert len(missing) == 50 and sum("does not count" in text for text in missing) == 1
+    assert "007.png is missing (007.bmp does not count: labels are .png" in missing[7]
+    assert len([folder for folder in listed if Path(folder).is_relative_to(tmp_path / "l")]) <= 3
 
 
 def test_nested_folders(tmp_path: Path) -> None:

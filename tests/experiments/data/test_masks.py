@@ -1,8 +1,11 @@
 """Every kind of mask that editors save, and the kinds that must be refused."""
 
+import tracemalloc
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -82,6 +85,65 @@ def test_sixteen_bits(read: Callable[..., Array]) -> None:
         read(np.full((4, 4), 7001, np.uint16), COLOURS)
     with pytest.raises(DataError, match="values above 65535"):
         read(np.full((4, 4), 70000, np.int32), IDS, "tif")
+
+
+def png(header: bytes, pixels: bytes) -> bytes:
+    """A PNG file of one part of pixels, each row behind its filter's byte."""
+    parts = [(b"IHDR", header + bytes(3)), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
+    whole = (len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in parts)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
+
+
+@pytest.mark.parametrize("kind", ["rgb.png", "rgba.png", "la.png", "rgb.tif", "rgb-lzw.tif"])
+def test_sixteen_bits_a_channel(tmp_path: Path, kind: str) -> None:
+    """Pillow keeps the high byte alone: every id would be 0."""
+    (tmp_path / "classes.yml").write_text(IDS)
+    path, values = tmp_path / f"mask-{kind}", np.stack([VALUES.astype(np.uint16)] * 3, -1)
+    if kind == "la.png":
+        rows = np.stack([VALUES.astype(">u2"), np.full(VALUES.shape, 65535, ">u2")], -1)
+        header = VALUES.shape[1].to_bytes(4, "big") + VALUES.shape[0].to_bytes(4, "big") + bytes([16, 4])
+        path.write_bytes(png(header, b"".join(b"\0" + row.tobytes() for row in rows)))
+    elif kind == "rgba.png":
+        cv2.imwrite(str(path), np.concatenate([values, np.full_like(values[..., :1], 65535)], -1))
+    else:
+        cv2.imwrite(str(path), values, [cv2.IMWRITE_TIFF_COMPRESSION, 5 if "lzw" in kind else 1] if kind.endswith("tif") else [])
+    with pytest.raises(DataError, match=rf"mask-{kind}: has several channels of 16 bits; save ids as one channel") as caught:
+        MaskReader(read_class_file(tmp_path / "classes.yml")).read(path)
+    assert caught.value.kind == "label format"
+
+
+def test_as_many_pixels_as_images_may_have(tmp_path: Path) -> None:
+    """Those of OpenCV, which reads the images, not Pillow's 179 million."""
+    (tmp_path / "classes.yml").write_text(IDS)
+    path, reader = tmp_path / "mask.png", MaskReader(read_class_file(tmp_path / "classes.yml"))
+    path.write_bytes(png((2**15).to_bytes(4, "big") + (2**15 + 1).to_bytes(4, "big") + bytes([8, 0]), b""))
+    with pytest.raises(DataError, match=r"mask\.png: has more than 1,073,741,824 pixels; cut it into parts") as caught:
+        reader.read(path)
+    assert caught.value.kind == "too large"
+
+
+MANY = {"8": VALUES, "16": VALUES.astype(np.uint16), "rgb": PALETTE[VALUES], "grey": np.stack([VALUES] * 3, -1)}
+
+
+@pytest.mark.parametrize("mask", MANY.values(), ids=MANY)
+def test_memory(read: Callable[..., Array], tmp_path: Path, mask: np.ndarray) -> None:
+    """A mask of as many pixels as Pillow likes takes less than 2 GB: a dozen bytes a pixel, not two dozen."""
+    read(np.tile(mask, (170, 110, 1)[: mask.ndim]))
+    reader = MaskReader(read_class_file(tmp_path / "classes.yml"))
+    reader.read(tmp_path / "mask.png")  # makes the tables
+    tracemalloc.start()
+    pixels = reader.read(tmp_path / "mask.png").size
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert pixels > 1e6 and peak / pixels < 12
+
+
+@pytest.mark.slow
+def test_a_mask_of_more_pixels_than_pillow_likes(read: Callable[..., Array]) -> None:
+    mask = Image.new("1", (13500, 13500))
+    mask.putpixel((7, 13499), 1)
+    label = read(mask, IDS)
+    assert label.shape == (13500, 13500) and label[13499, 7] == 1 and label.sum() == 1
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
