@@ -1,4 +1,5 @@
 import threading
+import sys
 import time
 
 import pytest
@@ -41,5 +42,8 @@ def test_a_bar_only_where_it_takes_long(monkeypatch: pytest.MonkeyPatch, capsys:
     assert list(in_threads(str, range(30), "quick")) == [str(i) for i in range(30)]
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(parallel, "DELAY", 1e-9)
+    list(in_threads(lambda _: time.sleep(0.02), range(10), "into a file"))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     list(in_threads(lambda _: time.sleep(0.02), range(10), "slow"))
     assert "slow" in capsys.readouterr().err
