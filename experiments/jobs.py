@@ -27,11 +27,24 @@ class Job:
     proof: Path
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
+@dataclass(frozen=True)
+class Failure:
+    """How a job failed.
+
+    Args:
+        code: the exit code of its process.
+        line: the job, and the last line of its standard error.
+    """
+
+    code: int
+    line: str
+
+
+def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
     """Run the jobs that are not done yet, in order, ``workers`` at a time.
 
     Returns:
-        The error line of every job that failed.
+        Of every job that failed, how.
     """
     pending = [job for job in jobs if not job.proof.is_file()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -41,7 +54,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
     children: set[subprocess.Popen[str]] = set()
     stopping = threading.Event()
 
-    def run(job: Job) -> str | None:
+    def run(job: Job) -> Failure | None:
         if stopping.is_set():
             return None
         command = module_command("experiments.cli", *job.arguments)
@@ -52,7 +65,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
         if child.returncode == 0 and job.proof.is_file():
             return None
         lines = errors.strip().splitlines() or [f"ended with code {child.returncode} and no message"]
-        return f"{job.arguments[0]} {job.proof.parent.name}: {lines[-1]}"
+        return Failure(child.returncode, f"{job.arguments[0]} {job.proof.parent.name}: {lines[-1]}")
 
     def stop(number: int, frame: object) -> None:
         raise KeyboardInterrupt
@@ -70,4 +83,4 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[str]:
         pool.shutdown()
         if before is not None:
             signal.signal(signal.SIGTERM, before)
-    return [error for error in results if error is not None]
+    return [failure for failure in results if failure is not None]

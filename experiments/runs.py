@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yml"
 METRICS = "metrics.csv"
+LONGEST_NAME = 50
+"""Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:
@@ -87,7 +90,7 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
     Args:
         out: the folder the user asked for; ``runs/<name>-<date>-<time>`` if absent.
         command: the command, for messages.
-        name: what the default folder's name begins with.
+        name: what the default folder's name begins with; what has no place in a file's name becomes ``-``.
 
     Returns:
         The folder, existing and empty.
@@ -99,8 +102,9 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if out is None:
-            return _new_folder(folder, f"{name}-{datetime.now():%Y%m%d-%H%M%S}")
-        holds_something = any(not _is_leftover(entry.name) for entry in folder.iterdir())
+            safe = re.sub(r"^\.+|[^\w.-]", "-", name)[:LONGEST_NAME]
+            return _new_folder(folder, f"{safe}-{datetime.now():%Y%m%d-%H%M%S}")
+        holds_something = any(not is_leftover(entry.name) for entry in folder.iterdir())
     except OSError as error:
         raise InputError(f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out") from None
     if holds_something:
@@ -109,7 +113,7 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
     return folder
 
 
-def _is_leftover(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """Whether this is all that a process leaves that is killed before its run has begun."""
     return name == LOCK or name.startswith(f".{CONFIG}.")
 

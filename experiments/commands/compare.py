@@ -15,8 +15,9 @@ from experiments.config import part_of
 from experiments.data import load
 from experiments.figures import comparison_figure, png
 from experiments.jobs import Job, run_jobs
+from experiments.lock import locked
 from experiments.recipe import RetrainOptions, plain_recipe
-from experiments.runs import filled, plain, read_config, read_summary, write_atomic, write_config, write_json
+from experiments.runs import CONFIG, filled, is_leftover, plain, read_config, read_summary, write_atomic, write_config, write_json
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.cost import cost
@@ -65,7 +66,15 @@ def run(options: Options) -> dict[str, Any]:
     check_data(options, data)
     make_constraint(options, len(data.classes))
     folder = Path(options.out)
-    _open(folder, options)
+    _make(folder)
+    _check_folder(folder, options)  # before a lock is left in a folder of something else
+    with locked(folder):
+        _check_folder(folder, options)  # whoever held it has written since
+        write_config(folder, options)
+        return _compare(folder, options)
+
+
+def _compare(folder: Path, options: Options) -> dict[str, Any]:
     searches = _planned(options)
     _run([_search_job(folder, name, own) for name, own in searches.items()], options.workers, "searches")
     networks = _networks(folder, options, list(searches))
@@ -76,9 +85,10 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _run(jobs: list[Job], workers: int, title: str) -> None:
-    errors = run_jobs(jobs, workers, title)
-    if errors:
-        raise RuntimeError("; ".join(errors))
+    failures = run_jobs(jobs, workers, title)
+    if failures:
+        message = "; ".join(failure.line for failure in failures)
+        raise InputError(message) if all(failure.code == 2 for failure in failures) else RuntimeError(message)
 
 
 def _planned(options: Options) -> dict[str, SearchOptions]:
@@ -118,8 +128,20 @@ def _check(options: Options) -> None:
         raise InputError("compare: give at least one strategy and one seed, and no negative random or retrain_epochs")
 
 
-def _open(folder: Path, options: Options) -> None:
-    """Make the folder, or make sure that its runs were made with the same options."""
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be made a comparison's folder ({error.strerror}); choose another --out") from None
+
+
+def _check_folder(folder: Path, options: Options) -> None:
+    """Make sure that the folder is empty, or a comparison's whose runs were made with the same options."""
+    names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
+    if not names:
+        return
+    if CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys():  # what is written by hand names no folder
+        raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
     free = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
     if any((folder / part).is_dir() for part in ("search", "retrain")):
         # An option that a run does not know is younger than the run, and had its default.
@@ -127,20 +149,19 @@ def _open(folder: Path, options: Options) -> None:
         changed = [key for key in now if key not in free and before[key] != now[key]]
         if changed:
             raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
-    write_config(folder, options)
 
 
 def _search_job(folder: Path, name: str, options: SearchOptions) -> Job:
     run = folder / "search" / name
-    if run.is_dir() and not (run / "search.json").is_file() and options.strategy in NNI_STRATEGIES:  # cannot be continued
-        run.rename(_aside(run))
-    if (run / "config.yml").is_file():
-        return Job(("search", f"--resume={run}"), run / "search.json")
+    proof = run / "search.json"
+    if options.strategy in NNI_STRATEGIES:  # cannot be continued
+        _set_aside(run, proof)
+    if (run / CONFIG).is_file():
+        return Job(("search", f"--resume={run}"), proof)
     config = folder / "configs" / f"{name}.yml"
     config.parent.mkdir(exist_ok=True)
     write_atomic(config, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
-    return Job(("search", f"--config={config}", f"--out={run}"), run / "search.json")
+    return Job(("search", f"--config={config}", f"--out={run}"), proof)
 
 
 def _networks(folder: Path, options: Options, searches: list[str]) -> dict[str, Path]:
@@ -181,20 +202,31 @@ def matched(architecture: Architecture, size: tuple[int, int], seed: str, share:
 
 def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: int) -> Job:
     run = folder / "retrain" / f"{name}-seed{seed}"
-    if run.is_dir() and not (run / "retrain.json").is_file():  # killed half-way: kept aside, run again
-        run.rename(_aside(run))
+    proof = run / "retrain.json"
+    if (run / CONFIG).is_file():
+        return Job(("retrain", f"--resume={run}"), proof)
     recipe = plain_recipe(options.train)
     own = RetrainOptions(options.retrain_epochs, ["encoder"], seed, options.device, options.precision, options.data, recipe)
     config = folder / "configs" / f"retrain-seed{seed}.yml"
     write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
-    return Job(("retrain", f"--config={config}", f"--arch={arch}", f"--out={run}"), run / "retrain.json")
+    return Job(("retrain", f"--config={config}", f"--arch={arch}", f"--out={run}"), proof)
 
 
-def _aside(run: Path) -> Path:
-    count = 1
-    while (target := run.with_name(f"{run.name}.unfinished{count}")).exists():
-        count += 1
-    return target
+def _set_aside(run: Path, proof: Path) -> None:
+    """Rename an unfinished run.
+
+    Raises:
+        InputError: a process works in it, such as a child of a comparison that was killed.
+    """
+    if proof.is_file() or not run.is_dir():
+        return
+    with locked(run):
+        if proof.is_file():  # meanwhile
+            return
+        count = 1
+        while (target := run.with_name(f"{run.name}.unfinished{count}")).exists():
+            count += 1
+        run.rename(target)
 
 
 def _summarise(folder: Path, options: Options, searches: list[str], networks: dict[str, Path]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from experiments.manager.contact import tell_workers
 from experiments.manager.definition import machines, read_experiment
 from experiments.manager.export import export_best
 from experiments.manager.follow import ManagerError, follow
@@ -59,22 +60,24 @@ def run(options: Options) -> dict[str, Any]:
     remote, closed = machines(experiment.config), hosts == [LOOPBACK]
     if closed and service.platform not in ("local", "remote"):
         raise InputError(f"trainingService: {service.platform}: its workers call this machine: give --host ADDRESS, and guard its port")
+    if remote:
+        tell_workers(experiment, hosts)
     if options.out is not None:
         prepare_run(options.out, "launch", "")
     if not closed:
         warning = f"NNI's web UI has no login; whoever reaches port {options.port} can run commands here"
         print(f"warning: --host {options.host}: {warning}", file=sys.stderr)
-    if remote and (closed or experiment.config.nni_manager_ip is None):
-        experiment.config.nni_manager_ip = hosts[-1]
     with ExitStack() as stack:
+        stack.enter_context(_terminable())
         tunnels = Tunnels(remote if closed else [], options.port)
         stack.callback(tunnels.close)
-        start_manager(experiment, hosts, options.port)
         rest = Rest(options.port)
-        print(f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}", flush=True)
         with _stopping(experiment, rest):
+            start_manager(experiment, hosts, options.port)
+            print(f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}", flush=True)
             status = follow(rest, total, lambda: experiment._proc.poll() is None, tunnels.keep)
-            summary = _close(read_record(experiment.id), experiment.id, options.out, status)
+            failure = _failure(rest, experiment) if status == "ERROR" else None
+            summary = _close(read_record(experiment.id), experiment.id, options.out, failure)
             if options.keep:
                 print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
                 _wait()
@@ -104,9 +107,8 @@ def _prepare(options: Options) -> tuple[Any, int | None]:
 
 
 @contextmanager
-def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
-    """Stop the manager at the end, and at an interrupt say how to go on."""
-    again = f"go on with: ssr-nas launch --resume {experiment.id}"
+def _terminable() -> Iterator[None]:
+    """SIGTERM inside is an interrupt, as Ctrl+C is."""
 
     def terminate(signum: int, frame: Any) -> None:
         raise KeyboardInterrupt
@@ -114,14 +116,31 @@ def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except ManagerError as error:
-        log = Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
-        raise RuntimeError(f"{error}; its log: {log}; {again}") from None
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(again) from None
     finally:
         signal.signal(signal.SIGTERM, before)
-        _stop(experiment, rest)
+
+
+def _go_on(experiment: str) -> str:
+    return f"go on with: ssr-nas launch --resume {experiment}"
+
+
+def _log(experiment: Any) -> Path:
+    return Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
+
+
+@contextmanager
+def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
+    """Stop the manager that is started inside at the end, and at an interrupt say how to go on."""
+    try:
+        yield
+    except ManagerError as error:
+        raise RuntimeError(f"{error}; its log: {_log(experiment)}; {_go_on(experiment.id)}") from None
+    except KeyboardInterrupt:
+        started = experiment._proc is not None
+        raise KeyboardInterrupt(_go_on(experiment.id) if started else "nothing has begun yet; give the same command again") from None
+    finally:
+        if experiment._proc is not None:
+            _stop(experiment, rest)
 
 
 def _stop(experiment: Any, rest: Rest) -> None:
@@ -130,23 +149,45 @@ def _stop(experiment: Any, rest: Rest) -> None:
         experiment._proc.wait(60)
     except (requests.RequestException, subprocess.TimeoutExpired):
         experiment._proc.kill()
+    except KeyboardInterrupt:  # once more: no manager goes on without this process
+        experiment._proc.kill()
+        raise KeyboardInterrupt(_go_on(experiment.id)) from None
 
 
-def _close(record: Record, experiment: str, out: str | None, status: str) -> dict[str, Any]:
-    """Print the table of all trials and export the best network."""
+def _failure(rest: Rest, experiment: Any) -> str:
+    """Why an experiment is in the status ``ERROR``, in NNI's words."""
+    try:
+        reason = "; ".join(error.rstrip(".\n") for error in rest.errors()) or "NNI gives no reason"
+    except requests.RequestException:
+        reason = "NNI's manager does not answer"
+    return f"{reason}; its log: {_log(experiment)}"
+
+
+def _close(record: Record, experiment: str, out: str | None, failure: str | None) -> dict[str, Any]:
+    """Print the table of all trials and export the best network.
+
+    Raises:
+        RuntimeError: ``failure`` says why the experiment did not run to its end, or no trial has left a network.
+    """
     counts: dict[str, int] = {}
     for trial in record.trials:
         counts[trial.status] = counts.get(trial.status, 0) + 1
     print("\n" + record.table().to_string(index=False, na_rep="", float_format=lambda value: f"{value:.1f}"))
-    if not any(trial.has_network for trial in record.trials):
-        raise RuntimeError(f"experiment {experiment}: no trial has left a network ({status}); the reasons are above")
-    record.best()
+    best = _export(record, experiment, out) if any(trial.has_network for trial in record.trials) else None
+    if failure is not None:
+        raise RuntimeError(f"experiment {experiment} ended in status ERROR: {failure}; {_go_on(experiment)}")
+    if best is None:
+        raise RuntimeError(f"experiment {experiment}: no trial has left a network; the reasons are above")
+    return {"trials": counts, "best": best}
+
+
+def _export(record: Record, experiment: str, out: str | None) -> dict[str, Any]:
     with new_run(out, "launch", record.name) as folder:
         best = export_best(record, folder)
     print(f"\nbest network    {best['file']}  (trial {best['trial']})")
     print(f"all of them     ssr-nas export-best {experiment} --select pareto")
     print(f"next            ssr-nas retrain --arch {best['file']}")
-    return {"trials": counts, "best": best}
+    return best
 
 
 def _wait() -> None:

@@ -66,14 +66,21 @@ def line(trial: Mapping[str, Any], rest: Rest) -> str:
     parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
     given = " ".join(f"{key}={value.get('_name', value) if isinstance(value, dict) else value}" for key, value in parameters.items())
     result = _result(trial)
-    if trial["status"] == "SUCCEEDED" and "macs" in result:
+    if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
         state = "discrete" if result["discrete"] else "cut"
         told = f"mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {state}, {result['seconds']:.0f} s"
     elif trial["status"] == "FAILED":
-        told = rest.reason(trial["trialJobId"])
+        told = _reason(trial, rest)
     else:
         told = f"mIoU {100 * result['default']:.1f} %" if "default" in result else "no result"
     return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {given}: {told}"
+
+
+def _reason(trial: Mapping[str, Any], rest: Rest) -> str:
+    try:
+        return rest.reason(trial["trialJobId"])
+    except requests.RequestException:  # of one trial; whether the manager still runs is seen at the next look
+        return "its reason could not be read"
 
 
 def _ended(trials: list[Mapping[str, Any]], told: set[str]) -> Iterator[Mapping[str, Any]]:

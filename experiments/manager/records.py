@@ -37,8 +37,8 @@ class Trial:
 
     @property
     def has_network(self) -> bool:
-        """Whether it has left an architecture."""
-        return "architecture" in self.result
+        """Whether it has left an architecture, with what the best one is chosen by; trials of other programs leave other metrics."""
+        return {"architecture", "default", "macs"} <= self.result.keys()
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Record:
         return trials
 
     def table(self) -> pd.DataFrame:
-        """A row a trial: status, what distinguishes its parameters, and the result."""
+        """A row a trial: status, what distinguishes its parameters, and the result; NaN where a trial has not reported it."""
         flat = [_flat(trial.parameters) for trial in self.trials]
         keys = dict.fromkeys(key for row in flat for key in row)
         shown = [key for key in keys if len({json.dumps(row.get(key)) for row in flat}) > 1 or len(flat) == 1]
@@ -85,11 +85,11 @@ class Record:
                     "trial": trial.name,
                     "status": trial.status,
                     **{key: values.get(key) for key in shown},
-                    "mIoU %": 100 * result["default"] if result else None,
-                    "super-network %": 100 * result["miou_supernet"] if result else None,
-                    "MACs M": result["macs"] / 1e6 if result else None,
-                    "discrete": bool(result["discrete"]) if result else math.nan,
-                    "seconds": result["seconds"] if result else None,
+                    "mIoU %": 100 * result.get("default", math.nan),
+                    "super-network %": 100 * result.get("miou_supernet", math.nan),
+                    "MACs M": result.get("macs", math.nan) / 1e6,
+                    "discrete": bool(result["discrete"]) if "discrete" in result else math.nan,
+                    "seconds": result.get("seconds", math.nan),
                 }
             )
         return pd.DataFrame(rows)

@@ -27,6 +27,10 @@ class Rest:
         """``RUNNING``, ``DONE``, ``NO_MORE_TRIAL``, ``STOPPED``, ``ERROR``, ..."""
         return str(self.get("check-status")["status"])
 
+    def errors(self) -> list[str]:
+        """What NNI says of an experiment in the status ``ERROR``."""
+        return [str(error) for error in self.get("check-status").get("errors", [])]
+
     def reason(self, trial: str) -> str:
         """The last line that a trial has written to standard error."""
         answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.stderr", timeout=30)

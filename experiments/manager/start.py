@@ -3,11 +3,13 @@
 import ipaddress
 import logging
 import os
+import signal
 import socket
+import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +89,12 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
 
 
 @contextmanager
-def _patient() -> Iterator[None]:
-    """NNI gives a manager three seconds to answer, too few on a busy machine, and takes its first word, which is no JSON, for a failure."""
+def _patched_launcher() -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """NNI's launcher, which waits long enough and tells, in the list, what it has started.
+
+    By itself it gives a manager three seconds to answer, too few on a busy machine, takes its first word, which is no JSON, for a failure,
+    and keeps the process to itself until the manager is ready.
+    """
     from nni.experiment import launcher, rest
 
     def wait(port: int, retry: int = 3, url_prefix: str | None = None) -> None:
@@ -102,16 +108,30 @@ def _patient() -> Iterator[None]:
                     raise
                 time.sleep(0.3)
 
-    before = launcher._check_rest_server
-    launcher._check_rest_server = wait
+    started: list[subprocess.Popen[bytes]] = []
+    check, start_server = launcher._check_rest_server, launcher._start_rest_server
+
+    def start(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
+        started.append(start_server(*arguments, **options))
+        return started[-1]
+
+    launcher._check_rest_server, launcher._start_rest_server = wait, start
     try:
-        yield
+        yield started
     finally:
-        launcher._check_rest_server = before
+        launcher._check_rest_server, launcher._start_rest_server = check, start_server
+
+
+def _kill(manager: "subprocess.Popen[bytes]") -> None:
+    """Kill a manager with what it has started; NNI gives it a process group of its own."""
+    if manager.poll() is None:
+        with suppress(ProcessLookupError):
+            os.killpg(manager.pid, signal.SIGKILL)
+        manager.wait()
 
 
 def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
-    """Start the manager of an NNI ``Experiment``, which then outlives this process.
+    """Start the manager of an NNI ``Experiment``, which then outlives this process; where that fails or is interrupted, nothing is left.
 
     Raises:
         RuntimeError: it does not start; the message has its reason.
@@ -121,9 +141,13 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
     for name in ("nni", "nni.experiment"):  # it would print addresses at which the web UI does not answer
         logging.getLogger(name).setLevel(logging.CRITICAL)
     log = Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log", "nnictl_stderr.log")
-    with manager_environment(hosts), _patient():
+    with manager_environment(hosts), _patched_launcher() as started:
         try:
             experiment.start(port, run_mode=RunMode.Detach)
-        except Exception as error:
+        except BaseException as error:  # an interrupt too: NNI's launcher forgets the process then
+            for manager in started:
+                _kill(manager)
+            if not isinstance(error, Exception):
+                raise
             told = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
             raise RuntimeError(f"NNI's manager did not start: {' '.join([str(error), *told])}; its log: {log.parent}") from None

@@ -1,7 +1,8 @@
-"""NNI's tuner process as our launcher runs it: it ends with its manager, and a grid knows which trials were interrupted.
+"""NNI's tuner process as our launcher runs it: it ends with its manager, tells it of its failures, and knows which trials were interrupted.
 
-NNI's own outlives a manager that is killed, connects to the one that resumes the experiment, and takes the place of its tuner. And NNI's
-grid search, resumed, gives the parameters of an interrupted trial once more, to a further trial.
+NNI's own outlives a manager that is killed, connects to the one that resumes the experiment, and takes the place of its tuner. A tuner or
+assessor that raises says goodbye as one that has ended well, and the experiment waits for ever. And NNI's grid search, resumed, gives the
+parameters of an interrupted trial once more, to a further trial.
 """
 
 import json
@@ -20,7 +21,14 @@ POLL = 0.5
 
 
 class Dispatcher(MsgDispatcher):
-    """NNI's dispatcher, which tells a grid of the trials that are resumed."""
+    """NNI's dispatcher, which tells a grid of the trials that are resumed, and the manager of a tuner's or assessor's failure."""
+
+    def process_command(self, command: Any, data: Any) -> None:
+        try:
+            super().process_command(command, data)
+        except Exception as error:
+            self.report_error(f"{type(error).__name__}: {error}")
+            raise
 
     def handle_add_customized_trial(self, data: Any) -> None:
         super().handle_add_customized_trial(data)

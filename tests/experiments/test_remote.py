@@ -120,7 +120,8 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
 def launch(worker: Worker, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    command = [sys.executable, "-m", "experiments.cli", "launch", str(worker.folder / "experiment.yml"), "--port", str(port), *arguments]
+    file = [] if "--resume" in arguments else [str(worker.folder / "experiment.yml")]
+    command = [sys.executable, "-m", "experiments.cli", "launch", *file, "--port", str(port), *arguments]
     environment = {**os.environ, "HOME": str(worker.folder / "home")}
     with (worker.folder / "launch.log").open("w") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=worker.folder), port
@@ -166,3 +167,20 @@ def test_a_bind_to_the_managers_address_warns_and_works(worker: Worker) -> None:
     finish(worker, process)
     assert reached and not worker.connects("127.0.0.1", port)
     assert "no login" in (worker.folder / "launch.log").read_text()
+
+
+def test_an_experiment_with_a_tunnel_goes_on_at_the_managers_address(worker: Worker) -> None:
+    """NNI resumes with the address that it has stored."""
+    process, port = launch(worker)
+    deadline = time.monotonic() + 120
+    while not worker.connects("127.0.0.1", port):
+        assert process.poll() is None and time.monotonic() < deadline, (worker.folder / "launch.log").read_text()
+        time.sleep(1)
+    while "web UI at" not in (worker.folder / "launch.log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(120) == 130
+    experiment = (worker.folder / "launch.log").read_text().split("--resume ")[-1].strip()
+    process, _ = launch(worker, "--resume", experiment, "--host", worker.manager)
+    finish(worker, process)

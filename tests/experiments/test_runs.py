@@ -110,6 +110,20 @@ def test_default_folders_are_distinct(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(folder.is_dir() and folder.parent == Path("runs") and folder.name.startswith("ssr-2") for folder in folders)
 
 
+@pytest.mark.parametrize("name", ["camvid/96x128", "/absolute", "../above", "..", ".hidden", "a\0b\nc", "x" * 300, "\u4e2d" * 300])
+def test_a_name_that_is_no_file_name_makes_one_folder_below_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = prepare_run(None, "launch", name)
+    assert folder.parent == Path("runs") and [path.name for path in tmp_path.rglob("*")] == ["runs", folder.name]
+    assert not folder.name.startswith(".")
+
+
+def test_the_characters_of_ordinary_names_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert prepare_run(None, "search", "my_module.Gini-2").name.startswith("my_module.Gini-2-2")
+    assert prepare_run(None, "launch", "camvid/96x128").name.startswith("camvid-96x128-2")
+
+
 def test_empty_and_missing_folders_are_taken(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert prepare_run(str(tmp_path / "empty"), "search", "ssr") == tmp_path / "empty"

@@ -9,12 +9,16 @@ import pytest
 
 from experiments.arguments import parse
 from experiments.cli import main
-from experiments.commands.compare import Options, _retrain_job, matched
+from experiments.commands.compare import Options, _retrain_job, _search_job, matched
 from experiments.commands.retrain import Options as RetrainCommand
 from experiments.config import TrainOptions
+from experiments.jobs import Failure, Job
+from experiments.lock import locked
+from experiments.search_options import SearchOptions
 from nas_space.architecture import Architecture, Layer, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
+from nas_space.errors import InputError
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
 TINY = [*SMALL, "--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu"]
@@ -53,6 +57,80 @@ def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> Non
     own, _ = parse("ssr-nas retrain", "", RetrainCommand, [config])
     assert (own.stages, own.epochs, own.seed, own.train.lr) == (["encoder"], 7, 3, 0.02)
     assert (own.train.augmentation, own.train.loss, own.train.ema, own.train.patience) == ("shift", "cross-entropy", 0.0, 0)
+
+
+def test_an_unfinished_retraining_is_continued(tmp_path: Path) -> None:
+    run = tmp_path / "retrain" / "found-seed3"
+    run.mkdir(parents=True)
+    (tmp_path / "configs").mkdir()
+    job = _retrain_job(tmp_path, Options(), "found", tmp_path / "architecture.json", 3)  # killed before it had begun
+    assert f"--out={run}" in job.arguments
+    (run / "config.yml").write_text("")
+    job = _retrain_job(tmp_path, Options(), "found", tmp_path / "architecture.json", 3)
+    assert job == Job(("retrain", f"--resume={run}"), run / "retrain.json")
+    assert [path.name for path in run.parent.iterdir()] == [run.name]
+
+
+def test_an_unfinished_search_of_nni_is_set_aside_unless_a_process_works_in_it(tmp_path: Path) -> None:
+    run = tmp_path / "search" / "nni-darts-0"
+    run.mkdir(parents=True)
+    (run / "config.yml").write_text("")
+    options = SearchOptions(strategy="nni-darts")
+    with locked(run), pytest.raises(InputError, match="is working in this run"):
+        _search_job(tmp_path, run.name, options)
+    assert (run / "config.yml").is_file()
+    assert f"--out={run}" in _search_job(tmp_path, run.name, options).arguments
+    assert sorted(path.name for path in run.parent.iterdir()) == ["nni-darts-0.unfinished1"]
+    run.mkdir()
+    (run / "search.json").write_text("{}")
+    _search_job(tmp_path, run.name, options)
+    assert (run / "search.json").is_file()
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"config.yml": "strategy: ssr\nout: runs/ssr\n", "metrics.csv": "epoch\n"},
+        {"config.yml": "# mine\nstrategies: [ssr]\n"},
+        {"notes.txt": "mine"},
+        {".hidden": ""},
+    ],
+    ids=["a search", "options by hand", "no config", "hidden"],
+)
+def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str]) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    assert main(["compare", *TINY, *COUNTS, "--out", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert f"--out {tmp_path}: holds files already" in line
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    for out in (tmp_path / "notes.txt", tmp_path / "notes.txt" / "below"):
+        assert main(["compare", *TINY, *COUNTS, "--out", str(out)]) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert f"--out {out}: cannot be made" in line
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("codes", "code"), [([2, 2], 2), ([2, 1], 1), ([-9], 1)])
+def test_failures_of_the_runs_and_one_comparison_at_a_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, codes: list[int], code: int
+) -> None:
+    def run_jobs(jobs: list[Job], workers: int, title: str) -> list[Failure]:
+        with pytest.raises(InputError, match="is working in this run"), locked(tmp_path):
+            pytest.fail("two comparisons in one folder")
+        return [Failure(code, f"search {number}: why") for number, code in enumerate(codes)]
+
+    monkeypatch.setattr("experiments.commands.compare.run_jobs", run_jobs)
+    (tmp_path / ".config.yml.0123.tmp").write_text("")  # left by one that was killed at its start
+    for _ in range(2):
+        assert main(["compare", *TINY, *COUNTS, "--out", str(tmp_path)]) == code
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert "search 0: why" in line and f"search {len(codes) - 1}: why" in line
+        assert ("SSR_NAS_DEBUG" in line) == (code == 1)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,18 @@ data: {{size: 32x32, limit: 16, batch: 4}}
 space: {{stem: 4, widths: [8, 12], dilations: [1, 2], depths: [[1, 2], [1, 2]], span: 4, step: 4}}
 method: {{lr: 0.05}}
 """
+TUNER = """
+from nni.tuner import Tuner
+class Mine(Tuner):
+    def update_search_space(self, space):
+        pass
+    def generate_parameters(self, number, **kwargs):
+        if number:
+            raise ValueError("no idea")
+        return {"strategy": "ssr", "seed": 0}
+    def receive_trial_result(self, number, parameters, value, **kwargs):
+        pass
+"""
 BIN = Path(sys.executable).parent
 
 
@@ -212,6 +224,28 @@ def test_an_interrupted_experiment_goes_on(lab: Lab) -> None:
     assert told["trials"] == {"SUCCEEDED": 2} and Path(lab.folder, told["best"]["file"]).is_file()
     refused = lab.launch("--resume", "nobody")
     assert refused.wait(60) == 2
+
+
+def test_terminated_while_the_manager_starts(lab: Lab) -> None:
+    lab.write({"strategy": ["ssr"]})
+    process = lab.launch("experiment.yml")
+    lab.until(lab.managers)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert "interrupted; " in lab.log() and not lab.managers()
+
+
+def test_a_crash_of_the_tuner(lab: Lab) -> None:
+    lab.write({"strategy": ["ssr"], "seed": [0, 1]})
+    text = (lab.folder / "experiment.yml").read_text()
+    (lab.folder / "experiment.yml").write_text(text.replace("{name: GridSearch}", "{codeDirectory: ., className: mine.Mine}"))
+    (lab.folder / "mine.py").write_text(TUNER)
+    process = lab.launch("experiment.yml")
+    assert process.wait(120) == 1, lab.log()
+    last = lab.log().splitlines()[-1]
+    assert "ended in status ERROR: " in last and f"ssr-nas launch --resume {lab.experiment()}" in last and "no reason" not in last
+    assert any("no idea" in path.read_text() for path in (lab.home / "nni-experiments" / lab.experiment() / "log").iterdir())
+    assert not lab.managers() and len(list((lab.folder / "runs").glob("*/architecture.json"))) == 1
 
 
 def test_an_experiment_without_a_network_fails(lab: Lab) -> None:

@@ -1,6 +1,7 @@
 """What the terminal shows of an experiment, from a manager's answers."""
 
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -44,7 +45,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("experiments.manager.follow.POLL", 0.0)
 
 
-def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)  # where there is a bar
     kept: list[int] = []
     manager = Manager(
         ("RUNNING", [trial(0, "RUNNING")]),
@@ -65,7 +67,17 @@ def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_trial_of_another_program(capsys: pytest.CaptureFixture[str]) -> None:
-    assert line(trial(0, "SUCCEEDED", default=0.25), None).endswith("mIoU 25.0 %")  # type: ignore[arg-type]
+    for result in ({"default": 0.25}, {"default": 0.25, "macs": 3.0}):
+        assert line(trial(0, "SUCCEEDED", **result), None).endswith("mIoU 25.0 %")  # type: ignore[arg-type]
+
+
+def test_a_reason_that_cannot_be_asked_for_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    class Busy(Manager):
+        def reason(self, name: str) -> str:
+            raise requests.ConnectionError
+
+    assert follow(Busy(("DONE", [trial(0, "FAILED")])), 1, lambda: True, lambda: None) == "DONE"  # type: ignore[arg-type]
+    assert "0 t0 FAILED: strategy=ssr row=IE(2): its reason could not be read" in capsys.readouterr().out
 
 
 def test_the_manager_has_ended() -> None:

@@ -173,5 +173,23 @@ def test_no_network(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no trial has left a network" in errors[0] == errors[1] and "trial c: its final metric holds no architecture" in errors[2]
 
 
+def test_trials_of_another_program_have_rows_without_our_columns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = Experiment(home)
+    made.trial("plain", 0, "SUCCEEDED", {"lr": 0.1}, {"default": 0.25})
+    made.trial("own", 1, "SUCCEEDED", {"lr": 0.2}, {"default": 0.5, "loss": 1.5, "architecture": "mine"})  # nothing of ours to compare
+    record = read_record("aBc12")
+    with pytest.raises(InputError, match="no trial has left a network"):
+        record.best()
+    assert "None" not in record.table().to_string(index=False, na_rep="")
+    made.trial("ours", 2, "SUCCEEDED", {"lr": 0.3}, result(0.2, 1e6, NETWORKS[0]))
+    record = read_record("aBc12")
+    assert record.best().name == "ours" and [trial.name for trial in record.pareto()] == ["ours"]
+    assert main(["report", "aBc12", "--json"]) == 0
+    first, second, third = json.loads(capsys.readouterr().out.splitlines()[-1])["experiments"]["aBc12"]
+    assert (first["mIoU %"], second["mIoU %"], third["mIoU %"]) == (25.0, 50.0, 20.0)
+    ours = ("super-network %", "MACs M", "discrete", "seconds")
+    assert all(row[key] is None for row in (first, second) for key in ours) and None not in third.values()
+
+
 def test_metrics_of_all_kinds() -> None:
     assert metric_of('"{\\"default\\": 0.5}"') == {"default": 0.5} and metric_of("0.25") == {"default": 0.25}

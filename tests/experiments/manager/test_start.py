@@ -6,12 +6,13 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nni_node
 import psutil
 import pytest
 
-from experiments.manager.start import addresses, check_ports, manager_environment
+from experiments.manager.start import addresses, check_ports, manager_environment, start_manager
 from nas_space.errors import InputError
 
 NODE = Path(nni_node.__path__[0]) / "node"
@@ -169,3 +170,28 @@ def test_ports() -> None:
             check_ports(["127.0.0.1"], wrong, "local")
     with pytest.raises(InputError, match="203.0.113.9: not an address of this machine"):
         check_ports(["127.0.0.1", "203.0.113.9"], port, "local")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), RuntimeError("busy")])
+def test_a_start_that_comes_to_nothing_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    from nni.experiment import launcher
+
+    def manager(*_: object) -> "subprocess.Popen[str]":
+        command = ["sh", "-c", "sleep 60 & echo $!; wait"]  # and its tuner
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
+
+    def start(port: int, run_mode: object) -> None:
+        process = launcher._start_rest_server(None, run_mode)
+        started.extend((psutil.Process(process.pid), psutil.Process(int(process.stdout.readline()))))
+        raise error
+
+    started: list[psutil.Process] = []
+    monkeypatch.setattr(launcher, "_start_rest_server", manager)
+    check = launcher._check_rest_server
+    copy = SimpleNamespace(experiment_working_directory=tmp_path)
+    experiment = SimpleNamespace(id="x", config=SimpleNamespace(canonical_copy=lambda: copy), start=start)
+    with pytest.raises(type(error), match="did not start: busy" if isinstance(error, RuntimeError) else None):
+        start_manager(experiment, ["127.0.0.1"], 8080)
+    for process in started:
+        process.wait(10)
+    assert len(started) == 2 and (launcher._check_rest_server, launcher._start_rest_server) == (check, manager)

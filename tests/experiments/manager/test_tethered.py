@@ -1,4 +1,4 @@
-"""A grid that is resumed gives every point once."""
+"""A grid that is resumed gives every point once, and the manager hears of a tuner that fails."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import nni
 import pytest
 from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
 from nni.runtime.msg_dispatcher import MsgDispatcher
+from nni.runtime.tuner_command_channel import CommandType
 
 from experiments.manager.tethered import Dispatcher
 
@@ -33,3 +34,17 @@ def test_an_interrupted_trial_is_not_given_again(as_text: bool) -> None:
     rest = [{"strategy": "darts", "seed": 0}, {"strategy": "darts", "seed": 1}]
     assert resumed(Dispatcher, as_text) == rest
     assert resumed(MsgDispatcher) == [{"strategy": "ssr", "seed": 1}, *rest]  # NNI's own, which is why ours exists
+
+
+def test_a_failure_of_the_tuner_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    def update(space: Any) -> None:
+        raise ValueError("no idea")
+
+    tuner = GridSearchTuner()
+    monkeypatch.setattr(tuner, "update_search_space", update)
+    dispatcher = Dispatcher("ws://_unittest_placeholder_", tuner)
+    told: list[Any] = []
+    monkeypatch.setattr(dispatcher, "send", lambda *message: told.append(message))
+    with pytest.raises(ValueError, match="no idea"):
+        dispatcher.process_command(CommandType.UpdateSearchSpace, SPACE)
+    assert told == [(CommandType.Error, "ValueError: no idea")]

@@ -1,0 +1,144 @@
+"""How a launch ends, told from the answers of a manager that is not there."""
+
+import json
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import requests
+
+from experiments.cli import main
+from experiments.manager.records import Record, Trial
+from nas_space.architecture import baseline1
+from nas_space.config import SpaceConfig
+
+OURS = {"default": 0.5, "macs": 30e6, "miou_supernet": 0.4, "discrete": 1, "seconds": 3.0}
+OURS["architecture"] = json.dumps(json.loads(baseline1(SpaceConfig.compact()).to_json()))
+GOOD = Trial("good1", 0, "SUCCEEDED", {"seed": 0}, OURS)
+PLAIN = Trial("plain", 1, "SUCCEEDED", {"seed": 1}, {"default": 0.25})
+"""Of another program."""
+
+
+class Process:
+    """A manager's process."""
+
+    killed = False
+
+    def poll(self) -> int | None:
+        return None
+
+    def wait(self, timeout: float) -> int:
+        return 0
+
+    def kill(self) -> None:
+        self.killed = True
+
+
+class Manager:
+    """A manager's answers."""
+
+    url = "http://127.0.0.1:1"
+    ended: Any = "DONE"
+    stopped = 0
+
+    def __init__(self, port: int) -> None:
+        pass
+
+    def status(self) -> str:
+        return str(self.ended)
+
+    def errors(self) -> list[str]:
+        return ["Dispatcher stream error, tuner may have crashed."]
+
+    def get(self, path: str) -> list[Any]:
+        return []
+
+    def stop(self) -> None:
+        type(self).stopped += 1
+
+
+@pytest.fixture
+def experiment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """``experiment.trials`` is what it has recorded, ``experiment.start`` is called where the manager starts."""
+    monkeypatch.chdir(tmp_path)
+    config = SimpleNamespace(training_service=SimpleNamespace(platform="local"), experiment_working_directory="home")
+    config.canonical_copy = lambda: config
+    made = SimpleNamespace(id="aBc12", config=config, _proc=None, trials=(GOOD, PLAIN), start=lambda: None)
+
+    def start(*_: Any) -> None:
+        made.start()
+        made._proc = Process()
+
+    made.rest = type("Fresh", (Manager,), {})
+    name = "experiments.commands.launch"
+    monkeypatch.setattr(f"{name}._prepare", lambda options: (made, None))
+    monkeypatch.setattr(f"{name}.machines", lambda config: [])
+    monkeypatch.setattr(f"{name}.check_ports", lambda *_: None)
+    monkeypatch.setattr(f"{name}.start_manager", start)
+    monkeypatch.setattr(f"{name}.Rest", made.rest)
+    monkeypatch.setattr(f"{name}.read_record", lambda experiment: Record("camvid/96x128", made.trials))
+    return made
+
+
+def test_an_experiment_that_is_done(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its name is no file's name, and one trial is of another program."""
+    assert main(["launch", "x.yml", "--json"]) == 0
+    out = capsys.readouterr().out
+    told = json.loads(out.splitlines()[-1])
+    assert told["trials"] == {"SUCCEEDED": 2} and told["best"]["trial"] == "good1" and experiment.rest.stopped == 1
+    file = Path(told["best"]["file"])
+    assert file.is_file() and file.parent.parent == Path("runs") and file.parent.name.startswith("camvid-96x128-")
+    (row,) = (line for line in out.splitlines() if "plain" in line)
+    assert row.split() == ["plain", "SUCCEEDED", "1", "25.0"]
+
+
+def test_a_crash_of_the_tuner_is_a_failure_and_what_there_is_is_exported(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment.rest.ended = "ERROR"
+    assert main(["launch", "x.yml", "--keep", "true"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    for part in ("aBc12", "ERROR", "tuner may have crashed", "home/aBc12/log", "ssr-nas launch --resume aBc12"):
+        assert part in last
+    assert len(list(Path("runs").glob("*/architecture.json"))) == 1 and experiment.rest.stopped == 1
+
+
+def test_a_crash_before_there_is_a_network(experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def errors(rest: Manager) -> list[str]:
+        raise requests.ConnectionError
+
+    experiment.rest.ended, experiment.trials = "ERROR", (PLAIN,)
+    monkeypatch.setattr(experiment.rest, "errors", errors)
+    assert main(["launch", "x.yml"]) == 1
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "does not answer" in last and "ssr-nas launch --resume aBc12" in last and not Path("runs").exists()
+
+
+def test_no_trial_of_ours(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment.trials = (PLAIN,)
+    assert main(["launch", "x.yml"]) == 1
+    assert "no trial has left a network" in capsys.readouterr().err.splitlines()[-1] and not Path("runs").exists()
+
+
+def test_terminated_while_the_manager_starts(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    experiment.start = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert main(["launch", "x.yml"]) == 130
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert capsys.readouterr().err.splitlines()[-1] == "ssr-nas launch: interrupted; nothing has begun yet; give the same command again"
+    assert experiment.rest.stopped == 0
+
+
+def test_a_second_interrupt_leaves_no_manager(experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(rest: Manager) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiment.rest, "status", interrupted)
+    monkeypatch.setattr(experiment.rest, "stop", interrupted)
+    assert main(["launch", "x.yml"]) == 130
+    assert experiment._proc.killed
+    assert "ssr-nas launch --resume aBc12" in capsys.readouterr().err.splitlines()[-1]
