@@ -123,7 +123,7 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """The table as GitHub Markdown, three significant digits, a dash where there is nothing."""
+    """The table as GitHub Markdown, three significant digits, lists by their items, a dash where there is nothing."""
     lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
     lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
     return "\n".join(lines) + "\n"
@@ -132,6 +132,10 @@ def markdown(table: pd.DataFrame) -> str:
 def _cell(value: Any) -> str:
     if value is None or value != value:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 

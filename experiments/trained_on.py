@@ -53,11 +53,11 @@ def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOpt
         options: where ``name`` and ``size`` may be ``as-trained``.
     """
     if options.name in (AS_TRAINED, info.dataset):
-        trained = _trained_on(checkpoint)
+        trained = _trained_on(checkpoint, info.dataset)
         fraction = trained.get("val_fraction")
         options = replace(
             options,
-            name=str(trained.get("name", info.dataset)),
+            name=info.dataset,
             root=options.root or trained.get("root"),
             classes=options.classes or trained.get("classes"),
             val_fraction=fraction if options.val_fraction is None else options.val_fraction,
@@ -67,12 +67,12 @@ def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOpt
     return options
 
 
-def _trained_on(checkpoint: str) -> dict[str, Any]:
-    """The data set in the ``config.yml`` of the network's run; nothing where there is none."""
+def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
+    """What the ``config.yml`` of the network's run says of its data set; nothing where there is none, or it speaks of another."""
     folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
     run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)  # best/ lies in its run
     data = None if run is None else read_config(run).get("data")
-    return {key: value for key, value in data.items() if value is not None} if isinstance(data, dict) else {}
+    return data if isinstance(data, dict) and data.get("name") == dataset else {}
 
 
 def _difference(classes: tuple[str, ...], source: DataSource) -> str:

@@ -4,12 +4,9 @@ A run is the folder of a search: its ``report.html`` and ``figures/`` are made f
 id; it may be running, or its manager stopped.
 """
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from experiments.arguments import WHOLE
 from experiments.comparison import markdown
@@ -46,16 +43,17 @@ def run(options: Options) -> dict[str, Any]:
     if out is not None and (len(experiments) != 1 or len(options.runs) != 1):
         raise InputError(f"--out {out}: takes the table of one experiment; the report of a run lies in its folder")
     records = {name: read_record(name) for name in experiments}
+    tables = {name: record.table() for name, record in records.items()}
     pages = {name: write_report(Path(name)) for name in options.runs if name not in records}
     for page in pages.values():
         print(page)
-    for name, record in records.items():
-        print(f"{record.name} ({name}), {len(record.trials)} trials\n\n{markdown(_readable(record.table()))}")
-    tables = {name: plain(record.table().to_dict("records")) for name, record in records.items()}
+    for name, table in tables.items():
+        print(f"{records[name].name} ({name}), {len(table)} trials\n\n{markdown(table)}")
+    rows = {name: plain(table.to_dict("records")) for name, table in tables.items()}
     if out is not None:
-        table = records[experiments[0]].table()
-        write_table(out, markdown(_readable(table)), table, tables)
-    return {"reports": {name: str(page) for name, page in pages.items()}, "experiments": tables}
+        (table,) = tables.values()
+        write_table(out, markdown(table), table, rows)
+    return {"reports": {name: str(page) for name, page in pages.items()}, "experiments": rows}
 
 
 def _check_paths(names: list[str]) -> None:
@@ -63,15 +61,3 @@ def _check_paths(names: list[str]) -> None:
     for name in names:
         if "/" in name or "." in name:
             raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
-
-
-def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    return table.map(_cell)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, float):
-        return "-" if math.isnan(value) else f"{value:.3g}" if abs(value) < 1 else f"{value:.1f}"
-    return "-" if value is None else str(value)

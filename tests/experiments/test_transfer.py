@@ -9,6 +9,7 @@ import torch
 
 from experiments.cli import main
 from experiments.model_file import load_model
+from experiments.trained_on import as_trained, completed
 from nas_space.architecture import Architecture
 
 SPACE = ["--space.stem", "4", "--space.widths", "8,12", "--space.depths", "[[1,2],[1,2]]", "--space.span", "4", "--space.step", "2"]
@@ -62,3 +63,11 @@ def test_what_follows_a_training_finds_its_data_and_their_division(
         assert main(["export", *arguments, "--out", str(tmp_path / file)]) == 0
         assert "some of folder" in capsys.readouterr().out
     assert main(["figures", "--checkpoint", str(run), "--count", "1", "--device", "cpu", "--out", str(tmp_path / "figures")]) == 0
+
+
+def test_a_configuration_of_something_else_is_not_the_trainings(tmp_path: Path, checkpoint: Callable[..., Path]) -> None:
+    folder = checkpoint()
+    info = load_model(folder)[1]
+    (folder.parent / "config.yml").write_text("data: {name: folder, root: elsewhere, val_fraction: 0.5}\n")
+    found = completed(str(folder), info, as_trained())
+    assert (found.name, found.root, found.val_fraction) == ("streets", None, None)

@@ -120,7 +120,7 @@ def test_the_table_of_an_experiment_is_reported(suffix: str, experiment: Experim
     rows = json.loads(out.splitlines()[-1])["experiments"]["aBc12"]
     assert [row["trial"] for row in rows] == ["fails", "good1", "cheap", "twice", "equal", "still", "lists"]
     assert rows[1]["mIoU %"] == 50.0 and rows[0]["mIoU %"] is None and rows[6]["space.search"] == ["width", "depth"]
-    assert "mine (aBc12), 7 trials" in out and "width, depth" in out and "| good1 | SUCCEEDED | ssr |" in out
+    assert "mine (aBc12), 7 trials" in out and "width, depth" in out and "| good1 | SUCCEEDED | ssr |" in out and "| yes | 3 |" in out
     assert "good1" in Path(f"table{suffix}").read_text()
     assert main(["report", "aBc12", "--out", f"table{suffix}"]) == 2  # nothing is overwritten
 
