@@ -6,7 +6,7 @@ what leaves the 1x3 convolution), and four identities save the rest, all exact:
 - a mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution, also where it has a gradient
   itself: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without any gradient of a weight;
 - batch norm, mask and weight of the operator are one scale and one shift a channel, and shifts add up over operators first;
-- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0;
+- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0, and is added to the running mean alone;
 - a tap that lies a whole image away sees padding alone, and is not computed.
 """
 
@@ -53,15 +53,18 @@ def mix(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
     """
     if not branches:
         return x
-    training = all(branch.norm.training for branch in branches)
-    if training and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu"):
+    device = x.device.type
+    if all(branch.norm.training for branch in branches):
+        if torch.is_autocast_enabled(device):
+            x = x.to(torch.get_autocast_dtype(device))
         tensors = [tensor for branch in branches for tensor in _live(branch, x.shape)[:TENSORS]]
-        return _Mixture.apply(x, branches, residual, *tensors)
+        with torch.autocast(device, enabled=False):
+            return _Mixture.apply(x, branches, residual, *tensors)
     return _mix_by_autograd(x, [_live(branch, x.shape) for branch in branches], residual)
 
 
 def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
-    """The definition, for devices and precisions that the written-out pass is not made for."""
+    """The definition, also for networks in ``eval`` mode."""
     sums: dict[int, Tensor] = {}  # by channel count, so that padding happens once a count
     for branch in branches:
         kernel, bias, mask, norm = branch.kernel_3x1, branch.bias_3x1, branch.mask, branch.norm
@@ -99,7 +102,7 @@ def _geometry(kernel: Tensor, dilation: int) -> tuple[list[int], list[int]]:
     return [dilation if side == 3 else 0 for side in taps], [dilation if side == 3 else 2 - max(taps) // 3 for side in taps]
 
 
-def _convolve(x: Tensor, kernel: Tensor, bias: Tensor, dilation: int) -> Tensor:
+def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
     padding, dilations = _geometry(kernel, dilation)
     return functional.conv2d(x, kernel, bias, 1, padding, dilations)
 
@@ -112,22 +115,29 @@ def _convolve_backward(gradient: Tensor, x: Tensor, kernel: Tensor, bias: bool, 
 
 
 class _Mixture(torch.autograd.Function):
-    """``mix`` in training mode; the tensors of all branches follow one another, in the order of ``Branch``."""
+    """``mix`` in training mode; the tensors of all branches follow one another, in the order of ``Branch``.
+
+    Convolutions and the sum are computed in the type of ``x``, statistics and scales in that of the parameters.
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, branches: Sequence[Branch], residual: bool, *tensors: Tensor | None) -> Tensor:
         """Per branch, keep the input of the 1x3 convolution, its output, and the statistics of that."""
         kept: list[Tensor] = []
         widest = x.shape[1] if residual else max(branch.gain.shape[0] for branch in branches)
-        total, shifts = _start(x, widest, residual), x.new_zeros(widest)
+        total, shifts = _start(x, widest, residual), branches[0].gain.new_zeros(widest)
         for branch, given in zip(branches, _grouped(tensors, TENSORS), strict=True):
             kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
             if mask is not None:
                 kernel, bias = kernel * mask[:, None, None, None], bias * mask
-            z = _convolve(x, kernel, bias, branch.dilation).relu_()
-            u = _convolve(z, kernel_1x3, bias_1x3, branch.dilation)
+            kernel, kernel_1x3 = kernel.to(x.dtype), kernel_1x3.to(x.dtype)
+            z = _convolve(x, kernel, bias.to(x.dtype), branch.dilation).relu_()
+            u = _convolve(z, kernel_1x3, None, branch.dilation)
             norm, channels = branch.norm, len(gain)
-            mean, variance = torch.batch_norm_update_stats(u, norm.running_mean, norm.running_var, norm.momentum or 0.0)
+            momentum, running_mean = norm.momentum or 0.0, norm.running_mean
+            assert running_mean is not None
+            mean, variance = torch.batch_norm_update_stats(u, running_mean, norm.running_var, momentum)
+            running_mean.add_(bias_1x3, alpha=momentum)
             invstd = variance.add_(norm.eps).rsqrt_()
             slope = gain * invstd
             level = torch.addcmul(shift, mean, slope, value=-1)
@@ -136,7 +146,7 @@ class _Mixture(torch.autograd.Function):
                 level *= scale
             shifts[:channels] += level
             total[:, :channels].addcmul_(u, slope[:, None, None])
-            kept += [z, u, mean, invstd, kernel]
+            kept += [z, u, mean, invstd, kernel, kernel_1x3]
         total += shifts[:, None, None]
         ctx.save_for_backward(x, *kept, *tensors)
         ctx.branches = [(branch.dilation, branch.norm.eps) for branch in branches]
@@ -153,9 +163,9 @@ class _Mixture(torch.autograd.Function):
         of_x: Tensor | None = gradient if ctx.residual else None
         results: list[Tensor | None] = []
         states = zip(ctx.branches, _grouped(saved[:split], KEPT), _grouped(saved[split:], TENSORS), _grouped(needs, TENSORS), strict=True)
-        for (dilation, eps), (z, u, mean, invstd, folded), given, wants in states:
-            _, _, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
-            own, scaled = gradient[:, : len(gain)], gain if scale is None else gain * scale
+        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), given, wants in states:
+            _, _, mask, _, bias_1x3, gain, shift, scale = given
+            own, scaled = _leading(gradient, len(gain)), gain if scale is None else gain * scale
             of_u, of_gain, of_shift = batch_norm_backward(own, u, scaled, None, None, mean, invstd, True, eps, [True, True, True])
             of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, wants[3], False])
             of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if wants[2] else None
@@ -165,7 +175,7 @@ class _Mixture(torch.autograd.Function):
             of_y = threshold_backward(of_z, z, 0)
             part, of_kernel, of_bias = _convolve_backward(of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]])
             if mask is not None and wants[0]:
-                of_kernel, of_bias = of_kernel.mul_(mask[:, None, None, None]), of_bias.mul_(mask)
+                of_kernel, of_bias = of_kernel * mask[:, None, None, None], of_bias * mask
             if needs_x:
                 of_x = part if of_x is None else part.add_(of_x)
             of_bias_1x3 = torch.zeros_like(bias_1x3) if wants[4] else None
@@ -173,7 +183,7 @@ class _Mixture(torch.autograd.Function):
         return of_x if needs_x else None, None, None, *results
 
 
-KEPT = 5
+KEPT = 6
 """Tensors that a branch keeps from its forward pass."""
 
 
@@ -181,9 +191,20 @@ def _grouped(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[i : i + size] for i in range(0, len(items), size))
 
 
+def _leading(x: Tensor, channels: int) -> Tensor:
+    """The first channels; on a GPU copied, since batch norms of what is not contiguous are an order slower there."""
+    part = x[:, :channels]
+    if not x.is_cuda or channels == x.shape[1]:
+        return part
+    return part.contiguous(memory_format=_layout(x))
+
+
+def _layout(x: Tensor) -> torch.memory_format:
+    return torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+
+
 def _start(x: Tensor, channels: int, residual: bool) -> Tensor:
     """Where the sum begins: a copy of ``x``, or zeros in its layout."""
     if residual:
         return x.clone()
-    layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
-    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(memory_format=layout)
+    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(memory_format=_layout(x))

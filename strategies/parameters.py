@@ -92,7 +92,14 @@ class ArchitectureParameters(nn.Module):
         return Alive(*(retaining_ratio(log_p, mask) for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True)))
 
     def refresh(self) -> None:
-        """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it."""
+        """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it.
+
+        In full precision also under autocast: masks would lose what is next to nothing to compute.
+        """
+        with torch.autocast(self.alive_depth.device.type, enabled=False):
+            self._refresh()
+
+    def _refresh(self) -> None:
         depth, operator, width = (self.relaxation.weights(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
         single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
         width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1

@@ -20,7 +20,13 @@ def normalise(scores: Tensor, alive: Tensor) -> Tensor:
 
 
 class Relaxation(ABC):
-    """How logits become probabilities and mixing weights."""
+    """How logits become probabilities and mixing weights.
+
+    Attributes:
+        scheduled: whether ``advance`` changes what ``weights`` computes.
+    """
+
+    scheduled = False
 
     @abstractmethod
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
@@ -73,6 +79,8 @@ class GumbelSoftmax(Softmax):
         start: tau at the start of the search.
         end: tau at its end; between the two it falls linearly.
     """
+
+    scheduled = True
 
     def __init__(self, start: float = 1.0, end: float = 0.03) -> None:
         self.start = start

@@ -21,6 +21,7 @@ from strategies.alive import LEVELS, Alive
 from strategies.composition import Composition
 from strategies.distributed import average_gradients, broadcast, broadcast_random_state
 from strategies.parameters import ArchitectureParameters
+from strategies.recording import Batch, Recorder, can_record
 from strategies.shrinking import Removal, Shrinking, list_removals
 from strategies.supernet import shrink_supernet
 from strategies.unrolled import unrolled_gradient
@@ -42,6 +43,7 @@ class SearchModule(BaseOneShotLightningModule):
         self.removals: list[Removal] = []
         self.discrete_epoch: int | None = None
         self._weights: list[nn.Parameter] = []
+        self._recorder: Recorder | None = None
 
     @property
     def architecture_parameters(self) -> ArchitectureParameters:
@@ -118,26 +120,41 @@ class SearchModule(BaseOneShotLightningModule):
             average_gradients(self.arch_parameters())
             self._step_architecture(architecture_optimizer, progress)
         joint = searching and self.composition.single_level
-        self._set_trainable(weights=True, logits=joint)
-        loss = self.training_module.training_step(batch["train"], batch_idx)
         weight_optimizer.zero_grad()
         architecture_optimizer.zero_grad()
-        self.manual_backward(loss)
+        loss = self._gradient(batch["train"], batch_idx, weights=True, logits=joint)
         average_gradients(self.parameters())  # the logits' too, where they share this step
         weight_optimizer.step()
         if joint:
             self._step_architecture(architecture_optimizer, progress)
-        return {"loss": loss.detach(), "loss_a": (loss if loss_a is None else loss_a).detach()}
+        return {"loss": loss, "loss_a": loss if loss_a is None else loss_a}
+
+    def _gradient(self, batch: Batch, batch_idx: int, weights: bool, logits: bool) -> Tensor:
+        """Loss of a batch, whose gradient goes into the weights, the logits or both; a GPU replays what it did before."""
+
+        def step(batch: Batch) -> Tensor:
+            self._set_trainable(weights, logits)
+            loss: Tensor = self.training_module.training_step(batch, batch_idx)
+            if loss.requires_grad:  # not where there is nothing to choose
+                self.manual_backward(loss)
+            return loss.detach()
+
+        if not can_record(self.device) or self.composition.relaxation.scheduled:
+            return step(batch)
+        if self._recorder is None:
+            self._recorder = Recorder(self.device)
+        return self._recorder.gradient((weights, logits), step, batch, self.parameters())
+
+    def forget_recorded(self) -> None:
+        """The next step runs as it is: modules have changed, or someone wants to watch it."""
+        if self._recorder is not None:
+            self._recorder.forget()
 
     def _architecture_gradient(self, batch: dict[str, Any], batch_idx: int, xi: float) -> Tensor:
         """Put the task's gradient into the logits; returns the loss of the architecture's batch."""
-        second_order = self.method.order == 2
-        self._set_trainable(weights=second_order, logits=True)
-        if not second_order:
-            loss = self.training_module.training_step(batch["val"], batch_idx)
-            if loss.requires_grad:  # not where there is nothing to choose
-                self.manual_backward(loss)
-            return loss
+        if self.method.order == 1:
+            return self._gradient(batch["val"], batch_idx, weights=False, logits=True)
+        self._set_trainable(weights=True, logits=True)
         logits = self.arch_parameters()
         gradients, loss = unrolled_gradient(
             lambda: self.training_module.training_step(batch["train"], batch_idx),
@@ -148,7 +165,7 @@ class SearchModule(BaseOneShotLightningModule):
         )
         for parameter, gradient in zip(logits, gradients, strict=True):
             parameter.grad = gradient
-        return loss
+        return loss.detach()
 
     def _step_architecture(self, optimizer: Any, progress: float) -> None:
         """Add the gradients of regularizer, constraint and weight decay to the task's, and step."""
@@ -244,6 +261,7 @@ class SearchModule(BaseOneShotLightningModule):
         weights = next((o for o in optimizers if not getattr(o, "is_arch_optimizer", False)), None)
         shrink_supernet(self.model.stages(), alive, weights)
         self._weights = []
+        self.forget_recorded()
 
     def _forget_moments(self, alive: Alive) -> None:
         optimizer = next(o for o in self.trainer.optimizers if getattr(o, "is_arch_optimizer", False))

@@ -24,6 +24,7 @@ from experiments.benchmark.side import FixedBatches, search
 from experiments.benchmark.survivors import random_survivors
 from experiments.environment import device_name
 from experiments.training.trainer import silence_lightning
+from strategies.search_module import SearchModule
 
 
 class Rounds(Callback):
@@ -62,6 +63,8 @@ class Rounds(Callback):
             self._start = time.perf_counter()
         elif word["do"] == "count":
             self.left = self._count = 1
+            if isinstance(pl_module, SearchModule):
+                pl_module.forget_recorded()  # what a GPU replays cannot be counted
             self._counter = FlopCounterMode(display=False)
             self._counter.__enter__()
         elif word["do"] == "shrink":

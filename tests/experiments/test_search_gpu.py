@@ -9,7 +9,9 @@ from pytorch_lightning.callbacks import Callback
 
 from experiments.benchmark.problem import Problem
 from experiments.benchmark.side import FixedBatches, search
+from experiments.benchmark.survivors import random_survivors
 from nas_space.config import SpaceConfig
+from strategies.recording import Recorder
 
 STEPS = 6
 
@@ -28,14 +30,55 @@ class NoSynchronisation(Callback):
         trainer.should_stop = batch_idx + 1 == STEPS
 
 
-@pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_no_step_synchronises(precision: str) -> None:
+class Losses(Callback):
+    """Keeps the losses, and shrinks the space on the way."""
+
+    def __init__(self) -> None:
+        self.losses: list[torch.Tensor] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.losses += [outputs["loss"].clone(), outputs["loss_a"].clone()]
+        if batch_idx + 1 == STEPS:
+            pl_module.apply_alive(random_survivors(SpaceConfig.compact(), 0.3, 0).to(pl_module.device))
+        trainer.should_stop = batch_idx + 1 == 2 * STEPS
+
+
+def plainly(recorder: Recorder, kind: Any, step: Any, batch: Any, parameters: Any) -> torch.Tensor:
+    """A step without its recording."""
+    for parameter in parameters:
+        parameter.grad = None
+    loss: torch.Tensor = step(batch)
+    return loss
+
+
+def run(precision: str, callback: Callback) -> None:
     problem = Problem(SpaceConfig.compact(), (64, 128), 2, 5, precision, "cuda", 0)
     streams = (FixedBatches(problem, 0, "channels_last"), FixedBatches(problem, 1, "channels_last"))
+    search("ours", problem, "channels_last", streams, callback)
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("recorded", [True, False], ids=("recorded", "plain"))
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_no_step_synchronises(precision: str, recorded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     callback = NoSynchronisation()
+    if not recorded:
+        monkeypatch.setattr(Recorder, "gradient", plainly)
     try:
-        search("ours", problem, "channels_last", streams, callback)
+        run(precision, callback)
     finally:
         torch.cuda.set_sync_debug_mode("default")
     assert callback.steps == STEPS
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize(("precision", "tolerance"), [("32", 1e-3), ("bf16", 3e-2)])
+def test_what_is_replayed_is_what_a_step_does(precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Losses of a search, before and after a shrink."""
+    recorded, plain = Losses(), Losses()
+    run(precision, recorded)
+    monkeypatch.setattr(Recorder, "gradient", plainly)
+    run(precision, plain)
+    assert len(recorded.losses) == len(plain.losses) == 4 * STEPS
+    torch.testing.assert_close(torch.stack(recorded.losses), torch.stack(plain.losses), rtol=tolerance, atol=tolerance)
+    assert float(torch.stack(plain.losses)[::2].std()) > 10 * tolerance  # the weights have learned meanwhile
