@@ -115,6 +115,10 @@ class ArchitectureParameters(nn.Module):
         self._rows = tuple(rows)
         self._depth = tuple(weights.unbind() for weights in depth.unbind())
 
+    def forget(self) -> None:
+        """Drop what ``refresh`` computed, and with it autograd's memory of the logits."""
+        self._rows, self._depth = (), ()
+
     def row(self, layer: int) -> Row:
         """Weights and masks of a layer, counted over all stages; as of the last ``refresh``."""
         return self._rows[layer]

@@ -137,6 +137,7 @@ class SearchModule(BaseOneShotLightningModule):
             loss: Tensor = self.training_module.training_step(batch, batch_idx)
             if loss.requires_grad:  # not where there is nothing to choose
                 self.manual_backward(loss)
+            self.architecture_parameters.forget()  # the regularizer's gradient would flow through what the recording's stream has made
             return loss.detach()
 
         if not can_record(self.device) or self.composition.relaxation.scheduled:

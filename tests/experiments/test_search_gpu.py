@@ -58,6 +58,7 @@ def run(precision: str, callback: Callback) -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("recorded", [True, False], ids=("recorded", "plain"))
 @pytest.mark.parametrize("precision", ["32", "bf16"])
 def test_no_step_synchronises(precision: str, recorded: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +73,7 @@ def test_no_step_synchronises(precision: str, recorded: bool, monkeypatch: pytes
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize(("precision", "tolerance"), [("32", 1e-3), ("bf16", 3e-2)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("32", 1e-3), ("bf16", 2e-2)])
 def test_what_is_replayed_is_what_a_step_does(precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
     """Losses of a search, before and after a shrink."""
     recorded, plain = Losses(), Losses()
@@ -81,4 +82,4 @@ def test_what_is_replayed_is_what_a_step_does(precision: str, tolerance: float, 
     run(precision, plain)
     assert len(recorded.losses) == len(plain.losses) == 4 * STEPS
     torch.testing.assert_close(torch.stack(recorded.losses), torch.stack(plain.losses), rtol=tolerance, atol=tolerance)
-    assert float(torch.stack(plain.losses)[::2].std()) > 10 * tolerance  # the weights have learned meanwhile
+    assert float(torch.stack(plain.losses)[::2].std()) > 5 * tolerance  # the weights have learned meanwhile
