@@ -2,10 +2,14 @@
 
 import signal
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+# Files whose tests take minutes, longest first: what begins last with several workers is what the others wait for in the end.
+LONGEST = ("test_killed.py", "test_launch.py", "test_devices.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -14,6 +18,19 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores Ctrl+C, and so would the commands that tests interrupt.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, then those of most tests; pytest-xdist's own order knows only the numbers of tests.
+
+    Last, when what ``-m`` and ``-k`` leave out is gone. A file stays together, its tests in their order.
+    """
+    tests, first = Counter(item.path for item in items), {}
+    for item in items:
+        first.setdefault(item.path, len(first))
+    longest = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (longest.get(item.path.name, len(longest)), -tests[item.path], first[item.path]))
 
 
 @pytest.fixture(autouse=True, scope="session")

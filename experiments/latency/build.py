@@ -26,6 +26,8 @@ GRID = 5  # measured widths of each convolution
 CALLS = 5  # most timed calls of a module in a round
 ENOUGH = 0.01  # seconds of timed calls after which a round goes on to the next module
 ROUNDS = 5
+YARDSTICK = (32, 24, 32)  # channels, height and width of the layer that tells how fast the machine is: a tenth of a millisecond
+QUIET = 1.05  # a moment in which the yardstick takes at most so many times its fastest is one in which nothing disturbs
 
 T = TypeVar("T")
 Timer = Callable[[], float]
@@ -53,6 +55,8 @@ def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, cloc
 
     Every round builds, warms up and times all modules in turn, so a slow spell of the machine meets all of them, only one of them
     is in memory, and none keeps a lucky place in it. The fastest call counts: other processes and a busy host only ever slow one down.
+    A host that is busy for seconds slows whole rounds down, some modules in all of them and others in none, as they come; so each
+    module is timed between two timings of a yardstick, always the same layer, and what these tell is in ``undisturbed``.
     Neither torch's random numbers nor its number of threads are different afterwards.
 
     Args:
@@ -65,16 +69,41 @@ def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, cloc
     Returns:
         ``(jobs,)``.
     """
-    times = np.empty((rounds, len(jobs)))
+    times, yardsticks = np.empty((2, rounds, len(jobs)))
+    channels, *size = YARDSTICK
+    yardstick = Job(lambda: ResidualLayer(channels, 1, 1, channels, channels), (1, channels, size[0], size[1]))
     threads_before = torch.get_num_threads()
     try:
         with torch.random.fork_rng(devices=[]):
-            for row in times:
+            run_yardstick = engine.build(yardstick.build().eval(), yardstick.shape, threads)
+            for row, beside in zip(times, yardsticks, strict=True):
                 for i, job in enumerate(jobs):
-                    row[i] = _fastest(engine.build(job.build().eval(), job.shape, threads), job.shape, clock)
+                    run = engine.build(job.build().eval(), job.shape, threads)
+                    before = _fastest(run_yardstick, yardstick.shape, clock)
+                    row[i] = _fastest(run, job.shape, clock)
+                    beside[i] = max(before, _fastest(run_yardstick, yardstick.shape, clock))
     finally:
         torch.set_num_threads(threads_before)
-    return 1000 * times.min(0)
+    return 1000 * undisturbed(times, yardsticks)
+
+
+def undisturbed(times: NDArray[np.float64], yardsticks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What each module takes on a machine with nothing else to do.
+
+    The fastest time of the rounds in which the machine was quiet around it. Where it never was, the median of the times, each
+    over how much longer the yardstick took beside it than at its fastest: not as exact, but right where a busy host slows all
+    down alike, while the fastest of disturbed times tells which module was lucky.
+
+    Args:
+        times: seconds of every module in every round, ``(rounds, modules)``.
+        yardsticks: seconds of the yardstick around each of them, the slower of before and after.
+
+    Returns:
+        Seconds, ``(modules,)``.
+    """
+    slower = yardsticks / yardsticks.min()
+    fastest = np.where(slower <= QUIET, times, np.inf).min(0)
+    return np.where(np.isfinite(fastest), fastest, np.median(times / slower, 0))
 
 
 def _fastest(run: Runner, shape: Shape, clock: Timer) -> float:
