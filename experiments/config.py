@@ -1,6 +1,7 @@
 """Typed options of the commands: the same dotted keys in YAML, on the command line and in NNI search spaces."""
 
-from dataclasses import dataclass, field, fields
+import shlex
+from dataclasses import asdict, dataclass, field, fields
 from typing import TypeVar
 
 from experiments.quantity import Quantity
@@ -65,6 +66,13 @@ class DataOptions:
     classes: str | None = None
     val_fraction: float | None = None
     shuffle_labels: bool = False
+
+
+def data_flags(options: DataOptions) -> str:
+    """What was given of ``options``, as a command line takes it again: a space before each flag; empty where all are the defaults."""
+    given, defaults = asdict(options), asdict(DataOptions())
+    changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
+    return "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
 
 
 @dataclass

@@ -4,6 +4,9 @@ import json
 import math
 import os
 import re
+import shlex
+import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +27,12 @@ CONFIG = "config.yml"
 METRICS = "metrics.csv"
 LONGEST_NAME = 50
 """Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
+
+
+def program() -> str:
+    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
 
 
 def write_atomic(path: str | Path, content: str | bytes) -> None:

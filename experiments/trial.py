@@ -18,6 +18,7 @@ from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
 from experiments.arguments import leaves, parse
 from experiments.comparison import loss_jump
+from experiments.config import DataOptions, data_flags
 from experiments.runs import METRICS, read_summary, write_json
 from nas_space.errors import InputError
 
@@ -116,14 +117,15 @@ class Manager:
 
         return report
 
-    def finish(self, summary: Mapping[str, Any], architecture: str) -> None:
+    def finish(self, summary: Mapping[str, Any], architecture: str, data: DataOptions) -> None:
         """Report the result.
 
         Args:
             summary: content of ``search.json``.
             architecture: content of ``architecture.json``, which so is in NNI's database wherever the trial ran.
+            data: what was searched on.
         """
-        self._send("FINAL", 0, final_metric(summary, architecture))
+        self._send("FINAL", 0, final_metric(summary, architecture, data))
 
     def _send(self, kind: Any, sequence: int, metric: dict[str, Any]) -> None:
         try:
@@ -172,12 +174,13 @@ def epoch_metric(row: Mapping[str, Any], images: int) -> dict[str, float]:
     return {key: float(value) for key, value in (metric | levels).items()}
 
 
-def final_metric(summary: Mapping[str, Any], architecture: str) -> dict[str, Any]:
+def final_metric(summary: Mapping[str, Any], architecture: str, data: DataOptions) -> dict[str, Any]:
     """What NNI's tuners maximise: mIoU of the derived network; with its cost, the gap, and the network itself as one line of JSON.
 
     Args:
         summary: content of ``search.json``.
         architecture: content of ``architecture.json``.
+        data: what was searched on, so that whoever exports the network can say how it is retrained.
     """
     return {
         "default": summary["miou"]["derived"],
@@ -189,6 +192,7 @@ def final_metric(summary: Mapping[str, Any], architecture: str) -> dict[str, Any
         "discrete_epoch": summary["discrete_epoch"] or 0,
         "entropy": summary["entropy"]["final"],
         "seconds": summary["time"]["total_s"],
+        "data": data_flags(data),
         "architecture": json.dumps(json.loads(architecture), separators=(",", ":")),
     }
 

@@ -89,11 +89,13 @@ class Architecture:
 
     @classmethod
     def load(cls, path: str | Path) -> "Architecture":
-        """Read an architecture file.
+        """Read an architecture file, or that of a run's folder.
 
         Raises:
             InputError: the file is missing, unreadable or invalid; the message names it.
         """
+        if Path(path).is_dir():
+            path = Path(path) / "architecture.json"
         try:
             text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:

@@ -1,5 +1,6 @@
 """Start an NNI experiment with its web UI on this machine alone, follow it, and export its best network."""
 
+import shlex
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from experiments.manager.records import Record, read_record
 from experiments.manager.rest import Rest
 from experiments.manager.start import LOOPBACK, addresses, check_ports, start_manager
 from experiments.manager.tunnel import Tunnels
-from experiments.runs import new_run, prepare_run
+from experiments.runs import new_run, prepare_run, program
 from nas_space.errors import InputError
 
 
@@ -186,7 +187,7 @@ def _export(record: Record, experiment: str, out: str | None) -> dict[str, Any]:
         best = export_best(record, folder)
     print(f"\nbest network    {best['file']}  (trial {best['trial']})")
     print(f"all of them     ssr-nas export-best {experiment} --select pareto")
-    print(f"next            ssr-nas retrain --arch {best['file']}")
+    print(f"next            {program()} retrain --arch {shlex.quote(best['file'])}{best['result'].get('data', '')}")
     return best
 
 

@@ -112,7 +112,8 @@ def run(options: Options) -> dict[str, Any]:
         write_json(folder / SUMMARY, result)
     print(_told(done, str(folder), str(segmenter.views), result))
     if done.failed:
-        raise InputError(f"{len(done.failed)} of {len(sources) + len(nothing)} inputs failed, as told above; the others are in {folder}")
+        rest = f"; the others are in {folder}" if done.images or done.films else ""
+        raise InputError(f"{len(done.failed)} of {len(sources) + len(nothing)} inputs failed, as told above{rest}")
     return result
 
 

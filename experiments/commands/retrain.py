@@ -1,5 +1,7 @@
 """Train a network from scratch: a found architecture, baseline1, baseline2, or a peer."""
 
+import shlex
+import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ from experiments.model_file import WEIGHTS, ModelInfo, load_model
 from experiments.peers import PEERS
 from experiments.recipe import RetrainOptions
 from experiments.retrain import Retraining
-from experiments.runs import CONFIG, new_run, read_summary, resumed, write_atomic, write_config
+from experiments.runs import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 
@@ -53,6 +55,7 @@ def run(options: Options) -> dict[str, Any]:
     options.check()
     data = load(options.data)
     with new_run(options.out, "retrain", "retrain") as folder:
+        print(f"run folder  {folder}", file=sys.stderr)
         write_config(folder, replace(options, out=str(folder)))
         if architecture is not None:
             write_atomic(folder / NETWORK, architecture.to_json())
@@ -110,4 +113,5 @@ def _execute(
         f"in {summary['minutes']:.1f} minutes (best validation: {100 * best['miou']:.1f} % after {best['epoch']}, in best/)"
     )
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
+    print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
     return {**summary, "run": str(folder)}

@@ -1,20 +1,19 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
 import shlex
-import shutil
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.arguments import parse
 from experiments.bounds import TABLE, latency_table, make_constraint
-from experiments.config import DataOptions, part_of
-from experiments.data import load
+from experiments.config import data_flags, part_of
+from experiments.data import SegmentationData, load
 from experiments.lock import locked
 from experiments.multi_trial import MultiTrialSearch
 from experiments.report import write_report
-from experiments.runs import CONFIG, new_run, read_summary, resumed, write_atomic, write_config
+from experiments.runs import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
 from experiments.search import Search
 from experiments.search_options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
@@ -22,6 +21,9 @@ from nas_space.cost import cost
 from nas_space.errors import InputError
 from strategies.constraint import Constraint
 from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES
+
+ENOUGH_STEPS = "it takes some 500 to 1000 with the default method"
+"""What searches of the compact space took, on street scenes and on CamVid."""
 
 
 @dataclass
@@ -54,6 +56,7 @@ def run(options: Options) -> dict[str, Any]:
     table = latency_table(options, len(data.classes))
     constraint = make_constraint(options, len(data.classes), table)
     with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
+        print(f"run folder      {folder}", file=sys.stderr)  # the default's name holds the time: whoever interrupts must know it
         write_config(folder, replace(options, out=str(folder)))
         if table is not None:
             write_atomic(folder / TABLE, table.to_json())
@@ -82,27 +85,18 @@ def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any,
     kind = MultiTrialSearch if own.strategy in MULTI_TRIAL else Search
     summary = kind(own, data, folder, constraint).execute(checkpoint)
     write_report(folder)
-    print(describe(folder, summary, options, len(data.classes)))
+    print(describe(folder, summary, options, data))
     return {**summary, "run": str(folder)}
 
 
-def program() -> str:
-    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
-    started = Path(sys.argv[0])
-    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
-
-
-def describe(folder: Path, summary: dict[str, Any], options: Options, num_classes: int) -> str:
+def describe(folder: Path, summary: dict[str, Any], options: Options, data: SegmentationData) -> str:
     """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
-    reference = cost(baseline1(architecture.space), options.cost_size, num_classes)
+    reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
     own, gap, miou = summary["cost"], summary["gap"], summary["miou"]
-    state = _state(summary, options)
-    defaults, given = asdict(DataOptions()), asdict(options.data)
-    changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
-    data = "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
+    state = _state(summary, options, len(data.train))
     bounds = [
-        f"  {'bound':<14}{bound['limit']:>14,.6g}   on {name}: found {bound['found']:,.6g}, {'met' if bound['met'] else 'NOT MET'}"
+        f"  {'bound':<14}{_number(bound['limit']):>14}   on {name}: found {_number(bound['found'])}, {'met' if bound['met'] else 'NOT MET'}"
         for name, bound in summary.get("constraint", {}).items()
     ]
     lines = [
@@ -119,12 +113,17 @@ def describe(folder: Path, summary: dict[str, Any], options: Options, num_classe
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            {program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data}",
+        f"next            {program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}",
     ]
     return "\n".join(lines)
 
 
-def _state(summary: dict[str, Any], options: Options) -> str:
+def _number(value: float) -> str:
+    """Parameters and MACs whole, milliseconds with what follows the point."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:,.6g}"
+
+
+def _state(summary: dict[str, Any], options: Options, images: int) -> str:
     """How the search came to its network, in words."""
     if options.strategy in MULTI_TRIAL:
         return f"the best of {len(summary['time']['epoch_s'])} sampled networks, each trained by itself"
@@ -135,4 +134,7 @@ def _state(summary: dict[str, Any], options: Options) -> str:
     entropy = f"{summary['entropy']['final']:.1f} nats"
     state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
     thresholds = [name for name in STRATEGIES if name.startswith("ssr")]
-    return f"{state}; the search was too short, raise --epochs" if options.strategy in thresholds else state
+    if options.strategy not in thresholds:
+        return state
+    steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
+    return f"{state}; {steps} steps were too few, {ENOUGH_STEPS}: raise --epochs or --method.lr, or lower --data.batch"

@@ -57,5 +57,5 @@ def _search(options: Options, folder: Path, manager: Manager) -> dict[str, Any]:
         kind(own, data, folder, constraint, manager.listen(folder, len(data.train))).execute(checkpoint if goes_on else None)
     write_report(folder)
     summary = read_summary(folder / "search.json")
-    manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"))
+    manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)
     return summary

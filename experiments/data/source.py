@@ -98,6 +98,9 @@ def survey(options: DataOptions) -> Survey:
         raise InputError(f"data.limit: {options.limit} must be at least 1")
     if options.classes is not None and options.name != "folder":
         raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
+    if options.root is not None and options.name == "streets":
+        known = ", ".join(name for name in FINDERS if name != "streets")
+        raise InputError(f"data.root: streets are generated and have no folder; leave it out, or say what is in it: --data.name {known}")
     module, function = FINDERS[options.name].split(":")
     found: Survey = getattr(import_module(module), function)(options)
     return found

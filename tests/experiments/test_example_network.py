@@ -13,7 +13,10 @@ from nas_space.cost import cost
 RESULTS = Path(__file__).parents[2] / "experiments" / "results"
 
 
-@pytest.mark.parametrize(("folder", "row"), [("camvid_360x480", "found at 360x480"), ("camvid_paper_360x480", "found in the paper's space")])
+ROWS = [("camvid_360x480", "found at 360x480"), ("camvid_paper_360x480", "found in the paper's space")]
+
+
+@pytest.mark.parametrize(("folder", "row"), ROWS)
 def test_they_are_what_the_results_say(folder: str, row: str) -> None:
     example = RESULTS / folder
     network, info = load_model(example)

@@ -186,7 +186,9 @@ def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, c
     free = json.loads((decided / "search.json").read_text())["cost"]["macs_total"]
     assert summary["cost"]["macs_total"] <= limit
     assert summary["constraint"]["macs"] == {"limit": limit, "found": summary["cost"]["macs_total"], "met": True}
-    assert "on macs: found" in capsys.readouterr().out
+    told = capsys.readouterr()
+    assert f"{limit:,.0f}   on macs: found {summary['cost']['macs_total']:,.0f}, met" in told.out
+    assert told.err.startswith(f"run folder      {tmp_path / 'run'}\n")  # known to whoever interrupts it
     assert free > 0
 
 

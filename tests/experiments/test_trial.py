@@ -14,6 +14,7 @@ from nni.runtime.trial_command_channel import TrialCommandChannel, set_default_t
 
 from experiments.cli import main
 from experiments.commands.trial import Options
+from experiments.config import DataOptions
 from experiments.training.monitor import SearchMonitor
 from experiments.trial import Manager, epoch_metric, final_metric, offer_curves, with_parameters
 from nas_space.architecture import Architecture
@@ -141,7 +142,9 @@ def test_a_loss_that_was_not_finite_leaves_the_result(folder: Path) -> None:
         "entropy": {"final": 0.0},
         "time": {"total_s": 4.0},
     }
-    assert final_metric(summary, "{}")["gap"] is None and final_metric(summary, "{}")["default"] == 0.5
+    metric = final_metric(summary, "{}", DataOptions(name="folder", root="my garden"))
+    assert metric["gap"] is None and metric["default"] == 0.5
+    assert metric["data"] == " --data.name folder --data.root 'my garden'"  # for the command that retrains
 
 
 def test_the_tensorboard_button_finds_the_curves(tmp_path: Path) -> None:

@@ -94,6 +94,14 @@ def test_no_sample_of_what_is_not_searched(search: tuple[str, ...], network: Any
         Architecture(tiny(search), network).to_sample()
 
 
+def test_a_runs_folder_stands_for_its_network(tmp_path: Path) -> None:
+    network = baseline1(SpaceConfig.compact())
+    with pytest.raises(InputError, match=r"architecture.json: no such file"):
+        Architecture.load(tmp_path)
+    (tmp_path / "architecture.json").write_text(network.to_json())
+    assert Architecture.load(tmp_path) == network
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

@@ -15,7 +15,7 @@ from experiments.manager.records import Record, Trial
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
-OURS = {"default": 0.5, "macs": 30e6, "miou_supernet": 0.4, "discrete": 1, "seconds": 3.0}
+OURS = {"default": 0.5, "macs": 30e6, "miou_supernet": 0.4, "discrete": 1, "seconds": 3.0, "data": " --data.name camvid"}
 OURS["architecture"] = json.dumps(json.loads(baseline1(SpaceConfig.compact()).to_json()))
 GOOD = Trial("good1", 0, "SUCCEEDED", {"seed": 0}, OURS)
 PLAIN = Trial("plain", 1, "SUCCEEDED", {"seed": 1}, {"default": 0.25})
@@ -91,6 +91,7 @@ def test_an_experiment_that_is_done(experiment: Any, capsys: pytest.CaptureFixtu
     assert told["trials"] == {"SUCCEEDED": 2} and told["best"]["trial"] == "good1" and experiment.rest.stopped == 1
     file = Path(told["best"]["file"])
     assert file.is_file() and file.parent.parent == Path("runs") and file.parent.name.startswith("camvid-96x128-")
+    assert f"ssr-nas retrain --arch {file} --data.name camvid\n" in out  # on what it was searched on, not on the default
     (row,) = (line for line in out.splitlines() if "plain" in line)
     assert row.split() == ["plain", "SUCCEEDED", "1", "25.0"]
 

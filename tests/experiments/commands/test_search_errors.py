@@ -47,6 +47,7 @@ def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str
         (["--method.arch_split", "1.5"], "method.arch_split"),
         (["--data.size", "20x20"], "20x20"),
         (["--data.limit", "0"], "data.limit"),
+        (["--data.root", "garden"], "data.root"),
     ],
 )
 def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], culprit: str) -> None:

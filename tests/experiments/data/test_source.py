@@ -23,7 +23,9 @@ def test_no_root_is_told_with_the_key(name: str, monkeypatch: pytest.MonkeyPatch
         open_source(DataOptions(name=name, root="/nowhere"))
 
 
-def test_classes_are_only_for_folders() -> None:
+def test_streets_have_no_folder_and_classes_are_only_for_folders() -> None:
+    with pytest.raises(InputError, match=r"data.root: streets are generated .* --data.name camvid, "):
+        open_source(DataOptions(root="garden"))
     with pytest.raises(InputError, match="data.classes: streets has its own classes"):
         open_source(DataOptions(classes="mine.yml"))
 
