@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from experiments.lock import LOCK, locked
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{folder}: not a run ({CONFIG}: {error.strerror})") from None
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkcontroller", "adl")
@@ -30,7 +31,7 @@ def read_experiment(path: str | Path) -> Any:
     """
     file = Path(path)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give an experiment's YAML file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
