@@ -23,7 +23,10 @@ PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 GO_ON = "a search or a retraining goes on with --resume and its run folder"
 TRIAL_GOES_ON = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
-UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT, errno.EEXIST, errno.ELOOP)
+UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -62,7 +62,22 @@ def check_new_file(out: str | None) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    check_writable(path)
     return path
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written in the end, before the work for it.
+
+    Args:
+        path: the file; its folder need not exist yet.
+
+    Raises:
+        InputError: its folder, or the one in which that would be made, is read-only.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--out {path}: no file can be made in {folder}; make it writable, or choose another --out")
 
 
 def plain(value: Any) -> Any:
