@@ -1,5 +1,6 @@
 """A run's folder on disk: where it is, and files that appear whole or not at all."""
 
+import errno
 import json
 import math
 import os
@@ -27,12 +28,16 @@ LONGEST_NAME = 50
 """Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
 
 
-def write_atomic(path: str | Path, content: str | bytes) -> None:
+def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
     """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
 
     Args:
         path: the file; its folder must exist.
         content: bytes, or text to be written as UTF-8.
+        new: keep a file that another process has put there while this one worked.
+
+    Raises:
+        FileExistsError: there is such a file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -41,6 +46,8 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -95,9 +102,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
-    """Write ``data`` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n")
+def write_json(path: str | Path, data: Mapping[str, Any], new: bool = False) -> None:
+    """Write ``data`` as indented JSON, as ``write_atomic`` does."""
+    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n", new)
 
 
 def prepare_run(out: str | None, command: str, name: str) -> Path:

@@ -68,7 +68,7 @@ def run(options: Options) -> dict[str, Any]:
     print(_table(result, str(views)))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(out, result)
+        write_json(out, result, new=True)
         print(f"scores  {out}")
     return result
 

@@ -101,7 +101,7 @@ def _measured(options: Options) -> LatencyTable:
         raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
     check_writable(out)
     table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
-    write_atomic(out, table.to_json())
+    write_atomic(out, table.to_json(), new=True)
     return table
 
 
