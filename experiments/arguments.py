@@ -19,6 +19,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from jsonargparse.typing import register_type
 
 from experiments.quantity import Quantity
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 OptionsT = TypeVar("OptionsT")
@@ -220,9 +221,12 @@ def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | Non
 
 def _given(leaf: Leaf, place: str, value: Any) -> Given:
     try:
-        return Given(place, leaf.read(value))
+        given = Given(place, leaf.read(value))
     except ValueError:
         raise InputError(f"{place}: expected {leaf.expected}, got {_raw(value)}") from None
+    if "\0" in str(given.value):  # which a YAML file can write, and no system takes in a path
+        raise InputError(f"{place}: holds a NUL character; remove it")
+    return given
 
 
 def _added(before: Given | None, now: Given) -> Given:
@@ -233,12 +237,15 @@ def _added(before: Given | None, now: Given) -> Given:
 
 
 def _raw(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+    try:
+        return value if isinstance(value, str) else json.dumps(value, default=str)
+    except TypeError:  # a key that JSON does not have, such as a date
+        return str(value)
 
 
 def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
     try:
-        content = yaml.safe_load(Path(file).read_text(encoding="utf-8"))
+        content = load_yaml(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"--config {file}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -255,7 +262,7 @@ def _flatten(content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, p
         key = f"{prefix}{name}"
         if key in known:
             if isinstance(value, list | Mapping) and str in known[key].kinds:
-                raise InputError(f"{file}: {key}: expected {known[key].expected}, got {json.dumps(value, default=str)}")
+                raise InputError(f"{file}: {key}: expected {known[key].expected}, got {_raw(value)}")
             yield key, value
         elif any(other.startswith(f"{key}.") for other in known) and isinstance(value, Mapping | None):
             yield from _flatten(value or {}, known, file, f"{key}.")

@@ -23,7 +23,10 @@ PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 GO_ON = "a search or a retraining goes on with --resume and its run folder"
 TRIAL_GOES_ON = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
-UNUSABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ENOENT)
+UNUSABLE = (
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -87,7 +90,8 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
             return _fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
         place = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in UNUSABLE and cause.filename), None)
         if place is not None:
-            return _fail(prog, f"{place.filename}: {place.strerror}; make it usable, or choose another path", 2, error)
+            name = place.filename2 or place.filename  # of a rename its target, which the user knows
+            return _fail(prog, f"{name}: {place.strerror}; make it usable, or choose another path", 2, error)
         return _fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
 
 

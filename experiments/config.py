@@ -2,7 +2,7 @@
 
 import shlex
 from dataclasses import asdict, dataclass, field, fields
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from experiments.quantity import Quantity
 from nas_space.config import DIMENSIONS, SpaceConfig
@@ -31,6 +31,25 @@ def parse_size(text: str) -> tuple[int, int]:
     if min(height, width) < 32:
         raise InputError(f"size {text!r}: both sides must be at least 32 pixels")
     return height, width
+
+
+MOST_CLASSES = 255
+"""Class indices have 8 bits, and 255 marks what is ignored."""
+
+
+def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Classes as a file of a trained network says them: names, and the RGB colour of each.
+
+    Raises:
+        ValueError, TypeError, OverflowError: they are not such lists.
+    """
+    classes = tuple(str(name) for name in names)
+    shades = tuple((int(r), int(g), int(b)) for r, g, b in colours)
+    if not 0 < len(classes) <= MOST_CLASSES or len(shades) != len(classes):
+        raise ValueError("classes or colours")
+    if not all(0 <= value <= 255 for shade in shades for value in shade):
+        raise ValueError("colours must be numbers from 0 to 255")
+    return classes, shades
 
 
 def check_seed(seed: int) -> None:

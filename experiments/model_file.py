@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from experiments.config import parse_size
+from experiments.config import parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
 from experiments.runs import write_atomic
 from nas_space.architecture import Architecture
@@ -98,11 +98,12 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     except (SafetensorError, OSError, ValueError) as error:
         raise InputError(f"{path}: not a safetensors file, or damaged ({type(error).__name__}); give a {WEIGHTS} of this toolkit") from None
     info = _read_info(path, metadata)
-    network = info.build()
-    expected = network.state_dict()
+    with torch.device("meta"):  # a header of a few bytes may describe more weights than fit into memory
+        expected = info.build().state_dict()
     wrong = next((name for name in {**expected, **weights} if _differ(expected.get(name), weights.get(name))), None)
     if wrong is not None:
         raise InputError(f"{path}: {wrong} does not fit the architecture in its header; train the network again")
+    network = info.build()
     network.load_state_dict(weights)
     return network.eval(), info
 
@@ -117,10 +118,9 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise InputError(f"{path}: not a model of this toolkit; train one with ssr-nas retrain")
         head, dataset, peer = content["head"], str(content["dataset"]), content.get("peer")
-        classes = tuple(str(name) for name in content["classes"])
-        colours = tuple((int(r), int(g), int(b)) for r, g, b in content["colours"])
-        if head not in (("encoder", "aggregation") if peer is None else (None,)) or not classes or len(colours) != len(classes):
-            raise ValueError("head, classes or colours")
+        classes, colours = parse_classes(content["classes"], content["colours"])
+        if head not in (("encoder", "aggregation") if peer is None else (None,)):
+            raise ValueError("head")
         size = parse_size(content["size"])
         if peer is not None:
             if peer not in PEERS:
@@ -130,5 +130,5 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
         return ModelInfo(architecture, head, classes, colours, size, dataset)
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: its header is damaged: {error}") from None
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: its header is damaged ({type(error).__name__}: {error}); train the network again") from None

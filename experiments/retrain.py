@@ -21,7 +21,7 @@ from experiments.model_file import ModelInfo, save_model
 from experiments.recipe import WEIGHT_K, RetrainOptions, Stage
 from experiments.runs import plain, write_atomic, write_json, write_metrics
 from experiments.training.average import WeightAverage
-from experiments.training.checkpoints import AtomicCheckpointIO
+from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
@@ -219,9 +219,8 @@ def read_checkpoint(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
     Raises:
         InputError: the file is damaged or of something else, or an option has changed since.
     """
-    checkpoint = AtomicCheckpointIO().load_checkpoint(path)
-    state = checkpoint.get("callbacks", {}).get("RetrainMonitor")
-    if not isinstance(state, dict) or not {"loops", "optimizer_states", "lr_schedulers", "pytorch-lightning_version"} <= set(checkpoint):
+    state = monitor_state(AtomicCheckpointIO().load_checkpoint(path), "RetrainMonitor")
+    if state is None:
         raise InputError(f"{path}: not a checkpoint of this training; remove it to start again")
     changed = [key for key in asked if key not in ("device", "precision") and state["options"].get(key) != asked[key]]
     if changed:

@@ -1,5 +1,6 @@
 """A run's folder on disk: where it is, and files that appear whole or not at all."""
 
+import errno
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from experiments.lock import LOCK, locked
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,12 +37,16 @@ def program() -> str:
     return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
 
 
-def write_atomic(path: str | Path, content: str | bytes) -> None:
+def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
     """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
 
     Args:
         path: the file; its folder must exist.
         content: bytes, or text to be written as UTF-8.
+        new: keep a file that another process has put there while this one worked.
+
+    Raises:
+        FileExistsError: there is such a file.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
@@ -49,6 +55,8 @@ def write_atomic(path: str | Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
+        if new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -70,7 +78,22 @@ def check_new_file(out: str | None) -> Path | None:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    check_writable(path)
     return path
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written in the end, before the work for it.
+
+    Args:
+        path: the file; its folder need not exist yet.
+
+    Raises:
+        InputError: its folder, or the one in which that would be made, is read-only.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--out {path}: no file can be made in {folder}; make it writable, or choose another --out")
 
 
 def plain(value: Any) -> Any:
@@ -88,9 +111,9 @@ def plain(value: Any) -> Any:
     return value
 
 
-def write_json(path: str | Path, data: Mapping[str, Any]) -> None:
-    """Write ``data`` as indented JSON, atomically."""
-    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n")
+def write_json(path: str | Path, data: Mapping[str, Any], new: bool = False) -> None:
+    """Write ``data`` as indented JSON, as ``write_atomic`` does."""
+    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n", new)
 
 
 def prepare_run(out: str | None, command: str, name: str) -> Path:
@@ -161,7 +184,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     """
     path = Path(folder) / CONFIG
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{folder}: not a run ({CONFIG}: {error.strerror})") from None
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -22,7 +22,7 @@ from experiments.nni_oneshot import create_nni_strategy, state_of_nni
 from experiments.runs import plain, write_atomic, write_json, write_metrics
 from experiments.search_options import SearchOptions
 from experiments.summary import Outcome, search_summary
-from experiments.training.checkpoints import AtomicCheckpointIO
+from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from experiments.training.evaluation import largest_difference
 from experiments.training.module import SegmentationModule
 from experiments.training.monitor import SearchMonitor
@@ -190,9 +190,9 @@ def check_checkpoint(path: Path, options: dict[str, Any]) -> None:
         InputError: the file is damaged or of another search, or an option has changed since.
     """
     checkpoint = AtomicCheckpointIO().load_checkpoint(path)
-    saved = checkpoint.get("callbacks", {}).get("SearchMonitor", {}).get("options")
-    if saved is None or not {"loops", "optimizer_states", "lr_schedulers", "search", "pytorch-lightning_version"} <= set(checkpoint):
+    state = monitor_state(checkpoint, "SearchMonitor")
+    if state is None or not isinstance(checkpoint.get("search"), dict):
         raise InputError(f"{path}: not a checkpoint of this search; remove it to start again")
-    changed = [key for key in options if key not in ("device", "devices", "precision") and saved.get(key) != options[key]]
+    changed = [key for key in options if key not in ("device", "devices", "precision") and state["options"].get(key) != options[key]]
     if changed:
         raise InputError(f"config.yml: {changed[0]} is not what {path} was made with; put it back, or remove the checkpoint to start again")

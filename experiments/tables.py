@@ -40,5 +40,5 @@ def write_table(path: Path, text: str, table: "pd.DataFrame", result: Mapping[st
         content = table.to_csv(index=False)
     else:
         content = json.dumps(plain(result), indent=1) + "\n"
-    write_atomic(path, content)
+    write_atomic(path, content, new=True)
     print(f"written  {path}")

@@ -85,7 +85,7 @@ def run(options: Options) -> dict[str, Any]:
     print(f"\n{_table(rows)}\n\nto repeat it: {command}")
     if out is not None:
         seconds = [{**row, "seconds": one.seconds.tolist()} for row, one in zip(rows, measured, strict=True)]
-        write_atomic(out, json.dumps(plain({**result, "networks": seconds}), indent=1, allow_nan=False) + "\n")
+        write_atomic(out, json.dumps(plain({**result, "networks": seconds}), indent=1, allow_nan=False) + "\n", new=True)
         print(f"written  {out}")
     return result
 

@@ -72,7 +72,7 @@ def run(options: Options) -> dict[str, Any]:
     }
     print(_described(result))
     if out is not None:
-        write_atomic(out, png(benchmark_figure(result)))
+        write_atomic(out, png(benchmark_figure(result)), new=True)
         print(f"figure  {out}")
     return result
 

@@ -110,7 +110,7 @@ def run(options: Options) -> dict[str, Any]:
     }
     print(_told(options, result))
     if out is not None:
-        write_atomic(out, json.dumps(plain(result), indent=1, allow_nan=False) + "\n")
+        write_atomic(out, json.dumps(plain(result), indent=1, allow_nan=False) + "\n", new=True)
         print(f"written  {out}")
     return result
 

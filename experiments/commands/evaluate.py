@@ -12,7 +12,7 @@ from typing import Any
 from experiments.config import DataOptions
 from experiments.environment import device_name, versions
 from experiments.prediction.segmenter import EvalOptions, load_segmenter
-from experiments.runs import write_json
+from experiments.runs import check_writable, write_json
 from experiments.scoring import score
 from experiments.trained_on import as_trained, find_split
 from nas_space.errors import InputError
@@ -68,7 +68,7 @@ def run(options: Options) -> dict[str, Any]:
     print(_table(result, str(views)))
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
-        write_json(out, result)
+        write_json(out, result, new=True)
         print(f"scores  {out}")
     return result
 
@@ -79,6 +79,7 @@ def _new_file(path: Path) -> Path:
         raise InputError(f"--out {path}: exists already; choose another --out")
     if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
         raise InputError(f"--out {path}: its folder cannot be made; choose another --out")
+    check_writable(path)
     return path
 
 

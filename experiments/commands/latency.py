@@ -13,7 +13,7 @@ from experiments.config import SpaceOptions, parse_size
 from experiments.latency.build import ROUNDS, build_table
 from experiments.latency.check import Agreement, check_table
 from experiments.latency.engines import find_engine, processor_name
-from experiments.runs import write_atomic
+from experiments.runs import check_writable, write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
@@ -99,8 +99,9 @@ def _measured(options: Options) -> LatencyTable:
         out.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    check_writable(out)
     table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
-    write_atomic(out, table.to_json())
+    write_atomic(out, table.to_json(), new=True)
     return table
 
 

@@ -24,6 +24,7 @@ from experiments.runs import new_run, write_json
 from nas_space.errors import InputError
 
 SUMMARY = "predictions.json"
+MOST_CAMERAS = 9999
 
 
 @dataclass(kw_only=True)
@@ -86,6 +87,8 @@ def run(options: Options) -> dict[str, Any]:
         raise InputError(f"frames: {options.frames} must be at least 1")
     if options.camera is not None and options.camera < 0:
         raise InputError(f"camera: {options.camera} must be at least 0")
+    if options.camera is not None and options.camera > MOST_CAMERAS:
+        raise InputError(f"camera: {options.camera} must be at most {MOST_CAMERAS}")
     segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
     sources, nothing = find_sources(options.inputs)
     camera = None if options.camera is None else Film(options.camera)

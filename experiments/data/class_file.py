@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from experiments.data.dataset import IGNORE
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 Colour = tuple[int, int, int]
@@ -134,7 +135,7 @@ def read_class_file(path: Path) -> ClassList:
 
 def _yaml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
     try:
-        content = yaml.safe_load(text)
+        content = load_yaml(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if isinstance(content, Mapping) and set(content) == {"classes"}:
@@ -156,7 +157,7 @@ def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
     rows: list[tuple[str, Mapping[str, Any]]] = []
     try:
         columns = next(reader, [])
-        _renamed(f"{path}: line 1", dict.fromkeys(columns))
+        _check_columns(f"{path}: line 1", columns)
         if "name" not in {column.strip().lower() for column in columns}:
             raise InputError(f"{path}: column name is missing; the first line names the columns: name, id, colour (or r, g, b), ignore")
         for values in reader:
@@ -171,6 +172,15 @@ def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
     except csv.Error as error:
         raise InputError(f"{path}: not valid CSV: {error}") from None
     return rows
+
+
+def _check_columns(place: str, columns: Sequence[str]) -> None:
+    _renamed(place, dict.fromkeys(columns))
+    # A colour may stand in one column or in three: r stands for all of them.
+    keys = ["colour" if key in ("color", "r") else key for key in (column.strip().lower() for column in columns)]
+    twice = next((key for key in keys if keys.count(key) > 1), None)
+    if twice is not None:
+        raise InputError(f"{place}: {twice} is given twice; keep one of the columns")
 
 
 def _renamed(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -192,7 +202,7 @@ def _entry(place: str, row: Mapping[str, Any]) -> Entry:
     if isinstance(name, bool) or not isinstance(name, str | int | float) or not str(name).strip():
         raise InputError(f"{place}: name is missing, or no text; write it in quotes")
     name = str(name).strip()
-    if isinstance(number, str) and number.isascii() and number.isdigit():
+    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20:  # Python reads none of thousands
         number = int(number)
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID):
         raise InputError(f"{place}: id {number!r} must be a whole number from 0 to {LARGEST_ID}")

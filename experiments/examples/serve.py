@@ -11,7 +11,7 @@ There is no authentication and no encryption: put a reverse proxy in front befor
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Any
 
@@ -66,9 +66,10 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits()) -> FastAPI:  # n
         if image.content_type not in CONTENT_TYPES:
             raise HTTPException(415, f"image: send it as {' or '.join(CONTENT_TYPES)}")
         try:
-            result = segmenter(decode_image(image.file.read(), "image", limits.most_pixels))
+            pixels = decode_image(image.file.read(), "image", limits.most_pixels)
         except InputError as error:
             raise HTTPException(422, str(error)) from None
+        result = segmenter(pixels)  # what goes wrong from here on is no fault of the client's, nor its business
         if output is Output.SHARES:
             return JSONResponse(result.shares())
         picture = {Output.CLASSES: lambda: result.classes, Output.COLOURS: result.colour_map, Output.OVERLAY: result.overlay}[output]()
@@ -82,6 +83,17 @@ def _png(picture: np.ndarray) -> bytes:
     return cv2.imencode(".png", bgr)[1].tobytes()
 
 
+def _whole(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
+    """Reads a whole number from ``least`` to ``most``."""
+
+    def number(text: str) -> int:
+        if not least <= (value := int(text)) <= most:
+            raise argparse.ArgumentTypeError(f"{text} must be at least {least}" + (f" and at most {most}" if most < sys.maxsize else ""))
+        return value
+
+    return number
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; returns the exit code."""
     import uvicorn
@@ -90,11 +102,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m experiments.examples.serve", description="Serve an exported network over HTTP.")
     parser.add_argument("file", help="model.onnx, or model.xml of an OpenVINO model")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
-    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--port", type=_whole(0, 65535), default=8000)
     parser.add_argument("--threads", type=int, help="threads of one inference (default: all cores)")
-    parser.add_argument("--concurrency", type=int, default=default.concurrency, help="requests at once (default: %(default)s)")
-    parser.add_argument("--most-bytes", type=int, default=default.most_bytes, help="bytes of a request (default: %(default)s)")
-    parser.add_argument("--most-pixels", type=int, default=default.most_pixels, help="pixels of an image (default: %(default)s)")
+    parser.add_argument("--concurrency", type=_whole(1), default=default.concurrency, help="requests at once (default: %(default)s)")
+    parser.add_argument("--most-bytes", type=_whole(1), default=default.most_bytes, help="bytes of a request (default: %(default)s)")
+    parser.add_argument("--most-pixels", type=_whole(1), default=default.most_pixels, help="pixels of an image (default: %(default)s)")
     arguments = parser.parse_args(argv)
     try:
         segmenter = Segmenter(arguments.file, threads=arguments.threads)

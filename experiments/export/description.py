@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from experiments.config import parse_size
+from experiments.config import parse_classes, parse_size
 from experiments.export.interface import Interface
 from nas_space.errors import InputError
 
@@ -85,12 +85,9 @@ class Description:
             raise InputError(f"{file}: does not say that ssr-nas export wrote it; export the trained network again")
         try:
             content = {key: json.loads(metadata[key]) for key in metadata}
-            classes = tuple(str(name) for name in content["classes"])
-            colours = tuple((int(r), int(g), int(b)) for r, g, b in content["colours"])
+            classes, colours = parse_classes(content["classes"], content["colours"])
             numbers = (float(content["normalisation"][key]) for key in ("scale", "offset"))
             scale, offset = numbers
-            if not classes or len(colours) != len(classes) or not all(0 <= value <= 255 for colour in colours for value in colour):
-                raise ValueError("classes or colours")
             if not math.isfinite(scale) or not math.isfinite(offset):
                 raise ValueError("normalisation")
             return cls(
@@ -107,7 +104,7 @@ class Description:
                 scale=scale,
                 offset=offset,
             )
-        except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise InputError(f"{file}: what it says of itself is damaged ({type(error).__name__}: {error}); export it again") from None
 
 

@@ -22,6 +22,7 @@ from experiments.export.quantise import quantise_onnx, quantise_openvino
 from experiments.export.tensorrt import build_engine, run_tensorrt
 from experiments.export.torchscript_file import export_torchscript
 from experiments.export.trial import Agreement, Runner, as_input, compare, run_onnxruntime, run_openvino, run_torchscript, score
+from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
 
 Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
@@ -76,10 +77,11 @@ def check_out(out: Path, kind: Format) -> None:
     """Make sure that a file can be written.
 
     Raises:
-        InputError: it has the wrong suffix, is there already, or its folder is not.
+        InputError: it has the wrong suffix, is there already, its folder is not, or its path is not UTF-8.
     """
     if out.suffix.lower() not in SUFFIXES[kind]:
         raise InputError(f"--out {out}: a file of format {kind} must end in {' or '.join(SUFFIXES[kind])}")
+    check_utf8(out, "an exported file")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: its folder {out.parent} is missing; make it first")
     for path in files_of(out, kind):

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import traceback
 import warnings
 from collections.abc import Mapping
 from dataclasses import fields
@@ -11,8 +12,10 @@ from typing import Any
 
 import yaml
 
+from experiments.yaml_text import load_yaml
 from nas_space.errors import InputError
 
+EXAMPLE = "{_type: choice, _value: [1, 2]}"
 PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkcontroller", "adl")
 
 
@@ -30,7 +33,7 @@ def read_experiment(path: str | Path) -> Any:
     """
     file = Path(path)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_yaml(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give an experiment's YAML file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -77,10 +80,12 @@ def check_search_space(path: str, space: Any) -> None:
         for key, entry in part.items():
             if key == "_name":
                 continue
-            values = entry.get("_value", []) if isinstance(entry, Mapping) else []
-            groups = [value for value in values if isinstance(value, Mapping)]
+            values = entry.get("_value") if isinstance(entry, Mapping) and isinstance(entry.get("_type"), str) else None
+            groups = [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
             if key not in known and not groups:
-                raise InputError(f"{path}: search space: {key}: {explain_unknown(key, known)}")
+                raise InputError(f"{path}: search space: {key}: {explain_unknown(str(key), known)}")
+            if not isinstance(values, list) or not values:
+                raise InputError(f"{path}: search space: {key}: expected {EXAMPLE}, got {' '.join(str(entry).split())[:80]}")
             for group in groups:
                 check(group)
 
@@ -91,7 +96,10 @@ def check_search_space(path: str, space: Any) -> None:
 
 def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text or type(error).__name__
+    if text or not isinstance(error, AssertionError):
+        return text or type(error).__name__
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""  # NNI asserts without a word: what it asserts is all that it tells
+    return f"must hold: {line.removeprefix('assert ').replace('self.', '')}"
 
 
 def machines(config: Any) -> list[Any]:

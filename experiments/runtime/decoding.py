@@ -56,8 +56,12 @@ def _has_end_of_png(data: bytes) -> bool:
     return True
 
 
-def check_utf8(path: Path) -> None:
-    """Refuse a path that OpenCV does not take.
+def check_utf8(path: Path, what: str = "a film") -> None:
+    """Refuse a path that OpenCV, or an engine, does not take.
+
+    Args:
+        path: the file.
+        what: it is, in words.
 
     Raises:
         InputError: it is not UTF-8.
@@ -65,4 +69,4 @@ def check_utf8(path: Path) -> None:
     try:
         str(path).encode()
     except UnicodeEncodeError:
-        raise InputError(f"{path}: is not UTF-8, as the path of a film has to be; rename it") from None
+        raise InputError(f"{path}: is not UTF-8, as the path of {what} has to be; rename it") from None

@@ -39,6 +39,7 @@ class Segmenter:
         threads: int | None = None,
         size: tuple[int, int] | Literal["image"] | None = None,
     ) -> None:
+        self._file = file
         self._session = open_session(file, engine, threads)
         self.description = self._session.description
         self.engine = self._session.engine
@@ -58,13 +59,26 @@ class Segmenter:
             A class for every pixel, at the image's size.
 
         Raises:
-            InputError: it is no such image.
+            InputError: it is no such image, or the file is not what it says of itself.
         """
         pixels = read_image(image) if isinstance(image, str | Path) else _checked(image)
-        output = self._session.run(self._prepared(pixels))[0]
+        output = self._output(self._prepared(pixels))[0]
         size = pixels.shape[0], pixels.shape[1]
         classes = _resized_classes(output, size) if self.description.interface.argmax else largest(output, size)
         return Segmentation(classes, self.description.classes, self.description.colours, pixels)
+
+    def _output(self, prepared: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What the network makes of its input: classes ``(1, h, w)``, or logits ``(1, classes, h, w)``."""
+        try:
+            output = np.asarray(self._session.run(prepared))
+        except Exception as error:  # each engine has its own kinds of errors, not all of them named
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{self._file}: {self.engine} cannot run it ({reason}); export it again") from None
+        argmax = self.description.interface.argmax
+        expected = (1,) if argmax else (1, len(self.description.classes))
+        if output.ndim != len(expected) + 2 or output.shape[:-2] != expected or argmax and output.dtype != np.uint8:
+            raise InputError(f"{self._file}: gives {output.dtype} of shape {output.shape}, not what it says of itself; export it again")
+        return output
 
     def _prepared(self, pixels: Pixels) -> npt.NDArray[Any]:
         """The network's input: resized as training images are, one image, normalised unless the graph does it."""

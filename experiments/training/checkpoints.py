@@ -45,6 +45,17 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return checkpoint
 
 
+PARTS = {"state_dict": dict, "loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list}
+"""What Lightning goes on from, beside its version."""
+
+
+def monitor_state(checkpoint: dict[str, Any], monitor: str) -> dict[str, Any] | None:
+    """What a monitor has left in the checkpoint of a training, its ``options`` among it; None where this is no such checkpoint."""
+    whole = all(isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, "pytorch-lightning_version": str}.items())
+    state = checkpoint["callbacks"].get(monitor) if whole else None
+    return state if isinstance(state, dict) and isinstance(state.get("options"), dict) else None
+
+
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
     """Keep ``folder/last.ckpt``, written at the end of every epoch."""
     return ModelCheckpoint(

@@ -216,6 +216,11 @@ def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys
         ("[1, 2]", "bad.yml: expected keys and values, such as epochs: 20"),
         ("a: [", "bad.yml: not valid YAML"),
         ("!!python/object/apply:os.getcwd []", "bad.yml: not valid YAML"),
+        ("epochs: &a [*a]", "bad.yml: not valid YAML: an alias stands inside of what it names"),
+        ("data: {name: &a {b: *a}}", "bad.yml: not valid YAML: an alias stands inside of what it names"),
+        ("epochs: 3\nepochs: 30", "bad.yml: not valid YAML: epochs is given twice"),
+        ("epochs: {2026-01-01: 1}", "bad.yml: epochs: expected a whole number, got {"),
+        ('data: {name: "a\\0b"}', "bad.yml: data.name: holds a NUL character; "),
     ],
 )
 def test_mistakes_in_a_file_name_the_file(content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -325,6 +330,9 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')", 130, "interrupted; go on with: ssr-nas search --resume"),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
         ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
+        ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),
+        ("import os\nos.symlink('loop', 'loop')\nopen('loop')", 2, "error: loop: Too many levels of symbolic links; "),
+        ("raise IsADirectoryError(21, 'Is a directory', '.x.tmp', None, 'x')", 2, "error: x: Is a directory; "),
     ],
 )
 def test_failures_are_one_line(statement: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

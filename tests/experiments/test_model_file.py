@@ -86,6 +86,9 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
         ({"size": "big"}, "model.safetensors: its header is damaged: size 'big'"),
         ({"architecture": {}}, "model.safetensors: its header is damaged: architecture: expected"),
         ({"colours": [[0, 0], [1, 1, 1], [2, 2, 2]]}, "header is damaged"),
+        ({"colours": [[0, 0, 256], [1, 1, 1], [2, 2, 2]]}, "header is damaged"),
+        ({"colours": [[0, 0, float("inf")], [1, 1, 1], [2, 2, 2]]}, "header is damaged"),
+        ({"classes": [str(i) for i in range(256)], "colours": [[0, 0, 0]] * 256}, "header is damaged"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
@@ -97,6 +100,17 @@ def test_a_header_that_does_not_fit(changes: dict[str, object], words: str, tmp_
     with pytest.raises(InputError, match=words) as error:
         load_model(path)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_what_does_not_fit_takes_no_memory(tmp_path: Path, tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    _, info = saved(tmp_path, tiny())
+    path, built, build = tmp_path / "model.safetensors", [], ModelInfo.build
+    header = json.loads(info.metadata()["ssr-nas"]) | {"architecture": json.loads(baseline1(SpaceConfig.paper()).to_json())}
+    save_file(load_file(path), path, {"ssr-nas": json.dumps(header)})
+    monkeypatch.setattr(ModelInfo, "build", lambda self: built.append(build(self)) or built[-1])  # type: ignore[func-returns-value]
+    with pytest.raises(InputError, match="does not fit the architecture"):
+        load_model(path)
+    assert built and all(parameter.is_meta for network in built for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\xff" * 100])

@@ -54,6 +54,14 @@ def test_failure_in_the_middle_keeps_the_old_file(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == [file]
 
 
+def test_a_file_that_has_appeared_meanwhile_is_kept(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    write_atomic(file, "first", new=True)
+    with pytest.raises(FileExistsError, match="file"):
+        write_atomic(file, "second", new=True)
+    assert file.read_text() == "first" and list(tmp_path.iterdir()) == [file]
+
+
 def test_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
     mask = os.umask(0o022)
     try:

@@ -1,6 +1,7 @@
 """``ssr-nas evaluate``: what retraining reports, what scikit-learn says, and what is refused."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,15 @@ def test_scores_go_to_a_new_file(tmp_path: Path, checkpoint: Checkpoint, capsys:
     assert json.loads(out.read_text()) == result and list(out.parent.iterdir()) == [out]
     assert refusal(capsys, "--checkpoint", folder, "--out", str(out)) == f"--out {out}: exists already; choose another --out"
     assert "its folder cannot be made" in refusal(capsys, "--checkpoint", folder, "--out", str(out / "x.json"))
+
+
+def test_scores_that_could_not_be_written_are_not_computed(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write into a folder whatever its mode
+    out = tmp_path / "new" / "scores.json"
+    message = refusal(capsys, "--checkpoint", str(checkpoint()), *SMALL, "--out", str(out))
+    assert message == f"--out {out}: no file can be made in {tmp_path}; make it writable, or choose another --out"
 
 
 @pytest.mark.parametrize(

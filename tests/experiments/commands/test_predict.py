@@ -152,6 +152,7 @@ def test_the_default_folder_is_a_run(
         (["x.png", "--camera", "0"], "not both"),
         (["--camera", "-1"], "camera: -1 must be at least 0"),
         (["--camera", "97"], "camera 97: there is none"),
+        (["--camera", "9" * 30], "at most"),
         (["x.png", "--frames", "0"], "frames: 0 must be at least 1"),
         (["x.png"], "x.png: no such file"),
         (["x.png", "y.png"], "x.png: no such file; y.png: no such file"),

@@ -129,3 +129,22 @@ def test_a_model_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 def test_the_answer_to_a_bad_image_names_no_file(client: TestClient) -> None:
     detail = json.dumps(upload(client, b"text").json())
     assert "x.png" not in detail and "/" not in detail
+
+
+def test_the_answer_where_the_model_is_damaged_names_no_file() -> None:
+    class Lying(FakeSegmenter):
+        def __call__(self, image: Any) -> Any:
+            raise InputError("/home/me/model.onnx: cannot run it")
+
+    client = TestClient(serve.create_app(Lying(), LIMITS), raise_server_exceptions=False)  # type: ignore[arg-type]
+    response = upload(client, PNG)
+    assert response.status_code == 500 and "model.onnx" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("port", "65536"), ("port", "-1"), ("concurrency", "0"), ("most-bytes", "-5"), ("most-pixels", "0")]
+)
+def test_limits_without_meaning(key: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        serve.main(["model.onnx", f"--{key}={value}"])
+    assert f"error: argument --{key}: {value} must be at least" in capsys.readouterr().err

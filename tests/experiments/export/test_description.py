@@ -49,15 +49,18 @@ def test_a_file_of_something_else(metadata: dict[str, str]) -> None:
         {"colours": [[0, 0, 0]]},
         {"colours": [[0, 0, 0], [0, 0, 256]]},
         {"colours": [[0, 0], [0, 0]]},
+        {"colours": [[0, 0, 0], [0, 0, float("inf")]]},
+        {"classes": [str(i) for i in range(256)], "colours": [[0, 0, 0]] * 256},
         {"size": "big"},
         {"size": "1x1"},
         {"dynamic": 1},
         {"argmax": "no"},
         {"normalisation": {}},
         {"normalisation": {"scale": float("nan"), "offset": 0}},
+        {"normalisation": {"scale": 10**400, "offset": 0}},
         {"architecture": []},
     ],
-    ids=str,
+    ids=lambda changes: str(changes)[:60],
 )
 def test_a_damaged_description(changes: dict[str, object]) -> None:
     metadata = DESCRIPTION.metadata() | {key: json.dumps(value) for key, value in changes.items()}

@@ -170,6 +170,8 @@ def test_a_wrong_place(tmp_path: Path) -> None:
         check_out(tmp_path / "none" / "model.onnx", "onnx")
     with pytest.raises(InputError, match="a file of format torchscript must end in .pt or .ts"):
         check_out(tmp_path / "model.onnx", "torchscript")
+    with pytest.raises(InputError, match="is not UTF-8, as the path of an exported file has to be"):
+        check_out(tmp_path / os.fsdecode(b"\xff.onnx"), "onnx")
 
 
 def quantisation(network: SegmentationNetwork, most_lost: float) -> Quantisation:

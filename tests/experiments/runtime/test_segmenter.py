@@ -1,5 +1,6 @@
 """An application's view: a file and an image in, a class for every pixel out, and no torch."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
@@ -105,6 +107,27 @@ def test_a_path_and_the_pictures(model: Models, tmp_path: Path) -> None:
 def test_what_is_no_image(image: Any, model: Models) -> None:
     with pytest.raises(InputError, match="image: expected uint8 of shape"):
         Segmenter(model()[0])(image)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"classes": ["road", "tree"], "colours": [[0, 0, 0], [1, 1, 1]]},
+        {"size": "64x64"},
+        {"pixels": True},
+        {"argmax": True},
+    ],
+    ids=lambda lie: "-".join(lie),
+)
+def test_a_file_that_is_not_what_it_says(lie: dict[str, Any], model: Models) -> None:
+    path, _, _ = model()
+    file = onnx.load(path)
+    for entry in file.metadata_props:
+        entry.value = json.dumps(lie[entry.key]) if entry.key in lie else entry.value
+    onnx.save(file, path)
+    with pytest.raises(InputError, match="model.onnx: .*; export it again") as error:
+        Segmenter(path)(np.zeros((40, 40, 3), np.uint8))
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_several_threads_at_once(model: Models) -> None:

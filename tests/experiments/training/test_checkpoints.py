@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.training.checkpoints import AtomicCheckpointIO
+from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from nas_space.errors import InputError
 
 
@@ -56,3 +56,25 @@ def test_a_pickle_with_code_is_not_loaded(tmp_path: Path) -> None:
     torch.save({"state_dict": {}, "object": _Foreign()}, path)
     with pytest.raises(InputError):
         AtomicCheckpointIO().load_checkpoint(path)
+
+
+WHOLE = {"state_dict": {}, "loops": {}, "optimizer_states": [], "lr_schedulers": [], "pytorch-lightning_version": "2.6"}
+
+
+def test_what_a_monitor_has_left() -> None:
+    state = {"options": {"seed": 0}, "rows": []}
+    assert monitor_state({**WHOLE, "callbacks": {"Monitor": state}}, "Monitor") == state
+
+
+@pytest.mark.parametrize(
+    "callbacks", [None, 5, {}, {"Other": {"options": {}}}, {"Monitor": 5}, {"Monitor": {}}, {"Monitor": {"options": 5}}], ids=str
+)
+def test_a_checkpoint_without_its_monitor(callbacks: object) -> None:
+    assert monitor_state({**WHOLE, "callbacks": callbacks}, "Monitor") is None
+
+
+@pytest.mark.parametrize("part", WHOLE)
+def test_a_checkpoint_with_a_part_that_is_none(part: str) -> None:
+    checkpoint = {**WHOLE, "callbacks": {"Monitor": {"options": {}}}}
+    assert monitor_state({**checkpoint, part: 5}, "Monitor") is None
+    assert monitor_state({key: value for key, value in checkpoint.items() if key != part}, "Monitor") is None

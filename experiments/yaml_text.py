@@ -1,0 +1,53 @@
+"""YAML that a user wrote, read without surprises: no code, no key twice, and no more than stands in it."""
+
+from typing import Any
+
+import yaml
+from yaml.constructor import ConstructorError
+
+MOST = 1_000_000
+"""Values, with what every alias stands for counted each time: far beyond any file of options, and written out in a second."""
+
+
+def load_yaml(text: str) -> Any:
+    """The one document of ``text``, in plain values; None where it is empty.
+
+    Raises:
+        yaml.YAMLError: it is no YAML, asks for more than plain values, gives a key twice, or its aliases never end.
+        ValueError: a number or a date that is none.
+        RecursionError: it is nested too deeply.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        if _count(node, [], {}) > MOST:
+            raise ConstructorError(None, None, f"its aliases stand for more than {MOST} values", node.start_mark)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _count(node: yaml.Node, outside: list[yaml.Node], known: dict[yaml.Node, int]) -> int:
+    """How many values ``node`` stands for, aliases written out."""
+    if any(node is other for other in outside):
+        raise ConstructorError(None, None, "an alias stands inside of what it names", node.start_mark)
+    if node not in known:
+        inner: list[yaml.Node] = []
+        if isinstance(node, yaml.MappingNode):
+            _check_keys(node)
+            inner = [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            inner = node.value
+        known[node] = 1 + sum(_count(part, [*outside, node], known) for part in inner)
+    return known[node]
+
+
+def _check_keys(node: yaml.MappingNode) -> None:
+    seen = set()
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            if (key.tag, key.value) in seen:
+                raise ConstructorError(None, None, f"{key.value} is given twice", key.start_mark)
+            seen.add((key.tag, key.value))
