@@ -29,7 +29,7 @@ class Options:
         classes: classes of the segmentation.
         engine: what runs the layers: onnxruntime, openvino or torch.
         threads: threads of the engine. With one, processor time is measured, which other processes hardly disturb.
-        rounds: how often everything is measured; the fastest call counts, of those in moments when nothing else slowed the machine down.
+        rounds: how often everything is measured; the fastest call counts where nothing else slowed the machine down.
         out: the table's file.
         check: measure this many random networks whole as well, and compare.
         table: check this table instead of measuring one; space, size, classes, engine and threads are then the table's.

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -26,11 +26,13 @@ GRID = 5  # measured widths of each convolution
 CALLS = 5  # most timed calls of a module in a round
 ENOUGH = 0.01  # seconds of timed calls after which a round goes on to the next module
 ROUNDS = 5
-YARDSTICK = (32, 24, 32)  # channels, height and width of the layer that tells how fast the machine is: a tenth of a millisecond
-QUIET = 1.05  # a moment in which the yardstick takes at most so many times its fastest is one in which nothing disturbs
+YARDSTICK: Shape = (1, 32, 24, 32)  # features of the layer that tells how fast the machine is just now: a tenth of a millisecond
+YARDSTICKS = 6  # most calls of it in a row: a module of many features leaves it nothing in the processor's caches
+QUIET = 1.05  # where the yardstick takes at most so many times its fastest, nothing disturbs
 
 T = TypeVar("T")
 Timer = Callable[[], float]
+Stopwatch = Callable[[], float]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,14 @@ class Job:
 
     build: Callable[[], nn.Module]
     shape: Shape
+
+
+class Call(NamedTuple):
+    """Seconds that a call of a module took, and the yardstick before and after it."""
+
+    seconds: float
+    before: float
+    after: float
 
 
 def timer(threads: int) -> Timer:
@@ -55,8 +65,8 @@ def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, cloc
 
     Every round builds, warms up and times all modules in turn, so a slow spell of the machine meets all of them, only one of them
     is in memory, and none keeps a lucky place in it. The fastest call counts: other processes and a busy host only ever slow one down.
-    A host that is busy for seconds slows whole rounds down, some modules in all of them and others in none, as they come; so each
-    module is timed between two timings of a yardstick, always the same layer, and what these tell is in ``undisturbed``.
+    But a host that is busy for long slows down some modules in all rounds and others in none, as it happens; so every call of a module
+    stands between calls of a yardstick, always the same layer, and ``undisturbed`` says what these tell.
     Neither torch's random numbers nor its number of threads are different afterwards.
 
     Args:
@@ -69,53 +79,77 @@ def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, cloc
     Returns:
         ``(jobs,)``.
     """
-    times, yardsticks = np.empty((2, rounds, len(jobs)))
-    channels, *size = YARDSTICK
-    yardstick = Job(lambda: ResidualLayer(channels, 1, 1, channels, channels), (1, channels, size[0], size[1]))
+    width = YARDSTICK[1]
+    yardstick = Job(lambda: ResidualLayer(width, 1, 1, width, width), YARDSTICK)
+    calls: list[list[Call]] = [[] for _ in jobs]
     threads_before = torch.get_num_threads()
     try:
         with torch.random.fork_rng(devices=[]):
-            run_yardstick = engine.build(yardstick.build().eval(), yardstick.shape, threads)
-            for row, beside in zip(times, yardsticks, strict=True):
-                for i, job in enumerate(jobs):
-                    run = engine.build(job.build().eval(), job.shape, threads)
-                    before = _fastest(run_yardstick, yardstick.shape, clock)
-                    row[i] = _fastest(run, job.shape, clock)
-                    beside[i] = max(before, _fastest(run_yardstick, yardstick.shape, clock))
+            run_yardstick = _stopwatch(yardstick, engine, threads, clock)
+            for _ in range(rounds):
+                for job, found in zip(jobs, calls, strict=True):
+                    found += _calls(_stopwatch(job, engine, threads, clock), run_yardstick)
     finally:
         torch.set_num_threads(threads_before)
-    return 1000 * undisturbed(times, yardsticks)
+    return 1000 * undisturbed(calls)
 
 
-def undisturbed(times: NDArray[np.float64], yardsticks: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What each module takes on a machine with nothing else to do.
+def _stopwatch(job: Job, engine: Engine, threads: int, clock: Timer) -> Stopwatch:
+    """A function that runs the module once and returns how many seconds it took."""
+    run: Runner = engine.build(job.build().eval(), job.shape, threads)
+    image = np.random.default_rng(0).standard_normal(job.shape, dtype=np.float32)
 
-    The fastest time of the rounds in which the machine was quiet around it. Where it never was, the median of the times, each
-    over how much longer the yardstick took beside it than at its fastest: not as exact, but right where a busy host slows all
-    down alike, while the fastest of disturbed times tells which module was lucky.
+    def timed() -> float:
+        start = clock()
+        run(image)
+        return clock() - start
+
+    return timed
+
+
+def _calls(module: Stopwatch, yardstick: Stopwatch) -> list[Call]:
+    """At least 2 and at most ``CALLS`` calls of a module, until ``ENOUGH`` seconds have passed."""
+
+    def pace(beside: float) -> float:
+        """The yardstick's fastest of several calls, until they have taken as long as the module's call: the first are slow after it."""
+        seconds: list[float] = []
+        while len(seconds) < 2 or (len(seconds) < YARDSTICKS and sum(seconds) < beside):
+            seconds.append(yardstick())
+        return min(seconds)
+
+    before = pace(module())  # the first call allocates
+    calls: list[Call] = []
+    while len(calls) < 2 or (len(calls) < CALLS and sum(call.seconds for call in calls) < ENOUGH):
+        seconds = module()
+        calls.append(Call(seconds, before, pace(seconds)))
+        before = calls[-1].after
+    return calls
+
+
+def undisturbed(calls: Sequence[Sequence[Call]]) -> NDArray[np.float64]:
+    """What a call of each module takes on a machine that does nothing else.
+
+    The fastest, if the machine was quiet around two of a module's calls. Where it never was, the fastest tells which module was lucky:
+    there the median of the calls, each over how much longer the yardstick took beside it than at its fastest, is nearer to the truth,
+    which it may exceed but the fastest call cannot fall short of.
 
     Args:
-        times: seconds of every module in every round, ``(rounds, modules)``.
-        yardsticks: seconds of the yardstick around each of them, the slower of before and after.
+        calls: those of each module.
 
     Returns:
         Seconds, ``(modules,)``.
     """
-    slower = yardsticks / yardsticks.min()
-    fastest = np.where(slower <= QUIET, times, np.inf).min(0)
-    return np.where(np.isfinite(fastest), fastest, np.median(times / slower, 0))
-
-
-def _fastest(run: Runner, shape: Shape, clock: Timer) -> float:
-    """Seconds of the fastest call, of at least 2 and at most ``CALLS``, until ``ENOUGH`` have passed."""
-    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    run(image)  # the first call allocates
-    seconds: list[float] = []
-    while len(seconds) < 2 or (len(seconds) < CALLS and sum(seconds) < ENOUGH):
-        start = clock()
-        run(image)
-        seconds.append(clock() - start)
-    return min(seconds)
+    yardstick = min(max(call.before, call.after) for module in calls for call in module)
+    times = []
+    for module in calls:
+        fastest = min(call.seconds for call in module)
+        quiet = sum(max(call.before, call.after) <= QUIET * yardstick for call in module)
+        if quiet >= 2 or yardstick == 0:  # a clock too coarse for it tells nothing
+            times.append(fastest)
+        else:
+            paced = [call.seconds * 2 * yardstick / (call.before + call.after) for call in module]
+            times.append(min(fastest, float(np.median(paced))))
+    return np.array(times)
 
 
 def build_table(

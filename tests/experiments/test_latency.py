@@ -14,7 +14,7 @@ from scipy.stats import spearmanr
 from torch import nn
 
 from experiments.latency import build, engines
-from experiments.latency.build import QUIET, build_table, measure_networks, timer, undisturbed
+from experiments.latency.build import QUIET, Call, build_table, measure_networks, timer, undisturbed
 from experiments.latency.check import Agreement, Measured, check_table, spearman
 from experiments.latency.engines import ENGINES, Engine, find_engine, processor_name
 from experiments.latency.graph import to_onnx
@@ -149,12 +149,15 @@ def test_a_host_that_is_busy_for_seconds_changes_no_ranks(fake: FakeEngine, tiny
     assert agreement.rank_correlation > 0.99 and agreement.median_relative_error < 0.01
 
 
-def test_what_is_measured_in_a_quiet_moment_counts() -> None:
-    times = np.array([[3.0, 1.8, 4.0], [2.0, 1.0, 5.0], [2.1, 1.5, 3.0]])
-    yardsticks = np.array([[1.0, 1.5, 2.0], [QUIET - 0.001, 1.5, 2.0], [1.0, 1.5, QUIET + 0.01]])
-    # Quiet: the fastest. Never quiet: the median of what is left when the slowness of the yardstick is taken out.
-    np.testing.assert_allclose(undisturbed(times, yardsticks), [2.0, 1.0, 2.5])
-    np.testing.assert_allclose(undisturbed(times[:1], 7 * yardsticks[:1]), [3.0, 1.2, 2.0])
+def test_what_a_module_takes_undisturbed() -> None:
+    quiet = 2 * QUIET - 0.01
+    twice = [Call(3.0, 2.0, 2.0), Call(2.5, 4.0, 4.0), Call(2.6, quiet, 2.0)]
+    once = [Call(3.0, 2.0, 2.0), Call(3.0, 4.0, 4.0), Call(3.2, 4.0, 6.0)]  # 3.0, 1.5, 1.28 for a machine that is as quiet as it was once
+    never = [Call(4.0, 4.0, 4.0)]
+    lucky = [Call(1.0, 2.2, 4.0), Call(3.0, 2.2, 2.2), Call(3.0, 2.2, 2.2)]  # 0.64, 2.73, 2.73: never above the fastest
+    np.testing.assert_allclose(undisturbed([twice, once, never, lucky]), [2.5, 1.5, 2.0, 1.0])
+    coarse = [Call(3.0, 0.0, 0.0), Call(2.0, 0.0, 1.0)]
+    np.testing.assert_allclose(undisturbed([coarse]), [2.0])
 
 
 def test_a_layer_faster_than_the_overhead_takes_no_time(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
@@ -163,18 +166,20 @@ def test_a_layer_faster_than_the_overhead_takes_no_time(fake: FakeEngine, tiny: 
     assert table.layer_ms(0, 1, 1, 8, 8) == 0.0
 
 
-def test_the_number_of_calls_is_bounded() -> None:
-    for seconds, calls in ((0.0, build.CALLS), (0.004, 3), (1.0, 2)):
-        times: list[float] = []
-        clock = [0.0]
+@pytest.mark.parametrize(("seconds", "calls", "yardsticks"), [(0.0, build.CALLS, 2), (0.004, 3, 5), (1.0, 2, build.YARDSTICKS)])
+def test_the_number_of_calls_is_bounded(seconds: float, calls: int, yardsticks: int) -> None:
+    times: list[float] = []
 
-        def run(image: Any, seconds: float = seconds, times: list[float] = times, clock: list[float] = clock) -> Any:
-            times.append(seconds)
-            clock[0] += seconds
-            return image
+    def module() -> float:
+        times.append(seconds)
+        return seconds
 
-        assert build._fastest(run, (1, 1, 2, 2), lambda clock=clock: clock[0]) == pytest.approx(seconds)  # type: ignore[misc]
-        assert len(times) == 1 + calls
+    def yardstick() -> float:
+        times.append(-1.0)
+        return 0.001 if times[-2] >= 0 else 0.0009  # slower after the module
+
+    assert build._calls(module, yardstick) == [(seconds, 0.0009, 0.0009)] * calls
+    assert times == [seconds, *[-1.0] * yardsticks] * (1 + calls)  # the first call is not timed
 
 
 @pytest.mark.parametrize("name", list(ENGINES))
