@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-# Files whose tests take minutes, longest first: what begins last with several workers is what the others wait for in the end.
-LONGEST = ("test_killed.py", "test_launch.py", "test_devices.py")
+# Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in the end.
+LONGEST = ("test_killed.py", "test_launch.py", "test_devices.py", "test_compare.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,8 @@
 import gc
 import multiprocessing
 import os
+import pickle
+import sys
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -34,8 +37,6 @@ from strategies.strategy import DifferentiableStrategy
 from strategies.supernet import shrink_supernet
 from strategies.unrolled import unrolled_gradient
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork.*:DeprecationWarning")
-
 EPOCHS, STEPS, IMAGES = 4, 2, 4
 METHOD: dict[str, Any] = {"lr": 0.3, "h": 0.8, "warmup": 0.0, "explore": 0.0, "rescale": True}
 """Removes something at the end of every epoch."""
@@ -43,29 +44,42 @@ Kind = Callable[[MethodOptions], DifferentiableStrategy]
 Batch = tuple[Tensor, Tensor]
 
 
+PRELOADED = ["nni.nas.strategy", "pytorch_lightning", "strategies.ssr", "strategies.search_module"]
+
+
 def together(world: int, work: Callable[[int], Any], folder: Path) -> list[Any]:
     """Run ``work(rank)`` in as many processes as ``world``, a group of their own; returns what each of them gives, tensors in dicts."""
     folder.mkdir()
-
-    def process(rank: int) -> None:
-        try:
-            torch.set_default_dtype(torch.float64)
-            if world > 1:
-                distributed.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=world)
-            torch.save(work(rank), folder / f"{rank}.pt")
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-
-    context = multiprocessing.get_context("fork")
-    processes = [context.Process(target=process, args=(rank,)) for rank in range(world)]
+    # Not forked from this process: of its threads, which earlier tests have left, a child would keep the locks.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    told = cloudpickle.dumps((work, world, folder))
+    processes = [context.Process(target=in_group, args=(told, rank)) for rank in range(world)]
     for one in processes:
         one.start()
     for one in processes:
         one.join(120)
-    assert [one.exitcode for one in processes] == [0] * world
+    codes = [one.exitcode for one in processes]
+    for one in processes:
+        one.kill()
+    assert codes == [0] * world
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(world)]
+
+
+def in_group(told: bytes, rank: int) -> None:
+    """One process of ``together``."""
+    try:
+        work, world, folder = pickle.loads(told)
+        torch.set_num_threads(1)
+        torch.set_default_dtype(torch.float64)
+        if world > 1:
+            distributed.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=world)
+        torch.save(work(rank), folder / f"{rank}.pt")
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
 
 
 class Recipe(LightningModule):
