@@ -1,7 +1,6 @@
 """Train a network from scratch: a found architecture, baseline1, baseline2, or a peer."""
 
 import shlex
-import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,7 @@ def run(options: Options) -> dict[str, Any]:
     options.check()
     data = load(options.data)
     with new_run(options.out, "retrain", "retrain") as folder:
-        print(f"run folder  {folder}", file=sys.stderr)
+        print(f"run folder  {folder}", flush=True)
         write_config(folder, replace(options, out=str(folder)))
         if architecture is not None:
             write_atomic(folder / NETWORK, architecture.to_json())

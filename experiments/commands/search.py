@@ -1,7 +1,6 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
 import shlex
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def run(options: Options) -> dict[str, Any]:
     table = latency_table(options, len(data.classes))
     constraint = make_constraint(options, len(data.classes), table)
     with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
-        print(f"run folder      {folder}", file=sys.stderr)  # the default's name holds the time: whoever interrupts must know it
+        print(f"run folder      {folder}", flush=True)  # the default's name holds the time: whoever interrupts must know it
         write_config(folder, replace(options, out=str(folder)))
         if table is not None:
             write_atomic(folder / TABLE, table.to_json())

@@ -188,7 +188,7 @@ def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, c
     assert summary["constraint"]["macs"] == {"limit": limit, "found": summary["cost"]["macs_total"], "met": True}
     told = capsys.readouterr()
     assert f"{limit:,.0f}   on macs: found {summary['cost']['macs_total']:,.0f}, met" in told.out
-    assert told.err.startswith(f"run folder      {tmp_path / 'run'}\n")  # known to whoever interrupts it
+    assert told.out.startswith(f"run folder      {tmp_path / 'run'}\n")  # known to whoever interrupts it
     assert free > 0
 
 
