@@ -34,6 +34,8 @@ class MethodOptions:
         warmup: part of the search, in [0, 1), in which only the weights are trained (the paper: 0).
         explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is 0), so
             that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
+        ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value to all of it, so
+            that what the task tells apart is decided by the task before the regularizer decides the rest (0: all of it at once).
         rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, probabilities
             untouched, so that ties do not saturate (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
@@ -51,6 +53,7 @@ class MethodOptions:
     h: float = 0.1
     warmup: float = 0.15
     explore: float = 0.1
+    ramp: float = 0.0
     rescale: bool = True
     arch_split: float | None = None
     order: int = 1
@@ -70,6 +73,7 @@ class MethodOptions:
             "h": (self.h, 0.0, 1.0),
             "warmup": (self.warmup, 0.0, 1.0),
             "explore": (self.explore, 0.0, 1.0),
+            "ramp": (self.ramp, 0.0, 1.0),
             "zero_one": (self.zero_one, 0.0, None),
             "rho.depth": (self.rho.depth, 0.0, None),
             "rho.operator": (self.rho.operator, 0.0, None),
@@ -86,5 +90,8 @@ class MethodOptions:
             raise InputError(f"method.samples: {self.samples} must be from 1 to 10000")
         if self.warmup + self.explore >= 1.0:
             raise InputError(f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts")
+        before = round(self.warmup + self.explore + self.ramp, 9)
+        if before >= 1.0:
+            raise InputError(f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; it must be below 1")
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
             raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

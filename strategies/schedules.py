@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+RAMP_START = 1e-4
+"""Factor on the regularizer's weights where a ramp begins: below it, the task's gradient decides on every level."""
+
 
 @dataclass(frozen=True)
 class Phases:
@@ -13,11 +16,13 @@ class Phases:
         warmup: part of a stage in which only the weights are trained.
         explore: part of a stage, after the warm-up, in which the architecture follows the task loss alone.
         stages: equal parts of the search.
+        ramp: part of a stage, after the exploration, over which the regularizer rises to its full weight.
     """
 
     warmup: float
     explore: float = 0.0
     stages: int = 1
+    ramp: float = 0.0
 
     def within(self, progress: float) -> float:
         """The finished part of the current stage, in [0, 1)."""
@@ -29,8 +34,16 @@ class Phases:
         return self.within(progress) >= round(self.warmup, 9)
 
     def rho_scale(self, progress: float) -> float:
-        """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1."""
-        return 0.0 if self.within(progress) < round(self.warmup + self.explore, 9) else 1.0
+        """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1 or a geometric rise from ``RAMP_START`` to 1.
+
+        Geometric, because the task's gradients differ by orders of magnitude between the levels: each meets its equal on the way.
+        """
+        within, start = self.within(progress), round(self.warmup + self.explore, 9)
+        if within < start:
+            return 0.0
+        if within >= round(start + self.ramp, 9):
+            return 1.0
+        return float(RAMP_START ** (1.0 - (within - start) / self.ramp))
 
 
 def decision_times(warmup: float, decisions: int) -> list[float]:

@@ -55,7 +55,7 @@ class DifferentiableStrategy(OneShotStrategy):
     ) -> None:
         super().__init__()
         method.check()
-        phases = phases or Phases(method.warmup, method.explore)
+        phases = phases or Phases(method.warmup, method.explore, ramp=method.ramp)
         self.composition = Composition(relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level)
         self.seed = seed
 

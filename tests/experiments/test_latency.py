@@ -248,9 +248,7 @@ def _agreement(space: SpaceConfig, size: tuple[int, int]) -> Agreement:
     networks = [_of_equal_layers(space, generator) for _ in range(20)]
     times = measure_networks(networks, size, 9, "onnxruntime", rounds=12)
     return Agreement(
-        tuple(
-            Measured(float(time), table.predict(net), cost(net, size, 9).macs_total) for time, net in zip(times, networks, strict=True)
-        )
+        tuple(Measured(float(time), table.predict(net), cost(net, size, 9).macs_total) for time, net in zip(times, networks, strict=True))
     )
 
 

@@ -25,6 +25,9 @@ def test_weights_and_threshold_are_the_papers() -> None:
         (MethodOptions(h=float("nan")), "h"),
         (MethodOptions(warmup=1.0), "warmup"),
         (MethodOptions(explore=1.5), "explore"),
+        (MethodOptions(ramp=-0.1), "ramp"),
+        (MethodOptions(ramp=float("nan")), "ramp"),
+        (MethodOptions(warmup=0.2, explore=0.1, ramp=0.7), "ramp"),
         (MethodOptions(rho=Rho(depth=-1)), "rho.depth"),
         (MethodOptions(rho=Rho(operator=float("nan"))), "rho.operator"),
         (MethodOptions(rho=Rho(width=float("inf"))), "rho.width"),
@@ -39,6 +42,9 @@ def test_out_of_range_names_the_key(method: MethodOptions, key: str) -> None:
         method.check()
 
 
-@pytest.mark.parametrize("method", [MethodOptions(h=0.0), MethodOptions(arch_split=0.5), MethodOptions(warmup=0.5, explore=0.4)])
+@pytest.mark.parametrize(
+    "method",
+    [MethodOptions(h=0.0), MethodOptions(arch_split=0.5), MethodOptions(warmup=0.5, explore=0.4), MethodOptions(ramp=0.7)],
+)
 def test_the_ends_of_the_ranges(method: MethodOptions) -> None:
     method.check()

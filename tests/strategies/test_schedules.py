@@ -5,7 +5,15 @@ from fractions import Fraction
 
 import pytest
 
-from strategies.schedules import Phases, decision_times, poly
+from strategies.schedules import RAMP_START, Phases, decision_times, poly
+
+EPOCHS = [1, 2, 3, 6, 7, 10, 11, 15, 30, 49, 60, 200, 201, 997]
+
+
+def steps(epochs: int, batches: int) -> list[tuple[float, Fraction]]:
+    """Progress before each step as the search computes it, and exactly; at most a thousand of them."""
+    every = [(e, b) for e in range(epochs) for b in range(batches)][-1000:]
+    return [((e + b / batches) / epochs, Fraction(e * batches + b, epochs * batches)) for e, b in every]
 
 
 @pytest.mark.parametrize(
@@ -31,20 +39,35 @@ def test_rho_scale_never_falls() -> None:
     assert values == sorted(values) and values[0] == 0 and values[-1] == 1
 
 
+@pytest.mark.parametrize(("progress", "exponent"), [(0.25, 1.0), (0.375, 0.75), (0.5, 0.5), (0.625, 0.25), (0.75, 0.0), (0.9, 0.0)])
+def test_a_ramp_rises_geometrically(progress: float, exponent: float) -> None:
+    """From a ten-thousandth at the end of the exploration, through a hundredth half way, to all of it."""
+    assert Phases(0.125, 0.125, ramp=0.5).rho_scale(progress) == pytest.approx(1e-4**exponent, rel=1e-9)
+
+
+@pytest.mark.parametrize("epochs", EPOCHS)
+@pytest.mark.parametrize(("warmup", "explore", "ramp"), [("0.15", "0.1", "0.6"), ("0", "0", "0.9"), ("0.3", "0.3", "0.3")])
+def test_a_ramp_begins_and_ends_exactly(warmup: str, explore: str, ramp: str, epochs: int) -> None:
+    phases = Phases(float(warmup), float(explore), ramp=float(ramp))
+    start = Fraction(warmup) + Fraction(explore)
+    found = [(exact, phases.rho_scale(progress)) for progress, exact in steps(epochs, 12)]
+    assert all((scale == 0.0) == (exact < start) for exact, scale in found)
+    assert all((scale == 1.0) == (exact >= start + Fraction(ramp)) for exact, scale in found)
+    assert all(scale >= RAMP_START * (1 - 1e-6) for exact, scale in found if exact >= start)
+    assert [scale for _, scale in found] == sorted(scale for _, scale in found)
+
+
+def test_every_stage_has_its_ramp() -> None:
+    phases = Phases(0.25, 0.25, stages=2, ramp=0.25)
+    assert [phases.rho_scale(i / 16) for i in range(8)] == [phases.rho_scale(0.5 + i / 16) for i in range(8)]
+    assert phases.rho_scale(5 / 16) == pytest.approx(1e-2)
+
+
 def test_poly() -> None:
     assert poly(0.0) == 1.0
     assert poly(0.5) == pytest.approx(0.5**0.9)
     assert poly(1.0) == 0.0
     assert poly(0.25, 2) == pytest.approx(0.5625)
-
-
-EPOCHS = [1, 2, 3, 6, 7, 10, 11, 15, 30, 49, 60, 200, 201, 997]
-
-
-def steps(epochs: int, batches: int) -> list[tuple[float, Fraction]]:
-    """Progress before each step as the search computes it, and exactly; at most a thousand of them."""
-    every = [(e, b) for e in range(epochs) for b in range(batches)][-1000:]
-    return [((e + b / batches) / epochs, Fraction(e * batches + b, epochs * batches)) for e, b in every]
 
 
 @pytest.mark.parametrize("batches", [1, 5, 12])

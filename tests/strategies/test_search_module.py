@@ -225,6 +225,12 @@ def test_exploration_has_no_regularizer(tiny: Space) -> None:
     assert values[:3] == [0, 0, 0] and values[3] == values[4] < -50
 
 
+def test_a_ramp_weighs_the_regularizer_little_at_first(tiny: Space) -> None:
+    module = prepare(SSR(method(warmup=0.25, explore=0.0, ramp=0.5)), tiny())
+    start, middle, end = (float(module.regularization(progress).detach()) for progress in (0.25, 0.5, 0.75))
+    assert end < -50 and start == pytest.approx(1e-4 * end, rel=1e-5) and middle == pytest.approx(1e-2 * end, rel=1e-5)
+
+
 def test_exploration_follows_the_task_alone(tiny: Space) -> None:
     """Architecture steps happen from the warm-up's end on; with a regularizer of weight 0 the result is the same until it ends."""
     ends: list[list[Tensor]] = [[], []]
