@@ -1,9 +1,11 @@
 """Measured latency: the ONNX graph computes what the network computes, and the table is made of the right differences."""
 
+import json
 import random
 import sys
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import groupby, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -232,42 +234,54 @@ def test_rank_correlation_is_spearmans() -> None:
     assert np.isnan(spearman([1, 1], [1, 2]))
 
 
-def _of_equal_layers(space: SpaceConfig, generator: random.Random) -> Architecture:
-    """All layers of a stage alike, so that networks of one depth differ as much as their layers do."""
-    stages = []
-    for stage, (depth,) in enumerate(space.depths):
-        widths = space.stage_widths(stage)
-        layer = Layer(*(generator.choice(values) for values in (space.dilations, space.poolings, widths, widths)))
-        stages.append((layer,) * depth)
-    return Architecture(space, tuple(stages))
+RECORDED = json.loads(Path(__file__).with_name("latency_recorded.json").read_text())
+"""Modules of a space and some of its networks, each with the milliseconds that a call took once."""
 
 
-def _agreement(space: SpaceConfig, size: tuple[int, int]) -> Agreement:
-    table = build_table(space, size, 9, "onnxruntime", rounds=6)
-    generator = random.Random(0)
-    networks = [_of_equal_layers(space, generator) for _ in range(20)]
-    times = measure_networks(networks, size, 9, "onnxruntime", rounds=12)
-    return Agreement(
-        tuple(Measured(float(time), table.predict(net), cost(net, size, 9).macs_total) for time, net in zip(times, networks, strict=True))
-    )
+def named(module: nn.Module, shape: tuple[int, ...]) -> str:
+    """A module by its input's channels and its layers: how many in a row; dilation, pooling and both widths of each."""
+    layers = []
+    for layer in (part for part in module.modules() if isinstance(part, ResidualLayer)):
+        first, second = layer.conv.conv3x1, layer.conv.conv1x3
+        layers.append(f"{second.dilation[1]},{layer.pooling},{first.out_channels},{second.out_channels}")
+    return " ".join((str(shape[1]), *(f"{len(list(alike))}x{layer}" for layer, alike in groupby(layers))))
 
 
-@pytest.mark.slow
-def test_the_table_ranks_networks_as_onnxruntime_does() -> None:
+class Replay(FakeEngine):
+    """Takes, on its own clock, what the recorded call of the same module took."""
+
+    def build(self, module: nn.Module, shape: tuple[int, ...], threads: int) -> Callable[[Any], Any]:
+        yardstick = isinstance(module, ResidualLayer)
+        milliseconds = 0.1 if yardstick else RECORDED["milliseconds"][named(module, shape)]
+
+        def run(image: Any) -> Any:
+            self.now += milliseconds / 1000
+            return image
+
+        return run
+
+
+def test_the_table_ranks_networks_as_onnxruntime_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of one depth: what is wrong in a table of operators or widths shows in their ranks, and depth alone tells nothing.
 
-    A machine that others use spoils a measurement as a whole now and then, so up to three, each complete, are taken.
+    A recorded measurement, with the layers of a stage alike, so that networks differ as much as their layers do.
+    ``ssr-nas latency --check 20`` measures a table and networks of the machine that it runs on.
     """
-    space = SpaceConfig(16, (32, 64), ((3,), (3,)), (1, 8), (1, 2), 24, 8)
-    tried: list[tuple[float, float, float]] = []
-
-    def good(tried: list[tuple[float, float, float]]) -> bool:
-        return any(rank >= 0.92 and 0.5 < pace < 2 and scatter <= 0.06 for rank, pace, scatter in tried)
-
-    while len(tried) < 3 and not good(tried):
-        agreement = _agreement(space, (96, 128))
-        ratios = np.array([net.predicted_ms / net.measured_ms for net in agreement.networks])
-        # The machine may have been slower throughout one of the two measurements; the layers' times are right up to that factor.
-        pace = float(np.median(ratios))
-        tried.append((agreement.rank_correlation, pace, float(np.median(abs(ratios / pace - 1)))))
-    assert good(tried), tried
+    replay = Replay()
+    monkeypatch.setitem(ENGINES, "fake", Engine("fake", replay.build, ("torch",)))
+    space, size = SpaceConfig(**RECORDED["space"]), (RECORDED["size"][0], RECORDED["size"][1])
+    table = build_table(space, size, 9, "fake", 1, 1, lambda: replay.now)
+    depths = [depth for (depth,) in space.depths]
+    networks = [
+        Architecture(space, tuple((Layer(*layer),) * depth for layer, depth in zip(layers, depths, strict=True)))
+        for layers in RECORDED["networks"]
+    ]
+    times = measure_networks(networks, size, 9, "fake", 1, 1, lambda: replay.now)
+    macs = [cost(net, size, 9).macs_total for net in networks]
+    predicted = [table.predict(net) for net in networks]
+    agreement = Agreement(tuple(Measured(*values) for values in zip(times.tolist(), predicted, macs, strict=True)))
+    ratios = np.array([net.predicted_ms / net.measured_ms for net in agreement.networks])
+    pace = float(np.median(ratios))
+    assert len(networks) == 20 and max(times) > 1.8 * min(times)
+    assert agreement.rank_correlation >= 0.92 and agreement.rank_correlation > agreement.rank_correlation_macs
+    assert 0.9 < pace < 1.1 and np.median(abs(ratios / pace - 1)) <= 0.04

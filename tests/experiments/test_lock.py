@@ -1,10 +1,12 @@
 """One process at a time in a run's folder, and none for ever."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -19,9 +21,9 @@ import subprocess, sys, time
 from pathlib import Path
 from experiments.lock import locked
 with locked(Path(sys.argv[1])):
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
     print(child.pid, flush=True)
-    time.sleep(60)
+    time.sleep(3600)
 """
 
 
@@ -48,10 +50,25 @@ def test_a_killed_process_holds_nothing_though_its_child_lives(tmp_path: Path, h
         assert (tmp_path / LOCK).read_text() == f"{os.getpid()}\n"
 
 
-def test_waiting_ends_with_the_other_process(tmp_path: Path, holder: "subprocess.Popen[str]", capsys: pytest.CaptureFixture[str]) -> None:
-    start = time.monotonic()
-    with subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {holder.pid}"]), locked(tmp_path, wait=True):
-        assert time.monotonic() - start > 0.5
+def test_waiting_ends_with_the_other_process(
+    tmp_path: Path, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The other process is killed once this one waits; a file written before the kill is there when it goes in."""
+    killed, flock = tmp_path / "killed", fcntl.flock
+    with ExitStack() as killers:
+
+        def waits(descriptor: int, operation: int) -> None:
+            if not operation & fcntl.LOCK_NB:
+                command = 'echo > "$0"; kill -9 "$1"'
+                killers.enter_context(subprocess.Popen(["sh", "-c", command, str(killed), str(holder.pid)]))
+            flock(descriptor, operation)
+
+        monkeypatch.setattr(fcntl, "flock", waits)
+        with locked(tmp_path, wait=True):
+            assert killed.exists() and holder.wait(60) == -signal.SIGKILL
+            monkeypatch.setattr(fcntl, "flock", flock)
+            with pytest.raises(InputError, match=rf"pid {os.getpid()}\) is working in this run"), locked(tmp_path):
+                pytest.fail("went in")
     assert f"waiting for process {holder.pid}" in capsys.readouterr().err
 
 
@@ -69,20 +86,27 @@ def test_commands_refuse_a_folder_that_is_worked_in(
 
 def test_of_two_new_runs_at_the_same_moment_one_goes_on(tmp_path: Path) -> None:
     code = """
-import sys, time
+import sys
 from experiments.runs import new_run
 from nas_space.errors import InputError
 try:
     with new_run(sys.argv[1], "search", "") as folder:
         (folder / "config.yml").write_text(sys.argv[2])
-        time.sleep(float(sys.argv[3]))
+        if sys.argv[3] == "stay":
+            sys.stdin.read()
 except InputError:
     sys.exit(2)
 """
-    for attempt, hold in enumerate(("0", "0.3")):  # the first may have ended before the second looks
-        out = str(tmp_path / str(attempt))
-        racers = [subprocess.Popen([sys.executable, "-c", code, out, str(number), hold]) for number in range(4)]
-        assert sorted(racer.wait() for racer in racers) == [0, 2, 2, 2]
+    for hold in ("go", "stay"):  # the first may have ended before the second looks, or works on meanwhile
+        command = [sys.executable, "-c", code, str(tmp_path / hold)]
+        racers = [subprocess.Popen([*command, str(number), hold], stdin=subprocess.PIPE) for number in range(4)]
+        deadline = time.monotonic() + 120
+        while hold == "stay" and sum(racer.poll() is not None for racer in racers) < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        for racer in racers:
+            racer.communicate()
+        assert sorted(racer.returncode for racer in racers) == [0, 2, 2, 2]
 
 
 def test_what_a_kill_leaves_before_a_run_has_begun_is_no_run(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ class Worker:
 
     def connects(self, address: str, port: int) -> bool:
         """Whether a program on the worker reaches a port."""
-        code = f"import socket; socket.create_connection(({address!r}, {port}), timeout=3)"
+        code = f"import socket; socket.create_connection(({address!r}, {port}), timeout=60)"
         return (
             subprocess.run(["ip", "netns", "exec", self.namespace, sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
         )
@@ -110,7 +110,7 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
             yield Worker(name, manager, address, tmp_path)
         finally:
             sshd.terminate()
-            sshd.wait(10)
+            sshd.wait(60)
             subprocess.run(["ssh-keygen", "-R", f"[{address}]:{port}"], capture_output=True)
     finally:
         subprocess.run(["ip", "link", "del", f"m{number}"], capture_output=True)

@@ -1,12 +1,10 @@
 """A training that is killed goes on to the same end, bit for bit on a CPU."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +76,31 @@ def test_a_network_that_draws_random_numbers_goes_on_too(tmp_path: Path, monkeyp
     assert weights[0] == weights[1]
 
 
+# Runs the command until the first checkpoint has its name.
+KILLER = """
+import os, signal, sys
+import torch
+from experiments.cli import main
+
+replace = os.replace
+
+def replaced(source, target):
+    replace(source, target)
+    if str(target).endswith("last.ckpt"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+os.replace = replaced
+torch.set_num_threads(1)
+sys.exit(main())
+"""
+
+
 def test_killed_by_the_system(tmp_path: Path, whole: Path) -> None:
     """SIGKILL as soon as there is a checkpoint; the run goes on from it."""
-    run, code = tmp_path / "run", "import sys; import torch; torch.set_num_threads(1); from experiments.cli import main; sys.exit(main())"
-    arguments = [sys.executable, "-c", code, "retrain", "--arch", "baseline1", *TINY, "--out", str(run)]
-    with subprocess.Popen(arguments, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
-        until = time.monotonic() + 120
-        while not (run / "checkpoints" / "last.ckpt").is_file() and process.poll() is None and time.monotonic() < until:
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
+    run = tmp_path / "run"
+    arguments = [sys.executable, "-c", KILLER, "retrain", "--arch", "baseline1", *TINY, "--out", str(run)]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
     assert (run / "checkpoints" / "last.ckpt").is_file() and not (run / "retrain.json").exists()
     assert main(["retrain", "--resume", str(run)]) == 0
     same(whole, run)

@@ -81,7 +81,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
 
 def trials(url: str) -> list[dict[str, Any]]:
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/nni/trial-jobs", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/nni/trial-jobs", timeout=60) as answer:
             return list(json.loads(answer.read()))
     except (OSError, ValueError):  # its first word is no JSON
         return []
@@ -109,10 +109,10 @@ def body(browser: webdriver.Chrome) -> str:
 def test_a_failed_trial_tells_why_and_the_other_goes_on(url: str, browser: webdriver.Chrome) -> None:
     failed, running = until(lambda: len(trials(url)) == 2 and trials(url)[1]["status"] in ("RUNNING", "SUCCEEDED") and trials(url), 60)
     assert failed["status"] == "FAILED"
-    reason = urllib.request.urlopen(f"{url}/api/v1/nni/trial-file/{failed['trialJobId']}/trial.stderr", timeout=10).read().decode()
+    reason = urllib.request.urlopen(f"{url}/api/v1/nni/trial-file/{failed['trialJobId']}/trial.stderr", timeout=60).read().decode()
     assert len(reason.splitlines()) == 1 and "unheard-of" in reason
     browser.get(f"{url}/detail")
-    WebDriverWait(browser, 30).until(lambda page: "FAILED" in body(page) and failed["trialJobId"] in body(page))
+    WebDriverWait(browser, 60).until(lambda page: "FAILED" in body(page) and failed["trialJobId"] in body(page))
     assert running["trialJobId"] in body(browser)
     keep(browser, "trials")
 
@@ -121,14 +121,14 @@ def test_the_intermediate_curve_grows_while_the_trial_runs(url: str, browser: we
     running = until(lambda: [trial for trial in trials(url) if trial["status"] == "RUNNING"], 60)[0]
 
     def reported() -> list[Any]:
-        with urllib.request.urlopen(f"{url}/api/v1/nni/metric-data/{running['trialJobId']}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/nni/metric-data/{running['trialJobId']}", timeout=60) as answer:
             return [metric for metric in json.loads(answer.read()) if metric["type"] == "PERIODICAL"]
 
     until(lambda: len(reported()) >= 3, 60)
     browser.get(f"{url}/detail")
-    WebDriverWait(browser, 30).until(lambda page: running["trialJobId"] in body(page) and "LATEST" in body(page))
+    WebDriverWait(browser, 60).until(lambda page: running["trialJobId"] in body(page) and "LATEST" in body(page))
     browser.find_elements(By.CSS_SELECTOR, "button[title=Intermediate]")[-1].click()
-    WebDriverWait(browser, 30).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".ms-Modal canvas"))
+    WebDriverWait(browser, 60).until(lambda page: page.find_elements(By.CSS_SELECTOR, ".ms-Modal canvas"))
     time.sleep(2)  # the curve is drawn with an animation
     keep(browser, "intermediate")
     browser.find_elements(By.CSS_SELECTOR, ".ms-Modal .ms-Dropdown")[-1].click()
@@ -140,10 +140,10 @@ def test_the_intermediate_curve_grows_while_the_trial_runs(url: str, browser: we
 
 def test_the_search_space_is_shown(url: str, browser: webdriver.Chrome) -> None:
     browser.get(f"{url}/oview")
-    WebDriverWait(browser, 30).until(lambda page: "seen" in body(page))
+    WebDriverWait(browser, 60).until(lambda page: "seen" in body(page))
     keep(browser, "overview")
     browser.find_element(By.CSS_SELECTOR, "img[alt=search-space]").click()
-    WebDriverWait(browser, 30).until(
+    WebDriverWait(browser, 60).until(
         lambda page: "unheard-of" in "".join(e.text for e in page.find_elements(By.CSS_SELECTOR, ".view-lines"))
     )
     keep(browser, "search_space")
@@ -156,13 +156,13 @@ def test_the_tensorboard_button_opens_the_curves_of_a_trial(url: str, browser: w
         data=json.dumps({"trials": trial["trialJobId"]}).encode(),
         headers={"Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         task = json.loads(answer.read())
     page = f"http://127.0.0.1:{task['port']}"
 
     def answers() -> bool:
         try:
-            tags = json.loads(urllib.request.urlopen(f"{page}/data/plugin/scalars/tags", timeout=10).read())
+            tags = json.loads(urllib.request.urlopen(f"{page}/data/plugin/scalars/tags", timeout=60).read())
         except OSError:
             return False
         return any("miou" in scalars for scalars in tags.values())

@@ -6,6 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from experiments.cli import main
 from experiments.commands.benchmark import Options
 from experiments.export.onnx_file import export_onnx
 from experiments.inference import files
+from experiments.inference.workers import Worker
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 from nas_space.network import SegmentationNetwork
@@ -108,10 +110,19 @@ def test_the_exported_file_is_what_runs(folder, monkeypatch, capsys):
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["networks"][0]["output"] == [1, 7, 4, 8]
 
 
-def test_a_network_against_itself_shows_the_noise(folder, capsys):
+def test_a_network_against_itself_shows_the_noise(folder, capsys, monkeypatch):
+    """Both are timed, each in its turn: a, b, then b, a, then a, b. On this clock each turn is slower than the last."""
+    turns, timed = count(1), Worker.time
+
+    def slower(self, calls):
+        return [float(next(turns))] * len(timed(self, calls))
+
+    monkeypatch.setattr(Worker, "time", slower)
     assert main(["benchmark", "--arch", str(folder / "net.json"), "--against", str(folder / "net.json"), *QUICK, "--json"]) == 0
     text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
     first, second = json.loads(last)["networks"]
+    assert (first["median_ms"], second["median_ms"]) == (4000.0, 3000.0) and next(turns) == 7
+    assert second["ratio"] == pytest.approx(5 / 6)  # of 1/2, 4/3 and 5/6
     assert first["ratio_spread"] == [1.0, 1.0] != second["ratio_spread"] and second["ratio_to_fp32"] is None
     assert text.count("of its time") == 1 and "of its fp32 time" not in text
 

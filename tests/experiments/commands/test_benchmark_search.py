@@ -1,5 +1,6 @@
 """``ssr-nas benchmark search``: both sides in child processes, on a tiny space; its mistakes in one line."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.benchmark import peak
 from experiments.benchmark.child import Child
 from experiments.benchmark.problem import Problem
 from experiments.benchmark.rounds import Series
@@ -35,7 +37,10 @@ def test_a_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     low, high = result["ratio_spread"]
     assert 0 < low <= result["ratio"] <= high and result["ratio"] == pytest.approx(result["nni_s"] / result["ours_s"])
     assert result["images_per_s"]["ours"] == pytest.approx(4 / result["ours_s"])
-    assert 0 < result["mac_utilisation"]["ours"] < 1 and result["macs"]["ours"] < result["macs"]["nni"]
+    most = result["convolution_peak_macs_per_s"]
+    for side in ("ours", "nni"):
+        assert result["mac_utilisation"][side] == pytest.approx(result["macs"][side] / result[f"{side}_s"] / most)
+    assert most > 0 and result["macs"]["ours"] < result["macs"]["nni"]
     assert [row["share"] for row in result["shrinking"]] == [1.0, 0.5, 0.25, 0.1]
     work = [row["macs"] for row in result["shrinking"]]
     assert work == sorted(work, reverse=True) and work[-1] < work[0] / 2 and work[0] == result["macs"]["ours"]
@@ -72,6 +77,22 @@ def test_the_ratio_is_that_of_the_rounds() -> None:
     """Rounds in which the machine was slow for both sides do not move it."""
     summary = Series((1.0, 10.0, 1.0), (3.0, 30.0, 4.0)).summary()
     assert summary == {"ours_s": 1.0, "nni_s": 4.0, "ratio": 3.0, "ratio_spread": [3.0, 4.0]}
+
+
+@pytest.mark.parametrize("precision", ["32", "bf16"])
+def test_the_peak_is_that_of_the_fastest_convolution(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The third call, of the first shape, takes 2 s, others 4 s: those of the last shape are still twice as fast."""
+    ticks, now = itertools.count(1), [0.0]
+
+    def looked(device: str) -> float:
+        number = next(ticks)
+        if number % 2 == 0:
+            now[0] += 2.0 if number == 6 else 4.0
+        return now[0]
+
+    monkeypatch.setattr(peak, "_now", looked)
+    assert peak.convolution_peak("cpu", precision) == 2 * 256 * 256 * 3 * 3 * 32 * 64 / 4
+    assert next(ticks) == 1 + 2 * 3 * 2 * peak.CALLS  # three shapes, two layouts
 
 
 def test_nni_pools_once_an_input() -> None:

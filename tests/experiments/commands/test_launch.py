@@ -90,7 +90,7 @@ class Lab:
         host = f"[{address}]" if ":" in address else address
         with requests.Session() as session:
             session.trust_env = False
-            return session.get(f"http://{host}:{self.port}/api/v1/nni/{path}", timeout=10).json()
+            return session.get(f"http://{host}:{self.port}/api/v1/nni/{path}", timeout=60).json()
 
     def answers(self, address: str) -> bool:
         try:

@@ -3,7 +3,9 @@
 import json
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -46,7 +48,12 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return captured.err.removeprefix("ssr-nas predict: error: ").rstrip()
 
 
-def test_a_folder_and_a_film(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_and_a_film(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ticks = count()  # on this clock it is a second later whenever somebody looks
+    for module in ("commands.predict", "prediction.segmenter"):
+        monkeypatch.setattr(f"experiments.{module}.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     write_image(tmp_path / "in" / "a.png")
     write_image(tmp_path / "in" / "deep" / "b.jpg", (30, 20))
     film = write_film(tmp_path / "drive.avi")
@@ -56,7 +63,8 @@ def test_a_folder_and_a_film(tmp_path: Path, checkpoint: Checkpoint, capsys: pyt
     pictures = [f"{kind}/{name}.png" for kind in ("colour", "index", "overlay") for name in ("a", "deep/b")]
     assert written == sorted([*pictures, "overlay/drive.mp4", "predictions.json"])
     assert [image["size"] for image in result["images"]] == ["40x60", "30x20"] and result["films"][0]["frames"] == 4
-    assert result["fps"]["network"] > result["fps"]["pipeline"] > 0 and result["failed"] == []
+    # Six images, each looked at before and after the network, between a first and a last look.
+    assert result["fps"] == {"pipeline": 6 / 13, "network": 1.0} and result["failed"] == []
     assert result["eval"] == {"size": "32x40", "scales": [1.0], "flip": False}
     assert json.loads((out / "predictions.json").read_text()) == result
     assert "2 images and 1 film predicted (4 frames)" in text and "the network alone" in text and str(out) in text

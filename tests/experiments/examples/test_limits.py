@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from experiments.examples.limits import LimitedRequests, Limits
 
-LIMITS = Limits(most_bytes=10, concurrency=2, patience_s=0.05)
+LIMITS = Limits(most_bytes=10, concurrency=2, patience_s=60, body_s=60)
 
 
 def scope(**headers: str) -> Scope:
@@ -31,7 +31,7 @@ class Client:
         if self.parts:
             part = self.parts.pop(0)
             return {"type": "http.request", "body": part, "more_body": self.hangs or bool(self.parts)}
-        await asyncio.sleep(10)
+        await asyncio.Event().wait()
         raise AssertionError
 
     async def send(self, message: Message) -> None:
@@ -57,10 +57,11 @@ def test_too_many_bytes_announced_or_not() -> None:
 
 
 def test_a_body_that_does_not_come() -> None:
-    app = LimitedRequests(reads_all, LIMITS)
+    app = LimitedRequests(reads_all, Limits(patience_s=0.05, body_s=60))
     with pytest.raises(HTTPException) as error:
         asyncio.run(Client(b"1", hangs=True).call(app))
     assert error.value.status_code == 408 and app.running == 0
+    assert error.value.detail == "the next part of the body did not come within 0.05 s"
 
 
 def test_a_body_that_comes_in_time_by_parts_but_never_ends() -> None:
@@ -69,9 +70,9 @@ def test_a_body_that_comes_in_time_by_parts_but_never_ends() -> None:
             await asyncio.sleep(0.01)
             return {"type": "http.request", "body": b"", "more_body": True}
 
-    app = LimitedRequests(reads_all, Limits(patience_s=5, body_s=0.1))
+    app = LimitedRequests(reads_all, Limits(patience_s=60, body_s=0.1))
     with pytest.raises(HTTPException) as error:
-        asyncio.run(asyncio.wait_for(Trickle().call(app), 2))
+        asyncio.run(asyncio.wait_for(Trickle().call(app), 60))
     assert (error.value.status_code, error.value.detail) == (408, "the body did not come within 0.1 s") and app.running == 0
 
 

@@ -16,7 +16,7 @@ from nas_space.errors import InputError
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
 JPEG, PNG = (cv2.imencode(kind, IMAGE)[1].tobytes() for kind in (".jpg", ".png"))
-LIMITS = Limits(most_bytes=20_000, most_pixels=2_500, concurrency=2, patience_s=0.2)
+LIMITS = Limits(most_bytes=20_000, most_pixels=2_500, concurrency=2, patience_s=60, body_s=60)
 
 
 class FakeSegmenter:

@@ -37,7 +37,7 @@ def test_stages_run_at_the_same_time():
     def stage(number):
         def wait(item):
             if 2 <= item + number < 10:  # all three have something to do
-                meeting.wait(timeout=5)
+                meeting.wait(timeout=60)
             return item
 
         return wait

@@ -1,4 +1,6 @@
 import os
+import threading
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -74,7 +76,28 @@ def test_both_ways_are_timed_in_turns(video, monkeypatch):
     assert order == ["sequential", "pipelined"] * 2 + ["pipelined", "sequential"] + ["sequential", "pipelined"] and done == [4, 6, 8]
     assert (found.frames, found.frame_size) == (12, (48, 64)) and found.sequential.shape == found.pipelined.shape == (3, 1)
     assert list(found.stage_ms) == ["decode", "prepare", "infer", "finish"] and all(value > 0 for value in found.stage_ms.values())
-    assert sum(found.stage_ms.values()) * found.frames / 1000 == pytest.approx(found.sequential.mean(), rel=0.5)
+
+
+def test_seconds_of_the_stages_and_of_both_ways(video, monkeypatch):
+    """On a clock of its own: a frame takes 1 s to decode, 1/4 to prepare and 1/2 to finish, a batch 8 s to infer."""
+    now, lock = [0.0], threading.Lock()
+
+    def takes(seconds, work):
+        def timed(*arguments, **settings):
+            with lock:
+                now[0] += seconds
+            return work(*arguments, **settings)
+
+        return timed
+
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+    monkeypatch.setattr(module, "cv2", SimpleNamespace(**{**vars(cv2), "resize": takes(0.25, cv2.resize)}))
+    monkeypatch.setattr(module, "largest", takes(0.5, module.largest))
+    decoded = takes(1.0, lambda frame: frame)
+    found = measure_stream(lambda: map(decoded, read_frames(video)), takes(8.0, scores), (24, 32), 2, 3, lambda: None)
+    assert found.stage_ms == {"decode": 1000.0, "prepare": 250.0, "infer": 4000.0, "finish": 500.0}
+    # Twelve frames. The clock adds up what all threads do, so both ways take as long on it.
+    assert found.sequential.tolist() == found.pipelined.tolist() == [[12 * 5.75]] * 3
 
 
 def test_a_pipeline_that_answers_otherwise_is_found_out(video, monkeypatch):

@@ -53,7 +53,7 @@ def outside() -> list[str]:
 def answers(address: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.settimeout(3)
+        probe.settimeout(60)
         try:
             probe.connect(socket.getaddrinfo(address, port, family, socket.SOCK_STREAM)[0][4])
             probe.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -90,7 +90,7 @@ def check_servers(process: "subprocess.Popen[str]", port: int, hosts: list[str],
     every = {"0.0.0.0": {a for a in outside() if ":" not in a}, "::": set(outside()), "127.0.0.1": set()}
     assert reached == every.get(hosts[-1], {hosts[-1]})
     process.stdin.close()  # all of them close again
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
 
 
 def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
         "console.log(child.spawnargs[2], child.pid); setInterval(() => {}, 1000);"
     )
     script = "#!/bin/sh\n" + f'exec {sys.executable} -c "import os; from experiments.manager.tethered import end_with, MANAGER;'
-    script += ' end_with(int(os.environ[MANAGER])); import time; print(1, flush=True); time.sleep(60)"\n'
+    script += ' end_with(int(os.environ[MANAGER])); import time; print(1, flush=True); time.sleep(3600)"\n'
     (tmp_path / "python").write_text(script)
     (tmp_path / "python").chmod(0o755)
     with manager_environment(["127.0.0.1"]):
@@ -112,7 +112,7 @@ def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
         tuner = psutil.Process(int(number))
         manager.kill()
         manager.wait()
-        tuner.wait(10)
+        tuner.wait(60)
 
 
 def test_without_the_preload_everybody_is_answered(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_a_start_that_comes_to_nothing_leaves_no_process(tmp_path: Path, monkeyp
     from nni.experiment import launcher
 
     def manager(*_: object) -> "subprocess.Popen[str]":
-        command = ["sh", "-c", "sleep 60 & echo $!; wait"]  # and its tuner
+        command = ["sh", "-c", "sleep 3600 & echo $!; wait"]  # and its tuner
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
 
     def start(port: int, run_mode: object) -> None:
@@ -193,5 +193,5 @@ def test_a_start_that_comes_to_nothing_leaves_no_process(tmp_path: Path, monkeyp
     with pytest.raises(type(error), match="did not start: busy" if isinstance(error, RuntimeError) else None):
         start_manager(experiment, ["127.0.0.1"], 8080)
     for process in started:
-        process.wait(10)
+        process.wait(60)
     assert len(started) == 2 and (launcher._check_rest_server, launcher._start_rest_server) == (check, manager)
