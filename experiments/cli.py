@@ -16,7 +16,7 @@ from difflib import get_close_matches
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
-from experiments.follower import follow, rank
+from experiments.search.follower import follow, rank
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"
@@ -101,8 +101,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if rank() > 0:  # one of the further processes of a search, whatever command has started it
         follow()
         return 0
-    from experiments.arguments import parse
-    from experiments.runs import plain
+    from experiments.options.arguments import parse
+    from experiments.runs.folder import plain
 
     module = importlib.import_module(COMMANDS[name])
     options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)

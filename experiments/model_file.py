@@ -9,9 +9,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from experiments.config import parse_classes, parse_size
+from experiments.options.groups import parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
-from experiments.runs import write_atomic
+from experiments.runs.folder import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 from nas_space.network import Head, SegmentationNetwork

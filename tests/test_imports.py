@@ -50,7 +50,7 @@ def test_every_room_is_typed(room: str) -> None:
     [
         "import nas_space, nas_space.config, nas_space.architecture, nas_space.cost",
         "import strategies",
-        "import experiments, experiments.config, experiments.runs",
+        "import experiments, experiments.options.groups, experiments.runs.folder",
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",
         "import experiments.cli; assert experiments.cli.main(['space']) == 0",

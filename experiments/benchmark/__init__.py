@@ -1,1 +1,1 @@
-"""Measuring the search itself: one bi-level iteration of ours against one of NNI's, side by side."""
+"""How fast something is: networks, a search, a training loop, the forms of a layer."""

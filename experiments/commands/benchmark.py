@@ -13,13 +13,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from experiments.arguments import WHOLE
-from experiments.config import parse_size
-from experiments.inference.benchmark import Entry, Measured, make_setup, measure
-from experiments.inference.machine import aligned, conditions, described, folding
-from experiments.inference.networks import Baselines, described_baselines, find_networks
-from experiments.inference.statistics import latency, ratio
-from experiments.runs import check_new_file, plain, write_atomic
+from experiments.benchmark.networks.machine import aligned, conditions, described, folding
+from experiments.benchmark.networks.networks import Baselines, described_baselines, find_networks
+from experiments.benchmark.networks.statistics import latency, ratio
+from experiments.benchmark.networks.timing import Entry, Measured, make_setup, measure
+from experiments.options.arguments import WHOLE
+from experiments.options.groups import parse_size
+from experiments.runs.folder import check_new_file, plain, write_atomic
 from nas_space.errors import InputError
 
 

@@ -10,13 +10,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark.figure import benchmark_figure
-from experiments.benchmark.problem import Problem
-from experiments.benchmark.rounds import compare
-from experiments.config import SpaceOptions, check_seed, parse_size
-from experiments.environment import versions
-from experiments.figures import png
-from experiments.runs import write_atomic
+from experiments.benchmark.search.figure import benchmark_figure
+from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.rounds import compare
+from experiments.options.groups import SpaceOptions, check_seed, parse_size
+from experiments.report.figures import png
+from experiments.runs.environment import versions
+from experiments.runs.folder import write_atomic
 from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
 

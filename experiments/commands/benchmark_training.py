@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from experiments.benchmark.training import training_throughput
 from experiments.commands.retrain import Options as RetrainCommand
 from experiments.commands.retrain import resolve_network
-from experiments.config import part_of
 from experiments.data import load
-from experiments.environment import device_name, versions
 from experiments.model_file import ModelInfo
-from experiments.recipe import RetrainOptions
-from experiments.retrain import Retraining
-from experiments.throughput import training_throughput
+from experiments.options.groups import part_of
+from experiments.runs.environment import device_name, versions
+from experiments.training.recipe import RetrainOptions
+from experiments.training.retrain import Retraining
 from experiments.training.trainer import resolve_precision
 from nas_space.errors import InputError
 

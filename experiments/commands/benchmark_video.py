@@ -17,16 +17,16 @@ import numpy as np
 import psutil
 from tqdm import tqdm
 
-from experiments.config import parse_size
-from experiments.inference.benchmark import make_setup
-from experiments.inference.files import check_file, write_batched
-from experiments.inference.load import LoadMeter
-from experiments.inference.machine import conditions, described
-from experiments.inference.networks import Baselines, find_networks
-from experiments.inference.sessions import Runner, open_onnxruntime, open_openvino
-from experiments.inference.statistics import ratio
-from experiments.inference.video import measure_stream, read_frames
-from experiments.runs import check_new_file, plain, write_atomic
+from experiments.benchmark.networks.files import check_file, write_batched
+from experiments.benchmark.networks.load import LoadMeter
+from experiments.benchmark.networks.machine import conditions, described
+from experiments.benchmark.networks.networks import Baselines, find_networks
+from experiments.benchmark.networks.statistics import ratio
+from experiments.benchmark.networks.timing import make_setup
+from experiments.benchmark.networks.video import measure_stream, read_frames
+from experiments.options.groups import parse_size
+from experiments.runs.folder import check_new_file, plain, write_atomic
+from experiments.runtime.engines import Runner, open_onnxruntime, open_openvino
 from experiments.runtime.images import Pixels
 from nas_space.errors import InputError
 

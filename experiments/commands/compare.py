@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from experiments.bounds import make_constraint
-from experiments.comparison import comparison_table, markdown, percentiles, spread, summary_table, verdicts, with_deviations
-from experiments.config import part_of
 from experiments.data import load
-from experiments.figures import comparison_figure, png
-from experiments.jobs import Job, run_jobs
-from experiments.lock import locked
-from experiments.recipe import RetrainOptions, plain_recipe
-from experiments.runs import CONFIG, filled, is_leftover, plain, read_config, read_summary, write_atomic, write_config, write_json
-from experiments.search_options import SearchOptions, check_data, check_options
+from experiments.options.groups import part_of
+from experiments.report.comparison import comparison_table, markdown, percentiles, spread, summary_table, verdicts, with_deviations
+from experiments.report.figures import comparison_figure, png
+from experiments.runs.folder import CONFIG, filled, is_leftover, plain, read_config, read_summary, write_atomic, write_config, write_json
+from experiments.runs.jobs import Job, run_jobs
+from experiments.runs.lock import locked
+from experiments.search.bounds import make_constraint
+from experiments.search.options import SearchOptions, check_data, check_options
+from experiments.training.recipe import RetrainOptions, plain_recipe
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.cost import cost
 from nas_space.errors import InputError

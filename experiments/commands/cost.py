@@ -10,14 +10,14 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from experiments.arguments import WHOLE
-from experiments.comparison import markdown
-from experiments.config import parse_size
-from experiments.inference.benchmark import make_setup
-from experiments.inference.cost_table import cost_rows, fitting, readable
-from experiments.inference.machine import described
-from experiments.inference.networks import Baselines, described_baselines, find_networks
-from experiments.tables import check_new_table, write_table
+from experiments.benchmark.networks.cost_table import cost_rows, fitting, readable
+from experiments.benchmark.networks.machine import described
+from experiments.benchmark.networks.networks import Baselines, described_baselines, find_networks
+from experiments.benchmark.networks.timing import make_setup
+from experiments.options.arguments import WHOLE
+from experiments.options.groups import parse_size
+from experiments.report.comparison import markdown
+from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")

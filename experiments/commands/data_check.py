@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.config import DataOptions, parse_size
 from experiments.data.errors import DataError
 from experiments.data.inspection import Inspection, SplitReport, inspect
 from experiments.data.memory import check_memory
 from experiments.data.source import survey
+from experiments.options.groups import DataOptions, parse_size
 from nas_space.errors import InputError
 
 SHOWN = 20

@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.config import DataOptions
-from experiments.environment import device_name, versions
+from experiments.options.groups import DataOptions
+from experiments.prediction.scoring import score
 from experiments.prediction.segmenter import EvalOptions, load_segmenter
-from experiments.runs import check_writable, write_json
-from experiments.scoring import score
-from experiments.trained_on import as_trained, find_split
+from experiments.prediction.trained_on import as_trained, find_split
+from experiments.runs.environment import device_name, versions
+from experiments.runs.folder import check_writable, write_json
 from nas_space.errors import InputError
 
 

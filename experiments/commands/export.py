@@ -9,18 +9,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.config import DataOptions, parse_size
+from experiments.benchmark.lowering import time_lowerings
 from experiments.data import SegmentationData, load
-from experiments.export.description import Description
 from experiments.export.export import FORMATS, Exported, Format, Quantisation, check_out, export, files_of, trial_images
-from experiments.export.interface import Interface
-from experiments.export.lowering import FASTEST, LOWERINGS
-from experiments.export.measure import time_lowerings
 from experiments.export.tensorrt import check_tensorrt
 from experiments.latency.engines import find_engine
 from experiments.model_file import ModelInfo, load_model
-from experiments.trained_on import AS_TRAINED, as_trained, completed
+from experiments.options.groups import DataOptions, parse_size
+from experiments.prediction.trained_on import AS_TRAINED, as_trained, completed
+from experiments.runtime.description import Description
+from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
+from nas_space.lowering import FASTEST, LOWERINGS
 
 AUTO, MEASURED = "auto", "fastest"
 ROUNDS = 10

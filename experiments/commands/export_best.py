@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.manager.export import export_best, export_pareto
-from experiments.manager.records import read_record
-from experiments.runs import new_run
+from experiments.nni_manager.export import export_best, export_pareto
+from experiments.nni_manager.records import read_record
+from experiments.runs.folder import new_run
 from nas_space.errors import InputError
 
 SELECT = ("best", "pareto")

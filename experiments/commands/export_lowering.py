@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from experiments.config import SpaceOptions, parse_size
-from experiments.export.lowering import LOWERINGS, Lowering
-from experiments.export.measure import FORMATS, Timing, time_lowerings
+from experiments.benchmark.lowering import FORMATS, Timing, time_lowerings
 from experiments.latency.engines import find_engine, processor_name
+from experiments.options.groups import SpaceOptions, parse_size
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
+from nas_space.lowering import LOWERINGS, Lowering
 from nas_space.network import SegmentationNetwork
 
 ENGINES = {"onnx": "onnxruntime", "openvino": "openvino", "torchscript": "torch"}

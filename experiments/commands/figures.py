@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.arguments import WHOLE
-from experiments.config import DataOptions
 from experiments.data.files import Array
 from experiments.data.source import evenly
-from experiments.feature_maps import STAGES, feature_maps
-from experiments.figures import png
-from experiments.gallery import colour_map, side_by_side
+from experiments.options.arguments import WHOLE
+from experiments.options.groups import DataOptions
 from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter, to_input
-from experiments.runs import new_run, write_atomic
-from experiments.trained_on import as_trained, find_split
+from experiments.prediction.trained_on import as_trained, find_split
+from experiments.report.feature_maps import STAGES, feature_maps
+from experiments.report.figures import png
+from experiments.report.gallery import colour_map, side_by_side
+from experiments.runs.folder import new_run, write_atomic
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.config import SpaceOptions, parse_size
 from experiments.latency.build import ROUNDS, build_table
 from experiments.latency.check import Agreement, check_table
 from experiments.latency.engines import find_engine, processor_name
-from experiments.runs import check_writable, write_atomic
+from experiments.options.groups import SpaceOptions, parse_size
+from experiments.runs.folder import check_writable, write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators

@@ -13,15 +13,15 @@ from typing import Any
 
 import requests
 
-from experiments.manager.contact import tell_workers
-from experiments.manager.definition import machines, read_experiment
-from experiments.manager.export import export_best
-from experiments.manager.follow import ManagerError, follow
-from experiments.manager.records import Record, read_record
-from experiments.manager.rest import Rest
-from experiments.manager.start import LOOPBACK, addresses, check_ports, start_manager
-from experiments.manager.tunnel import Tunnels
-from experiments.runs import new_run, prepare_run, program
+from experiments.nni_manager.contact import tell_workers
+from experiments.nni_manager.definition import machines, read_experiment
+from experiments.nni_manager.export import export_best
+from experiments.nni_manager.follow import ManagerError, follow
+from experiments.nni_manager.records import Record, read_record
+from experiments.nni_manager.rest import Rest
+from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
+from experiments.nni_manager.tunnel import Tunnels
+from experiments.runs.folder import new_run, prepare_run, program
 from nas_space.errors import InputError
 
 

@@ -13,14 +13,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from experiments.arguments import WHOLE
-from experiments.environment import device_name, versions
 from experiments.model_file import ModelInfo
+from experiments.options.arguments import WHOLE
 from experiments.prediction.films import Film, predict_film
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source, find_sources
 from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
-from experiments.runs import new_run, write_json
+from experiments.runs.environment import device_name, versions
+from experiments.runs.folder import new_run, write_json
 from nas_space.errors import InputError
 
 SUMMARY = "predictions.json"

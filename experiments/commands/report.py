@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.arguments import WHOLE
-from experiments.comparison import markdown
-from experiments.manager.records import read_record
-from experiments.report import write_report
-from experiments.runs import plain
-from experiments.tables import check_new_table, write_table
+from experiments.nni_manager.records import read_record
+from experiments.options.arguments import WHOLE
+from experiments.report.comparison import markdown
+from experiments.report.page import write_report
+from experiments.runs.folder import plain
+from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.arguments import parse
-from experiments.config import SpaceOptions, part_of
 from experiments.data import SegmentationData, load
-from experiments.lock import locked
 from experiments.model_file import WEIGHTS, ModelInfo, load_model
+from experiments.options.arguments import parse
+from experiments.options.groups import SpaceOptions, part_of
 from experiments.peers import PEERS
-from experiments.recipe import RetrainOptions
-from experiments.retrain import Retraining
-from experiments.runs import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.runs.folder import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.runs.lock import locked
+from experiments.training.recipe import RetrainOptions
+from experiments.training.retrain import Retraining
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 

@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.arguments import parse
-from experiments.bounds import TABLE, latency_table, make_constraint
-from experiments.config import data_flags, part_of
 from experiments.data import SegmentationData, load
-from experiments.lock import locked
-from experiments.multi_trial import MultiTrialSearch
-from experiments.report import write_report
-from experiments.runs import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
-from experiments.search import Search
-from experiments.search_options import SearchOptions, check_data, check_options
+from experiments.options.arguments import parse
+from experiments.options.groups import data_flags, part_of
+from experiments.report.page import write_report
+from experiments.runs.folder import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.runs.lock import locked
+from experiments.search.bounds import TABLE, latency_table, make_constraint
+from experiments.search.multi_trial import MultiTrialSearch
+from experiments.search.one_shot import Search
+from experiments.search.options import SearchOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError

@@ -6,7 +6,7 @@ The numbers come in closed form, so a space of any size is described at once, wi
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from experiments.config import SpaceOptions, parse_size
+from experiments.options.groups import SpaceOptions, parse_size
 from nas_space.architecture import baseline1, baseline2, resolve_architecture
 from nas_space.config import SpaceConfig
 from nas_space.cost import Cost, cost

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.bounds import TABLE, latency_table, make_constraint
-from experiments.config import part_of
 from experiments.data import load
-from experiments.lock import locked
-from experiments.multi_trial import MultiTrialSearch
-from experiments.report import write_report
-from experiments.runs import prepare_run, read_summary, write_atomic, write_config
-from experiments.search import Search
-from experiments.search_options import SearchOptions, check_data, check_options
-from experiments.trial import Manager, offer_curves, output_folder, with_parameters
+from experiments.nni_manager.trial import Manager, offer_curves, output_folder, with_parameters
+from experiments.options.groups import part_of
+from experiments.report.page import write_report
+from experiments.runs.folder import prepare_run, read_summary, write_atomic, write_config
+from experiments.runs.lock import locked
+from experiments.search.bounds import TABLE, latency_table, make_constraint
+from experiments.search.multi_trial import MultiTrialSearch
+from experiments.search.one_shot import Search
+from experiments.search.options import SearchOptions, check_data, check_options
 from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES
 
 

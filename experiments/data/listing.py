@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from experiments.config import DataOptions
 from experiments.data.errors import DataError
 from experiments.data.files import Array
 from experiments.data.labels import read_pair
 from experiments.data.source import Sample, evenly
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")

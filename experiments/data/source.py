@@ -6,20 +6,20 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from experiments.config import DataOptions
 from experiments.data.errors import DataError
 from experiments.data.files import Array
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 ItemT = TypeVar("ItemT")
 
 # Imported when they are asked for: torchvision takes its time.
 FINDERS = {
-    "streets": "experiments.data.streets:find_streets",
-    "camvid": "experiments.data.camvid:find_camvid",
-    "cityscapes": "experiments.data.cityscapes:find_cityscapes",
-    "bdd100k": "experiments.data.bdd100k:find_bdd100k",
-    "folder": "experiments.data.folder:find_folder",
+    "streets": "experiments.data.streets.scenes:find_streets",
+    "camvid": "experiments.data.sets.camvid:find_camvid",
+    "cityscapes": "experiments.data.sets.cityscapes:find_cityscapes",
+    "bdd100k": "experiments.data.sets.bdd100k:find_bdd100k",
+    "folder": "experiments.data.sets.folder:find_folder",
 }
 
 

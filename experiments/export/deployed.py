@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from experiments.data.transforms import normalise
-from experiments.export.interface import Interface
+from experiments.runtime.interface import Interface
 from nas_space.blocks import upsample
 
 

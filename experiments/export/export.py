@@ -14,16 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from experiments.data.dataset import Split
-from experiments.export.description import Description
-from experiments.export.lowering import Lowering
 from experiments.export.onnx_file import export_onnx
 from experiments.export.openvino_file import export_openvino, save_openvino
 from experiments.export.quantise import quantise_onnx, quantise_openvino
 from experiments.export.tensorrt import build_engine, run_tensorrt
 from experiments.export.torchscript_file import export_torchscript
-from experiments.export.trial import Agreement, Runner, as_input, compare, run_onnxruntime, run_openvino, run_torchscript, score
+from experiments.export.verify import Agreement, Runner, as_input, compare, run_onnxruntime, run_openvino, run_torchscript, score
 from experiments.runtime.decoding import check_utf8
+from experiments.runtime.description import Description
 from nas_space.errors import InputError
+from nas_space.lowering import Lowering
 
 Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from experiments.export.deployed import Deployed, example
-from experiments.export.interface import INPUT, Interface
-from experiments.export.lowering import Lowering, lower
-from experiments.runs import write_atomic
+from experiments.runs.folder import write_atomic
+from experiments.runtime.interface import INPUT, Interface
+from nas_space.lowering import Lowering, lower
 
 OPSET = 18  # ONNX Runtime 1.14, OpenVINO 2023.1, TensorRT 8.6 and newer
 

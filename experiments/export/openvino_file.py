@@ -9,10 +9,10 @@ from typing import Any
 
 from torch import nn
 
-from experiments.export.interface import Interface
-from experiments.export.lowering import Lowering
 from experiments.export.onnx_file import onnx_bytes
+from experiments.runtime.interface import Interface
 from experiments.runtime.session import RT_INFO
+from nas_space.lowering import Lowering
 
 
 def export_openvino(

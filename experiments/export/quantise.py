@@ -11,7 +11,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from experiments.export.interface import INPUT
+from experiments.runtime.interface import INPUT
 from nas_space.errors import InputError
 
 Images = Sequence[NDArray[Any]]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.export.interface import INPUT, Interface
-from experiments.export.trial import Answer, Runner
+from experiments.export.verify import Answer, Runner
+from experiments.runtime.interface import INPUT, Interface
 from nas_space.errors import InputError
 
 COMMAND = "trtexec"

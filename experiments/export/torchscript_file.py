@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from experiments.export.deployed import Deployed, example
-from experiments.export.interface import Interface
-from experiments.export.lowering import Lowering, lower
-from experiments.runs import write_atomic
+from experiments.runs.folder import write_atomic
+from experiments.runtime.interface import Interface
+from nas_space.lowering import Lowering, lower
 
 EXTRA_FILE = "ssr-nas.json"
 

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from experiments.inference.sessions import Runner
 from experiments.latency.engines import Engine, Shape, find_engine, processor_name
+from experiments.runtime.engines import Runner
 from nas_space.architecture import Architecture, baseline1
 from nas_space.blocks import ResidualLayer
 from nas_space.config import SpaceConfig

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from experiments import __version__
-from experiments.inference.sessions import Array, Runner, check_installed, open_onnxruntime, open_openvino
+from experiments.runtime.engines import Array, Runner, check_installed, open_onnxruntime, open_openvino
 from nas_space.errors import InputError
 
 Shape = tuple[int, int, int, int]

@@ -7,12 +7,12 @@ import cv2
 import torch
 
 from experiments.data.files import Array, read_image
-from experiments.gallery import colour_map
 from experiments.model_file import ModelInfo
 from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
 from experiments.prediction.segmenter import Segmenter
-from experiments.runs import write_atomic
+from experiments.report.gallery import colour_map
+from experiments.runs.folder import write_atomic
 
 KINDS = ("index", "colour", "overlay")
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from experiments.data.files import Array
-from experiments.gallery import colour_map
+from experiments.report.gallery import colour_map
 
 Colour = tuple[int, int, int]
 OPACITY = 0.55

@@ -12,11 +12,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from experiments.config import parse_size
 from experiments.data.files import Array
 from experiments.data.memory import resize_image
 from experiments.data.transforms import normalise
 from experiments.model_file import ModelInfo, load_model
+from experiments.options.groups import parse_size
 from experiments.training.trainer import resolve_device
 from nas_space.blocks import upsample
 from nas_space.errors import InputError

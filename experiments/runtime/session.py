@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.export.description import Description
-from experiments.export.interface import INPUT
+from experiments.runtime.description import Description
+from experiments.runtime.interface import INPUT
 from nas_space.errors import InputError
 
 RT_INFO = "ssr-nas"

@@ -11,7 +11,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
-from experiments.training.distributed import DataParallel
+from experiments.training.devices import DataParallel
 from nas_space.errors import InputError
 
 NO_NEWS = (

@@ -57,8 +57,8 @@ def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
     """``checkpoint(name="run", **changes)``: the folder of a tiny network for street scenes, with random weights that tell images apart."""
     import torch
 
-    from experiments.data.street_palette import CLASSES
-    from experiments.data.streets import COLOURS
+    from experiments.data.streets.palette import CLASSES
+    from experiments.data.streets.scenes import COLOURS
     from experiments.model_file import ModelInfo, save_model
     from nas_space.architecture import baseline1
     from nas_space.network import SegmentationNetwork

@@ -24,7 +24,7 @@ More about it.
 """
 from dataclasses import asdict, dataclass, field
 
-from experiments.quantity import Quantity
+from experiments.options.quantity import Quantity
 from nas_space.errors import InputError
 
 

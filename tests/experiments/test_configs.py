@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.arguments import parse
-from experiments.recipe import RetrainOptions
-from experiments.search_options import check_options
+from experiments.options.arguments import parse
+from experiments.search.options import check_options
+from experiments.training.recipe import RetrainOptions
 
 CONFIGS = sorted((Path(__file__).parents[2] / "experiments" / "configs").glob("*.yml"))
 

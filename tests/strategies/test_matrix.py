@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.bounds import make_constraint
-from experiments.config import DataOptions, SpaceOptions, TrainOptions
 from experiments.data import SegmentationData, load
-from experiments.multi_trial import MultiTrialSearch
-from experiments.search import Search
-from experiments.search_options import SearchOptions, check_options
+from experiments.options.groups import DataOptions, SpaceOptions, TrainOptions
+from experiments.search.bounds import make_constraint
+from experiments.search.multi_trial import MultiTrialSearch
+from experiments.search.one_shot import Search
+from experiments.search.options import SearchOptions, check_options
 from nas_space.architecture import Architecture
 from nas_space.config import DIMENSIONS
 from nas_space.errors import InputError

@@ -14,13 +14,13 @@ from nni.nas.strategy import GumbelDARTS, RandomOneShot
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from experiments.config import DataOptions, TrainOptions
 from experiments.data.dataset import SegmentationData, Split
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
-from experiments.nni_local import run_experiment
-from experiments.search import Search
-from experiments.search_options import SearchOptions
-from experiments.training.evaluation import evaluate
+from experiments.metrics.evaluation import evaluate
+from experiments.options.groups import DataOptions, TrainOptions
+from experiments.search.nni_experiment import run_experiment
+from experiments.search.one_shot import Search
+from experiments.search.options import SearchOptions
 from experiments.training.module import SegmentationModule
 from experiments.training.trainer import make_trainer
 from nas_space.architecture import Architecture

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper, save
 
-from experiments.arguments import parse
+from experiments.benchmark.networks import files
+from experiments.benchmark.networks.workers import Worker
 from experiments.cli import main
 from experiments.commands.benchmark import Options
 from experiments.export.onnx_file import export_onnx
-from experiments.inference import files
-from experiments.inference.workers import Worker
+from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 from nas_space.network import SegmentationNetwork

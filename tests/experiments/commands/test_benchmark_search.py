@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.benchmark import peak
-from experiments.benchmark.child import Child
-from experiments.benchmark.problem import Problem
-from experiments.benchmark.rounds import Series
-from experiments.benchmark.side import once_an_input
+from experiments.benchmark.search import peak
+from experiments.benchmark.search.child import Child
+from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.rounds import Series
+from experiments.benchmark.search.side import once_an_input
 from experiments.cli import main
 from nas_space.blocks import pool
 from nas_space.config import SpaceConfig

@@ -10,9 +10,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from experiments.arguments import parse
 from experiments.cli import main
 from experiments.commands.benchmark_video import Options
+from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from experiments.arguments import parse
 from experiments.cli import main
 from experiments.commands.compare import Options, _retrain_job, _search_job, matched
 from experiments.commands.retrain import Options as RetrainCommand
-from experiments.config import TrainOptions
-from experiments.jobs import Failure, Job
-from experiments.lock import locked
-from experiments.search_options import SearchOptions
+from experiments.options.arguments import parse
+from experiments.options.groups import TrainOptions
+from experiments.runs.jobs import Failure, Job
+from experiments.runs.lock import locked
+from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture, Layer, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from experiments.cli import main
-from experiments.config import DataOptions
 from experiments.data import load
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 Check = Callable[..., tuple[int, dict[str, Any], str]]

@@ -14,9 +14,9 @@ from sklearn.metrics import jaccard_score
 from torch.nn.functional import interpolate
 
 from experiments.cli import main
-from experiments.config import DataOptions
 from experiments.data import load
 from experiments.model_file import load_model
+from experiments.options.groups import DataOptions
 
 SMALL = ["--data.limit", "6", "--device", "cpu"]
 Checkpoint = Callable[..., Path]
@@ -89,7 +89,7 @@ def test_scores_at_the_labels_own_resolution_equal_scikit_learn(
 def test_labels_of_any_size_and_the_run_knows_where_they_are(
     tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from experiments.data.camvid import CLASSES, COLOURS
+    from experiments.data.sets.camvid import CLASSES, COLOURS
 
     root = tmp_path / "images"
     write_camvid(root, [(40, 60), (61, 33)])
@@ -152,7 +152,7 @@ def test_classes_that_do_not_fit(tmp_path: Path, checkpoint: Checkpoint, capsys:
     write_camvid(root, [(40, 60)])
     text = refusal(capsys, "--checkpoint", str(checkpoint("a")), "--data.name", "camvid", "--data.root", str(root))
     assert "a: it has 9 classes, camvid has 11; give the data that it was trained for" in text
-    from experiments.data.street_palette import CLASSES
+    from experiments.data.streets.palette import CLASSES
 
     swapped = checkpoint("b", classes=(CLASSES[1], CLASSES[0], *CLASSES[2:]))
     assert "its class 0 is 'building', that of streets is 'sky'" in refusal(capsys, "--checkpoint", str(swapped))

@@ -12,13 +12,13 @@ import pytest
 import torch
 
 from experiments import Segmenter
+from experiments.benchmark.lowering import Timing
 from experiments.cli import main
 from experiments.data import DataOptions, load
-from experiments.export.lowering import FASTEST, lower
-from experiments.export.measure import Timing
 from experiments.model_file import ModelInfo, save_model
 from experiments.runtime.session import open_session
 from nas_space.architecture import Architecture
+from nas_space.lowering import FASTEST, lower
 from nas_space.network import Head, SegmentationNetwork
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}

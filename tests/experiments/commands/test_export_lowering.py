@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.benchmark import lowering as measure
+from experiments.benchmark.lowering import rotated, time_lowerings
 from experiments.cli import main
-from experiments.export import measure
-from experiments.export.lowering import LOWERINGS
-from experiments.export.measure import rotated, time_lowerings
-from experiments.export.trial import Answer
+from experiments.export.verify import Answer
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
+from nas_space.lowering import LOWERINGS
 from nas_space.network import SegmentationNetwork
 
 TINY = (

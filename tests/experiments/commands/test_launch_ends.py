@@ -11,7 +11,7 @@ import pytest
 import requests
 
 from experiments.cli import main
-from experiments.manager.records import Record, Trial
+from experiments.nni_manager.records import Record, Trial
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from experiments.config import DataOptions
 from experiments.data import Split, load, split_halves
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 

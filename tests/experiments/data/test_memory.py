@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.config import DataOptions
 from experiments.data import load, memory, open_source
 from experiments.data.memory import check_memory, read_source, resize_image, resize_label
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 

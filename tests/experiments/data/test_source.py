@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config import DataOptions
 from experiments.data.source import FINDERS, evenly, open_source, survey
+from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 
@@ -46,5 +46,5 @@ def test_one_problem_is_told_and_the_rest_counted(tmp_path: Path) -> None:
 
 
 def test_finding_streets_does_not_load_torchvision() -> None:
-    code = "import sys; from experiments.data import open_source; from experiments.config import DataOptions as D; open_source(D()); "
-    assert subprocess.run([sys.executable, "-c", code + "assert 'torchvision' not in sys.modules"], timeout=120).returncode == 0
+    code = "import sys; from experiments.data import open_source; from experiments.options.groups import DataOptions as D; open_source(D());"
+    assert subprocess.run([sys.executable, "-c", code + " assert 'torchvision' not in sys.modules"], timeout=120).returncode == 0

@@ -19,12 +19,12 @@ from torch import nn
 
 from experiments.data.dataset import Split
 from experiments.export import export as module
-from experiments.export.description import Description
 from experiments.export.export import ExportError, Format, Quantisation, check_out, export, trial_images
-from experiments.export.interface import Interface
-from experiments.export.lowering import LOWERINGS, lower
+from experiments.runtime.description import Description
+from experiments.runtime.interface import Interface
 from experiments.runtime.session import RT_INFO, open_session
 from nas_space.errors import InputError
+from nas_space.lowering import LOWERINGS, lower
 from nas_space.network import SegmentationNetwork
 
 Networks = Callable[..., SegmentationNetwork]
@@ -105,7 +105,7 @@ def test_a_full_disk(kind: Format, network: Networks, tmp_path: Path, monkeypatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("experiments.runs.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace", full)
+    monkeypatch.setattr("experiments.runs.folder.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace", full)
     with pytest.raises(OSError, match="No space left"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
     assert list(tmp_path.iterdir()) == []
@@ -120,8 +120,8 @@ def test_killed_while_the_file_is_tried(kind: Format, tmp_path: Path) -> None:
         from nas_space.architecture import baseline1
         from nas_space.config import SpaceConfig
         from nas_space.network import SegmentationNetwork
-        from experiments.export.description import Description
-        from experiments.export.interface import Interface
+        from experiments.runtime.description import Description
+        from experiments.runtime.interface import Interface
 
         def kill(*_):
             assert any(path.suffix == "{Path(FILES[kind]).suffix}" for path in Path({str(tmp_path)!r}).rglob("*"))

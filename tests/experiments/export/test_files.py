@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.export.deployed import Deployed
-from experiments.export.interface import Interface
-from experiments.export.lowering import LOWERINGS, Lowering
 from experiments.export.onnx_file import export_onnx
 from experiments.export.openvino_file import export_openvino
 from experiments.latency.graph import to_onnx
+from experiments.runtime.interface import Interface
 from experiments.runtime.session import RT_INFO
+from nas_space.lowering import LOWERINGS, Lowering
 from nas_space.network import SegmentationNetwork
 
 Networks = Callable[..., SegmentationNetwork]

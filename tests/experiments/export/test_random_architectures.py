@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.interface import Interface
-from experiments.export.measure import FORMATS
-from experiments.export.trial import compare
+from experiments.benchmark.lowering import FORMATS
+from experiments.export.verify import compare
+from experiments.runtime.interface import Interface
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.network import SegmentationNetwork

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.description import Description
 from experiments.export.export import ExportError, export, trial_images
-from experiments.export.interface import Interface
 from experiments.export.tensorrt import check_tensorrt
+from experiments.runtime.description import Description
+from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
 
 SIZE = (40, 48)

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.gallery import colour_map
 from experiments.model_file import ModelInfo
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source
 from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
+from experiments.report.gallery import colour_map
 from nas_space.errors import InputError
 
 

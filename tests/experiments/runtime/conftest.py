@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.description import Description
-from experiments.export.interface import Interface
 from experiments.export.onnx_file import export_onnx
 from experiments.export.openvino_file import export_openvino
+from experiments.runtime.description import Description
+from experiments.runtime.interface import Interface
 from nas_space.architecture import Architecture
 from nas_space.network import SegmentationNetwork
 

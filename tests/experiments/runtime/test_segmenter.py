@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 import experiments
 from experiments import Segmenter
 from experiments.data.transforms import normalise
-from experiments.export.interface import Interface
+from experiments.runtime.interface import Interface
 from experiments.runtime.segmenter import largest
 from nas_space.blocks import upsample
 from nas_space.errors import InputError

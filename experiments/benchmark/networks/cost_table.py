@@ -1,0 +1,114 @@
+"""What networks cost, as a table: one row a network and size, counted, and measured if asked for."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from experiments.benchmark.networks.counter import Count, count_module
+from experiments.benchmark.networks.files import check_file
+from experiments.benchmark.networks.machine import conditions
+from experiments.benchmark.networks.networks import Network
+from experiments.benchmark.networks.onnx_counter import count_onnx
+from experiments.benchmark.networks.onnx_input import check_onnx
+from experiments.benchmark.networks.statistics import latency
+from experiments.benchmark.networks.timing import Entry, Setup, measure
+from nas_space.cost import cost
+from nas_space.errors import InputError
+
+Size = tuple[int, int]
+
+
+def count(network: Network, size: Size) -> Count:
+    """Parameters and multiply-accumulates of a network for one image of ``size``.
+
+    Raises:
+        InputError: the network's ONNX file cannot be read.
+    """
+    if network.onnx is not None:
+        return count_onnx(network.onnx, size)
+    assert network.build is not None and network.classes is not None
+    if network.architecture is None:
+        return count_module(network.build(), size)
+    exact = cost(network.architecture, size, network.classes, network.head)
+    return Count(int(exact.params), int(exact.macs_conv), int(exact.macs_total), {})
+
+
+def fitting(
+    networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
+) -> tuple[dict[Size, list[Network]], list[str]]:
+    """Which networks can be counted, and measured where there is a set-up, at which sizes: an ONNX file may take a single one.
+
+    Returns:
+        The networks of each size, and a sentence for each network that is missing somewhere.
+
+    Raises:
+        InputError: a network that cannot be at any size.
+    """
+    taken: dict[Size, list[Network]] = {size: [] for size in sizes}
+    notes = []
+    for network in networks:
+        missing: dict[str, InputError] = {}
+        for size in sizes:
+            try:
+                if setup is not None:
+                    check_file(network, setup.engine, precision, size)
+                elif network.onnx is not None:
+                    check_onnx(network.onnx, size)
+                taken[size].append(network)
+            except InputError as error:
+                missing[f"{size[0]}x{size[1]}"] = error
+        if len(missing) == len(sizes):
+            raise next(iter(missing.values()))
+        if missing:
+            notes.append(f"{network.name}: cannot be run at {', '.join(missing)}")
+    return {size: some for size, some in taken.items() if some}, notes
+
+
+def cost_rows(
+    taken: Mapping[Size, Sequence[Network]], precision: str, setup: Setup | None, progress: Callable[[str], object]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
+    """Count, and measure where there is a set-up: at each size all networks take turns.
+
+    Args:
+        taken: of ``fitting``.
+        precision: ``fp32`` or ``int8``.
+        setup: how times are measured; None only counts.
+        progress: told what is going on.
+
+    Returns:
+        Rows (network, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb), what each size was
+        measured with, and a sentence for each network with operators that were not counted.
+    """
+    rows, found, notes = [], [], {}
+    for size, networks in taken.items():
+        label = f"{size[0]}x{size[1]}"
+        counts = [count(network, size) for network in networks]
+        own: list[dict[str, Any]] = [
+            {"network": network.name, "size": label, "params": one.params, "macs_conv": one.macs_conv, "macs_total": one.macs_total}
+            for network, one in zip(networks, counts, strict=True)
+        ]
+        for network, one in zip(networks, counts, strict=True):
+            if one.unknown:
+                listed = ", ".join(f"{times} {name}" for name, times in sorted(one.unknown.items()))
+                notes[network.name] = f"{network.name}: MACs without its operators {listed}, whose cost is not known"
+        if setup is not None:
+            progress(label)
+            measured, others = measure([Entry(network, precision) for network in networks], size, setup, progress)
+            found.append({"size": label, **conditions(setup, others)})
+            for row, one_measured in zip(own, measured, strict=True):
+                times = latency(one_measured.seconds)
+                row |= {"median_ms": times.median_ms, "fps": times.fps, "peak_memory_mb": one_measured.peak_memory_mb}
+        rows += own
+    return rows, found, list(notes.values())
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table in the units of the papers: millions, billions, images a second."""
+    units = {"params": ("params M", 1e6), "macs_conv": ("MACs G", 1e9), "macs_total": ("MACs G with all else", 1e9)}
+    times = {"median_ms": ("ms", 1.0), "fps": ("FPS", 1.0), "peak_memory_mb": ("peak MiB", 1.0)}
+    shown = table[["network", "size"]].rename(columns={"size": "input"})
+    for key, (name, unit) in {**units, **times}.items():
+        if key in table:
+            shown[name] = table[key].astype(float) / unit
+    return shown

@@ -1,0 +1,95 @@
+"""The process in which one network is timed: only its engine and its exported file are in memory.
+
+Started with a JSON object as its argument. It opens the file, warms up and answers with a line of JSON; each line ``N`` that it then reads
+is answered with the seconds of N calls; it ends with its input. What engines print goes to standard error.
+"""
+
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.runtime.engines import open_onnxruntime, open_openvino
+
+PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch", "compile": "torch", "tensorrt": "tensorrt"}
+"""Engine -> the package that it is."""
+
+Call = Callable[[], tuple[int, ...]]
+"""Runs the network once, to its end; returns the shape of the result."""
+
+
+def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads: int, device: str) -> Call:
+    """One call of the network in ``file`` on a random image.
+
+    Args:
+        engine: one of ``PACKAGES``.
+        file: ONNX, or for torch and compile what ``torch.export.save`` wrote.
+        shape: of the input.
+        threads: threads of the engine, on the processor.
+        device: ``cpu`` or ``cuda``.
+    """
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    if engine == "onnxruntime":
+        run = open_onnxruntime(file, threads)
+        return lambda: run(image).shape
+    if engine == "openvino":
+        run = open_openvino(file, threads, shape)
+        return lambda: run(image).shape
+    from experiments.benchmark.networks import gpu, torch_session
+
+    if engine == "tensorrt":
+        return gpu.open_tensorrt(file, image)
+    return torch_session.open_torch(file, image, threads, device, compiled=engine == "compile")
+
+
+def main() -> None:
+    """See the module."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+
+    def answer(**content: Any) -> None:
+        print(json.dumps(content), file=answers, flush=True)
+
+    task = json.loads(sys.argv[1])
+    import_module(PACKAGES[task["engine"]])
+    before = peak_memory_mb("cpu")
+    start = time.perf_counter()
+    call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), task["threads"], task["device"])
+    load = time.perf_counter() - start
+    for _ in range(task["warmup"]):
+        output = call()
+    answer(output=output, load_s=load, idle_memory_mb=before)
+    gc.collect()
+    gc.disable()
+    for line in sys.stdin:
+        call()  # what the networks between have driven out of the caches comes back
+        seconds = []
+        for _ in range(int(line)):
+            start = time.perf_counter()
+            call()
+            seconds.append(time.perf_counter() - start)
+        answer(seconds=seconds, peak_memory_mb=peak_memory_mb(task["device"]))
+
+
+def peak_memory_mb(device: str) -> float:
+    """Peak memory of this process in MiB: resident, or allocated by torch on the GPU.
+
+    ``getrusage`` would count the memory of the process that started this one, too.
+    """
+    if device == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_allocated() / 2**20
+    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+if __name__ == "__main__":
+    main()

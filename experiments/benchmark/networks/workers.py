@@ -1,0 +1,131 @@
+"""Networks timed in turns, each in a process of its own, so that memory and threads do not mix."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from experiments.benchmark.networks import worker
+from experiments.benchmark.networks.statistics import Seconds
+from experiments.runs.processes import module_command
+from nas_space.errors import InputError
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a process times.
+
+    Args:
+        name: the network's, for messages.
+        engine: one of ``worker.PACKAGES``.
+        file: the exported network.
+        shape: of its input.
+        threads: threads of the engine.
+        device: ``cpu`` or ``cuda``.
+        warmup: untimed calls before anything is timed, at least 1.
+    """
+
+    name: str
+    engine: str
+    file: str
+    shape: tuple[int, int, int, int]
+    threads: int
+    device: str
+    warmup: int
+
+
+class Timed(Protocol):
+    """What can be timed."""
+
+    def time(self, calls: int) -> Sequence[float]:
+        """Seconds of each of ``calls`` calls."""
+
+
+class Worker:
+    """A process that has opened a network and warmed up; a context manager that ends it.
+
+    Args:
+        task: what it times.
+
+    Raises:
+        InputError: the engine cannot open or run the network.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        self.process = subprocess.Popen(
+            module_command(worker.__name__, json.dumps(asdict(task))),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": str(task.threads)},
+        )
+        try:
+            self.opened = self._answer()
+        except BaseException:
+            self.close()
+            raise
+        self.last: dict[str, Any] = {}
+
+    def time(self, calls: int) -> Sequence[float]:
+        """See ``Timed``."""
+        assert self.process.stdin is not None
+        with suppress(BrokenPipeError):  # it has died; its last words follow
+            self.process.stdin.write(f"{calls}\n")
+            self.process.stdin.flush()
+        self.last = self._answer()
+        return self.last["seconds"]
+
+    def _answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            code = self.process.wait()
+            self.errors.seek(0)
+            lines = self.errors.read().strip().splitlines() or [f"its process ended with code {code}"]
+            raise InputError(f"{self.task.name}: {self.task.engine} cannot run it: {lines[-1]}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the process."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.errors):
+            assert stream is not None
+            with suppress(BrokenPipeError):
+                stream.close()
+
+    def __enter__(self) -> "Worker":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+def take_turns(networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[], object] = lambda: None) -> list[Seconds]:
+    """Time all networks in every round, one after the other; every second round in reverse, so that none always follows the same one.
+
+    Args:
+        networks: what is timed.
+        rounds: how often all of them are.
+        calls: timed calls of a network in a round.
+        done: called after each round.
+
+    Returns:
+        Of each network ``(rounds, calls)``.
+    """
+    seconds = np.empty((len(networks), rounds, calls))
+    for turn in range(rounds):
+        for i in range(len(networks)) if turn % 2 == 0 else reversed(range(len(networks))):
+            seconds[i, turn] = networks[i].time(calls)
+        done()
+    return list(seconds)

@@ -1,0 +1,1 @@
+"""One bi-level iteration of the search beside NNI's."""

@@ -1,0 +1,71 @@
+"""The parent's end of a benchmark: a child process for each side, spoken to in JSON lines."""
+
+import json
+import subprocess
+import tempfile
+from types import TracebackType
+from typing import Any
+
+from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
+from experiments.runs.processes import module_command
+from nas_space.errors import InputError
+
+
+class Child:
+    """One side's search in a process of its own; a context manager that ends it.
+
+    Args:
+        side: ``ours`` or ``nni``.
+        problem: what is searched on.
+        layout: memory format, ``channels_last`` or ``contiguous``.
+    """
+
+    def __init__(self, side: str, problem: Problem, layout: str) -> None:
+        self.side = side
+        self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
+        self._process = subprocess.Popen(
+            module_command("experiments.benchmark.search.worker"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+        )
+        answer = self._say({"side": side, "problem": problem.to_json(), "layout": layout})
+        self.device: str = answer["device"]
+        self.threads: int = answer["threads"]
+
+    def __enter__(self) -> "Child":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._process.kill()
+        self._process.communicate()
+        self._log.close()
+
+    def seconds(self, count: int) -> float:
+        """Seconds an iteration, over ``count`` of them."""
+        return float(self.ask("steps", count=count)["seconds"])
+
+    def ask(self, do: str, **values: Any) -> dict[str, Any]:
+        """Say a word and wait for its answer.
+
+        Raises:
+            InputError: the memory does not suffice.
+            RuntimeError: anything else that has gone wrong there.
+        """
+        return self._say({"do": do, **values})
+
+    def _say(self, message: dict[str, Any]) -> dict[str, Any]:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # it has said why, or not
+        line = self._process.stdout.readline()
+        answer: dict[str, Any] = json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}
+        if answer.get("error") == OUT_OF_MEMORY or (not line and self._process.returncode == -9):
+            raise InputError(f"{self.side}: the memory does not suffice; lower --batch or --size")
+        if "error" in answer:
+            raise RuntimeError(f"the search of {self.side} failed: {answer['error']}")
+        return answer

@@ -1,0 +1,130 @@
+"""The two sides of the comparison: a search by our ``ssr``, and one by NNI's own ``DARTS``, on the same space.
+
+Both run as a user runs them, an NNI one-shot strategy in a Lightning trainer, with the same training module, the same batches (made
+once, where they are needed) and nothing around: no validation, no logger, no checkpoint, no progress bar.
+
+What NNI is given so that it is as fast as it can be: plain mutables, no log of its probabilities (by default every tenth step), the
+memory format in which it is faster, and one pooling for all candidates of a layer, where each would pool its input itself.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import nni.nas.strategy as nni_strategies
+import pytorch_lightning as pl
+import torch
+from nni.nas.evaluator.pytorch import Lightning, Trainer
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+import nas_space.space as space_of_nni
+from experiments.benchmark.search.problem import Problem
+from experiments.options.groups import TrainOptions
+from experiments.search.nni_experiment import run_experiment
+from experiments.training.module import SegmentationModule
+from experiments.training.trainer import resolve_precision
+from nas_space.blocks import pool
+from nas_space.space import JointSpace
+from strategies.method import MethodOptions
+from strategies.ssr import SSR
+
+FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
+ENDLESS = 1_000_000
+"""Batches of the one epoch; the parent ends it."""
+BATCHES = 4
+"""Different batches, used in turn."""
+
+
+class FixedBatches(IterableDataset[tuple[Tensor, Tensor]]):
+    """The same few random batches for ever, on their device.
+
+    Args:
+        problem: what is searched on.
+        stream: 0 for the weights', 1 for the architecture's.
+        layout: of the images in memory.
+    """
+
+    def __init__(self, problem: Problem, stream: int, layout: str) -> None:
+        super().__init__()
+        self.problem = problem
+        self.stream = stream
+        self.layout = layout
+        self.resize(problem.size)
+
+    def resize(self, size: tuple[int, int]) -> None:
+        """Go on with batches of another size."""
+        problem = self.problem
+        generator = torch.Generator().manual_seed(2 * problem.seed + self.stream)
+        self.batches = []
+        for _ in range(BATCHES):
+            images = torch.randn(problem.batch, 3, *size, generator=generator).contiguous(memory_format=FORMATS[self.layout])
+            labels = torch.randint(problem.classes, (problem.batch, -(-size[0] // 8), -(-size[1] // 8)), generator=generator)
+            self.batches.append((images.to(problem.device), labels.to(problem.device)))
+
+    def __len__(self) -> int:
+        return ENDLESS
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for step in range(ENDLESS):
+            yield self.batches[step % BATCHES]
+
+
+def search(side: str, problem: Problem, layout: str, streams: tuple[FixedBatches, FixedBatches], callback: Callback) -> None:
+    """Search until ``callback`` stops the trainer.
+
+    Args:
+        side: ``ours`` or ``nni``.
+        problem: what is searched on.
+        layout: of NNI's weights and of the images of both; our weights lie as they do in every search of ours.
+        streams: of weights and architecture.
+        callback: told of every batch.
+    """
+    pl.seed_everything(problem.seed, verbose=False)
+    space = JointSpace(problem.space, problem.classes)
+    strategy: Any
+    callbacks = [callback]
+    if side == "nni":
+        vars(space_of_nni)["pool"] = once_an_input(pool)
+        callbacks.insert(0, _Layout(layout))
+        strategy = nni_strategies.DARTS(arc_learning_rate=MethodOptions().lr, log_prob_every_n_step=2 * ENDLESS)
+    else:
+        space.to(memory_format=FORMATS[layout])
+        strategy = SSR(MethodOptions(warmup=0.0, explore=0.0), problem.seed)
+    module = SegmentationModule(TrainOptions(), 1, torch.ones(problem.classes))
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="gpu" if problem.device == "cuda" else "cpu",
+        devices=1,
+        precision=resolve_precision(problem.precision),
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        limit_val_batches=0,
+        num_sanity_val_steps=0,
+    )
+    run_experiment(space, Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1]), strategy)
+
+
+class _Layout(Callback):
+    """Lays out the weights that NNI's mutation has made."""
+
+    def __init__(self, layout: str) -> None:
+        self.layout = layout
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        pl_module.to(memory_format=FORMATS[self.layout])
+
+
+def once_an_input(function: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
+    """``function``, which remembers its last result for each second argument: candidates that share their input share the result."""
+    last: dict[int, tuple[Tensor, bool, Tensor]] = {}
+
+    def call(x: Tensor, argument: int) -> Tensor:
+        if argument not in last or last[argument][0] is not x or last[argument][1] != torch.is_grad_enabled():
+            last[argument] = (x, torch.is_grad_enabled(), function(x, argument))
+        return last[argument][2]
+
+    return call

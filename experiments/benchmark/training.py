@@ -1,0 +1,102 @@
+"""How fast a training loop is beside the same loop fed with one constant batch: what the data cost."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from experiments.data.streams import BatchStream
+from experiments.training.retrain import Prepared
+from experiments.training.trainer import make_trainer
+
+
+class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
+    """The stream's batches in even epochs, its first batch again and again in odd ones.
+
+    Args:
+        stream: training batches.
+        steps: batches an epoch; the stream begins again as often as it must.
+    """
+
+    def __init__(self, stream: BatchStream, steps: int) -> None:
+        super().__init__()
+        self.stream = stream
+        self.steps = steps
+        self.epoch = 0
+        self.constant = next(iter(stream))
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        if self.epoch % 2:
+            yield from (self.constant for _ in range(self.steps))
+            return
+        given = 0
+        while given < self.steps:
+            self.stream.set_epoch(self.stream.epoch + 1)
+            for batch in self.stream:
+                yield batch
+                given += 1
+                if given == self.steps:
+                    return
+
+
+class EpochTimes(Callback):
+    """Seconds of every epoch, from before its first batch is made until its last step is done."""
+
+    def __init__(self, batches: Alternating, device: str) -> None:
+        self.batches = batches
+        self.device = device
+        self.seconds: list[float] = []
+        self._start = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Choose whose turn it is and start the clock."""
+        self.batches.epoch = trainer.current_epoch
+        self._start = self._now()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop the clock."""
+        self.seconds.append(self._now() - self._start)
+
+    def _now(self) -> float:
+        if self.device == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter()
+
+
+def training_throughput(own: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path) -> dict[str, Any]:
+    """Train with real and with constant batches by turns, in one run, with one network and one trainer.
+
+    Args:
+        own: what is trained, and its batches.
+        device: ``cpu`` or ``cuda``.
+        precision: Lightning's name.
+        steps: batches a turn.
+        rounds: turns of each kind that count; one of each goes before them to warm up.
+        folder: for the trainer's own files.
+
+    Returns:
+        ``ratio`` (median over the rounds of the speed with real batches over that with a constant one: 1 is a loader that costs
+        nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians, seconds a batch).
+    """
+    batches = Alternating(own.stream, steps)
+    times = EpochTimes(batches, device)
+    trainer = make_trainer(folder, 2 * (rounds + 1), device, precision, [*own.callbacks, times])
+    trainer.fit(own.module, batches)
+    pairs = list(zip(times.seconds[2::2], times.seconds[3::2], strict=True))
+    ratios = [constant / real for real, constant in pairs]
+    return {
+        "ratio": statistics.median(ratios),
+        "ratio_spread": [min(ratios), max(ratios)],
+        "batch_s": statistics.median(real for real, _ in pairs) / steps,
+        "constant_batch_s": statistics.median(constant for _, constant in pairs) / steps,
+    }

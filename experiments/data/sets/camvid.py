@@ -1,0 +1,49 @@
+"""CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
+
+from functools import partial
+
+from experiments.data.dataset import IGNORE
+from experiments.data.labels import make_table, read_index_label
+from experiments.data.listing import Folder, find_splits, root_folder
+from experiments.data.source import DataSource, Survey
+from experiments.options.groups import DataOptions
+
+CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist")
+COLOURS = (
+    (128, 128, 128),
+    (128, 0, 0),
+    (192, 192, 128),
+    (128, 64, 128),
+    (60, 40, 222),
+    (128, 128, 0),
+    (192, 128, 128),
+    (64, 64, 128),
+    (64, 0, 128),
+    (64, 64, 0),
+    (0, 128, 192),
+)
+VOID = len(CLASSES)
+"""Void in the published labels; 255 is read as void too."""
+
+VALUES = {**{index: index for index in range(VOID)}, VOID: IGNORE, IGNORE: IGNORE}
+LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and valannot/"
+
+
+def find_camvid(options: DataOptions) -> Survey:
+    """The splits in ``data.root``, or in ``$CAMVID_ROOT``: the folder that holds ``train``, ``trainannot``, ``val`` and ``valannot``.
+
+    Images are PNG or JPEG. The published copy has a ``test`` and a ``testannot`` as well; they are a split where both are there.
+
+    Raises:
+        InputError: no folder is given.
+    """
+    root = root_folder(options, "train/", "CAMVID_ROOT")
+    has_test = (root / "test").is_dir() and (root / "testannot").is_dir()
+    folders = {
+        split: (Folder(root / split, (".jpg", ".jpeg", ".png")), Folder(root / f"{split}annot", (".png",)))
+        for split in ("train", "val", *(("test",) if has_test else ()))
+    }
+    known = f"labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}"
+    read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
+    splits, problems = find_splits(folders, read_label, options.limit, LAYOUT)
+    return Survey(DataSource("camvid", CLASSES, COLOURS, splits), tuple(problems))

@@ -1,0 +1,47 @@
+"""Cityscapes (Cordts et al., 2016, arXiv:1604.01685): fine annotations in the official folders, 19 classes.
+
+Names, ids, train ids and colours are those of torchvision's data set class. Its listing is not used: it stops at any file beside
+the cities' folders, and unpacks archives into the user's folder.
+"""
+
+from functools import partial
+
+from torchvision.datasets import Cityscapes
+
+from experiments.data.dataset import IGNORE
+from experiments.data.labels import make_table, read_index_label
+from experiments.data.listing import Folder, find_splits, root_folder
+from experiments.data.source import DataSource, Survey
+from experiments.options.groups import DataOptions
+
+_TRAINED = sorted((label for label in Cityscapes.classes if 0 <= label.train_id < IGNORE), key=lambda label: label.train_id)
+CLASSES: tuple[str, ...] = tuple(label.name for label in _TRAINED)
+COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAINED)
+
+VALUES = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0} | {label.id: label.train_id for label in _TRAINED}
+VALUES[IGNORE] = IGNORE
+"""Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
+
+LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold leftImg8bit/ and gtFine/, each with train/CITY/ and val/CITY/, unpacked"
+
+
+def find_cityscapes(options: DataOptions) -> Survey:
+    """The splits in ``data.root``, or in ``$CITYSCAPES_DATASET``: the folder that holds ``leftImg8bit`` and ``gtFine``.
+
+    The labels of the official test split are withheld, so it is no split here.
+
+    Raises:
+        InputError: no folder is given.
+    """
+    root = root_folder(options, "leftImg8bit/ and gtFine/", "CITYSCAPES_DATASET")
+    folders = {
+        split: (
+            Folder(root / "leftImg8bit" / split, (".png",), "_leftImg8bit", nested=True),
+            Folder(root / "gtFine" / split, (".png",), "_gtFine_labelIds", nested=True),
+        )
+        for split in ("train", "val")
+    }
+    known = "labels are the official ids (*_gtFine_labelIds.png), 0 to 33"
+    read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
+    splits, problems = find_splits(folders, read_label, options.limit, LAYOUT)
+    return Survey(DataSource("cityscapes", CLASSES, COLOURS, splits), tuple(problems))

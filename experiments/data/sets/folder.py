@@ -1,0 +1,62 @@
+"""Any user's images and masks: ``train/images``, ``train/masks``, ``val/images``, ``val/masks``; or just ``images`` and ``masks``."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from experiments.data.listing import IMAGES, Folder, find_splits, make_samples, match, root_folder
+from experiments.data.sets.class_file import find_class_file, read_class_file
+from experiments.data.sets.masks import MASKS, MaskReader
+from experiments.data.source import DataSource, Survey
+from experiments.options.groups import DataOptions
+from nas_space.errors import InputError
+
+VAL_FRACTION = 0.2
+LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
+
+
+def find_folder(options: DataOptions) -> Survey:
+    """The splits in ``data.root``; a mask has the name of its image. With just ``images`` and ``masks``, they are divided by name.
+
+    Raises:
+        InputError: no folder is given, the file of classes is wrong, or ``data.val_fraction`` is.
+    """
+    root = root_folder(options, "train/ and val/, or images/ and masks/")
+    val_fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
+    if not 0 < val_fraction < 1:
+        raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
+    classes = read_class_file(find_class_file(root, options.classes))
+    reader = MaskReader(classes)
+    folders = _folders(root)
+    if folders:
+        splits, problems = find_splits(folders, reader.read, options.limit, LAYOUT)
+    else:
+        pairs, problems = match(Folder(root / "images", IMAGES), Folder(root / "masks", MASKS), LAYOUT)
+        if len(pairs) == 1 and not any(problem.stops for problem in problems):
+            raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
+        chosen = validation_names([name for name, _, _ in pairs], val_fraction)
+        parts = {"train": [pair for pair in pairs if pair[0] not in chosen], "val": [pair for pair in pairs if pair[0] in chosen]}
+        splits = {split: make_samples(part, reader.read, options.limit) for split, part in parts.items()}
+    return Survey(DataSource("folder", classes.names, classes.colours, splits), tuple(problems))
+
+
+def validation_names(names: list[str], fraction: float) -> set[str]:
+    """Which images validate: the ``fraction`` of them whose names have the smallest hashes, at least one, never all.
+
+    It depends on the names alone, and an image that is added moves at most one other.
+    """
+    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
+    return set(sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[: max(count, 0)])
+
+
+def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:
+    """Images and masks of each split in ``SPLIT/images`` or ``images/SPLIT``; nothing where they are not divided."""
+    if (root / "train").is_dir() or (root / "val").is_dir():
+        places = {split: (root / split / "images", root / split / "masks") for split in ("train", "val", "test")}
+    elif (root / "images" / "train").is_dir():
+        places = {split: (root / "images" / split, root / "masks" / split) for split in ("train", "val", "test")}
+    else:
+        return {}
+    if not all(folder.is_dir() for folder in places["test"]):
+        del places["test"]
+    return {split: (Folder(images, IMAGES), Folder(masks, MASKS)) for split, (images, masks) in places.items()}

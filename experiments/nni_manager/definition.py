@@ -1,0 +1,109 @@
+"""An experiment's YAML file, checked as far as it can be before anything is started."""
+
+import json
+import logging
+import re
+import traceback
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from experiments.options.yaml_text import load_yaml
+from nas_space.errors import InputError
+
+EXAMPLE = "{_type: choice, _value: [1, 2]}"
+PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkcontroller", "adl")
+
+
+def read_experiment(path: str | Path) -> Any:
+    """Read and check an experiment for NNI.
+
+    Args:
+        path: the file that ``nnictl create --config`` takes.
+
+    Returns:
+        NNI's ``ExperimentConfig``.
+
+    Raises:
+        InputError: the file is missing or damaged, NNI's validator refuses it, or its search space has a key that no trial knows.
+    """
+    file = Path(path)
+    try:
+        content = load_yaml(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); give an experiment's YAML file") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid YAML ({error})") from None
+    if not isinstance(content, Mapping) or "trialCommand" not in content and "trainingService" not in content:
+        raise InputError(f"{path}: not an experiment of NNI; expected keys such as trialCommand, searchSpaceFile, tuner, trainingService")
+    service = content.get("trainingService")
+    platform = service.get("platform") if isinstance(service, Mapping) else None
+    if isinstance(service, Mapping) and platform not in PLATFORMS:
+        raise InputError(f"{path}: trainingService.platform: unknown {platform!r}; choose from {', '.join(PLATFORMS)}")
+    from nni.experiment.config import ExperimentConfig, utils
+
+    logging.getLogger("nni.experiment.config").setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            config = ExperimentConfig.load(file)
+            config.validate()
+            canonical = config.canonical_copy()
+    except Exception as error:  # NNI raises a dozen kinds, AssertionError and KeyError among them
+        raise InputError(f"{path}: {_reason(error)}") from None
+    finally:
+        utils.unset_base_path()  # NNI forgets it after an error, and refuses the next file
+    if canonical.experiment_type != "hpo":
+        raise InputError(f"{path}: experimentType {canonical.experiment_type}: only hpo, whose trials run `ssr-nas trial`")
+    command = str(canonical.trial_command or "")
+    if re.search(r"\bssr-nas\s+trial\b", command) or re.search(r"\bssr-nas trial\b", json.dumps(content)):
+        check_search_space(str(path), canonical.search_space)
+    return config
+
+
+def check_search_space(path: str, space: Any) -> None:
+    """Make sure that ``ssr-nas trial`` knows what it will be given.
+
+    Raises:
+        InputError: a key that is no option, unless it only names a choice between groups of options.
+    """
+    from experiments.commands.trial import Options
+    from experiments.options.arguments import explain_unknown, leaves
+
+    known = [leaf.key for leaf in leaves(Options)]
+
+    def check(part: Mapping[str, Any]) -> None:
+        for key, entry in part.items():
+            if key == "_name":
+                continue
+            values = entry.get("_value") if isinstance(entry, Mapping) and isinstance(entry.get("_type"), str) else None
+            groups = [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+            if key not in known and not groups:
+                raise InputError(f"{path}: search space: {key}: {explain_unknown(str(key), known)}")
+            if not isinstance(values, list) or not values:
+                raise InputError(f"{path}: search space: {key}: expected {EXAMPLE}, got {' '.join(str(entry).split())[:80]}")
+            for group in groups:
+                check(group)
+
+    if not isinstance(space, Mapping) or not space:
+        raise InputError(f"{path}: its search space is empty; give at least one key, such as seed")
+    check(space)
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    if text or not isinstance(error, AssertionError):
+        return text or type(error).__name__
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""  # NNI asserts without a word: what it asserts is all that it tells
+    return f"must hold: {line.removeprefix('assert ').replace('self.', '')}"
+
+
+def machines(config: Any) -> list[Any]:
+    """The machines of a remote training service; none for others."""
+    service = config.canonical_copy().training_service
+    names = {field.name for field in fields(service)}
+    return list(service.machine_list) if "machine_list" in names else []

@@ -1,0 +1,57 @@
+"""The networks that an experiment leaves, as files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from experiments.nni_manager.records import Record, Trial
+from experiments.runs.folder import write_atomic, write_json
+from nas_space.architecture import Architecture
+from nas_space.errors import InputError
+
+
+def architecture_of(trial: Trial) -> Architecture:
+    """The network of a trial.
+
+    Raises:
+        InputError: its metric holds none that can be read.
+    """
+    try:
+        return Architecture.from_json(str(trial.result["architecture"]))
+    except (KeyError, InputError) as error:
+        raise InputError(f"trial {trial.name}: its final metric holds no architecture ({error})") from None
+
+
+def describe(trial: Trial) -> dict[str, Any]:
+    """A trial without its network: id, parameters and result."""
+    result = {key: value for key, value in trial.result.items() if key != "architecture"}
+    return {"trial": trial.name, "parameters": trial.parameters, "result": result}
+
+
+def export_best(record: Record, folder: Path) -> dict[str, Any]:
+    """Write ``architecture.json`` of the best trial and ``trial.json``, what it was.
+
+    Returns:
+        The trial, and where its network is.
+    """
+    trial = record.best()
+    architecture = architecture_of(trial)
+    write_json(folder / "trial.json", {"experiment": record.name, **describe(trial)})
+    write_atomic(folder / "architecture.json", architecture.to_json())
+    return {**describe(trial), "file": str(folder / "architecture.json")}
+
+
+def export_pareto(record: Record, folder: Path) -> list[dict[str, Any]]:
+    """Write the networks that no other beats in mIoU and MACs, one file each, and ``pareto.json``, what they are.
+
+    Returns:
+        The trials, the cheapest first, and where their networks are.
+    """
+    found = [(trial, architecture_of(trial)) for trial in record.pareto()]
+    rows = []
+    for trial, architecture in found:
+        file = f"architecture-{trial.name}.json"
+        write_atomic(folder / file, architecture.to_json())
+        rows.append({**describe(trial), "file": file})
+    write_json(folder / "pareto.json", {"experiment": record.name, "networks": rows})
+    return [{**row, "file": str(folder / row["file"])} for row in json.loads(json.dumps(rows))]

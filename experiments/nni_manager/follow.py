@@ -1,0 +1,92 @@
+"""Following an experiment in the terminal until all of its trials have ended."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import requests
+from tqdm import tqdm
+
+from experiments.nni_manager.records import metric_of
+from experiments.nni_manager.rest import Rest
+
+POLL = 1.0
+"""Seconds between two looks at the manager."""
+ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
+OVER = ("DONE", "STOPPED", "ERROR")
+
+
+class ManagerError(RuntimeError):
+    """NNI's manager has ended before its experiment."""
+
+
+def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Callable[[], None]) -> str:
+    """Print a line for each trial that ends, until the experiment is over.
+
+    Args:
+        rest: of the manager.
+        total: trials that it will run, if that is known.
+        alive: whether the manager's process still runs.
+        keep: called at every look.
+
+    Returns:
+        The experiment's last status.
+
+    Raises:
+        ManagerError: the manager has ended.
+    """
+    told: set[str] = set()
+    best: float | None = None
+    with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
+        while True:
+            keep()
+            try:
+                status, trials = rest.status(), rest.get("trial-jobs")
+            except requests.RequestException:
+                if not alive():
+                    raise ManagerError("NNI's manager has ended") from None
+                time.sleep(POLL)
+                continue
+            for trial in _ended(trials, told):
+                told.add(trial["trialJobId"])
+                bar.write(line(trial, rest))
+                score = _result(trial).get("default")
+                best = max(filter(None, (best, score)), default=None)
+                bar.update()
+            running = sum(trial["status"] == "RUNNING" for trial in trials)
+            bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
+            if status in OVER:
+                return status
+            time.sleep(POLL)
+
+
+def line(trial: Mapping[str, Any], rest: Rest) -> str:
+    """One ended trial in words."""
+    parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
+    given = " ".join(f"{key}={value.get('_name', value) if isinstance(value, dict) else value}" for key, value in parameters.items())
+    result = _result(trial)
+    if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
+        state = "discrete" if result["discrete"] else "cut"
+        told = f"mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {state}, {result['seconds']:.0f} s"
+    elif trial["status"] == "FAILED":
+        told = _reason(trial, rest)
+    else:
+        told = f"mIoU {100 * result['default']:.1f} %" if "default" in result else "no result"
+    return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {given}: {told}"
+
+
+def _reason(trial: Mapping[str, Any], rest: Rest) -> str:
+    try:
+        return rest.reason(trial["trialJobId"])
+    except requests.RequestException:  # of one trial; whether the manager still runs is seen at the next look
+        return "its reason could not be read"
+
+
+def _ended(trials: list[Mapping[str, Any]], told: set[str]) -> Iterator[Mapping[str, Any]]:
+    return (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in told)
+
+
+def _result(trial: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = trial.get("finalMetricData") or []
+    return metric_of(metrics[-1]["data"]) if metrics else {}

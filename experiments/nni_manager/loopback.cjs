@@ -1,0 +1,48 @@
+// Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require). NNI's servers listen on every interface,
+// have no option for it and no login; here they listen where $SSR_NAS_LISTEN says (addresses, the first is the server's own). The tuner that
+// it starts is tied to it.
+'use strict';
+const childProcess = require('child_process');
+const net = require('net');
+
+const hosts = (process.env.SSR_NAS_LISTEN || '127.0.0.1').split(',');
+// What the manager starts (trials, TensorBoard) is no manager.
+delete process.env.NODE_OPTIONS;
+delete process.env.SSR_NAS_LISTEN;
+
+const listen = net.Server.prototype.listen;
+
+function portOf(first) {
+    if (first !== null && typeof first === 'object') {
+        return first.path === undefined && first.fd === undefined && first._handle === undefined ? first.port : undefined;
+    }
+    const port = Number(first);
+    return first === undefined || first === null ? 0 : Number.isInteger(port) ? port : undefined;
+}
+
+net.Server.prototype.listen = function (...args) {
+    const port = typeof args[0] === 'function' ? 0 : portOf(args[0]);
+    if (port === undefined) { // a path, a handle, a file descriptor
+        return listen.apply(this, args);
+    }
+    for (const host of hosts.slice(1)) { // an HTTP server takes connections that another server has accepted
+        const beside = net.createServer((socket) => this.emit('connection', socket));
+        beside.on('error', (error) => this.emit('error', error));
+        this.on('close', () => beside.close());
+        listen.call(beside, { port, host });
+    }
+    const callbacks = args.filter((arg) => typeof arg === 'function');
+    return listen.call(this, { port, host: hosts[0] }, ...callbacks);
+};
+
+const spawn = childProcess.spawn;
+
+childProcess.spawn = function (command, args, options) {
+    if (command === 'tensorboard' && Array.isArray(args)) { // behind its button; it is told to listen on every interface too
+        args = args.map((arg) => arg.replace('--bind_all', `--host=${hosts[0]}`));
+    } else if (Array.isArray(args) && args[0] === '-m' && args[1] === 'nni') { // the tuner; see tethered.py
+        args = ['-m', 'experiments.nni_manager.tethered', ...args.slice(2)];
+        options = { ...options, env: { ...(options && options.env || process.env), SSR_NAS_MANAGER: String(process.pid) } };
+    }
+    return spawn.call(this, command, args, options);
+};

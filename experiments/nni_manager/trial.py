@@ -1,0 +1,205 @@
+"""What an NNI trial runs: parameters in, one search, a metric after every epoch and one at the end.
+
+A trial that ``nnictl resume`` submits again under its old id goes on from its last epoch: NNI gives it its old output folder, and the
+run in there is continued.
+"""
+
+import json
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nni
+import pandas as pd
+import requests
+from nni.runtime.trial_command_channel import get_default_trial_command_channel
+
+from experiments.options.arguments import leaves, parse
+from experiments.options.groups import DataOptions, data_flags
+from experiments.report.comparison import loss_jump
+from experiments.runs.folder import METRICS, read_summary, write_json
+from nas_space.errors import InputError
+
+OUTPUT, RECORD = "NNI_OUTPUT_DIR", "parameter.json"
+OptionsT = TypeVar("OptionsT")
+
+
+def output_folder() -> Path | None:
+    """The folder that NNI keeps for this trial; None outside of an experiment."""
+    folder = os.environ.get(OUTPUT)
+    return Path(folder) if folder else None
+
+
+def offer_curves(folder: Path) -> None:
+    """Let the TensorBoard button of NNI's web UI find the trial's curves.
+
+    NNI's local service runs a trial in ``ROOT/environments/ENV/trials/ID``, and looks for curves in ``ROOT/trials/ID/output/tensorboard``.
+
+    Args:
+        folder: of the trial; elsewhere than there nothing is done.
+    """
+    if folder.parent.name != "trials" or len(folder.parents) < 4 or folder.parents[2].name != "environments":
+        return
+    link = folder.parents[3] / "trials" / folder.name / "output" / "tensorboard"
+    (folder / "tensorboard").mkdir(exist_ok=True)
+    with suppress(FileExistsError):
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(folder / "tensorboard", target_is_directory=True)
+
+
+def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> OptionsT:
+    """``options`` with NNI's parameters in place of their own values.
+
+    Args:
+        options: a dataclass of options.
+        parameters: dotted keys, as on the command line, and values; of a nested choice, its keys count as if they stood alone, and its
+            name is the value of its own key if that is an option, else only what the web UI shows.
+
+    Raises:
+        InputError: an unknown key or a value of the wrong type, or no parameters at all.
+    """
+    if not isinstance(parameters, Mapping):
+        raise InputError(f"search space: expected parameters by dotted key, such as method.h, got {str(parameters)[:40]}")
+    own = {leaf.key: leaf.default for leaf in leaves(type(options), defaults=options)}
+    values = {key: value for key, value in own.items() if value is not None} | dict(_flat(parameters, own))
+    arguments = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
+    try:
+        return parse("ssr-nas trial", "", type(options), arguments)[0]
+    except InputError as error:
+        raise InputError(f"search space: {error}") from None
+
+
+def _flat(parameters: Mapping[str, Any], options: Collection[str]) -> Iterator[tuple[str, Any]]:
+    for key, value in parameters.items():
+        if not isinstance(value, Mapping):
+            yield key, value
+            continue
+        if key in options:
+            yield key, value.get("_name")
+        yield from _flat({inner: part for inner, part in value.items() if inner != "_name"}, options)
+
+
+class Manager:
+    """NNI's manager as a trial sees it: gives the parameters, is told one metric an epoch, each once, and one at the end.
+
+    ``NasExperiment`` puts its own command channel and parameters into ``nni.trial`` while it runs, so that
+    ``nni.report_intermediate_result`` would reach its engine, or the manager under another trial's parameter id. So the trial's own
+    channel is taken before, and spoken to directly.
+
+    Args:
+        folder: of the trial; keeps what the trial was given, for a process that goes on with it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.channel = get_default_trial_command_channel()
+        received = self.channel.receive_parameter()
+        record = _kept(folder) or _assigned() or received or {"parameter_id": None, "parameters": {}}
+        self.parameter_id, self.parameters = record["parameter_id"], record["parameters"]
+        write_json(folder / RECORD, {"parameter_id": self.parameter_id, "parameters": self.parameters})
+
+    def listen(self, folder: Path, images: int) -> Callable[[Mapping[str, Any]], None]:
+        """A listener to the rows of ``metrics.csv``, which tells the manager those that it has not been told.
+
+        Args:
+            folder: of the run, with the ``metrics.csv`` of an earlier process of the same trial.
+            images: training images an epoch, for the throughput.
+        """
+        told = _epochs(folder)
+
+        def report(row: Mapping[str, Any]) -> None:
+            if row["epoch"] <= told:
+                return
+            metric = epoch_metric(row, images)
+            self._send("PERIODICAL", row["epoch"] - 1, metric)
+            print(f"epoch {row['epoch']}: mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}")
+
+        return report
+
+    def finish(self, summary: Mapping[str, Any], architecture: str, data: DataOptions) -> None:
+        """Report the result.
+
+        Args:
+            summary: content of ``search.json``.
+            architecture: content of ``architecture.json``, which so is in NNI's database wherever the trial ran.
+            data: what was searched on.
+        """
+        self._send("FINAL", 0, final_metric(summary, architecture, data))
+
+    def _send(self, kind: Any, sequence: int, metric: dict[str, Any]) -> None:
+        try:
+            self.channel.send_metric(kind, self.parameter_id, nni.get_trial_id(), sequence, metric)
+        except requests.ConnectionError:
+            raise ConnectionError("NNI's manager does not answer; once it is resumed, this trial goes on from its last epoch") from None
+
+
+def _kept(folder: Path) -> Any:
+    return read_summary(folder / RECORD) if (folder / RECORD).is_file() else None
+
+
+def _assigned() -> Any:
+    """What the web UI shows for this trial; None where its manager cannot be asked, as from a remote machine.
+
+    NNI hands its parameters out in the order in which trials ask: of two that start together, each may get the other's.
+    """
+    base, local, _ = os.environ.get("NNI_TRIAL_COMMAND_CHANNEL", "").partition("/env/")
+    if not local:
+        return None
+    with requests.Session() as session:
+        session.trust_env = False  # no proxy on the way to this machine
+        try:
+            answer = session.get(f"{base}/api/v1/nni/trial-jobs/{nni.get_trial_id()}", timeout=10).json()
+            return json.loads(answer["hyperParameters"][-1])
+        except (requests.RequestException, ValueError, KeyError, IndexError, TypeError):
+            return None
+
+
+def epoch_metric(row: Mapping[str, Any], images: int) -> dict[str, float]:
+    """What the web UI draws: mIoU of the super-network by default, and what else tells how a search goes.
+
+    Args:
+        row: of ``metrics.csv``.
+        images: training images an epoch.
+    """
+    levels = {key: row[key] for key in row if key.startswith("alive_")}
+    metric = {
+        "default": row["miou"],
+        "loss": row["loss_w"],
+        "entropy": row["entropy"],
+        "alive": sum(levels.values()),
+        "expected_macs": row["expected_macs"],
+        "images_per_s": images / row["seconds"],
+    }
+    return {key: float(value) for key, value in (metric | levels).items()}
+
+
+def final_metric(summary: Mapping[str, Any], architecture: str, data: DataOptions) -> dict[str, Any]:
+    """What NNI's tuners maximise: mIoU of the derived network; with its cost, the gap, and the network itself as one line of JSON.
+
+    Args:
+        summary: content of ``search.json``.
+        architecture: content of ``architecture.json``.
+        data: what was searched on, so that whoever exports the network can say how it is retrained.
+    """
+    return {
+        "default": summary["miou"]["derived"],
+        "gap": loss_jump(summary["gap"]),
+        "macs": summary["cost"]["macs_total"],
+        "params": summary["cost"]["params"],
+        "miou_supernet": summary["miou"]["supernet"],
+        "discrete": int(summary["discrete"]),
+        "discrete_epoch": summary["discrete_epoch"] or 0,
+        "entropy": summary["entropy"]["final"],
+        "seconds": summary["time"]["total_s"],
+        "data": data_flags(data),
+        "architecture": json.dumps(json.loads(architecture), separators=(",", ":")),
+    }
+
+
+def _epochs(folder: Path) -> int:
+    """How many epochs ``metrics.csv`` holds: each is reported just before it is written."""
+    try:
+        return int(pd.read_csv(folder / METRICS)["epoch"].max())
+    except (OSError, ValueError, KeyError):
+        return 0

@@ -1,0 +1,1 @@
+"""What a user may say: typed options, and how they are read."""

@@ -1,0 +1,204 @@
+"""Typed options of the commands: the same dotted keys in YAML, on the command line and in NNI search spaces."""
+
+import shlex
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, TypeVar
+
+from experiments.options.quantity import Quantity
+from nas_space.config import DIMENSIONS, SpaceConfig
+from nas_space.errors import InputError
+
+OptionsT = TypeVar("OptionsT")
+
+
+def part_of(kind: type[OptionsT], options: OptionsT) -> OptionsT:
+    """The fields of ``options`` that its base class ``kind`` has: what decides a result, without where it is written."""
+    return kind(**{item.name: getattr(options, item.name) for item in fields(kind)})  # type: ignore[arg-type]
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """``"96x128"`` -> ``(96, 128)``, height first.
+
+    Raises:
+        InputError: the text is not HxW, or a side is below 32 pixels (the network's stride is 8).
+    """
+    try:
+        height, width = (int(side) for side in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"size {text!r}: write HEIGHTxWIDTH in pixels, such as 96x128") from None
+    if max(height, width) > 65536:
+        raise InputError(f"size {text[:40]!r}: both sides must be at most 65536 pixels")
+    if min(height, width) < 32:
+        raise InputError(f"size {text!r}: both sides must be at least 32 pixels")
+    return height, width
+
+
+MOST_CLASSES = 255
+"""Class indices have 8 bits, and 255 marks what is ignored."""
+
+
+def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
+    """Classes as a file of a trained network says them: names, and the RGB colour of each.
+
+    Raises:
+        ValueError, TypeError, OverflowError: they are not such lists.
+    """
+    classes = tuple(str(name) for name in names)
+    shades = tuple((int(r), int(g), int(b)) for r, g, b in colours)
+    if not 0 < len(classes) <= MOST_CLASSES or len(shades) != len(classes):
+        raise ValueError("classes or colours")
+    if not all(0 <= value <= 255 for shade in shades for value in shade):
+        raise ValueError("colours must be numbers from 0 to 255")
+    return classes, shades
+
+
+def check_seed(seed: int) -> None:
+    """Refuse what is no seed of NumPy's.
+
+    Raises:
+        InputError: the seed is negative or has more than 32 bits.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed: {seed} must be from 0 to {2**32 - 1}")
+
+
+@dataclass
+class DataOptions:
+    """What to train on.
+
+    Args:
+        name: ``streets`` (generated scenes, embedded), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own images).
+        root: the data set's folder; absent, ``$CAMVID_ROOT`` or ``$CITYSCAPES_DATASET``. Not used by ``streets``.
+        size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
+        limit: use at most this many training images (and as many validation images at most).
+        batch: images a training step.
+        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in its root.
+        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names; 0.2 if absent.
+        shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
+    """
+
+    name: str = "streets"
+    root: str | None = None
+    size: str = "96x128"
+    limit: int | None = None
+    batch: int = 8
+    classes: str | None = None
+    val_fraction: float | None = None
+    shuffle_labels: bool = False
+
+
+def data_flags(options: DataOptions) -> str:
+    """What was given of ``options``, as a command line takes it again: a space before each flag; empty where all are the defaults."""
+    given, defaults = asdict(options), asdict(DataOptions())
+    changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
+    return "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
+
+
+@dataclass
+class SpaceOptions:
+    """What can be built; a key that is not given keeps the preset's value.
+
+    Args:
+        preset: ``compact`` (minutes on two CPU cores) or ``paper`` (Tables 1 and 2 of the SSR paper).
+        search: the searched dimensions, any of dilation, pooling, width, depth; the rest stay at the baseline.
+        stem: channels at 1/2 resolution.
+        widths: full channel width of each stage.
+        depths: candidate depths of each stage.
+        dilations: candidate dilation rates.
+        poolings: candidate pooling factors.
+        span: widest minus narrowest candidate width, in channels.
+        step: difference between neighbouring candidate widths, in channels.
+    """
+
+    preset: str = "compact"
+    search: list[str] = field(default_factory=lambda: list(DIMENSIONS))
+    stem: int | None = None
+    widths: list[int] | None = None
+    depths: list[list[int]] | None = None
+    dilations: list[int] | None = None
+    poolings: list[int] | None = None
+    span: int | None = None
+    step: int | None = None
+
+    def resolve(self) -> SpaceConfig:
+        """The space that these options describe.
+
+        Raises:
+            InputError: an unknown preset or dimension, or values that do not make a space.
+        """
+        given = {
+            key: value
+            for key in ("stem", "widths", "depths", "dilations", "poolings", "span", "step")
+            if (value := getattr(self, key)) is not None
+        }
+        return SpaceConfig.preset(self.preset, search=tuple(self.search), **given)
+
+
+@dataclass
+class CostOptions:
+    """How cost is counted.
+
+    Args:
+        size: image size HEIGHTxWIDTH in pixels at which operations are counted and bounded; absent, data.size.
+    """
+
+    size: str | None = None
+
+
+@dataclass
+class ConstraintOptions:
+    """Bounds on the found network's cost, at cost.size; absent, no bound.
+
+    Args:
+        macs: most multiply-accumulates (macs_total), such as 7.8G.
+        params: most parameters, such as 0.9M.
+        latency_ms: longest predicted latency of one image, in milliseconds.
+        engine: what latency is measured with: onnxruntime, openvino or torch.
+        table: a file of ``ssr-nas latency`` with the measured operators; absent, they are measured before the search.
+    """
+
+    macs: Quantity | None = None
+    params: Quantity | None = None
+    latency_ms: float | None = None
+    engine: str = "onnxruntime"
+    table: str | None = None
+
+    @property
+    def given(self) -> list[str]:
+        """Names of the bounds that are given."""
+        return [key for key in ("macs", "params", "latency_ms") if getattr(self, key) is not None]
+
+    def check(self) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range.
+        """
+        if self.latency_ms is not None and not 0.0 < self.latency_ms < float("inf"):
+            raise InputError(f"constraint.latency_ms: {self.latency_ms:g} must be above 0")
+        if self.table is not None and self.latency_ms is None:
+            raise InputError("constraint.table: has no effect without constraint.latency_ms; give both or neither")
+
+
+@dataclass
+class TrainOptions:
+    """How weights are trained, in a search and from scratch.
+
+    Args:
+        lr: Adam's learning rate for the weights, with poly decay over the epochs.
+        weight_decay: Adam's L2 coefficient for the weights.
+    """
+
+    lr: float = 0.001
+    weight_decay: float = 0.0001
+
+    def check(self) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range.
+        """
+        if not 0.0 < self.lr < float("inf"):
+            raise InputError(f"train.lr: {self.lr:g} must be above 0")
+        if not 0.0 <= self.weight_decay < float("inf"):
+            raise InputError(f"train.weight_decay: {self.weight_decay:g} must be at least 0")

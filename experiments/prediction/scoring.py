@@ -1,0 +1,83 @@
+"""Scores of a trained network over a split, at the labels' own resolution: images come one by one and are not kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from experiments.data.dataset import IGNORE
+from experiments.data.source import Sample
+from experiments.metrics.boundary import TOLERANCE, Counts, boundary_counts, boundary_f1
+from experiments.metrics.confusion import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.prediction.segmenter import Segmenter
+from nas_space.errors import InputError
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Counts over a split, from which every score follows.
+
+    Args:
+        confusion: pixels by (label, prediction), ``(classes, classes)`` int64.
+        outlines: of ``boundary_counts``, ``(classes, 4)``.
+        images: how many.
+        resolutions: height and width of the labels, each once, the smallest first.
+    """
+
+    confusion: Tensor
+    outlines: Counts
+    images: int
+    resolutions: tuple[tuple[int, int], ...]
+
+    @property
+    def resolution(self) -> str:
+        """``HxW`` of the labels, of the smallest and the largest where they differ."""
+        ends = dict.fromkeys((self.resolutions[0], self.resolutions[-1]))
+        return " to ".join(f"{height}x{width}" for height, width in ends)
+
+    def summary(self, classes: Sequence[str]) -> dict[str, Any]:
+        """All scores, in [0, 1]; nan where there is nothing to score.
+
+        A mean is over the classes that have a value: ``per_class`` (IoU) has none for a class in neither labels nor predictions,
+        the accuracy none for a class without labels, boundary F1 none for a class without outlines.
+        """
+        outlines = boundary_f1(self.outlines)
+        with_outlines = outlines[~np.isnan(outlines)]
+        return {
+            "miou": mean_iou(self.confusion),
+            "per_class": dict(zip(classes, class_iou(self.confusion).tolist(), strict=True)),
+            "pixel_accuracy": pixel_accuracy(self.confusion),
+            "mean_class_accuracy": float(class_accuracy(self.confusion).nanmean()),
+            "per_class_accuracy": dict(zip(classes, class_accuracy(self.confusion).tolist(), strict=True)),
+            "boundary_f1": float(with_outlines.mean()) if with_outlines.size else float("nan"),
+            "per_class_boundary_f1": dict(zip(classes, outlines.tolist(), strict=True)),
+            "boundary_tolerance": TOLERANCE,
+            "images": self.images,
+            "pixels": int(self.confusion.sum()),
+            "resolution": self.resolution,
+        }
+
+
+def score(segmenter: Segmenter, samples: Sequence[Sample], num_classes: int) -> Evaluation:
+    """Go through ``samples`` once, with a progress bar on a terminal.
+
+    Raises:
+        InputError: a file that is wrong, or not one labelled pixel in all.
+    """
+    confusion = torch.zeros(num_classes, num_classes, dtype=torch.long)
+    outlines = np.zeros((num_classes, 4), np.int64)
+    resolutions = set()
+    for sample in tqdm(samples, desc="evaluate", unit="image", disable=None):
+        image, label = sample.read()
+        height, width = label.shape
+        prediction = segmenter(image, (height, width))
+        confusion += confusion_matrix(torch.from_numpy(prediction), torch.from_numpy(label), num_classes)
+        outlines += boundary_counts(prediction, label, num_classes)
+        resolutions.add((height, width))
+    if not confusion.any():
+        raise InputError(f"data: no image of the split has a labelled pixel (label other than {IGNORE}); nothing can be scored")
+    return Evaluation(confusion, outlines, len(samples), tuple(sorted(resolutions, key=lambda size: (size[0] * size[1], size))))

@@ -1,0 +1,83 @@
+"""The data set that a trained network is scored on: by default the one that it was trained on."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.data.source import DataSource, Sample, open_source
+from experiments.model_file import ModelInfo
+from experiments.options.groups import DataOptions
+from experiments.runs.folder import CONFIG, read_config
+from nas_space.errors import InputError
+
+AS_TRAINED = "as-trained"
+
+
+def as_trained() -> DataOptions:
+    """Options that leave name, place, division and size of the data set to the network's training."""
+    return DataOptions(name=AS_TRAINED, size=AS_TRAINED)
+
+
+def find_split(checkpoint: str, info: ModelInfo, options: DataOptions, split: str) -> tuple[DataSource, Sequence[Sample]]:
+    """A split of the data set of ``source_for``.
+
+    Raises:
+        InputError: the data set cannot be found, has no such split, or its classes are not the network's.
+    """
+    source = source_for(checkpoint, info, options)
+    if split not in source.splits:
+        raise InputError(f"split: {source.name} has no {split!r}; choose from {', '.join(source.splits)}")
+    return source, source.splits[split]
+
+
+def source_for(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataSource:
+    """The data set of ``completed``.
+
+    Raises:
+        InputError: the data set cannot be found, or its classes are not the network's.
+    """
+    source = open_source(completed(checkpoint, info, options))
+    if source.classes != info.classes:
+        raise InputError(f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for")
+    return source
+
+
+def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOptions:
+    """What ``options`` say of a data set, and for a trained network what they leave out, from its training.
+
+    Args:
+        checkpoint: the network's file or folder; beside it, or in the folder above, ``config.yml`` may say where its data set lies and
+            how it is divided.
+        info: what the network is.
+        options: where ``name`` and ``size`` may be ``as-trained``.
+    """
+    if options.name in (AS_TRAINED, info.dataset):
+        trained = _trained_on(checkpoint, info.dataset)
+        fraction = trained.get("val_fraction")
+        options = replace(
+            options,
+            name=info.dataset,
+            root=options.root or trained.get("root"),
+            classes=options.classes or trained.get("classes"),
+            val_fraction=fraction if options.val_fraction is None else options.val_fraction,
+        )
+    if options.size == AS_TRAINED:
+        options = replace(options, size="{}x{}".format(*info.size))
+    return options
+
+
+def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
+    """What the ``config.yml`` of the network's run says of its data set; nothing where there is none, or it speaks of another."""
+    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)  # best/ lies in its run
+    data = None if run is None else read_config(run).get("data")
+    return data if isinstance(data, dict) and data.get("name") == dataset else {}
+
+
+def _difference(classes: tuple[str, ...], source: DataSource) -> str:
+    """In what the classes of a network and of a data set differ."""
+    if len(classes) != len(source.classes):
+        return f"it has {len(classes)} classes, {source.name} has {len(source.classes)}"
+    place = next(i for i, pair in enumerate(zip(classes, source.classes, strict=True)) if pair[0] != pair[1])
+    return f"its class {place} is {classes[place]!r}, that of {source.name} is {source.classes[place]!r}"

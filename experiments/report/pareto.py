@@ -1,0 +1,33 @@
+"""Which networks of a set nobody should prefer another of the set to."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.report.figures import pareto_figure, png
+from experiments.runs.folder import write_atomic, write_json
+
+
+def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "macs_total") -> list[bool]:
+    """For each row, whether no other has at least its score at no more cost, and more of one of the two.
+
+    Args:
+        rows: one a network.
+        better: the key of the score, the higher the better.
+        cost: the key of the cost, the lower the better.
+    """
+    points = [(row[better], row[cost]) for row in rows]
+    return [not any(s >= score and c <= price and (s, c) != (score, price) for s, c in points) for score, price in points]
+
+
+def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``pareto.json`` and ``figures/pareto.png``.
+
+    Args:
+        run: the run's folder.
+        rows: one a network: ``epoch`` (or its number), ``file``, ``miou`` (a fraction), and its costs.
+    """
+    networks = [{**row, "front": best} for row, best in zip(rows, front(rows), strict=True)]
+    (run / "figures").mkdir(exist_ok=True)
+    write_json(run / "pareto.json", {"networks": networks})
+    write_atomic(run / "figures" / "pareto.png", png(pareto_figure(networks)))

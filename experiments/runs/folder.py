@@ -1,0 +1,248 @@
+"""A run's folder on disk: where it is, and files that appear whole or not at all."""
+
+import errno
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import sys
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from experiments.options.yaml_text import load_yaml
+from experiments.runs.lock import LOCK, locked
+from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+CONFIG = "config.yml"
+METRICS = "metrics.csv"
+LONGEST_NAME = 50
+"""Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
+
+
+def program() -> str:
+    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
+
+
+def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
+    """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
+
+    Args:
+        path: the file; its folder must exist.
+        content: bytes, or text to be written as UTF-8.
+        new: keep a file that another process has put there while this one worked.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def check_new_file(out: str | None) -> Path | None:
+    """The file that a result is to be written to, before anything is computed; None if none is wanted.
+
+    Raises:
+        InputError: it exists, or its folder cannot be made.
+    """
+    if out is None:
+        return None
+    path = Path(out)
+    if path.exists():
+        raise InputError(f"--out {out}: exists already; choose another --out")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    check_writable(path)
+    return path
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a file that could not be written in the end, before the work for it.
+
+    Args:
+        path: the file; its folder need not exist yet.
+
+    Raises:
+        InputError: its folder, or the one in which that would be made, is read-only.
+    """
+    folder = next(parent for parent in path.absolute().parents if parent.exists())
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--out {path}: no file can be made in {folder}; make it writable, or choose another --out")
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a NumPy scalar
+        return plain(value.item())
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_json(path: str | Path, data: Mapping[str, Any], new: bool = False) -> None:
+    """Write ``data`` as indented JSON, as ``write_atomic`` does."""
+    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n", new)
+
+
+def prepare_run(out: str | None, command: str, name: str) -> Path:
+    """Make the folder of a new run. Call it when everything else has been validated: it is the first thing written.
+
+    Args:
+        out: the folder the user asked for; ``runs/<name>-<date>-<time>`` if absent.
+        command: the command, for messages.
+        name: what the default folder's name begins with; what has no place in a file's name becomes ``-``.
+
+    Returns:
+        The folder, existing and empty.
+
+    Raises:
+        InputError: ``out`` holds something already, or cannot be made.
+    """
+    folder = Path("runs") if out is None else Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if out is None:
+            safe = re.sub(r"^\.+|[^\w.-]", "-", name)[:LONGEST_NAME]
+            return _new_folder(folder, f"{safe}-{datetime.now():%Y%m%d-%H%M%S}")
+        holds_something = any(not is_leftover(entry.name) for entry in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out") from None
+    if holds_something:
+        resume = f"continue it with --resume {out}, or " if command in ("search", "retrain") and (folder / CONFIG).is_file() else ""
+        raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
+    return folder
+
+
+def is_leftover(name: str) -> bool:
+    """Whether this is all that a process leaves that is killed before its run has begun."""
+    return name == LOCK or name.startswith(f".{CONFIG}.")
+
+
+@contextmanager
+def new_run(out: str | None, command: str, name: str) -> Iterator[Path]:
+    """The folder of a new run, held by this process; arguments and errors as of ``prepare_run``."""
+    folder = prepare_run(out, command, name)
+    with locked(folder):
+        prepare_run(str(folder), command, name)  # whoever came first may have begun, and ended, since
+        yield folder
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    """A folder that nobody else has, also when two runs start within a second."""
+    for suffix in ("", *(f"-{attempt}" for attempt in range(2, 1000))):
+        folder = parent / f"{name}{suffix}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise InputError(f"{parent / name}: no free name for a run; give an --out")
+
+
+def write_config(folder: Path, options: "DataclassInstance") -> None:
+    """Write the resolved options as ``config.yml``, which ``--config`` reads back."""
+    write_atomic(folder / CONFIG, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """What ``write_config`` wrote.
+
+    Raises:
+        InputError: the folder holds no run, or its ``config.yml`` is damaged.
+    """
+    path = Path(folder) / CONFIG
+    try:
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{folder}: not a run ({CONFIG}: {error.strerror})") from None
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise InputError(f"{path}: not valid YAML; the run cannot be continued") from None
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected keys and values")
+    return content
+
+
+def resumed(command: str, options: "DataclassInstance") -> Path | None:
+    """The folder of the run that ``--resume`` names, None without it.
+
+    Args:
+        command: ``search`` or ``retrain``.
+        options: of the command, with a field ``resume``.
+
+    Raises:
+        InputError: another option is given, or the folder holds no run, another command's, or a damaged ``config.yml``.
+    """
+    values, defaults = asdict(options), asdict(type(options)())
+    folder = values.pop("resume")
+    if folder is None:
+        return None
+    given = [key for key in values if values[key] != defaults[key]]
+    if given:
+        raise InputError(f"--resume takes every other option from {Path(folder) / CONFIG}: leave out --{given[0]}")
+    content = read_config(folder)
+    marks = {"search": "strategy", "retrain": "peer"}
+    other = next((name for name, mark in marks.items() if mark in content and marks[command] not in content), None)
+    if other is not None:
+        raise InputError(f"--resume {folder}: the run of a {other}; go on with it by ssr-nas {other} --resume {folder}")
+    return Path(folder)
+
+
+def filled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """``options`` with ``defaults`` for the keys that it does not have, in nested groups too."""
+    merged = {**defaults, **options}
+    groups = (key for key, value in defaults.items() if isinstance(value, Mapping) and isinstance(merged[key], Mapping))
+    return merged | {key: filled(merged[key], defaults[key]) for key in groups}
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """A JSON file that a run left at its end.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    try:
+        summary = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it and repeat the command") from None
+    if not isinstance(summary, dict):
+        raise InputError(f"{path}: is no summary of a run; remove it and repeat the command")
+    return summary
+
+
+def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``metrics.csv``, a row an epoch, whole: an epoch is in it or not, never half."""
+    import pandas as pd
+
+    write_atomic(folder / METRICS, pd.DataFrame(list(rows)).to_csv(index=False))

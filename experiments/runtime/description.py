@@ -1,0 +1,114 @@
+"""What an exported file says of itself: everything that an application must know to use it. No torch."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from experiments.options.groups import parse_classes, parse_size
+from experiments.runtime.interface import Interface
+from nas_space.errors import InputError
+
+FORMAT = "ssr-nas export 1"
+SCALE, OFFSET = 4 / 255, -2.0
+"""Normalisation of the networks of this project: pixel * SCALE + OFFSET, that is, 0..255 becomes -2..2."""
+
+Precision = Literal["32", "int8"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Description:
+    """An exported network in words; in a file, one JSON text a key.
+
+    Args:
+        classes: class names, one a channel of the logits.
+        colours: RGB colour of each class.
+        size: height and width of the images, in pixels; where the file takes any size, those that it was trained on.
+        dynamic: whether it takes any number of images of any size.
+        interface: what lies inside the graph.
+        precision: ``32`` or ``int8``.
+        lowering: the form of partial residuals: pad, concat or zeros.
+        head: ``encoder`` (logits at 1/8), ``aggregation`` (at 1/4), or ``peer`` (at a resolution of its own).
+        dataset: what it was trained on.
+        architecture: its layers, as in ``architecture.json``; of a peer its name.
+        scale: pixels, 0 to 255, are multiplied by it,
+        offset: then this is added, and the result is the network's input.
+    """
+
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    size: tuple[int, int]
+    dynamic: bool
+    interface: Interface
+    precision: Precision
+    lowering: str
+    head: str
+    dataset: str
+    architecture: Mapping[str, Any]
+    scale: float = SCALE
+    offset: float = OFFSET
+
+    def metadata(self) -> dict[str, str]:
+        """One JSON text a key; ``from_metadata`` is its inverse."""
+        content = {
+            "format": FORMAT,
+            "classes": self.classes,
+            "colours": self.colours,
+            "size": "{}x{}".format(*self.size),
+            "dynamic": self.dynamic,
+            "pixels": self.interface.pixels,
+            "resize": self.interface.resize,
+            "argmax": self.interface.argmax,
+            "normalisation": {"scale": self.scale, "offset": self.offset},
+            "precision": self.precision,
+            "lowering": self.lowering,
+            "head": self.head,
+            "dataset": self.dataset,
+            "architecture": self.architecture,
+        }
+        return {key: json.dumps(value) for key, value in content.items()}
+
+    @classmethod
+    def from_metadata(cls, file: object, metadata: Mapping[str, str]) -> "Description":
+        """Read what ``metadata`` wrote.
+
+        Args:
+            file: the file, for messages.
+            metadata: its texts.
+
+        Raises:
+            InputError: the file is not of this toolkit, or a text is damaged.
+        """
+        if metadata.get("format") != json.dumps(FORMAT):
+            raise InputError(f"{file}: does not say that ssr-nas export wrote it; export the trained network again")
+        try:
+            content = {key: json.loads(metadata[key]) for key in metadata}
+            classes, colours = parse_classes(content["classes"], content["colours"])
+            numbers = (float(content["normalisation"][key]) for key in ("scale", "offset"))
+            scale, offset = numbers
+            if not math.isfinite(scale) or not math.isfinite(offset):
+                raise ValueError("normalisation")
+            return cls(
+                classes=classes,
+                colours=colours,
+                size=parse_size(content["size"]),
+                dynamic=_kind(content["dynamic"], bool),
+                interface=Interface(*(_kind(content[key], bool) for key in ("pixels", "resize", "argmax"))),
+                precision="int8" if content["precision"] == "int8" else "32",
+                lowering=_kind(content["lowering"], str),
+                head=_kind(content["head"], str),
+                dataset=_kind(content["dataset"], str),
+                architecture=_kind(content["architecture"], dict),
+                scale=scale,
+                offset=offset,
+            )
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            raise InputError(f"{file}: what it says of itself is damaged ({type(error).__name__}: {error}); export it again") from None
+
+
+def _kind(value: Any, kind: type[T]) -> T:
+    if not isinstance(value, kind):
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value

@@ -1,0 +1,1 @@
+"""One search, from its options to its run folder."""

@@ -1,0 +1,56 @@
+"""The further processes of a search on several devices: each runs the command's own line again, and joins the search instead of it.
+
+The first process names its run folder in the environment. A follower reads the options from there, computes its part of every batch and
+leaves all else to the first: it makes no folder, writes no file, prints nothing but its own error, and ends when the first has ended.
+"""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
+"""Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
+POLL = 0.5
+"""Seconds between two looks at another process."""
+
+
+def rank() -> int:
+    """Number of this process among those of its search, the first is 0."""
+    return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0
+
+
+def follow() -> None:
+    """Join the search that the environment names, to its end.
+
+    Raises:
+        InputError: as the command itself.
+    """
+    threading.Thread(target=_leave_with_leader, args=(int(os.environ[LEADER]),), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all; the first process ends the others
+    import torch
+
+    from experiments.commands.search import Options
+    from experiments.data import load
+    from experiments.options.arguments import parse
+    from experiments.options.groups import part_of
+    from experiments.runs.folder import CONFIG
+    from experiments.search.bounds import latency_table, make_constraint
+    from experiments.search.one_shot import Search
+    from experiments.search.options import SearchOptions
+
+    run = Path(os.environ[RUN])
+    options, _ = parse("ssr-nas search", "", Options, [f"--config={run / CONFIG}"])
+    if options.resolved_device == "cuda":
+        torch.cuda.set_device(rank())
+    data = load(options.data)
+    constraint = make_constraint(options, len(data.classes), latency_table(options, len(data.classes), run))
+    checkpoint = os.environ[CHECKPOINT]
+    Search(part_of(SearchOptions, options), data, run, constraint).execute(Path(checkpoint) if checkpoint else None)
+
+
+def _leave_with_leader(leader: int) -> None:
+    while os.getppid() == leader:
+        time.sleep(POLL)
+    os._exit(1)  # the main thread may be waiting for the others for ever

@@ -1,0 +1,80 @@
+"""NNI's own one-shot strategies on the joint space, as the outside reference: what they are given, and what they have found so far."""
+
+from typing import Any
+
+import nni.nas.strategy as nni_strategies
+import torch
+from torch import Tensor, nn
+
+from experiments.search.state import SearchState
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig, operator_name
+from nas_space.expected_cost import Probabilities
+from nas_space.network import SegmentationNetwork
+from nas_space.space import JointSpace
+from strategies.alive import Alive, candidate_labels
+from strategies.method import MethodOptions
+
+CLASSES = {
+    "nni-darts": nni_strategies.DARTS,
+    "nni-gumbel": nni_strategies.GumbelDARTS,
+    "nni-proxyless": nni_strategies.Proxyless,
+}
+
+
+def create_nni_strategy(name: str, method: MethodOptions, epochs: int) -> Any:
+    """NNI's strategy with our learning rate and warm-up; its architecture optimiser is fixed (Adam, weight decay 0.001)."""
+    warmup = int(method.warmup * epochs)
+    return CLASSES[name](arc_learning_rate=method.lr, warmup_epochs=warmup)
+
+
+@torch.no_grad()
+def state_of_nni(search: nn.Module, config: SpaceConfig) -> SearchState:
+    """The state of a search by NNI: nobody leaves, and probabilities come from its ``export_probs``."""
+    supernet: Any = search.training_module.model  # type: ignore[union-attr]
+    assert isinstance(supernet, JointSpace)
+    exported = search.export_probs()  # type: ignore[operator]
+    alive = Alive.full(config)
+    levels = []
+    for mask, entries in zip(alive, candidate_labels(config).values(), strict=True):
+        p = torch.zeros(mask.shape)
+        for label, candidate, index in entries:
+            by_text = {str(key): value for key, value in exported.get(label, {candidate: 1.0}).items()}
+            p[index] = by_text[candidate]
+        levels.append(p)
+    probabilities = Probabilities(*levels)
+
+    def derive(architecture: Architecture) -> nn.Module:
+        return derive_from_nni(supernet, architecture)
+
+    device = next(supernet.parameters()).device
+    on_device = Probabilities(*(level.to(device) for level in levels))
+    return SearchState(supernet, alive.to(device), on_device, most_probable(config, probabilities), derive)
+
+
+def most_probable(config: SpaceConfig, p: Probabilities) -> Architecture:
+    """The best candidate of every choice."""
+    sample: dict[str, Any] = {}
+    for level, entries in zip(p, candidate_labels(config).values(), strict=True):
+        best = level.argmax(-1, keepdim=True)
+        for label, candidate, index in entries:
+            if int(best[index[:-1]]) == index[-1]:
+                sample[label] = int(candidate) if candidate.isdigit() else candidate
+    return Architecture.from_sample(config, sample)
+
+
+@torch.no_grad()
+def derive_from_nni(supernet: JointSpace, architecture: Architecture) -> SegmentationNetwork:
+    """The network of ``architecture`` with copies of the weights in NNI's super-network, whose widths are leading slices."""
+    network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
+    for name in ("down1", "down2", "down3", "head"):
+        getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
+    for repeat, layers, targets in zip(supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True):
+        blocks: Any = repeat.blocks
+        for block, layer, target in zip(blocks, layers, targets, strict=False):
+            block = block if hasattr(block, "op") else block["1"]  # Proxyless: a choice between nothing and the layer
+            source = block.op[operator_name(layer.dilation, layer.pooling)] if len(architecture.space.operators) > 1 else block.op
+            tensors: dict[str, Tensor] = source.state_dict()
+            for key, value in target.conv.state_dict().items():  # type: ignore[union-attr]
+                value.copy_(tensors[key][tuple(slice(side) for side in value.shape)])
+    return network.train(supernet.training)

@@ -1,0 +1,134 @@
+"""Options of a search, and everything about them that can be wrong."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+from experiments.data import IGNORE, SegmentationData, split_halves
+from experiments.data.transforms import downsample_labels
+from experiments.latency.engines import find_engine
+from experiments.options.groups import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
+from experiments.training.trainer import resolve_device, resolve_precision
+from nas_space.errors import InputError
+from strategies.method import MethodOptions
+from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
+
+
+@dataclass
+class SearchOptions:
+    """Everything that decides a search's result.
+
+    Args:
+        strategy: the search method: a name that the README lists, or module:Class for one of your own.
+        epochs: passes over the training set.
+        seed: of weights, logits and batches.
+        device: auto, cpu or cuda.
+        devices: GPUs (on the CPU, processes) that share every batch; the first also validates.
+        precision: 32 or bf16.
+        data: what to train on.
+        space: what can be built.
+        method: how the architecture is searched.
+        train: how the weights are trained.
+        constraint: bounds on the found network's cost.
+        cost: at which image size cost is counted and bounded.
+    """
+
+    strategy: str = "ssr"
+    epochs: int = 24
+    seed: int = 0
+    device: str = "auto"
+    devices: int = 1
+    precision: str = "32"
+    data: DataOptions = field(default_factory=DataOptions)
+    space: SpaceOptions = field(default_factory=SpaceOptions)
+    method: MethodOptions = field(default_factory=MethodOptions)
+    train: TrainOptions = field(default_factory=TrainOptions)
+    constraint: ConstraintOptions = field(default_factory=ConstraintOptions)
+    cost: CostOptions = field(default_factory=CostOptions)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return parse_size(self.data.size)
+
+    @property
+    def cost_size(self) -> tuple[int, int]:
+        """Height and width at which cost is counted: ``cost.size``, or the images'."""
+        return parse_size(self.cost.size or self.data.size)
+
+    @property
+    def resolved_device(self) -> str:
+        """``cpu`` or ``cuda``."""
+        return resolve_device(self.device)
+
+
+def check_options(options: SearchOptions) -> None:
+    """Everything about the options that can be wrong without reading data.
+
+    Raises:
+        InputError: the key, and what it should be.
+    """
+    space = options.space.resolve()
+    options.method.check()
+    options.train.check()
+    options.constraint.check()
+    parse_size(options.data.size)
+    parse_size(options.cost.size or options.data.size)
+    if options.data.batch < 2:
+        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
+    if options.epochs < 1:
+        raise InputError(f"epochs: {options.epochs} must be at least 1")
+    check_seed(options.seed)
+    check_name(options.strategy)
+    if options.strategy in STRATEGIES or ":" in options.strategy:
+        create_strategy(options.strategy, options.method)
+    if options.strategy == "nni-proxyless" and "width" in space.search:
+        raise InputError("strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth")
+    if options.strategy in MULTI_TRIAL and options.method.samples > 2 * options.epochs:
+        most = f"at most {2 * options.epochs}, two for each epoch"
+        raise InputError(f"method.samples: {options.method.samples} networks do not fit into {options.epochs} epochs; {most}")
+    if options.constraint.latency_ms is not None and options.constraint.table is None:
+        find_engine(options.constraint.engine)
+    if options.strategy in NNI_STRATEGIES and options.constraint.given:
+        raise InputError(f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out")
+    resolve_device(options.device)
+    resolve_precision(options.precision)
+    _check_devices(options)
+
+
+def _check_devices(options: SearchOptions) -> None:
+    devices, batch = options.devices, options.data.batch
+    if devices < 1:
+        raise InputError(f"devices: {devices} must be at least 1")
+    if devices == 1:
+        return
+    if options.strategy in (*NNI_STRATEGIES, *MULTI_TRIAL):
+        raise InputError(f"devices: {options.strategy} runs on one device; leave it out")
+    if batch % devices or batch < 2 * devices:
+        fix = f"make it a multiple of {devices}, {2 * devices} or more"
+        raise InputError(f"data.batch: {batch} images are no two or more for each of {devices} devices; {fix}")
+    if options.resolved_device == "cuda" and devices > torch.cuda.device_count():
+        raise InputError(f"devices: {devices} GPUs are not there; at most {torch.cuda.device_count()}")
+
+
+def check_data(options: SearchOptions, data: SegmentationData) -> None:
+    """What can be wrong with options and data together.
+
+    Raises:
+        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch where several
+            devices share it.
+    """
+    for name, split in (("training", data.train), ("validation", data.val)):
+        if bool((downsample_labels(split.labels) == IGNORE).all()):
+            where = f"where a search looks at labels, an eighth of {options.data.size}; give a larger size, or label more"
+            raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}")
+    divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
+    if divided and len(data.train) < 2:
+        what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"
+        raise InputError(f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy")
+    if options.devices > 1:
+        share = options.method.arch_split
+        halves = (data.train,) if share is None else split_halves(data.train, 1.0 - share, options.seed)
+        images, batch = min(map(len, halves)), options.data.batch
+        if images < batch:
+            raise InputError(f"data.batch: {batch} is more than the {images} images that {options.devices} devices share; lower it")

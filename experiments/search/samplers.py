@@ -1,0 +1,149 @@
+"""Where the networks of a multi-trial search come from: our uniform sampler, or NNI's multi-trial strategies."""
+
+import logging
+import random
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import nni
+from nni.nas.evaluator import Evaluator
+from nni.nas.experiment import NasExperimentConfig
+from nni.nas.strategy import Random, RegularizedEvolution
+from nni.nas.strategy.base import Strategy
+
+from experiments.search.nni_experiment import LocalExperiment
+from nas_space.architecture import Architecture, Layer
+from nas_space.config import SpaceConfig
+from nas_space.space import JointSpace
+from strategies.constraint import Constraint
+
+DRAWS = 10_000
+"""Networks that are drawn in all before the sampler gives up on what is rare: new ones, or ones within the bounds."""
+
+
+def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
+    """Whether a network keeps to every bound; without a constraint, it does."""
+    return constraint is None or all(bound.met_by(architecture) for bound in constraint.bounds)
+
+
+def sample_networks(space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None) -> list[Architecture]:
+    """Different networks, every choice uniform among its candidates; with a constraint, those of them that keep to it.
+
+    Bounds that reject nearly all networks leave too few after ``DRAWS``; the rest are then drawn networks, cut down until they fit.
+
+    Args:
+        space: the searched space.
+        count: how many networks; fewer come where the space, or what of it is within the bounds, is that small.
+        seed: decides which.
+        constraint: bounds on their cost.
+
+    Returns:
+        One network or more.
+    """
+    generator = random.Random(f"{seed}")
+    found: dict[Architecture, None] = {}
+    for _ in range(DRAWS):
+        if len(found) == count:
+            break
+        architecture = Architecture.random(space, generator)
+        if architecture not in found and fits(architecture, constraint):
+            found[architecture] = None
+    if constraint is not None:
+        for _ in range(10 * count):  # what is cut down far ends at the same few networks again and again
+            if len(found) == count:
+                break
+            found[shrink(Architecture.random(space, generator), constraint, generator)] = None
+    return list(found)
+
+
+def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
+    """Resample single choices to cheaper candidates until the network keeps to every bound.
+
+    The measure is the mean of the costs, each relative to its bound, as where a ``Constraint`` makes sure that a network can keep to it:
+    every step lowers it, and the last network left is the one that was made sure of.
+
+    Args:
+        architecture: a network of the constraint's space.
+        constraint: bounds on its cost.
+        generator: draws what is cut, and to what.
+    """
+    space = architecture.space
+    table = constraint.relative.table.cpu()  # (layers, operators, 3x1 widths, 1x3 widths)
+    while not fits(architecture, constraint):
+        changes: list[tuple[int, int, Any]] = []  # (stage, layer, its cheaper places in the table); layer -1: (stage, -1, smaller depths)
+        row = 0
+        for stage, layers in enumerate(architecture.stages):
+            widths = space.width_candidates(stage)
+            for j, layer in enumerate(layers):
+                choices = table[row + j]
+                own = space.operators.index((layer.dilation, layer.pooling)), widths.index(layer.width_3x1), widths.index(layer.width_1x3)
+                cheaper = (choices < choices[own]).nonzero().tolist()
+                if cheaper:
+                    changes.append((stage, j, cheaper))
+            smaller = [depth for depth in space.depth_candidates[stage] if depth < len(layers)]
+            if smaller:
+                changes.append((stage, -1, smaller))
+            row += space.layers[stage]
+        if not changes:
+            raise ValueError("no network of the space is within the bounds")  # a Constraint does not let this happen
+        stage, j, candidates = generator.choice(changes)
+        changed = list(architecture.stages[stage])
+        if j < 0:
+            changed = changed[: generator.choice(candidates)]
+        else:
+            widths = space.width_candidates(stage)
+            operator, first, second = map(int, generator.choice(candidates))
+            changed[j] = Layer(*space.operators[operator], widths[first], widths[second])
+        stages = tuple(tuple(changed) if i == stage else layers for i, layers in enumerate(architecture.stages))
+        architecture = replace(architecture, stages=stages)
+    return architecture
+
+
+def create_multi_trial(name: str, count: int, seed: int) -> Strategy:
+    """NNI's strategy ``nni-random`` or ``nni-evolution``, for ``count`` networks in all.
+
+    Raises:
+        ValueError: another name.
+    """
+    if name == "nni-random":
+        return Random(dedup=True, seed=seed)
+    if name != "nni-evolution":
+        raise ValueError(f"{name} is no multi-trial strategy of NNI's")
+    # NNI's defaults (population 100, tournaments of 25) would spend a budget of tens of networks on the random beginning. So: half of the
+    # budget begins, the other half evolves, by the smallest tournaments that select at all. A network uses about an eighth of the labels:
+    # at NNI's mutation rate of 0.05 every second child in the compact space would be its parent again.
+    return RegularizedEvolution(population_size=max(2, count // 2), sample_size=2, mutation_prob=0.1, dedup=True, seed=seed)
+
+
+class _Score(Evaluator):
+    """Gives a sampled network to ``score`` as an ``Architecture``; NNI builds no network itself."""
+
+    def __init__(self, space: SpaceConfig, score: Callable[[Architecture], float]) -> None:
+        self.space = space
+        self.score = score
+
+    def _execute(self, model: Any) -> None:
+        nni.report_final_result(self.score(Architecture.from_sample(self.space, model.sample)))
+
+
+def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Callable[[Architecture], float]) -> None:
+    """Let a multi-trial strategy of NNI's explore the space in this process, one network after the other.
+
+    Args:
+        space: the space; its weights are not used.
+        strategy: a new one.
+        count: networks that it may ask for.
+        score: higher is better; asked for every network. What it raises comes out of here.
+    """
+    logging.getLogger("nni").setLevel(logging.CRITICAL)  # an exception says it all, in our own line
+    with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder:
+        config = NasExperimentConfig("sequential", "simplified", "local")
+        config.trial_concurrency, config.max_trial_number = 1, count
+        config.experiment_working_directory = folder  # NNI's own state; ours is the run's folder
+        experiment = LocalExperiment(space, _Score(space.config, score), strategy, config)
+        try:
+            experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through
+        finally:
+            experiment.stop()

@@ -1,0 +1,123 @@
+"""The networks that a multi-trial search has trained: on disk, so that it can be continued, and as rows of ``metrics.csv``."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from experiments.runs.folder import plain, write_atomic
+from experiments.search.options import SearchOptions
+from nas_space.architecture import Architecture
+from nas_space.cost import cost
+from nas_space.errors import InputError
+from strategies.alive import LEVELS, Alive
+
+TRIALS = "trials.json"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trained network.
+
+    Args:
+        architecture: the network.
+        miou_heldout: what it is chosen by: mIoU in [0, 1] on the training images held out, labels at 1/8.
+        loss_heldout: loss on them.
+        miou: mIoU on the validation set, labels at 1/8; only reported.
+        loss: loss on it.
+        loss_train: mean loss of the last epoch's batches.
+        lr: learning rate of the last epoch.
+        seconds: training and choosing.
+        seconds_validation: validation.
+    """
+
+    architecture: Architecture
+    miou_heldout: float
+    loss_heldout: float
+    miou: float
+    loss: float
+    loss_train: float
+    lr: float
+    seconds: float
+    seconds_validation: float
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> "Trial":
+        """Read an entry of ``trials.json``; a loss that was not finite comes back as NaN.
+
+        Raises:
+            InputError: the architecture is not valid.
+            KeyError, TypeError, ValueError: an entry is missing or no number.
+        """
+        names = [field.name for field in fields(cls)[1:]]
+        numbers = {name: math.nan if data[name] is None else float(data[name]) for name in names}
+        if not all(0.0 <= numbers[name] <= 1.0 for name in ("miou_heldout", "miou")):
+            raise ValueError("a score is no share")
+        return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers)
+
+
+def read_trials(run: Path, options: SearchOptions) -> dict[Architecture, Trial]:
+    """The networks in a run's ``trials.json``, in the order of their training; none if there is no such file.
+
+    Args:
+        run: the run's folder.
+        options: of the search that is to be continued.
+
+    Raises:
+        InputError: the file is damaged, or of a search with other options.
+    """
+    path = run / TRIALS
+    if not path.is_file():
+        return {}
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+        trials = [Trial.from_data(entry) for entry in entries]
+        digests = {entry["options"] for entry in entries}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it to start again") from None
+    if digests - {_digest(options)}:
+        raise InputError(f"config.yml: an option is not what {path} was made with; put it back, or remove {path} to start again")
+    return {trial.architecture: trial for trial in trials}
+
+
+def write_trials(run: Path, options: SearchOptions, trials: Iterable[Trial]) -> None:
+    """Write ``trials.json``, whole: a list of networks, with the fields of ``Trial`` and a fingerprint of the options."""
+    digest = _digest(options)
+    entries = [{**vars(trial), "architecture": json.loads(trial.architecture.to_json()), "options": digest} for trial in trials]
+    write_atomic(run / TRIALS, json.dumps(plain(entries), indent=1, allow_nan=False) + "\n")
+
+
+def metric_rows(trials: Iterable[Trial], size: tuple[int, int], num_classes: int) -> list[dict[str, Any]]:
+    """Rows of ``metrics.csv``, one a network in place of one an epoch.
+
+    Args:
+        trials: in the order of their training.
+        size: height and width at which cost is counted, in pixels.
+        num_classes: channels of the logits.
+
+    Returns:
+        The columns of a differentiable search, and ``heldout_miou``. ``miou``, ``miou_derived`` and ``alive_*`` are those of the best
+        network so far, all others the trial's own; ``loss_a`` is its loss on the held-out images.
+    """
+    rows: list[dict[str, Any]] = []
+    best: Trial | None = None
+    for number, trial in enumerate(trials, 1):
+        best = trial if best is None or trial.miou_heldout > best.miou_heldout else best
+        own = cost(trial.architecture, size, num_classes)
+        alive = Alive.only(best.architecture).counts()
+        rows.append(
+            {"epoch": number, "loss_w": trial.loss_train, "loss_a": trial.loss_heldout, "val_loss": trial.loss, "miou": best.miou}
+            | {"entropy": 0.0, **{f"entropy_{level}": 0.0 for level in LEVELS}, **{f"alive_{level}": alive[level] for level in LEVELS}}
+            | {"expected_params": own.params, "expected_macs": own.macs_total, "lr": trial.lr, "miou_derived": best.miou}
+            | {"seconds": trial.seconds, "seconds_validation": trial.seconds_validation, "heldout_miou": trial.miou_heldout}
+        )
+    return rows
+
+
+def _digest(options: SearchOptions) -> str:
+    """A fingerprint of what decides the result: everything but device and precision, which may change when a run is continued."""
+    decisive = {key: value for key, value in plain(asdict(options)).items() if key not in ("device", "precision")}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

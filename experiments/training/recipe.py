@@ -1,0 +1,136 @@
+"""Options of a training from scratch: the recipe, its stages, and everything about them that can be wrong."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
+from experiments.training.trainer import resolve_device, resolve_precision
+from nas_space.errors import InputError
+from nas_space.network import Head
+
+HEADS: tuple[Head, ...] = ("encoder", "aggregation")
+AUGMENTATIONS = ("crop", "shift")
+LOSSES = ("ohem", "cross-entropy")
+WEIGHT_K = {8: 1.2, 1: 1.1}
+"""ENet's constant of the class weights by label stride, as ERFNet's published weights have it for labels at 1/8 and for full ones."""
+
+
+@dataclass
+class RecipeOptions(TrainOptions):
+    """How a network is trained from scratch.
+
+    Args:
+        lr: Adam's learning rate for the weights, with poly decay over the epochs of each stage.
+        weight_decay: Adam's L2 coefficient for the weights.
+        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (flip and shift, as in a search).
+        crop: size HEIGHTxWIDTH of the training images with augmentation crop; data.size if absent. Validation always sees whole images.
+        loss: ohem (cross-entropy of the hard pixels) or cross-entropy (of all); classes are weighted in both.
+        ema: decay of an exponential moving average of the weights, which is then validated and saved; 0 for none.
+        patience: epochs without a better validation mIoU after which a stage ends early; 0 for never.
+    """
+
+    lr: float = 0.003
+    weight_decay: float = 0.0001
+    augmentation: str = "crop"
+    crop: str | None = None
+    loss: str = "ohem"
+    ema: float = 0.0
+    patience: int = 0
+
+    def check(self) -> None:
+        super().check()
+        for key, value, known in (("augmentation", self.augmentation, AUGMENTATIONS), ("loss", self.loss, LOSSES)):
+            if value not in known:
+                raise InputError(f"train.{key}: unknown {value!r}; choose from {', '.join(known)}")
+        if self.crop is not None:
+            if self.augmentation != "crop":
+                raise InputError(f"train.crop: has no effect with train.augmentation {self.augmentation}; leave it out")
+            parse_size(self.crop)
+        if not 0.0 <= self.ema < 1.0:
+            raise InputError(f"train.ema: {self.ema:g} must be at least 0 and below 1")
+        if self.patience < 0:
+            raise InputError(f"train.patience: {self.patience} must be at least 0")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a training.
+
+    Args:
+        name: what it is called.
+        head: of the network; None for a peer, which has its own.
+        first: epochs of the stages before it.
+        epochs: passes over the training set.
+        label_stride: label resolution, in pixels a cell.
+    """
+
+    name: str
+    head: Head | None
+    first: int
+    epochs: int
+    label_stride: int
+
+
+@dataclass
+class RetrainOptions:
+    """Everything that decides a retraining's result, besides the network.
+
+    Args:
+        epochs: passes over the training set, in each stage.
+        stages: heads trained one after the other, each beginning with the backbone of the one before: encoder (labels at 1/8) and
+            aggregation (labels at full resolution). A peer trains on full labels for as many epochs in all.
+        seed: of weights and batches.
+        device: auto, cpu or cuda.
+        precision: 32 or bf16.
+        data: what to train on.
+        train: how the weights are trained.
+    """
+
+    epochs: int = 30
+    stages: list[str] = field(default_factory=lambda: list(HEADS))
+    seed: int = 0
+    device: str = "auto"
+    precision: str = "32"
+    data: DataOptions = field(default_factory=DataOptions)
+    train: RecipeOptions = field(default_factory=RecipeOptions)
+
+    def check(self) -> None:
+        """Everything that can be wrong without reading data.
+
+        Raises:
+            InputError: the key, and what it should be.
+        """
+        self.train.check()
+        parse_size(self.data.size)
+        if self.data.batch < 2:
+            raise InputError(f"data.batch: {self.data.batch} must be at least 2 (batch normalisation)")
+        if self.epochs < 1:
+            raise InputError(f"epochs: {self.epochs} must be at least 1")
+        if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
+            raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
+        check_seed(self.seed)
+        resolve_device(self.device)
+        resolve_precision(self.precision)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of the images."""
+        return parse_size(self.data.size)
+
+    @property
+    def crop(self) -> tuple[int, int]:
+        """Height and width of the training images."""
+        return parse_size(self.train.crop or self.data.size)
+
+    def plan(self, peer: bool = False) -> list[Stage]:
+        """The stages in order."""
+        if peer:
+            return [Stage("peer", None, 0, self.epochs * len(self.stages), 1)]
+        strides: dict[Head, Literal[8, 1]] = {"encoder": 8, "aggregation": 1}
+        heads = [head for head in HEADS if head in self.stages]
+        return [Stage(head, head, i * self.epochs, self.epochs, strides[head]) for i, head in enumerate(heads)]
+
+
+def plain_recipe(train: TrainOptions) -> RecipeOptions:
+    """The recipe that a search trains its weights with: flip and shift, cross-entropy of all pixels. Cheap, for comparisons."""
+    return RecipeOptions(train.lr, train.weight_decay, augmentation="shift", loss="cross-entropy")

@@ -1,0 +1,229 @@
+"""Training one network from scratch with one fixed recipe: found networks, references and peers alike."""
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from experiments.data import SegmentationData
+from experiments.data.crops import CropStream
+from experiments.data.frequency import class_weights
+from experiments.data.streams import WEIGHTS, BatchStream, val_stream
+from experiments.model_file import ModelInfo, save_model
+from experiments.report.figures import png, training_figure
+from experiments.runs.environment import device_name, peak_memory_mb, versions
+from experiments.runs.folder import plain, write_atomic, write_json, write_metrics
+from experiments.training.average import WeightAverage
+from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
+from experiments.training.losses import OhemCrossEntropy
+from experiments.training.module import SegmentationModule
+from experiments.training.monitor import RetrainMonitor
+from experiments.training.progress import RunProgress
+from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
+from experiments.training.trainer import make_trainer, resolve_device, resolve_precision
+from nas_space.cost import cost
+from nas_space.errors import InputError
+
+BEST = "best"
+"""Folder, inside the run's, of the network of the epoch with the best validation score."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A stage that is ready to be trained.
+
+    Args:
+        module: the network with its loss and optimiser.
+        network: what is trained.
+        average: the moving average of its weights, where the recipe has one.
+        stream: training batches.
+    """
+
+    module: SegmentationModule
+    network: nn.Module
+    average: WeightAverage | None
+    stream: BatchStream
+
+    @property
+    def trained(self) -> nn.Module:
+        """The network that is validated and saved."""
+        return self.network if self.average is None else self.average.model
+
+    @property
+    def callbacks(self) -> list[Callback]:
+        """What must hear of every step."""
+        return [] if self.average is None else [self.average]
+
+
+class Retraining:
+    """A training from scratch that is ready to run.
+
+    Args:
+        info: what is trained; its head is that of the last stage.
+        options: checked options.
+        data: the data set that they name.
+        run: the run's folder, existing.
+    """
+
+    def __init__(self, info: ModelInfo, options: RetrainOptions, data: SegmentationData, run: Path) -> None:
+        self.info, self.options, self.run = info, options, run
+        self.device = resolve_device(options.device)
+        self.train, self.val = data.train.to(self.device), data.val.to(self.device)
+        self.stages = options.plan(peer=info.peer is not None)
+        self.rows: list[dict[str, Any]] = []
+        self.best: dict[str, Any] | None = None
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """What decides the result, plain values: options and network."""
+        return plain({**asdict(self.options), **self.info.metadata()})
+
+    def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
+        """Train all stages and write the run's files.
+
+        Args:
+            checkpoint: continue from it.
+
+        Returns:
+            The content of ``retrain.json``: ``miou`` after the last epoch (not the best one), in [0, 1].
+        """
+        begin = 0
+        if checkpoint is not None:
+            state = read_checkpoint(checkpoint, self.asked)
+            begin = next(i for i, stage in enumerate(self.stages) if stage.name == state["stage"])
+        network: nn.Module | None = None
+        for stage in self.stages[begin:]:
+            network, monitor, module = self._train(stage, network, checkpoint)
+            network.to(self.device)
+            self.rows, self.best, checkpoint = monitor.rows, monitor.best, None
+        assert network is not None
+        scores = monitor.scores(module.to(self.device))  # Lightning has left it on the CPU
+        save_model(self.run, network, self.info)
+        (self.run / "figures").mkdir(exist_ok=True)
+        write_atomic(self.run / "figures" / "training.png", png(training_figure(pd.DataFrame(self.rows))))
+        write_metrics(self.run, self.rows)
+        summary = {
+            "seed": self.options.seed,
+            "dataset": self.info.dataset,
+            "peer": self.info.peer,
+            "head": self.info.head,
+            "epochs": len(self.rows),
+            "stages": [self._told(stage) for stage in self.stages],
+            "recipe": asdict(self.options.train),
+            "batch": self.options.data.batch,
+            "crop": "{}x{}".format(*self.options.crop),
+            "miou": scores.miou,
+            "per_class": dict(zip(self.info.classes, scores.per_class, strict=True)),
+            "pixel_accuracy": scores.pixel_accuracy,
+            "loss": scores.loss,
+            "best": {**(self.best or {}), "file": f"{BEST}/model.safetensors"},
+            "resolution": self.options.data.size,
+            "cost": {**model_cost(self.info), "size": self.options.data.size},
+            "minutes": sum(row["seconds"] + row["seconds_validation"] for row in self.rows) / 60,
+            "precision": self.options.precision,
+            "peak_memory_mb": peak_memory_mb(self.device),
+            "versions": versions(),
+            "device": device_name(self.device),
+        }
+        write_json(self.run / "retrain.json", summary)
+        return summary
+
+    def prepare(self, stage: Stage, before: nn.Module | None = None) -> "Prepared":
+        """Network, loss and batches of a stage, from the seed alone: a resumed stage begins as it would have.
+
+        Args:
+            stage: one of ``stages``.
+            before: the network of the stage before it, whose backbone is taken over.
+        """
+        options, classes = self.options, len(self.info.classes)
+        pl.seed_everything(options.seed, verbose=False)
+        network = replace(self.info, head=stage.head).build().to(memory_format=torch.channels_last)
+        if before is not None:
+            take_backbone(network, before)
+        weights = class_weights(self.train.labels, classes, WEIGHT_K[stage.label_stride], stage.label_stride).cpu()
+        loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
+        module = SegmentationModule(options.train, stage.epochs, weights, loss)
+        module.set_model(network)
+        average = WeightAverage(network, options.train.ema) if options.train.ema else None
+        return Prepared(module, network, average, make_stream(self.train, options, stage.label_stride))
+
+    def _train(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[nn.Module, RetrainMonitor, Any]:
+        """Train one stage; its network (the moving average, where there is one) with its monitor and module."""
+        options, own = self.options, self.prepare(stage, before)
+
+        def keep() -> None:
+            if stage is self.stages[-1]:
+                (self.run / BEST).mkdir(exist_ok=True)
+                save_model(self.run / BEST, own.trained, self.info)
+
+        monitor = RetrainMonitor(
+            stage=stage,
+            stream=own.stream,
+            validation=val_stream(self.val, options.data.batch, label_stride=1),
+            model=own.trained,
+            num_classes=len(self.info.classes),
+            seed=options.seed,
+            patience=options.train.patience,
+            options=self.asked,
+            rows=self.rows,
+            keep=keep,
+            written=lambda rows: write_metrics(self.run, rows),
+        )
+        callbacks = [*own.callbacks, monitor, RunProgress(monitor.figures, f"retrain ({stage.name})")]
+        trainer = make_trainer(self.run, stage.epochs, self.device, resolve_precision(options.precision), callbacks)
+        trainer.fit(own.module, own.stream, ckpt_path=checkpoint, weights_only=True)
+        return own.trained, monitor, own.module
+
+    def _told(self, stage: Stage) -> dict[str, Any]:
+        rows = [row for row in self.rows if row["stage"] == stage.name]
+        minutes = sum(row["seconds"] + row["seconds_validation"] for row in rows) / 60
+        return {"name": stage.name, "epochs": len(rows), "miou": rows[-1]["miou"], "minutes": minutes}
+
+
+def make_stream(split: Any, options: RetrainOptions, label_stride: int) -> BatchStream:
+    """Training batches as the recipe augments them."""
+    if options.train.augmentation == "crop":
+        return CropStream(split, options.data.batch, options.seed, options.crop, label_stride)
+    return BatchStream(split, options.data.batch, options.seed, WEIGHTS, label_stride=label_stride)
+
+
+def take_backbone(network: nn.Module, before: nn.Module) -> None:
+    """Give ``network`` all weights of ``before`` but those of the head, in place."""
+    own = network.state_dict()
+    shared = {name: value for name, value in before.state_dict().items() if not name.startswith("head.")}
+    assert set(shared) == {name for name in own if not name.startswith("head.")}
+    network.load_state_dict({**own, **shared})
+
+
+def model_cost(info: ModelInfo) -> dict[str, float | None]:
+    """Parameters and multiply-accumulates of a network for one image of its size; of a peer, convolutions alone are counted."""
+    if info.architecture is not None:
+        return asdict(cost(info.architecture, info.size, len(info.classes), info.head or "encoder"))
+    with torch.device("meta"):
+        network, image = info.build().eval(), torch.empty(1, 3, *info.size)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network(image)
+    params = sum(parameter.numel() for parameter in network.parameters())
+    return {"params": params, "macs_conv": counter.get_total_flops() / 2, "macs_total": None}
+
+
+def read_checkpoint(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    """What the monitor left in a checkpoint of the training that ``asked`` describes.
+
+    Raises:
+        InputError: the file is damaged or of something else, or an option has changed since.
+    """
+    state = monitor_state(AtomicCheckpointIO().load_checkpoint(path), "RetrainMonitor")
+    if state is None:
+        raise InputError(f"{path}: not a checkpoint of this training; remove it to start again")
+    changed = [key for key in asked if key not in ("device", "precision") and state["options"].get(key) != asked[key]]
+    if changed:
+        what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"
+        raise InputError(f"{what} is not what {path} was made with; put it back, or remove the checkpoint to start again")
+    return state

@@ -1,0 +1,99 @@
+"""The official layout, checked against torchvision's own reading of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torchvision.datasets import Cityscapes
+
+from experiments.data import IGNORE, load, open_source
+from experiments.data.sets.cityscapes import CLASSES, COLOURS
+from experiments.options.groups import DataOptions
+from nas_space.errors import InputError
+
+OFFICIAL = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16}
+OFFICIAL |= {32: 17, 33: 18}
+"""Label id -> train id, as published."""
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_pair: Callable[..., tuple[Path, Path]]) -> Path:
+    for split, names in {"train": ("ulm_000001_000019", "aachen_000000_000019"), "val": ("lindau_000002_000019",)}.items():
+        for name in names:
+            city = name.partition("_")[0]
+            label = tmp_path / "gtFine" / split / city / f"{name}_gtFine_labelIds.png"
+            write_pair(tmp_path / "leftImg8bit" / split / city / f"{name}_leftImg8bit.png", label, range(34))
+            for other in ("color", "instanceIds"):
+                Image.new("L", (8, 8)).save(label.with_name(f"{name}_gtFine_{other}.png"))
+            label.with_name(f"{name}_gtFine_polygons.json").write_text("{}")
+    return tmp_path
+
+
+def options(root: Path) -> DataOptions:
+    return DataOptions(name="cityscapes", root=str(root), size="40x56")
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_same_files_and_labels_as_torchvision(root: Path, split: str) -> None:
+    theirs = Cityscapes(str(root), split=split, mode="fine", target_type="semantic")
+    samples = open_source(options(root)).splits[split]
+    assert {str(sample.image): str(sample.label) for sample in samples} == {
+        image: target[0] for image, target in zip(theirs.images, theirs.targets, strict=True)
+    }
+    own = {str(sample.image): sample.read() for sample in samples}
+    for path, (picture, target) in zip(theirs.images, theirs, strict=True):
+        image, label = own[path]
+        values = np.asarray(target)
+        assert (image == np.asarray(picture)).all()
+        assert (label == np.vectorize(lambda value: OFFICIAL.get(value, IGNORE))(values)).all()
+        assert set(np.unique(label)) == {*range(19), IGNORE}
+
+
+def test_classes_are_the_published_ones() -> None:
+    assert len(CLASSES) == 19 == len(set(COLOURS))
+    assert CLASSES[0] == "road" and CLASSES[13] == "car" and CLASSES[18] == "bicycle" and COLOURS[0] == (128, 64, 128)
+
+
+def test_loads_sorted_by_name(root: Path) -> None:
+    data = load(options(root))
+    assert data.train.names == ("aachen_000000_000019", "ulm_000001_000019") and data.classes == CLASSES
+    assert data.train.images.shape == (2, 3, 40, 56)
+
+
+def test_files_beside_the_cities_are_passed_over(root: Path) -> None:
+    (root / "leftImg8bit" / "train" / ".DS_Store").write_text("x")
+    (root / "leftImg8bit" / "train" / "licence.txt").write_text("x")
+    (root / "leftImg8bit" / "train" / "ulm" / "Thumbs.db").write_text("x")
+    assert len(open_source(options(root)).splits["train"]) == 2
+
+
+def test_a_city_that_links_to_its_parent(root: Path) -> None:
+    (root / "leftImg8bit" / "train" / "zz").symlink_to(root / "leftImg8bit" / "train")
+    assert len(open_source(options(root)).splits["train"]) == 2
+
+
+def test_archives_are_not_unpacked(tmp_path: Path) -> None:
+    for name in ("leftImg8bit_trainvaltest.zip", "gtFine_trainvaltest.zip"):
+        (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(InputError, match="leftImg8bit/train: no such folder; data.root .* unpacked"):
+        open_source(options(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_mistakes_name_the_file(root: Path) -> None:
+    label = root / "gtFine" / "train" / "ulm" / "ulm_000001_000019_gtFine_labelIds.png"
+    Image.fromarray(np.full((40, 56), 34, np.uint8)).save(label)
+    with pytest.raises(InputError, match=r"ulm_000001_000019_gtFine_labelIds\.png: value 34 is no class; labels are the official ids"):
+        load(options(root))
+    label.rename(label.with_name("ulm_000001_000019_gtFine_labelTrainIds.png"))
+    with pytest.raises(
+        InputError, match=r"ulm_000001_000019_leftImg8bit\.png: its label .*ulm/ulm_000001_000019_gtFine_labelIds\.png is missing"
+    ):
+        load(options(root))
+
+
+def test_root_from_the_environment(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYSCAPES_DATASET", str(root))
+    assert len(open_source(DataOptions(name="cityscapes")).splits["val"]) == 1

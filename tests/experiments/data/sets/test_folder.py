@@ -1,0 +1,176 @@
+"""Users' own folders: three layouts, a division that stays, and a line for every mistake."""
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from experiments.data import IGNORE, load, open_source
+from experiments.data.sets.folder import validation_names
+from experiments.options.groups import DataOptions
+from nas_space.errors import InputError
+
+
+def options(root: Path, **more: object) -> DataOptions:
+    return DataOptions(name="folder", root=str(root), size="32x48", **more)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def root(tmp_path: Path, write_folder: Callable[..., Path]) -> Path:
+    return write_folder(tmp_path / "plants")
+
+
+def test_splits_in_their_own_folders(root: Path) -> None:
+    data = load(options(root))
+    assert data.train.names == ("train0", "train1", "train2") and data.val.names == ("val0", "val1")
+    assert data.classes == ("grass", "path", "pond", "hut") and data.colours[3] == (200, 0, 0)
+    assert data.train.images.shape == (3, 3, 32, 48) and set(data.train.labels.unique().tolist()) == {0, 1, 2, 3}
+    # The pictures are their masks' colours and some noise, so images and labels lie on each other.
+    colours = torch.tensor(data.colours)[data.val.labels.long()].permute(0, 3, 1, 2)
+    assert (data.val.images.float() - colours).abs().mean() < 25
+
+
+def test_index_and_colour_masks_give_the_same_data(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    one, two = (load(options(write_folder(tmp_path / name, colours=name == "colours"))) for name in ("colours", "indices"))
+    assert torch.equal(one.train.labels, two.train.labels) and torch.equal(one.val.images, two.val.images)
+
+
+def test_the_other_order_of_folders_and_a_test_split(root: Path) -> None:
+    before = load(options(root))
+    for kind in ("images", "masks"):
+        for split in ("train", "val"):
+            (root / kind).mkdir(exist_ok=True)
+            (root / split / kind).rename(root / kind / split)
+    for split in ("train", "val"):
+        (root / split).rmdir()
+    after = load(options(root))
+    assert torch.equal(before.train.images, after.train.images) and torch.equal(before.val.labels, after.val.labels)
+    assert set(open_source(options(root)).splits) == {"train", "val"}
+    for kind in ("images", "masks"):
+        (root / kind / "val").rename(root / kind / "test")
+        (root / kind / "train").rename(root / kind / "val")
+        (root / kind / "train").symlink_to(root / kind / "val")
+    assert [sample.name for sample in open_source(options(root)).splits["test"]] == ["val0", "val1"]
+
+
+def test_images_and_masks_alone_are_divided(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    root = write_folder(tmp_path, train=20, val=1)
+    (root / "train" / "images").rename(root / "images")
+    (root / "train" / "masks").rename(root / "masks")
+    for kind in ("images", "masks", "."):
+        for path in (root / "val" / kind).glob("*.png"):
+            path.unlink()
+        (root / "val" / kind).rmdir()
+    (root / "train").rmdir()
+    first, again = open_source(options(root)), open_source(options(root))
+    names = {split: [sample.name for sample in samples] for split, samples in first.splits.items()}
+    assert names == {split: [sample.name for sample in samples] for split, samples in again.splits.items()}
+    assert (len(names["train"]), len(names["val"])) == (16, 4) and not set(names["train"]) & set(names["val"])
+    assert len(open_source(options(root, val_fraction=0.5)).splits["val"]) == 10
+    limited = open_source(options(root, limit=3)).splits
+    assert {sample.name for sample in limited["train"]} <= set(names["train"]) and len(limited["val"]) == 3
+    for fraction in (0.0, 1.0, -1.0, float("nan")):
+        with pytest.raises(InputError, match="data.val_fraction: .* must lie between 0 and 1"):
+            open_source(options(root, val_fraction=fraction))
+
+
+def test_the_division_depends_on_names_alone() -> None:
+    names = [f"image{i}" for i in range(50)]
+    chosen = validation_names(names, 0.2)
+    shuffled = names[:]
+    random.Random(1).shuffle(shuffled)
+    assert len(chosen) == 10 and validation_names(shuffled, 0.2) == chosen
+    assert len(chosen & validation_names([*names, "one more"], 0.2)) >= 9
+    assert [len(validation_names(names[:n], 0.2)) for n in (0, 1, 2, 3, 8)] == [0, 0, 1, 1, 2]
+    assert len(validation_names(names, 0.999)) == 49 and validation_names(["\udcff", "b"], 0.5)  # a name that is no valid text
+
+
+def test_images_of_any_sizes_and_kinds(root: Path) -> None:
+    rng = np.random.default_rng(0)
+    for i, suffix in enumerate(("jpg", "JPEG", "bmp", "tiff", "webp")):
+        size = (30 + 7 * i, 90 - 11 * i)
+        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(root / "train" / "images" / f"x{i}.{suffix}")
+        Image.fromarray(rng.integers(0, 4, size, dtype=np.uint8)).save(root / "train" / "masks" / f"x{i}.{'tif' if i % 2 else 'bmp'}")
+    (root / "train" / "images" / "._x0.jpg").write_bytes(b"resource fork")
+    (root / "train" / "images" / "notes.txt").write_text("notes")
+    samples = open_source(options(root)).splits["train"]
+    assert len(samples) == 8
+    shapes = {sample.name: [array.shape for array in sample.read()] for sample in samples}
+    assert shapes["x4"] == [(58, 46, 3), (58, 46)] and load(options(root)).train.images.shape == (8, 3, 32, 48)
+
+
+def test_grey_images_and_images_with_alpha(root: Path) -> None:
+    for name, mode in (("train0", "L"), ("train1", "RGBA"), ("train2", "P")):
+        path = root / "train" / "images" / f"{name}.png"
+        Image.open(path).convert(mode).save(path)
+    assert all(sample.read()[0].shape == (40, 56, 3) for sample in open_source(options(root)).splits["train"])
+
+
+def test_exif_turns_image_and_mask_alike(root: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image, mask = (root / "train" / kind / "train0.png" for kind in ("images", "masks"))
+    before = open_source(options(root)).splits["train"][0].read()
+    Image.open(image).save(image, exif=exif)
+    with pytest.raises(
+        InputError, match=r"differ in size, height x width \(56x40 and 40x56\); images are turned by their EXIF orientation"
+    ):
+        open_source(options(root)).splits["train"][0].read()
+    Image.open(mask).rotate(-90, expand=True).save(mask)  # drawn on what a viewer shows
+    after = open_source(options(root)).splits["train"][0].read()
+    assert all((np.rot90(one, -1) == two).all() for one, two in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        (lambda root: (root / "val" / "masks").rename(root / "gone"), r"val/masks: no such folder; data\.root must hold train/images"),
+        (lambda root: (root / "train" / "masks" / "train1.png").unlink(), r"train1\.png: its label .*masks/train1\.png is missing"),
+        (
+            lambda root: (root / "train" / "masks" / "train1.png").rename(root / "train" / "masks" / "train1.jpg"),
+            r"train1\.jpg does not count: labels are \.png, \.bmp",
+        ),
+        (lambda root: Image.new("RGB", (9, 9)).save(root / "val" / "images" / "val0.jpg"), r"val0\.png: val0\.jpg has the same name"),
+        (lambda root: Image.new("L", (9, 9)).save(root / "val" / "masks" / "val0.bmp"), r"masks/val0\.png: val0\.bmp has the same name"),
+        (
+            lambda root: Image.new("L", (9, 9)).save(root / "val" / "masks" / "val0.png"),
+            r"differ in size, .*\(40x56 and 9x9\); make the label",
+        ),
+        (lambda root: Image.new("L", (56, 40), 9).save(root / "val" / "masks" / "val0.png"), r"masks/val0\.png: value 9 is no class"),
+        (lambda root: [path.unlink() for path in (root / "val" / "images").iterdir()], r"val/images: holds no \.jpg.* or \.webp image"),
+        (lambda root: (root / "classes.csv").unlink(), "holds no file of classes"),
+    ],
+)
+def test_mistakes(root: Path, action: Callable[[Path], object], message: str) -> None:
+    action(root)
+    with pytest.raises(InputError, match=message):
+        load(options(root))
+
+
+def test_an_empty_root_and_one_image(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    (tmp_path / "classes.csv").write_text("name,id\na,0\nb,1\n")
+    with pytest.raises(InputError, match=r"images: no such folder; data\.root must hold .* or just images and masks"):
+        load(options(tmp_path))
+    for kind in ("images", "masks"):
+        (tmp_path / kind).mkdir()
+        Image.new("L", (40, 40)).save(tmp_path / kind / "a.png")
+    with pytest.raises(InputError, match=r"a\.png: the only image cannot be divided"):
+        load(options(tmp_path))
+
+
+def test_everything_ignored(root: Path) -> None:
+    for path in (root / "val" / "masks").iterdir():
+        Image.new("L", (56, 40), IGNORE).save(path)
+    with pytest.raises(InputError, match="no validation image of folder has a labelled pixel"):
+        load(options(root))
+
+
+def test_class_file_elsewhere(root: Path, tmp_path: Path) -> None:
+    (root / "classes.csv").rename(tmp_path / "mine.csv")
+    assert load(options(root, classes=str(tmp_path / "mine.csv"))).classes[0] == "grass"
+    with pytest.raises(InputError, match=r"other\.csv: cannot be read"):
+        load(options(root, classes="other.csv"))

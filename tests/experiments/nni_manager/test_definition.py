@@ -1,0 +1,116 @@
+"""An experiment's file is checked before anything starts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from experiments.cli import main
+from experiments.nni_manager.definition import check_search_space, machines, read_experiment
+from nas_space.errors import InputError
+
+CONTENT: dict[str, Any] = {
+    "experimentName": "mine",
+    "trialCommand": "ssr-nas trial --config search.yml",
+    "trialCodeDirectory": ".",
+    "searchSpace": {"seed": {"_type": "choice", "_value": [0, 1]}},
+    "trialConcurrency": 1,
+    "maxTrialNumber": 2,
+    "tuner": {"name": "GridSearch"},
+    "trainingService": {"platform": "local"},
+}
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write(**changes: Any) -> Path:
+        path = tmp_path / "experiment.yml"
+        content = {key: value for key, value in {**CONTENT, **changes}.items() if value is not None}
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    return write
+
+
+def test_a_good_one(write: Callable[..., Path]) -> None:
+    config = read_experiment(write())
+    assert config.experiment_name == "mine" and config.max_trial_number == 2 and machines(config) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_machines_of_a_remote_one(write: Callable[..., Path], tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("")
+    service = {"platform": "remote", "machineList": [{"host": "a.example", "user": "me", "sshKeyFile": "key"}]}
+    assert [machine.host for machine in machines(read_experiment(write(trainingService=service)))] == ["a.example"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"trialCommand": None, "trainingService": None}, "not an experiment of NNI"),
+        ({"tuner": None}, "tuner must be set"),
+        ({"tuner": {"name": "TPE", "classArg": {}}}, "classarg"),
+        ({"trialConcurency": 3}, "trialConcurency"),
+        ({"trialConcurrency": "many"}, "trial_concurrency"),
+        ({"searchSpace": None}, "search_space"),
+        ({"searchSpace": None, "searchSpaceFile": "nowhere.json"}, "nowhere.json"),
+        ({"trainingService": {"platform": "moon"}}, "moon"),
+        ({"searchSpace": {}}, "search space is empty"),
+        ({"trialConcurrency": 0}, "trial_concurrency > 0"),
+        ({"searchSpace": {"seed": 5}}, "seed: expected {_type: choice, _value: [1, 2]}"),
+        ({"searchSpace": {"seed": {"_type": "choice", "_value": 5}}}, "seed: expected {_type: choice, _value: [1, 2]}"),
+        ({"searchSpace": {"seed": {"_value": [5]}}}, "seed: expected {_type: choice, _value: [1, 2]}"),
+        ({"searchSpace": {5: {"_type": "choice", "_value": [1]}}}, "5: unknown key"),
+        ({"searchSpace": {"method.rho.withd": {"_type": "choice", "_value": [1]}}}, "did you mean method.rho.width"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else "-".join(value),
+)
+def test_mistakes(changes: dict[str, Any], words: str, write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(**changes)
+    assert main(["launch", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert len(error.splitlines()) == 1 and str(path) in error and words in error
+    assert sorted(file.name for file in path.parent.iterdir()) == ["experiment.yml"]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: [", b"- 1", b"", b"!!python/object/apply:os.getcwd []"])
+def test_no_yaml(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "x.yml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="x.yml: not "):
+        read_experiment(path)
+    with pytest.raises(InputError, match="nowhere.yml: cannot be read"):
+        read_experiment(tmp_path / "nowhere.yml")
+    with pytest.raises(InputError, match="cannot be read"):
+        read_experiment(tmp_path)
+
+
+def test_nested_choices_are_looked_into() -> None:
+    group = {"_name": "IE(2)", "strategy": {"_type": "choice", "_value": ["ssr-ie"]}}
+    check_search_space("x", {"row": {"_type": "choice", "_value": [group, {"_name": "b"}]}})
+    bad = {"_name": "IE(3)", "strateg": {"_type": "choice", "_value": ["ssr-ie"]}}
+    with pytest.raises(InputError, match="strateg: unknown key; did you mean strategy"):
+        check_search_space("x", {"row": {"_type": "choice", "_value": [group, bad]}})
+
+
+def test_a_trial_of_another_kind_may_have_keys_of_its_own(write: Callable[..., Path]) -> None:
+    space = {"lr": {"_type": "uniform", "_value": [0, 1]}}
+    assert read_experiment(write(trialCommand="python mine.py", searchSpace=space)).search_space == space
+
+
+def test_launch_needs_an_experiment_or_an_id(write: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["launch"]) == main(["launch", str(write()), "--resume", "x"]) == 2
+    assert main(["launch", str(write()), "--port", "80"]) == main(["launch", str(write()), "--host", "nowhere"]) == 2
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x").write_text("")
+    assert main(["launch", str(write()), "--out", str(tmp_path / "full")]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 5 and "--resume" in errors[0] and "holds files already" in errors[4]
+
+
+def test_a_cluster_needs_an_address_that_its_pods_reach(capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(__file__).parents[3] / "experiments" / "configs" / "cluster" / "frameworkcontroller.yml"
+    assert main(["launch", str(path), "--json"]) == 2
+    assert "give --host ADDRESS" in capsys.readouterr().err

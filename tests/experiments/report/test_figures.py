@@ -1,0 +1,90 @@
+"""The figures show the numbers they are given."""
+
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+
+from experiments.report.figures import (
+    LEVELS,
+    alive_figure,
+    architecture_figure,
+    comparison_figure,
+    entropy_figure,
+    miou_figure,
+    png,
+    training_figure,
+)
+
+METRICS = pd.DataFrame(
+    {
+        "epoch": [1, 2, 3],
+        "miou": [0.1, None, 0.3],
+        "loss_w": [2.0, 1.0, 0.5],
+        "loss_a": [0.5, -0.5, -1.5],
+        "entropy": [9.0, 3.0, 0.0],
+        **{f"entropy_{level}": [3.0, 1.0, 0.0] for level in LEVELS},
+    }
+)
+
+
+def lines(figure: Figure, panel: int) -> list[tuple[list[float], list[float]]]:
+    """Points of a panel's lines, those over all its height left out."""
+    drawn = [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in figure.axes[panel].lines]
+    return [(x, y) for x, y in drawn if y != [0.0, 1.0]]
+
+
+def test_training_curves_show_stages_and_skip_what_was_not_validated() -> None:
+    metrics = METRICS.assign(stage=["encoder", "encoder", "aggregation"], val_loss=[1.5, None, 0.75])
+    figure = training_figure(metrics)
+    assert lines(figure, 0) == [([1.0, 3.0], [10.0, 30.0])]
+    assert lines(figure, 1)[:2] == [([1.0, 2.0, 3.0], [2.0, 1.0, 0.5]), ([1.0, 3.0], [1.5, 0.75])]
+    assert [text.get_text().strip() for text in figure.axes[0].texts] == ["encoder", "aggregation"]
+    assert not training_figure(metrics.assign(stage="encoder")).axes[0].texts
+
+
+def test_entropy_of_every_level() -> None:
+    figure = entropy_figure(METRICS, discrete_epoch=3)
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["all levels", *LEVELS]
+    assert lines(figure, 0) == [([1.0, 2.0, 3.0], [9.0, 3.0, 0.0])]
+
+
+def test_removals_are_drawn_at_the_end_of_their_epoch() -> None:
+    # 7 candidates during epochs 1 and 2, 4 from the end of epoch 2 on.
+    alive = pd.DataFrame({"epoch": [1, 2, 3], **{level: [7, 7, 4] for level in LEVELS}})
+    figure = alive_figure(alive, discrete_epoch=2)
+    assert lines(figure, 2) == [([0.0, 1.0, 2.0], [7.0, 7.0, 4.0])]
+    assert {line.get_drawstyle() for line in figure.axes[2].lines} == {"steps-post", "default"}
+
+
+def test_epochs_without_validation_are_bridged_and_negative_losses_seen() -> None:
+    figure = miou_figure(METRICS, discrete_epoch=None, derived=0.25)
+    curve, star = lines(figure, 0)
+    assert curve == ([1.0, 3.0], pytest.approx([10.0, 30.0])) and star == ([3.0], [25.0])
+    assert figure.axes[1].get_ylim()[0] <= -1.5
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+def test_boxes_are_as_wide_as_their_convolutions() -> None:
+    space = {"stem": 8, "widths": [16, 32], "dilations": [1, 4], "poolings": [1, 2]}
+    first = {"dilation": 1, "pooling": 1, "width_3x1": 12, "width_1x3": 16}
+    second = {"dilation": 4, "pooling": 2, "width_3x1": 24, "width_1x3": 32}
+    stages = [[first], [second]]
+    figure = architecture_figure({"schema": 1, "space": space, "stages": stages})
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch) and patch.get_edgecolor()[3] > 0]
+    assert [round(32 * box.get_width()) for box in boxes] == [12, 16, 24, 32]
+    assert [bool(box.get_hatch()) for box in boxes] == [False, False, True, True]
+    assert boxes[0].get_facecolor() == boxes[1].get_facecolor() != boxes[2].get_facecolor()
+
+
+def test_searches_of_a_strategy_share_a_colour() -> None:
+    figure = comparison_figure({"ssr-ie-0": METRICS, "ssr-ie-1": METRICS, "darts-0": METRICS})
+    colors = [line.get_color() for line in figure.axes[0].lines]
+    assert colors[0] == colors[1] != colors[2]
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["ssr-ie", "darts"]
+
+
+def test_png_is_the_same_each_time() -> None:
+    first, second = (png(entropy_figure(METRICS, None)) for _ in range(2))
+    assert first == second and first.startswith(b"\x89PNG")

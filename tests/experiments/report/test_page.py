@@ -1,0 +1,180 @@
+"""The report of a search, from files as a search leaves them."""
+
+import csv
+import json
+import random
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.cli import main
+from experiments.report.page import write_report
+from experiments.runs.folder import write_json, write_metrics
+from nas_space.architecture import Architecture, baseline2
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+
+EPOCHS = 12
+
+
+def search_summary() -> dict[str, Any]:
+    return {
+        "strategy": "ssr",
+        "seed": 3,
+        "space": {},
+        "dataset": "streets",
+        "epochs": EPOCHS,
+        "discrete": True,
+        "discrete_epoch": 9,
+        "removals": [
+            {"epoch": 2, "level": "operator", "label": "stage1/layer1/op", "candidate": "d2s1", "ratio": 0.09, "rule": "threshold"},
+            {"epoch": 4, "level": "operator", "label": "stage1/layer1/op", "candidate": "d4s1", "ratio": 0.05, "rule": "threshold"},
+            {"epoch": 4, "level": "width", "label": "stage1/layer1/d4s1/width_3x1", "candidate": 16, "ratio": None, "rule": "cascade"},
+        ],
+        "entropy": {"initial": 140.5, "final": 0.0, "per_level": {"depth": 0.0, "operator": 0.0, "width": 0.0}},
+        "miou": {"supernet": 0.4801, "derived": 0.4801, "resolution": "1/8"},
+        "gap": {"loss_supernet": 0.5, "loss_derived": 0.50001, "max_logit_difference": 1e-6},
+        "gap_before": {"loss_supernet": 0.52, "loss_derived": 0.61, "max_logit_difference": 3.0},
+        "cost": {"params": 80123, "macs_conv": 2.0e7, "macs_total": 2.1e7, "size": "96x128"},
+        "time": {"total_s": 131.0, "epoch_s": [11.0] * EPOCHS},
+        "peak_memory_mb": 812.4,
+        "alive": [{"epoch": e, "depth": 7 - e, "operator": 70 - 4 * e, "width": 560 - 40 * e} for e in range(1, EPOCHS + 2)],
+        "versions": {"ssr-nas": "0.1.0", "torch": "2.14.1"},
+        "device": "cpu",
+    }
+
+
+def metrics() -> list[dict[str, Any]]:
+    rows = []
+    for epoch in range(1, EPOCHS + 1):
+        left = max(0.0, 1 - epoch / 9)
+        row: dict[str, Any] = {"epoch": epoch, "loss_w": 2 / epoch, "loss_a": 2.2 / epoch if left else None, "miou": 0.5 - 0.4 / epoch}
+        for level, share in (("depth", 2.2), ("operator", 14.6), ("width", 123.7)):
+            row[f"entropy_{level}"] = share * left
+        row["entropy"] = 140.5 * left
+        rows.append({**row, "expected_macs": 2e7, "lr": 1e-3, "seconds": 11.0})
+    return rows
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_json(folder / "search.json", search_summary())
+    write_metrics(folder, metrics())
+    (folder / "architecture.json").write_text(Architecture.random(SpaceConfig.compact(), random.Random(0)).to_json())
+    (folder / "config.yml").write_text("epochs: 12\n")
+    return folder
+
+
+class Page(HTMLParser):
+    """What a browser would find: text, the sources of images, and whether every element is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.sources: list[str] = []
+        self.tags: set[str] = set()
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.sources += [value for key, value in attrs if key in ("src", "href") and value]
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += f"{data} "
+
+
+def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert page.open == []
+    assert len(page.sources) == 4 and all(source.startswith("data:image/png;base64,") for source in page.sources)
+    for fact in ("ssr on streets, seed 3", "Discrete at epoch 9", "cascade, threshold", "48.01 %", "80.12K", "21M", "812 MB", "2.2 min"):
+        assert fact in page.text
+    assert "torch 2.14.1" in page.text and "epochs: 12" in page.text
+    for number in ("architecture", "entropy", "alive", "miou"):
+        assert (run / "figures" / f"{number}.png").read_bytes().startswith(b"\x89PNG")
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(run, other)
+    assert main(["report", str(run), str(other), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["reports"] == {str(folder): str(folder / "report.html") for folder in (run, other)}
+    assert (run / "report.html").read_text() == (other / "report.html").read_text()
+    assert main(["report", str(run), "--out", "page.md"]) == 2
+    assert "lies in its folder" in capsys.readouterr().err
+
+
+def test_text_from_files_is_escaped(run: Path) -> None:
+    write_json(run / "search.json", {**search_summary(), "dataset": "<script>alert(1)</script>"})
+    (run / "config.yml").write_text("out: </pre><script>")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    assert "script" not in page.tags
+    assert "<script>alert(1)</script>" in page.text
+
+
+def test_search_that_never_became_discrete(run: Path) -> None:
+    summary = {**search_summary(), "discrete": False, "discrete_epoch": None, "gap_before": None, "removals": []}
+    summary["miou"] = {"supernet": 0.5, "derived": None, "resolution": "1/8"}
+    write_json(run / "search.json", summary)
+    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    assert "did not become discrete" in text and "not measured" in text
+
+
+def test_one_epoch_without_validation(run: Path) -> None:
+    write_metrics(run, [{**metrics()[0], "miou": None}])
+    assert write_report(run).is_file()
+
+
+def test_largest_network_of_the_paper(run: Path) -> None:
+    (run / "architecture.json").write_text(baseline2(SpaceConfig.paper()).to_json())
+    assert "128/128" in Page(write_report(run).read_text(encoding="utf-8")).text
+
+
+def test_same_run_gives_the_same_bytes(run: Path) -> None:
+    first = write_report(run).read_bytes()
+    assert write_report(run).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("search.json", None, "search.json: no such file"),
+        ("search.json", "{", "search.json: cannot be read"),
+        ("search.json", "{}", "search.json: strategy is missing"),
+        ("search.json", "[]", "search.json: strategy is missing"),
+        ("metrics.csv", None, "metrics.csv: cannot be read"),
+        ("metrics.csv", "", "metrics.csv: cannot be read"),
+        ("metrics.csv", "epoch,loss_w\n1,2\n", "metrics.csv: column loss_a is missing"),
+        ("architecture.json", "{}", "architecture.json: "),
+    ],
+)
+def test_damaged_run_is_named_and_left_alone(run: Path, name: str, content: str | None, message: str) -> None:
+    if content is None:
+        (run / name).unlink()
+    else:
+        (run / name).write_text(content)
+    before = sorted(run.iterdir())
+    with pytest.raises(InputError, match=message):
+        write_report(run)
+    assert sorted(run.iterdir()) == before
+
+
+def test_metrics_are_read_as_they_were_written(run: Path) -> None:
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["loss_w"]) for row in rows] == [row["loss_w"] for row in metrics()]
+    assert rows[-1]["loss_a"] == ""
+    assert json.loads((run / "search.json").read_text()) == search_summary()

@@ -1,0 +1,81 @@
+"""Child processes are those of this toolkit, also from a folder with an ``experiments`` of the user's own."""
+
+import subprocess
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmark.networks.workers import Task, Worker
+from experiments.benchmark.search.child import Child
+from experiments.benchmark.search.problem import Problem
+from experiments.runs.jobs import Job, run_jobs
+from experiments.runs.processes import ROOT, module_command
+from experiments.training.devices import own_line
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+
+
+@pytest.fixture(params=["package", "folder"])
+def users_own(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder of a user whose own modules are called as ours; the toolkit is found as an editable installation is."""
+    for name in ("experiments", "nas_space", "strategies"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / ("__init__.py" if request.param == "package" else "train.py")).write_text("raise SystemExit('not ours')\n")
+    (tmp_path / "runpy.py").write_text("raise SystemExit('not ours')\n")
+    (tmp_path / "mine.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    return tmp_path
+
+
+def test_a_job(users_own: Path) -> None:
+    assert "error: nothing: unknown command" in str(run_jobs([Job(("nothing",), users_own / "a" / "proof")], 1, "test"))
+
+
+def test_a_strategy_of_the_users_is_found_in_the_current_folder(users_own: Path) -> None:
+    job = Job(("search", "--strategy", "mine:Mine"), users_own / "a" / "proof")
+    assert "the module 'mine' has no 'Mine'" in str(run_jobs([job], 1, "test"))
+
+
+def test_a_side_of_the_benchmark(users_own: Path) -> None:
+    with Child("ours", Problem(SpaceConfig.compact(), (32, 32), 2, 3, "32", "cpu", 0), "contiguous") as child:
+        assert child.threads == 1
+
+
+def test_a_network_that_is_timed(users_own: Path) -> None:
+    (users_own / "broken.onnx").write_bytes(b"nonsense")
+    task = Task("net", "onnxruntime", str(users_own / "broken.onnx"), (1, 3, 32, 64), 1, "cpu", 1)
+    with pytest.raises(InputError, match=r"net: onnxruntime cannot run it: .*broken\.onnx"):
+        Worker(task)
+
+
+def test_a_follower_is_started_as_its_leader(monkeypatch: pytest.MonkeyPatch) -> None:
+    main = sys.modules["__main__"]
+    monkeypatch.setattr(sys, "argv", ["/somewhere/cli.py", "search", "--devices", "2"])
+    monkeypatch.setattr(main, "__spec__", ModuleSpec("experiments.cli", None))
+    assert own_line() == module_command("experiments.cli", "search", "--devices", "2")
+    monkeypatch.setattr(main, "__spec__", ModuleSpec("theirs.cli", None))
+    assert own_line() == [sys.executable, "-m", "theirs.cli", "search", "--devices", "2"]
+    monkeypatch.setattr(main, "__spec__", None)
+    assert own_line() == [sys.executable, "/somewhere/cli.py", "search", "--devices", "2"]
+
+
+@pytest.mark.parametrize("safe", [False, True])
+def test_a_module_sees_what_python_m_shows_it_but_for_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, safe: bool
+) -> None:
+    """``PYTHONSAFEPATH``, from Python 3.11 on, leaves the current folder out by itself."""
+    shown = "sys.path, sys.argv[1:], __name__, __spec__.name, sys.modules['__main__'].__dict__ is globals()"
+    (tmp_path / "shown.py").write_text(f"import sys\nprint({shown})")
+    monkeypatch.chdir("/")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    if safe:
+        monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    command = module_command("shown", "-a", "b c")
+    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    paths, rest = out.split("] ", 1)
+    assert rest.strip() == "['-a', 'b c'] __main__ shown True"
+    assert eval(paths + "]")[:2] == [ROOT, str(tmp_path)] and "" not in eval(paths + "]") and "/" not in eval(paths + "]")

@@ -1,0 +1,218 @@
+"""A whole search on tiny data, through NNI: files, gap, resume, determinism."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+
+from experiments.cli import main
+from experiments.runs.lock import LOCK
+from nas_space.architecture import Architecture
+from nas_space.cost import cost
+from nas_space.network import SegmentationNetwork
+
+SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
+TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "2", "--epochs", "4", "--device", "cpu", *SMALL]
+DECIDE = ["--method.lr", "1.5", "--method.h", "0.6", "--method.rescale", "true", "--method.warmup", "0", "--method.explore", "0"]
+
+
+def search(out: Path, *arguments: str) -> dict[str, Any]:
+    """Run the command and read its summary."""
+    assert main(["search", *TINY, *arguments, "--out", str(out)]) == 0
+    return json.loads((out / "search.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A search that becomes discrete: a large learning rate and threshold decide within its few steps."""
+    out = tmp_path_factory.mktemp("runs") / "decided"
+    search(out, *DECIDE)
+    return out
+
+
+def test_the_run_folder_is_complete(decided: Path) -> None:
+    names = {path.name for path in decided.iterdir()}
+    assert names >= {"config.yml", "search.json", "architecture.json", "metrics.csv", "checkpoints", "figures", "report.html"}
+    assert (decided / "checkpoints" / "last.ckpt").is_file()
+    assert any((decided / "tensorboard").iterdir())
+    metrics = pd.read_csv(decided / "metrics.csv")
+    assert metrics["epoch"].tolist() == [1, 2, 3, 4]
+
+
+def test_ends_discrete_by_threshold_with_no_gap(decided: Path) -> None:
+    summary = json.loads((decided / "search.json").read_text())
+    assert summary["discrete"] and summary["discrete_epoch"] < 4
+    assert {removal["rule"] for removal in summary["removals"]} <= {"threshold", "cascade"}
+    assert summary["entropy"]["final"] == 0.0
+    assert abs(summary["gap"]["loss_supernet"] - summary["gap"]["loss_derived"]) <= 1e-4
+    assert summary["gap"]["max_logit_difference"] <= 1e-4
+    assert summary["miou"]["supernet"] == summary["miou"]["derived"]
+    assert summary["gap_before"]["epoch"] <= summary["discrete_epoch"]
+    alive = pd.DataFrame(summary["alive"])
+    assert (alive.drop(columns="epoch").diff().dropna() <= 0).all(axis=None)
+    assert len(summary["time"]["epoch_s"]) == 4
+
+
+def test_the_architecture_builds_and_has_the_stated_cost(decided: Path) -> None:
+    architecture = Architecture.load(decided / "architecture.json")
+    summary = json.loads((decided / "search.json").read_text())
+    classes = len(json.loads(json.dumps(summary))["space"]) and 10
+    network = SegmentationNetwork(architecture, classes)
+    head = network.head.weight.shape[0] * 64 + network.head.weight.shape[0]  # type: ignore[union-attr, index, operator]
+    without_head = sum(parameter.numel() for parameter in network.parameters()) - head
+    stated = summary["cost"]["params"]
+    assert (stated - without_head) % 65 == 0  # what is left is a 1x1 classifier of 64 inputs and a bias for each class
+
+
+def test_a_search_without_decisions_is_cut_by_argmax_and_says_so(tmp_path: Path) -> None:
+    summary = search(tmp_path / "darts", "--strategy", "darts", "--epochs", "1")
+    assert not summary["discrete"] and summary["discrete_epoch"] is None
+    assert {removal["rule"] for removal in summary["removals"]} == {"argmax"}
+    assert summary["entropy"]["final"] > 50
+    assert summary["gap_before"]["epoch"] == 1
+
+
+def same(first: dict[str, Any], second: dict[str, Any]) -> None:
+    """Assert that two summaries differ in time and memory only."""
+    for key in ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete_epoch"):
+        assert first[key] == second[key], key
+
+
+def test_same_seed_same_result_and_another_seed_another(tmp_path: Path, decided: Path) -> None:
+    again, other = search(tmp_path / "again", *DECIDE), search(tmp_path / "other", *DECIDE, "--seed", "1")
+    first = json.loads((decided / "search.json").read_text())
+    same(first, again)
+    assert (tmp_path / "again" / "architecture.json").read_bytes() == (decided / "architecture.json").read_bytes()
+    assert other["miou"] != first["miou"]
+
+
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_a_killed_search_resumes_to_the_same_end(tmp_path: Path, decided: Path, stop: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    import experiments.search.monitor as monitor
+
+    start = monitor.SearchMonitor.on_train_epoch_start
+
+    def die(self: monitor.SearchMonitor, trainer: Any, module: Any) -> None:
+        if trainer.current_epoch == stop:
+            raise RuntimeError("killed")
+        start(self, trainer, module)
+
+    out = tmp_path / "run"
+    monkeypatch.setattr(monitor.SearchMonitor, "on_train_epoch_start", die)
+    assert main(["search", *TINY, *DECIDE, "--out", str(out)]) == 1
+    assert not (out / "search.json").exists()
+    monkeypatch.setattr(monitor.SearchMonitor, "on_train_epoch_start", start)
+    assert main(["search", "--resume", str(out)]) == 0
+    same(json.loads((decided / "search.json").read_text()), json.loads((out / "search.json").read_text()))
+    columns = [column for column in pd.read_csv(out / "metrics.csv").columns if not column.startswith("seconds")]
+    pd.testing.assert_frame_equal(pd.read_csv(out / "metrics.csv")[columns], pd.read_csv(decided / "metrics.csv")[columns])
+    weights = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (out, decided)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[1])
+
+
+def test_resume_before_the_first_checkpoint_starts_again(tmp_path: Path, decided: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    shutil.copy(decided / "config.yml", out)
+    assert main(["search", "--resume", str(out)]) == 0
+    same(json.loads((decided / "search.json").read_text()), json.loads((out / "search.json").read_text()))
+
+
+def test_resume_of_a_complete_run_changes_nothing(decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def files() -> dict[Path, int]:
+        return {path: path.stat().st_mtime_ns for path in decided.rglob("*") if path.name != LOCK}
+
+    before = files()
+    assert main(["search", "--resume", str(decided)]) == 0
+    assert "complete" in capsys.readouterr().out
+    assert files() == before
+
+
+def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    (out / "checkpoints").mkdir(parents=True)
+    shutil.copy(decided / "config.yml", out)
+    (out / "checkpoints" / "last.ckpt").write_bytes((decided / "checkpoints" / "last.ckpt").read_bytes()[:5000])
+    assert main(["search", "--resume", str(out)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "last.ckpt" in error and error.startswith("ssr-nas search: error:")
+
+
+def test_resume_after_a_kill_before_the_report_writes_it(tmp_path: Path, decided: Path) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(decided, out)
+    (out / "report.html").unlink()
+    assert main(["search", "--resume", str(out)]) == 0
+    assert (out / "report.html").read_text() == (decided / "report.html").read_text()
+
+
+def test_an_option_that_changed_since_the_checkpoint_is_named(tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    shutil.copytree(decided, out)
+    (out / "search.json").unlink()
+    config = out / "config.yml"
+    config.write_text(config.read_text().replace("seed: 0", "seed: 7"))
+    assert main(["search", "--resume", str(out)]) == 2
+    error = capsys.readouterr().err.strip().splitlines()[-1]
+    assert "seed" in error and "last.ckpt" in error
+
+
+def test_snapshots_are_networks_with_their_cost_and_a_front(decided: Path) -> None:
+    networks = json.loads((decided / "pareto.json").read_text())["networks"]
+    shrinks = {removal["epoch"] for removal in json.loads((decided / "search.json").read_text())["removals"]}
+    assert [row["epoch"] for row in networks] == sorted(shrinks | {4})
+    for row in networks:
+        snapshot = Architecture.load(decided / row["file"])
+        assert cost(snapshot, (32, 40), 9).macs_total == row["macs_total"]
+    assert Architecture.load(decided / networks[-1]["file"]) == Architecture.load(decided / "architecture.json")
+    assert any(row["front"] for row in networks) and (decided / "figures" / "pareto.png").is_file()
+
+
+def test_cost_is_counted_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
+    summary = search(tmp_path / "run", "--epochs", "1", "--cost.size", "512x1024")
+    found = Architecture.load(tmp_path / "run" / "architecture.json")
+    assert summary["cost"]["size"] == "512x1024"
+    assert summary["cost"]["macs_total"] == cost(found, (512, 1024), 9).macs_total
+
+
+@pytest.mark.parametrize("bound", ["0.9M", "1M", "1.2M"])
+def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    summary = search(tmp_path / "run", *DECIDE, "--constraint.macs", bound)
+    limit = float(bound[:-1]) * 1e6
+    free = json.loads((decided / "search.json").read_text())["cost"]["macs_total"]
+    assert summary["cost"]["macs_total"] <= limit
+    assert summary["constraint"]["macs"] == {"limit": limit, "found": summary["cost"]["macs_total"], "met": True}
+    told = capsys.readouterr()
+    assert f"{limit:,.0f}   on macs: found {summary['cost']['macs_total']:,.0f}, met" in told.out
+    assert told.out.startswith(f"run folder      {tmp_path / 'run'}\n")  # known to whoever interrupts it
+    assert free > 0
+
+
+@pytest.mark.parametrize(("key", "value"), [("macs", "0.1M"), ("params", "1K")])
+def test_a_bound_below_the_smallest_network_is_refused(tmp_path: Path, key: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["search", *TINY, f"--constraint.{key}", value, "--out", str(tmp_path / "run")]) == 2
+    assert f"constraint.{key}" in capsys.readouterr().err and not (tmp_path / "run").exists()
+
+
+def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    (home / "nni-experiments").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    manifest = home / "nni-experiments" / ".experiment"
+    manifest.write_text("not a manifest")
+    search(tmp_path / "run", "--epochs", "1")
+    assert manifest.read_text() == "not a manifest"
+    assert [path.name for path in (home / "nni-experiments").iterdir()] == [".experiment"]
+
+
+def test_both_streams_are_told_every_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from experiments.data.streams import BatchStream
+
+    told: list[tuple[int, int]] = []
+    monkeypatch.setattr(BatchStream, "set_epoch", lambda self, epoch: told.append((self.stream, epoch)))
+    search(tmp_path / "run", "--epochs", "2")
+    assert told == [(0, 0), (1, 0), (0, 1), (1, 1)]
