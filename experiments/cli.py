@@ -79,16 +79,24 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
         if interrupt is not None:
             print(f"{prog}: interrupted; {str(interrupt) or go_on}", file=sys.stderr)
             return 130
-        if any(type(cause).__name__ == "SIGTERMException" for cause in causes):  # Lightning's, a SystemExit without a code
+        if any(
+            type(cause).__name__ == "SIGTERMException" for cause in causes
+        ):  # Lightning's, a SystemExit without a code
             print(f"{prog}: terminated; {go_on}", file=sys.stderr)
             return 143
         if isinstance(error, SystemExit) and isinstance(error.code, int | None):
             return error.code or 0
-        full = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)), None)
+        full = next(
+            (cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)),
+            None,
+        )
         if full is not None:
             where = f" while writing {full.filename}" if full.filename else ""
             return _fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
-        place = next((cause for cause in causes if isinstance(cause, OSError) and cause.errno in UNUSABLE and cause.filename), None)
+        place = next(
+            (cause for cause in causes if isinstance(cause, OSError) and cause.errno in UNUSABLE and cause.filename),
+            None,
+        )
         if place is not None:
             name = place.filename2 or place.filename  # of a rename its target, which the user knows
             return _fail(prog, f"{name}: {place.strerror}; make it usable, or choose another path", 2, error)

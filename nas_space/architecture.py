@@ -41,7 +41,9 @@ class Architecture:
             raise InputError(f"architecture: {len(self.stages)} stages, the space has {len(self.space.widths)}")
         for i, layers in enumerate(self.stages):
             if len(layers) not in self.space.depths[i]:
-                raise InputError(f"architecture: stages[{i}] has {len(layers)} layers, the space allows {list(self.space.depths[i])}")
+                raise InputError(
+                    f"architecture: stages[{i}] has {len(layers)} layers, the space allows {list(self.space.depths[i])}"
+                )
             for j, layer in enumerate(layers):
                 self._check_layer(f"stages[{i}][{j}]", i, layer)
 
@@ -65,7 +67,11 @@ class Architecture:
 
     def to_json(self) -> str:
         """Readable JSON with a schema version; ``from_json`` is its inverse."""
-        data = {"schema": SCHEMA, "space": asdict(self.space), "stages": [[asdict(layer) for layer in layers] for layers in self.stages]}
+        data = {
+            "schema": SCHEMA,
+            "space": asdict(self.space),
+            "stages": [[asdict(layer) for layer in layers] for layers in self.stages],
+        }
         return json.dumps(data, indent=1) + "\n"
 
     @classmethod
@@ -101,7 +107,9 @@ class Architecture:
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as an architecture ({error.__class__.__name__}); give an architecture.json") from None
+            raise InputError(
+                f"{path}: cannot be read as an architecture ({error.__class__.__name__}); give an architecture.json"
+            ) from None
         try:
             return cls.from_json(text)
         except InputError as error:
@@ -132,8 +140,12 @@ class Architecture:
         chosen = (layer.dilation, layer.pooling) if layer else space.operators[0]
         full = space.widths[stage]
         widths = {"width_3x1": layer.width_3x1 if layer else full, "width_1x3": layer.width_1x3 if layer else full}
-        if chosen not in space.operators or any(width not in space.width_candidates(stage) for width in widths.values()):
-            raise InputError(f"architecture: {prefix} uses a dimension that is not searched ({', '.join(space.search)} are)")
+        if chosen not in space.operators or any(
+            width not in space.width_candidates(stage) for width in widths.values()
+        ):
+            raise InputError(
+                f"architecture: {prefix} uses a dimension that is not searched ({', '.join(space.search)} are)"
+            )
         if len(space.operators) > 1:
             sample[f"{prefix}/op"] = operator_name(*chosen)
         if len(space.width_candidates(stage)) > 1:
@@ -168,7 +180,9 @@ class Architecture:
                 if name not in by_name:
                     raise InputError(f"sample: {prefix}/op is {name!r}; choose from {', '.join(by_name)}")
                 keys = ("width_3x1", "width_1x3")
-                widths = (value(f"{prefix}/{name}/{key}", space.widths[i], len(space.width_candidates(i)) > 1) for key in keys)
+                widths = (
+                    value(f"{prefix}/{name}/{key}", space.widths[i], len(space.width_candidates(i)) > 1) for key in keys
+                )
                 layers.append(Layer(*by_name[name], *widths))
             stages.append(tuple(layers))
         return cls(space, tuple(stages))
@@ -193,13 +207,17 @@ class Architecture:
         for i, layers in enumerate(self.stages):
             for j, layer in enumerate(layers):
                 width = f"{layer.width_3x1}/{self.space.widths[i]}", f"{layer.width_1x3}/{self.space.widths[i]}"
-                rows.append(f"{i + 1:>5}  {j + 1:>5}  {layer.dilation:>8}  {layer.pooling:>7}  {width[0]:>9}  {width[1]:>9}")
+                rows.append(
+                    f"{i + 1:>5}  {j + 1:>5}  {layer.dilation:>8}  {layer.pooling:>7}  {width[0]:>9}  {width[1]:>9}"
+                )
         return "\n".join(rows)
 
 
 def baseline1(space: SpaceConfig) -> Architecture:
     """Middle depth, dilation 1, no pooling, full width: the paper's first reference network."""
-    stages = tuple((Layer(1, 1, width, width),) * depth for width, depth in zip(space.widths, space.baseline_depths, strict=True))
+    stages = tuple(
+        (Layer(1, 1, width, width),) * depth for width, depth in zip(space.widths, space.baseline_depths, strict=True)
+    )
     return Architecture(space, stages)
 
 
@@ -207,7 +225,9 @@ def baseline2(space: SpaceConfig) -> Architecture:
     """baseline1 with ERFNet's hand-made dilations: those above 1, cycled over the last stage."""
     first, last = baseline1(space).stages
     dilations = cycle(space.dilations[1:] or (1,))
-    return Architecture(space, (first, tuple(Layer(next(dilations), 1, layer.width_3x1, layer.width_1x3) for layer in last)))
+    return Architecture(
+        space, (first, tuple(Layer(next(dilations), 1, layer.width_3x1, layer.width_1x3) for layer in last))
+    )
 
 
 def resolve_architecture(name: str, space: SpaceConfig) -> Architecture:

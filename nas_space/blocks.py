@@ -1,7 +1,8 @@
 """The building blocks: ERFNet's downsampler, the factorised convolution, pooling and upsampling, layer and aggregation head.
 
-Sources: ERFNet (Romera et al., IEEE T-ITS 2018) for the downsampler and the factorised pair, SSR paper section 3 for the
-pooled operator and partial widths, pyramid pooling after PSPNet (https://arxiv.org/abs/1612.01105). Written from the papers.
+Sources: ERFNet (Romera et al., IEEE T-ITS 2018) for the downsampler and the factorised pair, SSR paper section 3 for
+the pooled operator and partial widths, pyramid pooling after PSPNet (https://arxiv.org/abs/1612.01105). Written from
+the papers.
 """
 
 import torch
@@ -52,8 +53,8 @@ class FactorizedConv(nn.Module):
 def pool(x: Tensor, pooling: int) -> Tensor:
     """Average pooling over in-bounds pixels, ``(N, C, H, W)`` -> ``(N, C, ceil(H/2), ceil(W/2))``; identity for ``pooling`` 1.
 
-    An odd side gets its last row or column once more: the mean of a value and its copy is the mean over in-bounds pixels,
-    and unlike ``count_include_pad=False`` it exports to every runtime.
+    An odd side gets its last row or column once more: the mean of a value and its copy is the mean over in-bounds
+    pixels, and unlike ``count_include_pad=False`` it exports to every runtime.
     """
     if pooling == 1:
         return x

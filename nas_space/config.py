@@ -55,13 +55,26 @@ class SpaceConfig:
         self._check()
 
     def _check(self) -> None:
-        numbers = (self.stem, self.step, *self.widths, *self.dilations, *self.poolings, *(d for stage in self.depths for d in stage))
+        numbers = (
+            self.stem,
+            self.step,
+            *self.widths,
+            *self.dilations,
+            *self.poolings,
+            *(d for stage in self.depths for d in stage),
+        )
         if any(type(n) is not int or not 1 <= n <= LARGEST for n in numbers):
             expected = f"whole numbers of at least 1 (and at most {LARGEST})"
-            raise InputError(f"space: stem, step, widths, depths, dilations and poolings must be {expected}, got {numbers}")
+            raise InputError(
+                f"space: stem, step, widths, depths, dilations and poolings must be {expected}, got {numbers}"
+            )
         if len(self.widths) != 2 or len(self.depths) != 2:
             raise InputError("space.widths and space.depths: give one entry for each of the two stages")
-        for key, candidates in (("dilations", self.dilations), ("poolings", self.poolings), *(("depths", d) for d in self.depths)):
+        for key, candidates in (
+            ("dilations", self.dilations),
+            ("poolings", self.poolings),
+            *(("depths", d) for d in self.depths),
+        ):
             if not candidates or list(candidates) != sorted(set(candidates)):
                 raise InputError(f"space.{key}: {list(candidates)} must be ascending and without repetition")
         if self.dilations[0] != 1 or self.poolings[0] != 1 or self.poolings[-1] > 2:
@@ -74,7 +87,9 @@ class SpaceConfig:
             if width <= self.span:
                 raise InputError(f"space.widths: {width} must exceed space.span {self.span}")
         if not self.stem < self.widths[0] < self.widths[1] or self.stem <= 3:
-            raise InputError(f"space: channels must grow, 3 < stem < widths, got stem {self.stem} and widths {list(self.widths)}")
+            raise InputError(
+                f"space: channels must grow, 3 < stem < widths, got stem {self.stem} and widths {list(self.widths)}"
+            )
 
     @classmethod
     def paper(cls, search: tuple[str, ...] = DIMENSIONS) -> "SpaceConfig":
@@ -148,13 +163,18 @@ class SpaceConfig:
         """How large the searched space is.
 
         Returns:
-            ``choices`` and ``architecture_parameters`` (choices with one candidate are none), ``entropy_nats`` at the start,
-            ``log10_supernet_configurations``: widths^2 per operator of every layer, plus the product of the depth counts, as the
-            paper prints it (81^170 + 5*5), and ``log10_networks``: distinct networks that can be derived, a sum over depths.
+            ``choices`` and ``architecture_parameters`` (choices with one candidate are none), ``entropy_nats`` at the
+            start, ``log10_supernet_configurations``: widths^2 per operator of every layer, plus the product of the
+            depth counts, as the paper prints it (81^170 + 5*5), and ``log10_networks``: distinct networks that can be
+            derived, a sum over depths.
         """
         operators, widths = len(self.operators), len(self.width_candidates(0))
         layers = sum(self.layers)
-        counts = [len(depths) for depths in self.depth_candidates] + [operators] * layers + [widths] * (2 * layers * operators)
+        counts = (
+            [len(depths) for depths in self.depth_candidates]
+            + [operators] * layers
+            + [widths] * (2 * layers * operators)
+        )
         counts = [count for count in counts if count > 1]
         depth_term = math.prod(len(depths) for depths in self.depth_candidates) if "depth" in self.search else 0
         configurations = widths ** (2 * operators * layers) + depth_term

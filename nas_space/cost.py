@@ -1,10 +1,11 @@
 """Exact cost of an architecture in closed form: parameters and multiply-accumulates. No torch.
 
-An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``; the same coefficients serve the
-exact cost here and the expected, differentiable cost of a search (``expected_cost``).
+An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``; the same coefficients serve
+the exact cost here and the expected, differentiable cost of a search (``expected_cost``).
 
-``macs_conv`` counts convolutions only. ``macs_total`` adds what ptflops counts: a bias or ReLU 1 and a batch norm 2 for each
-output element, a pooling 1 for each input element, an upsampling 1 for each output element. The papers' "FLOPs" are such MACs.
+``macs_conv`` counts convolutions only. ``macs_total`` adds what ptflops counts: a bias or ReLU 1 and a batch norm 2 for
+each output element, a pooling 1 for each input element, an upsampling 1 for each output element. The papers' "FLOPs"
+are such MACs.
 """
 
 from dataclasses import dataclass
@@ -83,7 +84,9 @@ def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
 def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: "Head" = "encoder") -> Cost:
     """Cost of what is not searched: three downsamplers and the head."""
     channels = (3, space.stem, *space.widths)
-    own = encoder_head_cost(space, size, num_classes) if head == "encoder" else aggregation_cost(space, size, num_classes)
+    own = (
+        encoder_head_cost(space, size, num_classes) if head == "encoder" else aggregation_cost(space, size, num_classes)
+    )
     params, conv, extra = own.params, own.macs_conv, own.macs_total - own.macs_conv
     for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
         inside, outside = half(size, i), half(size, i + 1)
@@ -107,8 +110,14 @@ def aggregation_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int
     (quarter, eighth), branch = space.widths, space.widths[1] // 8
     area_2, area_4, area_8 = (height * width for height, width in (half(size, i) for i in (1, 2, 3)))
     bins, levels = sum(side * side for side in PYRAMID_BINS), len(PYRAMID_BINS)
-    detail, fuse, classify = 9 * (space.stem + quarter) * quarter, (eighth + levels * branch) * quarter, 9 * 2 * quarter * num_classes
-    params = detail + 2 * quarter + levels * (eighth * branch + 2 * branch) + fuse + 2 * quarter + classify + num_classes
+    detail, fuse, classify = (
+        9 * (space.stem + quarter) * quarter,
+        (eighth + levels * branch) * quarter,
+        9 * 2 * quarter * num_classes,
+    )
+    params = (
+        detail + 2 * quarter + levels * (eighth * branch + 2 * branch) + fuse + 2 * quarter + classify + num_classes
+    )
     conv = detail * area_4 + eighth * branch * bins + fuse * area_8 + classify * area_4
     pooled = space.stem * area_2 + levels * eighth * area_8
     normed = 3 * (quarter * area_4 + branch * bins + quarter * area_8)  # batch norm and ReLU

@@ -1,7 +1,8 @@
 """Expected cost of the distribution over networks that a search holds: exact, and differentiable in every probability.
 
-All choices are independent, so the expectation is multilinear in them (specification section 5.5): for operator o of layer
-l, ``u_l * p_o * (k11*E[c1]*E[c2] + k1*E[c1] + k2*E[c2] + k0)`` with ``u_l`` the probability that the layer exists.
+All choices are independent, so the expectation is multilinear in them (specification section 5.5): for operator o of
+layer l, ``u_l * p_o * (k11*E[c1]*E[c2] + k1*E[c1] + k2*E[c2] + k0)`` with ``u_l`` the probability that the layer
+exists.
 """
 
 from typing import NamedTuple
@@ -19,8 +20,8 @@ class Probabilities(NamedTuple):
     """What a search believes; a dead candidate has probability 0.
 
     Shape:
-        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; layers of all
-        stages one after the other, the last axis sums to 1 wherever the choice still exists.
+        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; layers
+        of all stages one after the other, the last axis sums to 1 wherever the choice still exists.
     """
 
     depth: Tensor
@@ -38,7 +39,9 @@ class CostModel:
         device: where the probabilities live.
     """
 
-    def __init__(self, space: SpaceConfig, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, space: SpaceConfig, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu"
+    ) -> None:
         fixed = fixed_cost(space, size, num_classes)
         coefficients, rests, widths, stages, positions = [], [], [], [], []
         for stage, count in enumerate(space.layers):
@@ -52,13 +55,17 @@ class CostModel:
                 stages.append(stage)
                 positions.append(position + 1)
         self.fixed = torch.tensor([getattr(fixed, kind) for kind in KINDS], dtype=torch.float64, device=device)
-        self.coefficients = torch.tensor(coefficients, dtype=torch.float64, device=device)  # (layers, operators, kinds, 4)
+        self.coefficients = torch.tensor(
+            coefficients, dtype=torch.float64, device=device
+        )  # (layers, operators, kinds, 4)
         self.rests = torch.tensor(rests, dtype=torch.float64, device=device)  # (layers, kinds)
         self.widths = torch.tensor(widths, dtype=torch.float64, device=device)  # (layers, widths)
         depths = torch.zeros(len(space.layers), max(len(d) for d in space.depth_candidates), dtype=torch.float64)
         for stage, candidates in enumerate(space.depth_candidates):
             depths[stage, : len(candidates)] = torch.tensor(candidates, dtype=torch.float64)
-        self.uses = (depths.to(device)[stages] >= torch.tensor(positions, device=device)[:, None]).double()  # (layers, depths)
+        self.uses = (
+            depths.to(device)[stages] >= torch.tensor(positions, device=device)[:, None]
+        ).double()  # (layers, depths)
         self.stages = torch.tensor(stages, device=device)
 
     def existence(self, depth: Tensor) -> Tensor:

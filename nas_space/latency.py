@@ -1,7 +1,8 @@
 """Measured latency of a space's operators: a table that predicts the latency of every network of the space. No torch.
 
-A network's latency is predicted as ``fixed_ms`` (downsamplers, classifier, the engine's overhead of a call) plus the measured time
-of each of its layers. An operator is measured at a grid of widths; between them the table interpolates bilinearly.
+A network's latency is predicted as ``fixed_ms`` (downsamplers, classifier, the engine's overhead of a call) plus the
+measured time of each of its layers. An operator is measured at a grid of widths; between them the table interpolates
+bilinearly.
 """
 
 import json
@@ -56,8 +57,8 @@ class LatencyTable:
         versions: versions of the software, by name.
         fixed_ms: everything but the searched layers, in milliseconds.
         widths: the measured widths of each stage, ascending, from its narrowest to its widest candidate.
-        layers_ms: milliseconds of a whole residual layer, ``[stage][operator][c1][c2]`` with the operators of ``all_operators``
-            and c1, c2 the measured widths of the 3x1 and the 1x3 convolution.
+        layers_ms: milliseconds of a whole residual layer, ``[stage][operator][c1][c2]`` with the operators of
+            ``all_operators`` and c1, c2 the measured widths of the 3x1 and the 1x3 convolution.
 
     Raises:
         InputError: a value that does not make a table, named with its key.
@@ -82,9 +83,15 @@ class LatencyTable:
             _expect(key, isinstance(getattr(self, key), str), "text")
         for key in ("classes", "threads"):
             _expect(key, type(getattr(self, key)) is int and getattr(self, key) >= 1, "a whole number of at least 1")
-        sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(type(side) is int and side >= 32 for side in self.size)
+        sides = (
+            isinstance(self.size, tuple)
+            and len(self.size) == 2
+            and all(type(side) is int and side >= 32 for side in self.size)
+        )
         _expect("size", sides, "height and width of at least 32 pixels")
-        texts = isinstance(self.versions, Mapping) and all(isinstance(text, str) for item in self.versions.items() for text in item)
+        texts = isinstance(self.versions, Mapping) and all(
+            isinstance(text, str) for item in self.versions.items() for text in item
+        )
         _expect("versions", texts, "texts by name")
         _expect("fixed_ms", _is_time(self.fixed_ms) and self.fixed_ms > 0, "a number above 0")
         stages = len(self.space.widths)
@@ -99,7 +106,11 @@ class LatencyTable:
                 square = len(grid) == len(widths) and all(len(row) == len(widths) for row in grid)
                 times = square and all(_is_time(time) for row in grid for time in row)
                 count = len(widths)
-                _expect(f"stages[{stage}].layer_ms.{operator_name(*operator)}", times, f"{count} lists of {count} numbers of at least 0")
+                _expect(
+                    f"stages[{stage}].layer_ms.{operator_name(*operator)}",
+                    times,
+                    f"{count} lists of {count} numbers of at least 0",
+                )
 
     def layer_ms(self, stage: int, dilation: int, pooling: int, c1: int, c2: int) -> float:
         """Milliseconds of a residual layer.
@@ -116,7 +127,9 @@ class LatencyTable:
         """
         operators, widths = all_operators(self.space), self.widths[stage]
         if (dilation, pooling) not in operators or not all(widths[0] <= width <= widths[-1] for width in (c1, c2)):
-            raise InputError(f"latency table: holds no {operator_name(dilation, pooling)} of widths {c1} and {c2} in stage {stage + 1}")
+            raise InputError(
+                f"latency table: holds no {operator_name(dilation, pooling)} of widths {c1} and {c2} in stage {stage + 1}"
+            )
         grid = np.array(self.layers_ms[stage][operators.index((dilation, pooling))])
         return float(_weights((c1,), widths)[0] @ grid @ _weights((c2,), widths)[0])
 
@@ -137,8 +150,8 @@ class LatencyTable:
             space: the searched space, the table's own if absent; it must fit.
 
         Returns:
-            For each stage an array ``(operators, widths, widths)``: ``space.operators``, then ``space.width_candidates(stage)`` of
-            the 3x1 and of the 1x3 convolution.
+            For each stage an array ``(operators, widths, widths)``: ``space.operators``, then
+            ``space.width_candidates(stage)`` of the 3x1 and of the 1x3 convolution.
 
         Raises:
             InputError: the table does not fit ``space``.
@@ -180,7 +193,10 @@ class LatencyTable:
             + "}}"
             for widths, operators in zip(self.widths, self.layers_ms, strict=True)
         )
-        head = {key: getattr(self, key) for key in _HEAD} | {"space": asdict(self.space), "versions": dict(self.versions)}
+        head = {key: getattr(self, key) for key in _HEAD} | {
+            "space": asdict(self.space),
+            "versions": dict(self.versions),
+        }
         lines = [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in {"schema": SCHEMA, **head}.items()]
         return "{\n" + ",\n".join(lines) + ',\n "stages": [\n' + stages + "]\n}\n"
 
@@ -189,14 +205,19 @@ class LatencyTable:
         """Read what ``to_json`` wrote.
 
         Raises:
-            InputError: not JSON, another schema version, a missing or unknown key, or a value that does not make a table.
+            InputError: not JSON, another schema version, a missing or unknown key, or a value that does not make a
+                table.
         """
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError(f"latency table: not valid JSON ({error})") from None
         _expect_keys("", data, ("schema", *_HEAD, "stages"))
-        _expect("schema", type(data["schema"]) is int and data["schema"] == SCHEMA, f"{SCHEMA}, the version that this program reads")
+        _expect(
+            "schema",
+            type(data["schema"]) is int and data["schema"] == SCHEMA,
+            f"{SCHEMA}, the version that this program reads",
+        )
         head = {key: data[key] for key in _HEAD} | {"space": SpaceConfig.from_dict(data["space"])}
         head["size"] = tuple(data["size"]) if isinstance(data["size"], list) else data["size"]
         _expect("stages", isinstance(data["stages"], list), "a list")
@@ -236,10 +257,15 @@ def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str
     def changes(preset: str) -> list[str]:
         base = SpaceConfig.preset(preset)
         changed = (key for key in BUILDING if getattr(space, key) != getattr(base, key))
-        texts = {key: ",".join(map(str, value)) if isinstance(value := getattr(space, key), tuple) else str(value) for key in changed}
+        texts = {
+            key: ",".join(map(str, value)) if isinstance(value := getattr(space, key), tuple) else str(value)
+            for key in changed
+        }
         return [f"--preset {preset}", *(f"--space.{key} {text}" for key, text in texts.items())]
 
-    return " ".join(["ssr-nas latency", *min(map(changes, ("compact", "paper")), key=len), f"--size {_by(size)} --engine {engine}"])
+    return " ".join(
+        ["ssr-nas latency", *min(map(changes, ("compact", "paper")), key=len), f"--size {_by(size)} --engine {engine}"]
+    )
 
 
 def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.float64]:

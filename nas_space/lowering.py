@@ -1,7 +1,7 @@
 """A network as engines run it best: batch norms folded into convolutions, and operations that every exporter and engine knows.
 
-The residual of a layer whose 1x3 convolution has fewer channels than the layer adds into the first channels only. Three forms compute the
-same; which is fastest depends on the engine (measured in ``experiments/results/lowering.md``):
+The residual of a layer whose 1x3 convolution has fewer channels than the layer adds into the first channels only. Three
+forms compute the same; which is fastest depends on the engine (measured in ``experiments/results/lowering.md``):
 
 - ``pad``: append zero channels, then add;
 - ``concat``: add into a slice, then append the other channels, which are not below zero and need no second ReLU;
@@ -119,8 +119,8 @@ class LoweredAggregation(nn.Module):
 class LoweredPooling(nn.Module):
     """Adaptive average pooling to ``bins x bins``.
 
-    In an ONNX export two matrix products: the exporter knows the pooling only where the bins divide the size. Elsewhere the pooling itself,
-    since the products' indices would be kept on the device of the export.
+    In an ONNX export two matrix products: the exporter knows the pooling only where the bins divide the size. Elsewhere
+    the pooling itself, since the products' indices would be kept on the device of the export.
 
     Shape:
         ``(N, C, H, W)`` -> ``(N, C, bins, bins)``.

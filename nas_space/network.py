@@ -19,8 +19,8 @@ class SegmentationNetwork(nn.Module):
         head: ``encoder`` (1x1 classifier at 1/8) or ``aggregation`` (joins 1/2, 1/4 and 1/8; logits at 1/4).
 
     Shape:
-        ``(N, 3, H, W)``, any H and W of at least 32 -> logits ``(N, num_classes, ceil(H/8), ceil(W/8))``; ceil(H/4), ceil(W/4)
-        with the aggregation head.
+        ``(N, 3, H, W)``, any H and W of at least 32 -> logits ``(N, num_classes, ceil(H/8), ceil(W/8))``; ceil(H/4),
+        ceil(W/4) with the aggregation head.
     """
 
     def __init__(self, architecture: Architecture, num_classes: int, head: Head = "encoder") -> None:
@@ -43,7 +43,9 @@ class SegmentationNetwork(nn.Module):
     def _stage(self, stage: int) -> nn.Sequential:
         channels = self.architecture.space.widths[stage]
         layers = self.architecture.stages[stage]
-        return nn.Sequential(*(ResidualLayer(channels, x.dilation, x.pooling, x.width_3x1, x.width_1x3) for x in layers))
+        return nn.Sequential(
+            *(ResidualLayer(channels, x.dilation, x.pooling, x.width_3x1, x.width_1x3) for x in layers)
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         """See the class."""

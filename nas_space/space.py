@@ -20,7 +20,9 @@ class MutableOperator(nn.Module):
         super().__init__()
         self.channels = channels
         self.pooling = pooling
-        first, second = ((nni.choice(key, list(widths)) if len(widths) > 1 else channels) for key in ("width_3x1", "width_1x3"))
+        first, second = (
+            (nni.choice(key, list(widths)) if len(widths) > 1 else channels) for key in ("width_3x1", "width_1x3")
+        )
         self.conv3x1 = MutableConv2d(channels, first, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
         self.conv1x3 = MutableConv2d(first, second, (1, 3), padding=(0, dilation), dilation=(1, dilation))
         self.bn = MutableBatchNorm2d(second, eps=BATCH_NORM_EPS)
@@ -36,14 +38,18 @@ class MutableOperator(nn.Module):
 class MutableLayer(nn.Module):
     """``ReLU(x + chosen operator(x))``, ``(N, channels, H, W)`` -> the same."""
 
-    def __init__(self, channels: int, widths: tuple[int, ...], operators: tuple[tuple[int, int], ...], name: str) -> None:
+    def __init__(
+        self, channels: int, widths: tuple[int, ...], operators: tuple[tuple[int, int], ...], name: str
+    ) -> None:
         super().__init__()
         with label_scope(name):
             candidates = {}
             for dilation, pooling in operators:
                 with label_scope(operator_name(dilation, pooling)):
                     candidates[operator_name(dilation, pooling)] = MutableOperator(channels, widths, dilation, pooling)
-            self.op: nn.Module = LayerChoice(candidates, label="op") if len(candidates) > 1 else next(iter(candidates.values()))
+            self.op: nn.Module = (
+                LayerChoice(candidates, label="op") if len(candidates) > 1 else next(iter(candidates.values()))
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -77,7 +83,9 @@ class JointSpace(ModelSpace):
         depths = config.depth_candidates[stage]
 
         def layer(index: int) -> MutableLayer:
-            return MutableLayer(config.widths[stage], config.width_candidates(stage), config.operators, f"layer{index + 1}")
+            return MutableLayer(
+                config.widths[stage], config.width_candidates(stage), config.operators, f"layer{index + 1}"
+            )
 
         with label_scope(f"stage{stage + 1}"):
             return Repeat(layer, nni.choice("depth", list(depths)) if len(depths) > 1 else depths[0])

@@ -1,7 +1,8 @@
 """One cost of a space as a table: for every layer and operator, a value for each pair of widths.
 
-Any cost that is a sum over layers fits: parameters, multiply-accumulates, measured latency. From one table come the expected cost
-of a search (differentiable), the cost of a network, and the cheapest network that a set of candidates still allows.
+Any cost that is a sum over layers fits: parameters, multiply-accumulates, measured latency. From one table come the
+expected cost of a search (differentiable), the cost of a network, and the cheapest network that a set of candidates
+still allows.
 """
 
 from collections.abc import Sequence
@@ -21,16 +22,21 @@ class TabulatedCost:
     Args:
         space: the searched space.
         fixed: cost of what is not searched.
-        operators: for each stage, ``(operators, widths, widths)``: cost of a layer with this operator, 3x1 and 1x3 width.
+        operators: for each stage, ``(operators, widths, widths)``: cost of a layer with this operator, 3x1 and 1x3
+            width.
         device: where probabilities and masks live.
     """
 
-    def __init__(self, space: SpaceConfig, fixed: float, operators: Sequence[Tensor], device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, space: SpaceConfig, fixed: float, operators: Sequence[Tensor], device: torch.device | str = "cpu"
+    ) -> None:
         self.space = space
         self.fixed = fixed
         stages = [stage for stage, count in enumerate(space.layers) for _ in range(count)]
         positions = [position for count in space.layers for position in range(count)]
-        self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)  # (layers, operators, widths, widths)
+        self.table = (
+            torch.stack([operators[stage] for stage in stages]).double().to(device)
+        )  # (layers, operators, widths, widths)
         depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)))
         for stage, candidates in enumerate(space.depth_candidates):
             depths[stage, : len(candidates)] = torch.tensor(candidates)
@@ -79,7 +85,9 @@ class TabulatedCost:
     def _by_depth(self, layers: Tensor, depth: Tensor) -> Tensor:
         """Cost of each depth, ``(stages, depths)``, from the cost of each layer; infinite where a candidate is missing."""
         terms = torch.where(self.uses.bool(), layers[:, None], 0.0)
-        return torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms).masked_fill(~depth, torch.inf)
+        return (
+            torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms).masked_fill(~depth, torch.inf)
+        )
 
 
 def counted_cost(

@@ -15,8 +15,9 @@ class Alive(NamedTuple):
     """Boolean masks of the surviving candidates.
 
     Shape:
-        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; the layers of all
-        stages one after the other, in the last axis but one of width 0 is the 3x1 and 1 the 1x3 convolution.
+        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; the
+        layers of all stages one after the other, in the last axis but one of width 0 is the 3x1 and 1 the 1x3
+        convolution.
     """
 
     depth: Tensor
@@ -31,7 +32,11 @@ class Alive(NamedTuple):
             depths[stage, : len(candidates)] = True
         layers, operators = sum(space.layers), len(space.operators)
         widths = len(space.width_candidates(0))
-        return cls(depths, torch.ones(layers, operators, dtype=torch.bool), torch.ones(layers, operators, 2, widths, dtype=torch.bool))
+        return cls(
+            depths,
+            torch.ones(layers, operators, dtype=torch.bool),
+            torch.ones(layers, operators, 2, widths, dtype=torch.bool),
+        )
 
     @classmethod
     def only(cls, architecture: Architecture) -> "Alive":

@@ -1,9 +1,9 @@
 """Bounds on the cost of the found network: a differentiable penalty, a dual variable, and a guard at every shrink.
 
-Penalty ``mu * max(0, log(E[F] / F_bound))`` on the expected cost (specification, section 5.5). ``mu`` ascends exponentially while the
-bound is exceeded, by the expectation or by the most probable network, and descends while it is met. The guard takes back removals
-after which no network within the bound would be left, so the discrete network meets it whatever the penalty achieved; the search then
-decides such a choice for what came back.
+Penalty ``mu * max(0, log(E[F] / F_bound))`` on the expected cost (specification, section 5.5). ``mu`` ascends
+exponentially while the bound is exceeded, by the expectation or by the most probable network, and descends while it is
+met. The guard takes back removals after which no network within the bound would be left, so the discrete network meets
+it whatever the penalty achieved; the search then decides such a choice for what came back.
 """
 
 import math
@@ -79,7 +79,9 @@ class Constraint(nn.Module):
         for bound in self.bounds:
             least = bound.of(smallest)
             if least > bound.limit * TOLERANCE:
-                raise InputError(f"constraint.{bound.name}: {bound.limit:.4g} is below the smallest network's {least:.4g}; raise it")
+                raise InputError(
+                    f"constraint.{bound.name}: {bound.limit:.4g} is below the smallest network's {least:.4g}; raise it"
+                )
         self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))
 
@@ -126,7 +128,9 @@ class Constraint(nn.Module):
 
     def summary(self, architecture: Architecture) -> dict[str, dict[str, float | bool]]:
         """For each bound its ``limit``, the cost that was ``found``, and whether it is ``met``."""
-        return {b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds}
+        return {
+            b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds
+        }
 
     def guard(self, before: Alive, kept: Alive, ratios: Alive) -> Alive:
         """``kept``, and of what it removes as much as it takes to leave a network within the bounds.
@@ -160,7 +164,9 @@ class Constraint(nn.Module):
         chosen = Alive.only(architecture).to(alive.depth.device)
         # An operator that comes in brings its likeliest widths along.
         best = alive.width & (ratios.width == ratios.width.amax(-1, keepdim=True))
-        kept = self.guard(alive, chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None])), ratios)
+        kept = self.guard(
+            alive, chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None])), ratios
+        )
         return self._smallest(kept.cascade(self.space))
 
     def _likeliest_saving(self, before: Alive, kept: Alive, ratios: Alive) -> tuple[int, tuple[int, ...]] | None:

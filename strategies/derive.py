@@ -25,7 +25,9 @@ def derive_network(supernet: JointSpace, architecture: Architecture) -> Segmenta
     network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
     for name in ("down1", "down2", "down3", "head"):
         getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
-    for stage, layers, target in zip(supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True):
+    for stage, layers, target in zip(
+        supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True
+    ):
         assert isinstance(stage, MixedStage)
         for mixed, layer, residual in zip(stage.layers, layers, target, strict=False):
             assert isinstance(mixed, MixedLayer) and isinstance(residual, ResidualLayer)

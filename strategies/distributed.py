@@ -1,7 +1,8 @@
 """What the processes of a data-parallel search say to each other; each function does nothing where there is one process alone.
 
-``DistributedDataParallel`` does not fit a search that shrinks: its reducer keeps the parameters that leave, and wants the same ones to
-require a gradient at every step. One averaged buffer of the gradients that exist is simpler, and exact.
+``DistributedDataParallel`` does not fit a search that shrinks: its reducer keeps the parameters that leave, and wants
+the same ones to require a gradient at every step. One averaged buffer of the gradients that exist is simpler, and
+exact.
 """
 
 from collections.abc import Iterable
@@ -78,7 +79,11 @@ def broadcast_random_state(device: torch.device) -> None:
 
 def _device() -> torch.device:
     """Where tensors must lie to be sent."""
-    return torch.device("cuda", torch.cuda.current_device()) if distributed.get_backend() == "nccl" else torch.device("cpu")
+    return (
+        torch.device("cuda", torch.cuda.current_device())
+        if distributed.get_backend() == "nccl"
+        else torch.device("cpu")
+    )
 
 
 def _scatter(flat: Tensor, tensors: list[Tensor]) -> None:

@@ -1,10 +1,10 @@
 """FairDARTS (https://arxiv.org/abs/1911.12126): every candidate has a sigmoid of its own, so none wins by another's loss.
 
-Candidates are mixed by ``sg(a)`` without normalisation. The zero-one loss pushes each sigmoid away from 1/2, in its L2 form
-``-w01 mean (sg(a) - 1/2)^2`` over all logits of a level, ``w01 = 10``.
+Candidates are mixed by ``sg(a)`` without normalisation. The zero-one loss pushes each sigmoid away from 1/2, in its L2
+form ``-w01 mean (sg(a) - 1/2)^2`` over all logits of a level, ``w01 = 10``.
 
-Differs from the original: one operator a layer, so each choice takes its largest sigmoid at the end, where the original keeps every
-operator above a threshold; the loss acts after the warm-up and exploration that all strategies share.
+Differs from the original: one operator a layer, so each choice takes its largest sigmoid at the end, where the original
+keeps every operator above a threshold; the loss acts after the warm-up and exploration that all strategies share.
 """
 
 from torch import Tensor

@@ -105,8 +105,9 @@ class GloballyLowest(Decisions):
 class GreedyDecisions(Decisions):
     """Each decision fixes the most certain choices of every level to their best candidate (SGAS).
 
-    The score is the certainty ``1 - H(p) / log n``, with ``criterion`` 2 times the stability: the mean histogram intersection
-    ``sum_k min(p_k now, p_k then)`` with the last ``HISTORY`` epochs; both scaled to [0, 1] over the undecided choices of a level.
+    The score is the certainty ``1 - H(p) / log n``, with ``criterion`` 2 times the stability: the mean histogram
+    intersection ``sum_k min(p_k now, p_k then)`` with the last ``HISTORY`` epochs; both scaled to [0, 1] over the
+    undecided choices of a level.
 
     Args:
         warmup: part of the search before which nothing is decided.

@@ -32,19 +32,21 @@ class MethodOptions:
         weight_decay: Adam's L2 coefficient for the architecture parameters.
         h: candidates at or below this share of the best of their choice are removed, once an epoch.
         warmup: part of the search, in [0, 1), in which only the weights are trained (the paper: 0).
-        explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is 0), so
-            that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
-        ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value to all of it, so
-            that what the task tells apart is decided by the task before the regularizer decides the rest (0: all of it at once).
+        explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is
+            0), so that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
+        ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value
+            to all of it, so that what the task tells apart is decided by the task before the regularizer decides the
+            rest (0: all of it at once).
         rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, probabilities
             untouched, so that ties do not saturate (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
             levels see the whole set, independently shuffled.
-        order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS' second
-            order: three more gradients in each of its steps).
+        order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS'
+            second order: three more gradients in each of its steps).
         criterion: how SGAS chooses what to decide: 1 by certainty, 2 by certainty and stability.
         zero_one: weight of FairDARTS' zero-one loss.
-        samples: networks that random search and NNI's multi-trial strategies train, within one search's number of passes.
+        samples: networks that random search and NNI's multi-trial strategies train, within one search's number of
+            passes.
     """
 
     rho: Rho = field(default_factory=Rho)
@@ -89,9 +91,13 @@ class MethodOptions:
         if not 1 <= self.samples <= 10_000:
             raise InputError(f"method.samples: {self.samples} must be from 1 to 10000")
         if self.warmup + self.explore >= 1.0:
-            raise InputError(f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts")
+            raise InputError(
+                f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts"
+            )
         before = round(self.warmup + self.explore + self.ramp, 9)
         if before >= 1.0:
-            raise InputError(f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; it must be below 1")
+            raise InputError(
+                f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; it must be below 1"
+            )
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
             raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

@@ -1,12 +1,14 @@
 """The sum over a layer's operators that share an input, forward and backward: the hot path of a search.
 
-Autograd would keep four tensors for each operator and touch each of them several times. Written out, two are kept (what enters and
-what leaves the 1x3 convolution), and four identities save the rest, all exact:
+Autograd would keep four tensors for each operator and touch each of them several times. Written out, two are kept (what
+enters and what leaves the 1x3 convolution), and four identities save the rest, all exact:
 
-- a mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution, also where it has a gradient
-  itself: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without any gradient of a weight;
-- batch norm, mask and weight of the operator are one scale and one shift a channel, and shifts add up over operators first;
-- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0, and is added to the running mean alone;
+- a mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution, also where it has
+  a gradient itself: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without any gradient of a weight;
+- batch norm, mask and weight of the operator are one scale and one shift a channel, and shifts add up over operators
+  first;
+- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0, and is added to the
+  running mean alone;
 - a tap that lies a whole image away sees padding alone, and is not computed.
 """
 
@@ -26,8 +28,8 @@ class Branch(NamedTuple):
     """One operator as the mixture sees it: ``scale * BN(conv1x3(mask * ReLU(conv3x1(x))))``.
 
     Shape:
-        kernel_3x1 ``(a, C, 3, 1)``, bias_3x1 and mask ``(a,)``, kernel_1x3 ``(b, a, 1, 3)``, bias_1x3, gain, shift and scale ``(b,)``;
-        gain and shift are the batch norm's own; ``mask`` and ``scale`` are None where they are 1.
+        kernel_3x1 ``(a, C, 3, 1)``, bias_3x1 and mask ``(a,)``, kernel_1x3 ``(b, a, 1, 3)``, bias_1x3, gain, shift and
+        scale ``(b,)``; gain and shift are the batch norm's own; ``mask`` and ``scale`` are None where they are 1.
     """
 
     kernel_3x1: Tensor
@@ -78,7 +80,9 @@ def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> T
         if branch.scale is not None:
             gain, shift = gain * branch.scale, shift * branch.scale
         momentum = norm.momentum or 0.0
-        y = functional.batch_norm(y, norm.running_mean, norm.running_var, gain, shift, norm.training, momentum, norm.eps)
+        y = functional.batch_norm(
+            y, norm.running_mean, norm.running_var, gain, shift, norm.training, momentum, norm.eps
+        )
         sums[y.shape[1]] = sums[y.shape[1]] + y if y.shape[1] in sums else y
     widest = x.shape[1] if residual else max(sums)
     total: Tensor | None = x if residual else None
@@ -99,7 +103,9 @@ def _live(branch: Branch, shape: torch.Size) -> Branch:
 def _geometry(kernel: Tensor, dilation: int) -> tuple[list[int], list[int]]:
     """Padding and dilation of a kernel of one or three taps."""
     taps = kernel.shape[-2:]  # one of them alone, said to be dilated, is left to the library that convolves the others
-    return [dilation if side == 3 else 0 for side in taps], [dilation if side == 3 else 2 - max(taps) // 3 for side in taps]
+    return [dilation if side == 3 else 0 for side in taps], [
+        dilation if side == 3 else 2 - max(taps) // 3 for side in taps
+    ]
 
 
 def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
@@ -107,7 +113,9 @@ def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, dilation: int) -> 
     return functional.conv2d(x, kernel, bias, 1, padding, dilations)
 
 
-def _convolve_backward(gradient: Tensor, x: Tensor, kernel: Tensor, bias: bool, dilation: int, needed: list[bool]) -> tuple[Any, Any, Any]:
+def _convolve_backward(
+    gradient: Tensor, x: Tensor, kernel: Tensor, bias: bool, dilation: int, needed: list[bool]
+) -> tuple[Any, Any, Any]:
     """Gradients of input, kernel and bias, those that are ``needed``."""
     padding, dilations = _geometry(kernel, dilation)
     sizes = [kernel.shape[0]] if bias else None
@@ -162,18 +170,28 @@ class _Mixture(torch.autograd.Function):
         split = KEPT * len(ctx.branches)
         of_x: Tensor | None = gradient if ctx.residual else None
         results: list[Tensor | None] = []
-        states = zip(ctx.branches, _grouped(saved[:split], KEPT), _grouped(saved[split:], TENSORS), _grouped(needs, TENSORS), strict=True)
+        states = zip(
+            ctx.branches,
+            _grouped(saved[:split], KEPT),
+            _grouped(saved[split:], TENSORS),
+            _grouped(needs, TENSORS),
+            strict=True,
+        )
         for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), given, wants in states:
             _, _, mask, _, bias_1x3, gain, shift, scale = given
             own, scaled = _leading(gradient, len(gain)), gain if scale is None else gain * scale
-            of_u, of_gain, of_shift = batch_norm_backward(own, u, scaled, None, None, mean, invstd, True, eps, [True, True, True])
+            of_u, of_gain, of_shift = batch_norm_backward(
+                own, u, scaled, None, None, mean, invstd, True, eps, [True, True, True]
+            )
             of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, wants[3], False])
             of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if wants[2] else None
             of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if wants[7] else None
             if scale is not None and wants[5]:
                 of_gain, of_shift = of_gain * scale, of_shift * scale
             of_y = threshold_backward(of_z, z, 0)
-            part, of_kernel, of_bias = _convolve_backward(of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]])
+            part, of_kernel, of_bias = _convolve_backward(
+                of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]]
+            )
             if mask is not None and wants[0]:
                 of_kernel, of_bias = of_kernel * mask[:, None, None, None], of_bias * mask
             if needs_x:
@@ -207,4 +225,6 @@ def _start(x: Tensor, channels: int, residual: bool) -> Tensor:
     """Where the sum begins: a copy of ``x``, or zeros in its layout."""
     if residual:
         return x.clone()
-    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(memory_format=_layout(x))
+    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(
+        memory_format=_layout(x)
+    )

@@ -52,7 +52,9 @@ def narrow(conv: FactorizedConv, width_3x1: int, width_1x3: int, surgery: Surger
 def resize(optimizer: Optimizer, surgery: Surgery) -> None:
     """Swap the replaced parameters in the optimiser's groups by position, slice their moments, drop the deleted ones."""
     for group in optimizer.param_groups:
-        group["params"] = [surgery.replaced[p][0] if p in surgery.replaced else p for p in group["params"] if p not in surgery.deleted]
+        group["params"] = [
+            surgery.replaced[p][0] if p in surgery.replaced else p for p in group["params"] if p not in surgery.deleted
+        ]
     for parameter in surgery.deleted:
         optimizer.state.pop(parameter, None)
     for old, (new, region) in surgery.replaced.items():

@@ -56,7 +56,9 @@ class ArchitectureParameters(nn.Module):
             self.register_buffer(f"alive_{level}", mask)
         for stage in range(len(space.layers)):
             widths = torch.tensor(space.width_candidates(stage))
-            cover = (widths[:, None] > torch.arange(space.widths[stage])[None, :]).float()  # (widths, channels): M_k of equation 5
+            cover = (
+                widths[:, None] > torch.arange(space.widths[stage])[None, :]
+            ).float()  # (widths, channels): M_k of equation 5
             self.register_buffer(f"cover{stage}", cover, persistent=False)
         self._rows: tuple[Row, ...] = ()
         self._depth: tuple[tuple[Tensor, ...], ...] = ()
@@ -72,12 +74,16 @@ class ArchitectureParameters(nn.Module):
 
     def log_probabilities(self) -> tuple[Tensor, Tensor, Tensor]:
         """Log-probabilities of each level; meaningless (very negative) for dead candidates."""
-        first, second, third = (self.relaxation.log_probabilities(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
+        first, second, third = (
+            self.relaxation.log_probabilities(a, m) for a, m in zip(self.logits(), self.alive, strict=True)
+        )
         return first, second, third
 
     def probabilities(self) -> Probabilities:
         """Normalised probabilities of each level, 0 for dead candidates; differentiable."""
-        return Probabilities(*(log_p.exp() * mask for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True)))
+        return Probabilities(
+            *(log_p.exp() * mask for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True))
+        )
 
     def entropies(self) -> dict[str, Tensor]:
         """Sum of the choices' entropies, in nats, for each level."""
@@ -89,7 +95,9 @@ class ArchitectureParameters(nn.Module):
     @torch.no_grad()
     def ratios(self) -> Alive:
         """Retaining ratio of every candidate (equation 11), float masks in the shape of ``Alive``."""
-        return Alive(*(retaining_ratio(log_p, mask) for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True)))
+        return Alive(
+            *(retaining_ratio(log_p, mask) for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True))
+        )
 
     def refresh(self) -> None:
         """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it.

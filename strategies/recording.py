@@ -1,7 +1,8 @@
 """Loss and gradients of a step as a CUDA graph: launched as one piece, where a step by itself launches thousands of small kernels.
 
-What is recorded holds as long as the modules keep their shapes and nothing that a step reads changes on the host. The first step of a kind
-runs as it is, which also lets libraries set themselves up; the second is recorded, all others are replayed.
+What is recorded holds as long as the modules keep their shapes and nothing that a step reads changes on the host. The
+first step of a kind runs as it is, which also lets libraries set themselves up; the second is recorded, all others are
+replayed.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -36,7 +37,9 @@ def can_record(device: torch.device) -> bool:
 
 def uncached() -> torch.autocast:
     """Autocast as it is, but for its cache: what that holds lies outside of a graph, and what it would hold must not be read outside."""
-    return torch.autocast("cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), cache_enabled=False)
+    return torch.autocast(
+        "cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), cache_enabled=False
+    )
 
 
 class Recorder:
@@ -60,7 +63,9 @@ class Recorder:
         self._met.clear()
         self._pool = torch.cuda.graph_pool_handle()
 
-    def gradient(self, kind: Hashable, step: Callable[[Batch], Tensor], batch: Batch, parameters: Iterable[nn.Parameter]) -> Tensor:
+    def gradient(
+        self, kind: Hashable, step: Callable[[Batch], Tensor], batch: Batch, parameters: Iterable[nn.Parameter]
+    ) -> Tensor:
         """Loss of ``step``, which leaves gradients in ``parameters``; whatever was there before is gone.
 
         Args:

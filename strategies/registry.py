@@ -79,7 +79,9 @@ def _of_user(name: str, method: MethodOptions, seed: int) -> DifferentiableStrat
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"strategy {name!r}: cannot be made with (method, seed): {type(error).__name__}: {error}") from error
+        raise InputError(
+            f"strategy {name!r}: cannot be made with (method, seed): {type(error).__name__}: {error}"
+        ) from error
     if not hasattr(strategy, "composition"):
         raise InputError(f"strategy {name!r}: its __init__ must call that of DifferentiableStrategy")
     return strategy

@@ -1,7 +1,7 @@
 """From logits to probabilities over the candidates of a choice: the continuous relaxations that strategies differ in.
 
-Every function works on a whole level at once: logits and alive mask ``(..., candidates)``. A dead candidate has probability
-0 and receives no gradient; a choice without survivors (its layer or operator is gone) has only zeros.
+Every function works on a whole level at once: logits and alive mask ``(..., candidates)``. A dead candidate has
+probability 0 and receives no gradient; a choice without survivors (its layer or operator is gone) has only zeros.
 """
 
 from abc import ABC, abstractmethod
@@ -56,11 +56,14 @@ class SigmoidNormalised(Relaxation):
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         """Scale the sigmoids of each choice's survivors by one factor so that the largest is 1/2.
 
-        Probabilities and retaining ratios depend on ratios of sigmoids only, so neither moves. The gradient of a logit carries
-        ``1 - sg(a)``, which two survivors that rise together drive to 0; after the scaling it is at least 1/2 again.
+        Probabilities and retaining ratios depend on ratios of sigmoids only, so neither moves. The gradient of a logit
+        carries ``1 - sg(a)``, which two survivors that rise together drive to 0; after the scaling it is at least 1/2
+        again.
         """
         log_sigmoid = functional.logsigmoid(logits).masked_fill(~alive, DEAD)
-        scaled = log_sigmoid - log_sigmoid.amax(-1, keepdim=True) + torch.tensor(self.LARGEST, device=logits.device).log()
+        scaled = (
+            log_sigmoid - log_sigmoid.amax(-1, keepdim=True) + torch.tensor(self.LARGEST, device=logits.device).log()
+        )
         return torch.where(alive, scaled - torch.log1p(-scaled.exp()), logits)
 
 

@@ -36,7 +36,8 @@ class Phases:
     def rho_scale(self, progress: float) -> float:
         """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1 or a geometric rise from ``RAMP_START`` to 1.
 
-        Geometric, because the task's gradients differ by orders of magnitude between the levels: each meets its equal on the way.
+        Geometric, because the task's gradients differ by orders of magnitude between the levels: each meets its equal
+        on the way.
         """
         within, start = self.within(progress), round(self.warmup + self.explore, 9)
         if within < start:
@@ -49,7 +50,8 @@ class Phases:
 def decision_times(warmup: float, decisions: int) -> list[float]:
     """Progress at which each of ``decisions`` decisions falls, evenly between warm-up and end, neither of them included.
 
-    Thirteen of them after a warm-up of 0.2 fall every 11 of 200 epochs, at the ends of epochs 52 to 189 (SGAS in the SSR paper).
+    Thirteen of them after a warm-up of 0.2 fall every 11 of 200 epochs, at the ends of epochs 52 to 189 (SGAS in the
+    SSR paper).
     """
     return [round(warmup + (1.0 - warmup) * k / (decisions + 1), 9) for k in range(1, decisions + 1)]
 

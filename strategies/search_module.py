@@ -1,10 +1,11 @@
 """The search as a Lightning module: architecture and weights in turn, then shrinking at the end of an epoch.
 
-First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the loss
-on its own stream of training images plus regularizer and constraint, the weight step descends the loss on the other stream.
+First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the
+loss on its own stream of training images plus regularizer and constraint, the weight step descends the loss on the
+other stream.
 
-On several devices each process sees its part of every batch, and the task's gradients are averaged before every step. All else follows
-from averaged gradients, so that every process removes the same candidates by itself.
+On several devices each process sees its part of every batch, and the task's gradients are averaged before every step.
+All else follows from averaged gradients, so that every process removes the same candidates by itself.
 """
 
 from dataclasses import asdict
@@ -102,11 +103,13 @@ class SearchModule(BaseOneShotLightningModule):
         """One step of the search: of the weights, and of the architecture unless it is warming up or decided.
 
         Args:
-            batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training images).
+            batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training
+                images).
             batch_idx: number of the batch in its epoch.
 
         Returns:
-            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step of its own).
+            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step of its
+            own).
         """
         batches = self.trainer.num_training_batches
         progress = (self.trainer.current_epoch + batch_idx / batches) / (self.trainer.max_epochs or 1)
@@ -190,7 +193,11 @@ class SearchModule(BaseOneShotLightningModule):
         terms = [
             weight * self.composition.regularizer(log_p, logits, alive).sum()
             for weight, log_p, logits, alive in zip(
-                (rho.depth, rho.operator, rho.width), parameters.log_probabilities(), parameters.logits(), parameters.alive, strict=True
+                (rho.depth, rho.operator, rho.width),
+                parameters.log_probabilities(),
+                parameters.logits(),
+                parameters.alive,
+                strict=True,
             )
         ]
         return scale * torch.stack(terms).sum()
@@ -243,7 +250,8 @@ class SearchModule(BaseOneShotLightningModule):
     def _guarded(self, before: Alive, kept: Alive, ratios: Alive, last: bool) -> Alive:
         """``kept`` within the bounds, where a choice that must take something back takes it for good.
 
-        Left beside the others, it would lose again: the mixture of both meets the bound just so, and the choice is never decided.
+        Left beside the others, it would lose again: the mixture of both meets the bound just so, and the choice is
+        never decided.
         """
         assert self.constraint is not None
         parameters = self.architecture_parameters
@@ -252,7 +260,12 @@ class SearchModule(BaseOneShotLightningModule):
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
         guarded = self.constraint.guard(before, kept, ratios)
         came_back = Alive(*(mine & ~asked for mine, asked in zip(guarded, kept, strict=True)))
-        decided = Alive(*(torch.where(back.any(-1, keepdim=True), back, mine) for back, mine in zip(came_back, guarded, strict=True)))
+        decided = Alive(
+            *(
+                torch.where(back.any(-1, keepdim=True), back, mine)
+                for back, mine in zip(came_back, guarded, strict=True)
+            )
+        )
         return decided if self.constraint.met(decided.cascade(parameters.space)) else guarded
 
     def apply_alive(self, alive: Alive) -> None:

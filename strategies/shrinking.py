@@ -20,8 +20,8 @@ class Removal:
         label: the choice, as in the space's NNI labels.
         candidate: what was removed.
         ratio: its activated weight over the best of its choice, just before.
-        rule: the shrinking's name, ``cascade`` where its layer or operator went away, ``argmax`` at the cut of a search that did
-            not decide.
+        rule: the shrinking's name, ``cascade`` where its layer or operator went away, ``argmax`` at the cut of a search
+            that did not decide.
     """
 
     epoch: int
@@ -89,7 +89,9 @@ def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
     return (log_p - best).exp().masked_fill(~alive, 0.0)  # a choice without survivors gives inf before the mask
 
 
-def list_removals(space: SpaceConfig, before: Alive, kept: Alive, after: Alive, ratios: Alive, epoch: int, rule: str) -> list[Removal]:
+def list_removals(
+    space: SpaceConfig, before: Alive, kept: Alive, after: Alive, ratios: Alive, epoch: int, rule: str
+) -> list[Removal]:
     """What left between ``before`` and ``after``; candidates that ``kept`` still held went with the cascade."""
     labels = candidate_labels(space)
     removals = []

@@ -1,11 +1,11 @@
 """SNAS, stochastic neural architecture search (https://arxiv.org/abs/1812.09926).
 
-Candidates are mixed by a sample of the concrete distribution, ``z = softmax((log p + G) / tau)`` with Gumbel noise G, drawn anew in
-every forward pass; tau falls linearly from 1 to 0.03. Single level: weights and architecture descend the same loss on the same batch.
-At the end every choice takes its most probable candidate.
+Candidates are mixed by a sample of the concrete distribution, ``z = softmax((log p + G) / tau)`` with Gumbel noise G,
+drawn anew in every forward pass; tau falls linearly from 1 to 0.03. Single level: weights and architecture descend the
+same loss on the same batch. At the end every choice takes its most probable candidate.
 
-Differs from the original: our super-network and optimisers, no resource term of its own (``--constraint.*`` is there for every
-strategy). Validation samples as training does, so that the super-network's score is that of the distribution.
+Differs from the original: our super-network and optimisers, no resource term of its own (``--constraint.*`` is there
+for every strategy). Validation samples as training does, so that the super-network's score is that of the distribution.
 """
 
 from strategies.method import MethodOptions
@@ -18,7 +18,8 @@ class SNAS(DifferentiableStrategy):
     """SNAS on the joint space.
 
     Args:
-        method: learning rates and schedules; ``rho``, ``h``, ``explore``, ``rescale`` and ``arch_split`` have no effect.
+        method: learning rates and schedules; ``rho``, ``h``, ``explore``, ``rescale`` and ``arch_split`` have no
+            effect.
         seed: of the initial logits.
     """
 

@@ -34,7 +34,8 @@ class DifferentiableStrategy(OneShotStrategy):
         method: learning rates and options.
         seed: of the initial logits.
         rho: weight of the regularizer for each level; absent, ``method.rho``.
-        phases: when the architecture is trained, and when the regularizer acts; absent, ``method.warmup`` and ``method.explore``.
+        phases: when the architecture is trained, and when the regularizer acts; absent, ``method.warmup`` and
+            ``method.explore``.
         single_level: weights and architecture descend one loss on one batch.
 
     Attributes:
@@ -56,7 +57,9 @@ class DifferentiableStrategy(OneShotStrategy):
         super().__init__()
         method.check()
         phases = phases or Phases(method.warmup, method.explore, ramp=method.ramp)
-        self.composition = Composition(relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level)
+        self.composition = Composition(
+            relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level
+        )
         self.seed = seed
 
     @property
@@ -101,7 +104,9 @@ class DifferentiableStrategy(OneShotStrategy):
         """NNI's last hook alone: it rejects every mutable that ours have left over."""
         return [no_default_hook]
 
-    def train_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> dict[str, Any]:
+    def train_dataloader(
+        self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]
+    ) -> dict[str, Any]:
         """Both streams of training images: ``train`` for the weights, ``val`` (NNI's name) for the architecture."""
         return {"train": train_dataloader_fn(), "val": val_dataloader_fn()}
 

@@ -1,8 +1,8 @@
 """The super-network: NNI super-net modules that read the architecture parameters and shrink with them.
 
-Three properties make it fast, all exact: all operators with the same pooling share one pooling and one upsampling (both are
-linear); dead operators, channels and layers do not exist; masks and weights are folded into convolution and batch norm where
-their own gradient is not needed.
+Three properties make it fast, all exact: all operators with the same pooling share one pooling and one upsampling (both
+are linear); dead operators, channels and layers do not exist; masks and weights are folded into convolution and batch
+norm where their own gradient is not needed.
 """
 
 from collections.abc import Iterable, Iterator
@@ -56,7 +56,9 @@ class MixedOperator(nn.Module):
 
     def shrink(self, alive: Tensor, surgery: Surgery) -> None:
         """Narrow both convolutions to their widest surviving width; ``alive`` is ``(2, widths)``."""
-        first, second = ([width for width, left in zip(self.widths, mask, strict=True) if left] for mask in alive.tolist())
+        first, second = (
+            [width for width, left in zip(self.widths, mask, strict=True) if left] for mask in alive.tolist()
+        )
         narrow(self.conv, max(first), max(second), surgery)
         self.masked = [len(first) > 1, len(second) > 1]
 
@@ -130,7 +132,9 @@ class MixedStage(BaseSuperNetModule):
         object.__setattr__(self, "parameters_of_space", parameters)
         start = sum(space.layers[:number])
         widths = space.width_candidates(number)
-        self.layers = nn.ModuleList(MixedLayer(cast(MutableLayer, layer), space, start + i, widths) for i, layer in enumerate(stage.blocks))
+        self.layers = nn.ModuleList(
+            MixedLayer(cast(MutableLayer, layer), space, start + i, widths) for i, layer in enumerate(stage.blocks)
+        )
         self.alive_depths = list(self.depths)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -146,7 +150,9 @@ class MixedStage(BaseSuperNetModule):
 
     def shrink(self, alive: Alive, surgery: Surgery) -> None:
         """Drop the layers past the deepest surviving depth, dead operators and channels."""
-        self.alive_depths = [depth for depth, left in zip(self.depths, alive.depth[self.number].tolist(), strict=False) if left]
+        self.alive_depths = [
+            depth for depth, left in zip(self.depths, alive.depth[self.number].tolist(), strict=False) if left
+        ]
         for layer in list(self.layers)[self.alive_depths[-1] :]:
             surgery.delete(layer)
         del self.layers[self.alive_depths[-1] :]

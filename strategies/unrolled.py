@@ -1,9 +1,10 @@
 """The architecture gradient of DARTS' second order: through one step of the weights.
 
-From the paper's equations 6 to 8 (https://arxiv.org/abs/1806.09055), with a plain gradient step inside, whatever the weights'
-optimiser: ``w' = w - xi grad_w L_train(w, A)``, and the gradient of ``L_val(w', A)`` is
+From the paper's equations 6 to 8 (https://arxiv.org/abs/1806.09055), with a plain gradient step inside, whatever the
+weights' optimiser: ``w' = w - xi grad_w L_train(w, A)``, and the gradient of ``L_val(w', A)`` is
 
-    grad_A L_val(w', A) - xi (grad_A L_train(w+, A) - grad_A L_train(w-, A)) / (2 eps),   w+- = w +- eps grad_w' L_val(w', A)
+    grad_A L_val(w', A) - xi (grad_A L_train(w+, A) - grad_A L_train(w-, A)) / (2 eps),   w+- = w +- eps grad_w'
+    L_val(w', A)
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +49,9 @@ def unrolled_gradient(
     with torch.no_grad():
         for weight, start in zip(weights, original, strict=True):
             weight.copy_(start)
-    return [g - xi * (plus - minus) / (2 * eps) for g, plus, minus in zip(of_logits, *sides, strict=True)], value.detach()
+    return [
+        g - xi * (plus - minus) / (2 * eps) for g, plus, minus in zip(of_logits, *sides, strict=True)
+    ], value.detach()
 
 
 def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]:
@@ -57,6 +60,8 @@ def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> list[Tensor]
 
 
 @torch.no_grad()
-def _assign(weights: Sequence[nn.Parameter], original: Sequence[Tensor], direction: Sequence[Tensor], factor: float | Tensor) -> None:
+def _assign(
+    weights: Sequence[nn.Parameter], original: Sequence[Tensor], direction: Sequence[Tensor], factor: float | Tensor
+) -> None:
     for weight, start, along in zip(weights, original, direction, strict=True):
         weight.copy_(start + factor * along)

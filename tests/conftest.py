@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-# Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in the end.
+# Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in
+# the end.
 LONGEST = ("test_killed.py", "test_launch.py", "test_devices.py", "test_compare.py")
 
 

@@ -73,7 +73,9 @@ class EpochTimes(Callback):
         return time.perf_counter()
 
 
-def training_throughput(own: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path) -> dict[str, Any]:
+def training_throughput(
+    own: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path
+) -> dict[str, Any]:
     """Train with real and with constant batches by turns, in one run, with one network and one trainer.
 
     Args:
@@ -85,8 +87,9 @@ def training_throughput(own: Prepared, device: str, precision: str, steps: int, 
         folder: for the trainer's own files.
 
     Returns:
-        ``ratio`` (median over the rounds of the speed with real batches over that with a constant one: 1 is a loader that costs
-        nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians, seconds a batch).
+        ``ratio`` (median over the rounds of the speed with real batches over that with a constant one: 1 is a loader
+        that costs nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians,
+        seconds a batch).
     """
     batches = Alternating(own.stream, steps)
     times = EpochTimes(batches, device)

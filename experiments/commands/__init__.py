@@ -1,8 +1,8 @@
 """The commands of ``ssr-nas``, one module each; a name may have two words.
 
-A module holds a dataclass ``Options``, a function ``run(options) -> dict`` that prints for people and returns what ``--json``
-prints, and a docstring whose first line is the command's help. Where its answer may be no, a function ``exit_code(result) -> int``
-says so. This page names them without importing them: most load torch.
+A module holds a dataclass ``Options``, a function ``run(options) -> dict`` that prints for people and returns what
+``--json`` prints, and a docstring whose first line is the command's help. Where its answer may be no, a function
+``exit_code(result) -> int`` says so. This page names them without importing them: most load torch.
 """
 
 import ast

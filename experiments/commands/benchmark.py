@@ -1,7 +1,7 @@
 """Measure how long networks take in an engine, side by side, as exported.
 
-Each network is exported as a user would export it, opened in a process of its own, and timed in turns with the others, one image a call.
-The whole set-up is printed, with the one command that repeats the measurement.
+Each network is exported as a user would export it, opened in a process of its own, and timed in turns with the others,
+one image a call. The whole set-up is printed, with the one command that repeats the measurement.
 """
 
 import json
@@ -72,7 +72,12 @@ def run(options: Options) -> dict[str, Any]:
     out = check_new_file(options.out)
     networks = find_networks([options.arch, *options.against], options.space.preset, options.classes)
     precisions = list(dict.fromkeys(options.precision))
-    entries = [Entry(one, precision) for precision in precisions for one in networks if one.onnx is None or precision == precisions[0]]
+    entries = [
+        Entry(one, precision)
+        for precision in precisions
+        for one in networks
+        if one.onnx is None or precision == precisions[0]
+    ]
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         measured, others = measure(entries, size, setup, bar.set_description_str)
     command = repeating(options, setup.threads)
@@ -85,7 +90,9 @@ def run(options: Options) -> dict[str, Any]:
     print(f"\n{_table(rows)}\n\nto repeat it: {command}")
     if out is not None:
         seconds = [{**row, "seconds": one.seconds.tolist()} for row, one in zip(rows, measured, strict=True)]
-        write_atomic(out, json.dumps(plain({**result, "networks": seconds}), indent=1, allow_nan=False) + "\n", new=True)
+        write_atomic(
+            out, json.dumps(plain({**result, "networks": seconds}), indent=1, allow_nan=False) + "\n", new=True
+        )
         print(f"written  {out}")
     return result
 
@@ -116,13 +123,18 @@ def summary(measured: Measured, run: Sequence[Measured]) -> dict[str, Any]:
         run: all that took turns with it.
 
     Returns:
-        ``ratio`` is the time of the first network, in the same precision, over its own; ``ratio_to_fp32`` its own time over that in fp32.
+        ``ratio`` is the time of the first network, in the same precision, over its own; ``ratio_to_fp32`` its own time
+        over that in fp32.
     """
     own = run[0].entry.network, measured.entry.precision
     first = next((one for one in run if (one.entry.network, one.entry.precision) == own), run[0])
-    float32 = next((one for one in run if one.entry.network is measured.entry.network and one.entry.precision == "fp32"), None)
+    float32 = next(
+        (one for one in run if one.entry.network is measured.entry.network and one.entry.precision == "fp32"), None
+    )
     against = ratio(first.seconds, measured.seconds)
-    to_fp32 = None if float32 is None or measured.entry.precision == "fp32" else ratio(measured.seconds, float32.seconds)
+    to_fp32 = (
+        None if float32 is None or measured.entry.precision == "fp32" else ratio(measured.seconds, float32.seconds)
+    )
     return {
         "name": measured.entry.network.name,
         "precision": "as in the file" if measured.entry.network.onnx else measured.entry.precision,
@@ -160,11 +172,22 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     for row in rows:
         times = (f"{row[key]:.2f}" for key in ("median_ms", "p5_ms", "p95_ms", "p99_ms"))
         against = (
-            "" if row["ratio_spread"] == [1.0, 1.0] else "{:.3f} of its time ({:.3f} to {:.3f})".format(row["ratio"], *row["ratio_spread"])
+            ""
+            if row["ratio_spread"] == [1.0, 1.0]
+            else "{:.3f} of its time ({:.3f} to {:.3f})".format(row["ratio"], *row["ratio_spread"])
         )
         gain = "" if row["ratio_to_fp32"] is None else f"{row['ratio_to_fp32']:.3f} of its fp32 time"
         output, memory = "x".join(map(str, row["output"][1:])), f"{row['peak_memory_mb']:.0f}"
         lines.append(
-            (f"{row['name']} ({row['precision']})", *times, f"{row['fps']:.1f}", memory, output, row["batch_norms"], against, gain)
+            (
+                f"{row['name']} ({row['precision']})",
+                *times,
+                f"{row['fps']:.1f}",
+                memory,
+                output,
+                row["batch_norms"],
+                against,
+                gain,
+            )
         )
     return aligned(lines)

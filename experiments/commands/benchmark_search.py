@@ -1,7 +1,7 @@
 """Time one bi-level iteration of our search against NNI's DARTS on the same space.
 
-Each side searches in a process of its own, and rounds alternate while the other side waits. Printed are medians over the rounds with the
-lowest and highest; nothing is trained to an end, and no data is needed.
+Each side searches in a process of its own, and rounds alternate while the other side waits. Printed are medians over
+the rounds with the lowest and highest; nothing is trained to an end, and no data is needed.
 """
 
 import sys
@@ -58,7 +58,9 @@ def run(options: Options) -> dict[str, Any]:
     """
     problem = _checked(options)
     out = None if options.out is None else _checked_out(options.out)
-    result: dict[str, Any] = compare(problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr))
+    result: dict[str, Any] = compare(
+        problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr)
+    )
     result |= {
         "size": options.size,
         "batch": options.batch,
@@ -86,7 +88,9 @@ def _checked(options: Options) -> Problem:
             raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
     check_seed(options.seed)
     resolve_precision(options.precision)
-    return Problem(space, size, options.batch, options.classes, options.precision, resolve_device(options.device), options.seed)
+    return Problem(
+        space, size, options.batch, options.classes, options.precision, resolve_device(options.device), options.seed
+    )
 
 
 def _checked_out(file: str) -> Path:
@@ -104,11 +108,21 @@ def _described(result: dict[str, Any]) -> str:
     low, high = result["ratio_spread"]
     memory, images, use = result["peak_memory_mib"], result["images_per_s"], result["mac_utilisation"]
     rows = [
-        ("one bi-level iteration (s)", result["ours_s"], result["nni_s"], f"{result['ratio']:.2f} times faster ({low:.2f} to {high:.2f})"),
+        (
+            "one bi-level iteration (s)",
+            result["ours_s"],
+            result["nni_s"],
+            f"{result['ratio']:.2f} times faster ({low:.2f} to {high:.2f})",
+        ),
         ("peak memory (MiB)", memory["ours"], memory["nni"], f"{result['peak_memory_ratio']:.2f} of it"),
         ("images a second", images["ours"], images["nni"], ""),
         ("MACs of an iteration (G)", result["macs"]["ours"] / 1e9, result["macs"]["nni"] / 1e9, ""),
-        ("MAC utilisation (%)", 100 * use["ours"], 100 * use["nni"], f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s"),
+        (
+            "MAC utilisation (%)",
+            100 * use["ours"],
+            100 * use["nni"],
+            f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s",
+        ),
     ]
     tools = result["versions"]
     lines = [
@@ -126,7 +140,9 @@ def _described(result: dict[str, Any]) -> str:
         counts = "/".join(str(count) for count in row["alive"].values())
         low, high = row["ratio_spread"]
         share = f"{100 * row['share']:g} % ({counts})"
-        lines.append(f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {row['ratio']:.2f} ({low:.2f} to {high:.2f})")
+        lines.append(
+            f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {row['ratio']:.2f} ({low:.2f} to {high:.2f})"
+        )
     lines += ["", f"  {'image size, all alive':<28}{'ours (s)':>10}{'GMACs':>10}"]
     lines += [f"  {row['size']:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}" for row in result["pixels"]]
     return "\n".join(lines)

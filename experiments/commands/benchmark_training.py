@@ -54,7 +54,9 @@ def run(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         training = Retraining(info, own, data, Path(folder))
         precision = resolve_precision(options.precision)
-        found = training_throughput(training.prepare(stage), training.device, precision, options.steps, options.rounds, Path(folder))
+        found = training_throughput(
+            training.prepare(stage), training.device, precision, options.steps, options.rounds, Path(folder)
+        )
     result = {
         **found,
         "steps": options.steps,

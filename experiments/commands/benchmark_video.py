@@ -1,7 +1,7 @@
 """Measure how many frames of a video a network segments a second, from file to class maps, sequentially and as a pipeline.
 
-Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the other, or each in a
-thread of its own; both in turns, on the same frames.
+Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the
+other, or each in a thread of its own; both in turns, on the same frames.
 """
 
 import json
@@ -86,7 +86,10 @@ def run(options: Options) -> dict[str, Any]:
     def open_stream() -> Iterator[Pixels]:
         return islice(read_frames(source), options.frames)
 
-    with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder, tqdm(total=setup.rounds, unit="round", leave=False, disable=None) as bar:
+    with (
+        tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder,
+        tqdm(total=setup.rounds, unit="round", leave=False, disable=None) as bar,
+    ):
         file = write_batched(network, options.engine, size, options.batch, Path(folder))
         shape = (options.batch, 3, *size)
         session = _open(options, file, setup.threads, shape)
@@ -122,7 +125,9 @@ def _open(options: Options, file: Path, threads: int, shape: tuple[int, int, int
         InputError: the engine cannot open or run it.
     """
     try:
-        session = open_onnxruntime(file, threads) if options.engine == "onnxruntime" else open_openvino(file, threads, shape)
+        session = (
+            open_onnxruntime(file, threads) if options.engine == "onnxruntime" else open_openvino(file, threads, shape)
+        )
         session(np.zeros(shape, np.float32))
     except Exception as error:  # each engine has its own kinds of errors
         raise InputError(f"{options.arch}: {options.engine} cannot run it: {error}") from None

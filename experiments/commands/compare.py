@@ -11,9 +11,27 @@ import yaml
 
 from experiments.data import load
 from experiments.options.groups import part_of
-from experiments.report.comparison import comparison_table, markdown, percentiles, spread, summary_table, verdicts, with_deviations
+from experiments.report.comparison import (
+    comparison_table,
+    markdown,
+    percentiles,
+    spread,
+    summary_table,
+    verdicts,
+    with_deviations,
+)
 from experiments.report.figures import comparison_figure, png
-from experiments.runs.folder import CONFIG, filled, is_leftover, plain, read_config, read_summary, write_atomic, write_config, write_json
+from experiments.runs.folder import (
+    CONFIG,
+    filled,
+    is_leftover,
+    plain,
+    read_config,
+    read_summary,
+    write_atomic,
+    write_config,
+    write_json,
+)
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.lock import locked
 from experiments.search.bounds import make_constraint
@@ -34,9 +52,10 @@ class Options(SearchOptions):
         seeds: one search a strategy and seed.
         references: networks to retrain beside the found ones, any of baseline1 and baseline2.
         random: how many random networks of the space to retrain beside them.
-        matched: also retrain, for each found network, a random one of as many multiply-accumulates (at most its own, at least 0.9
-            of them).
-        control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true ones.
+        matched: also retrain, for each found network, a random one of as many multiply-accumulates (at most its own, at
+            least 0.9 of them).
+        control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true
+            ones.
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
         workers: runs at a time; they share the cores.
@@ -79,7 +98,11 @@ def _compare(folder: Path, options: Options) -> dict[str, Any]:
     _run([_search_job(folder, name, own) for name, own in searches.items()], options.workers, "searches")
     networks = _networks(folder, options, list(searches))
     if options.retrain_epochs:
-        jobs = [_retrain_job(folder, options, name, path, seed) for name, path in networks.items() for seed in range(options.retrain_seeds)]
+        jobs = [
+            _retrain_job(folder, options, name, path, seed)
+            for name, path in networks.items()
+            for seed in range(options.retrain_seeds)
+        ]
         _run(jobs, options.workers, "retrainings")
     return _summarise(folder, options, list(searches), networks)
 
@@ -98,7 +121,10 @@ def _planned(options: Options) -> dict[str, SearchOptions]:
     planned = {f"{folder_name(name)}-{seed}": replace(own, strategy=name, seed=seed) for name, seed in pairs}
     if options.control:
         data = replace(own.data, shuffle_labels=True)
-        planned |= {f"shuffled-{seed}": replace(own, strategy=options.strategies[0], seed=seed, data=data) for seed in options.seeds}
+        planned |= {
+            f"shuffled-{seed}": replace(own, strategy=options.strategies[0], seed=seed, data=data)
+            for seed in options.seeds
+        }
     return planned
 
 
@@ -110,7 +136,9 @@ def folder_name(strategy: str) -> str:
 def _check(options: Options) -> None:
     for key in ("strategy", "seed"):
         if getattr(options, key) != getattr(SearchOptions(), key):
-            raise InputError(f"{key}: a comparison takes several, give --{'strategies' if key == 'strategy' else 'seeds'}")
+            raise InputError(
+                f"{key}: a comparison takes several, give --{'strategies' if key == 'strategy' else 'seeds'}"
+            )
     for strategy in options.strategies:
         for seed in options.seeds:
             check_options(replace(part_of(SearchOptions, options), strategy=strategy, seed=seed))
@@ -132,7 +160,9 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {folder}: cannot be made a comparison's folder ({error.strerror}); choose another --out") from None
+        raise InputError(
+            f"--out {folder}: cannot be made a comparison's folder ({error.strerror}); choose another --out"
+        ) from None
 
 
 def _check_folder(folder: Path, options: Options) -> None:
@@ -140,9 +170,23 @@ def _check_folder(folder: Path, options: Options) -> None:
     names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
     if not names:
         return
-    if CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys():  # what is written by hand names no folder
+    if (
+        CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys()
+    ):  # what is written by hand names no folder
         raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
-    free = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out", "strategy", "seed"}
+    free = {
+        "strategies",
+        "seeds",
+        "references",
+        "random",
+        "matched",
+        "control",
+        "retrain_seeds",
+        "workers",
+        "out",
+        "strategy",
+        "seed",
+    }
     if any((folder / part).is_dir() for part in ("search", "retrain")):
         # An option that a run does not know is younger than the run, and had its default.
         before, now = filled(read_config(folder), plain(asdict(Options()))), plain(asdict(options))
@@ -180,7 +224,9 @@ def _networks(folder: Path, options: Options, searches: list[str]) -> dict[str, 
     return networks
 
 
-def matched(architecture: Architecture, size: tuple[int, int], seed: str, share: float = 0.9, draws: int = 10_000) -> Architecture:
+def matched(
+    architecture: Architecture, size: tuple[int, int], seed: str, share: float = 0.9, draws: int = 10_000
+) -> Architecture:
     """A random network of the same space with at most the multiply-accumulates of ``architecture``, and at least ``share`` of them.
 
     The first of so many draws that fits; if none does, the one that comes nearest from below (or the cheapest drawn).
@@ -206,7 +252,9 @@ def _retrain_job(folder: Path, options: Options, name: str, arch: Path, seed: in
     if (run / CONFIG).is_file():
         return Job(("retrain", f"--resume={run}"), proof)
     recipe = plain_recipe(options.train)
-    own = RetrainOptions(options.retrain_epochs, ["encoder"], seed, options.device, options.precision, options.data, recipe)
+    own = RetrainOptions(
+        options.retrain_epochs, ["encoder"], seed, options.device, options.precision, options.data, recipe
+    )
     config = folder / "configs" / f"retrain-seed{seed}.yml"
     write_atomic(config, yaml.safe_dump(plain(asdict(own)), sort_keys=False))
     return Job(("retrain", f"--config={config}", f"--arch={arch}", f"--out={run}"), proof)
@@ -239,7 +287,9 @@ def _summarise(folder: Path, options: Options, searches: list[str], networks: di
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
     names = [*(folder_name(strategy) for strategy in options.strategies), "shuffled"]
     sampled = tuple(f"{folder_name(name)}-" for name in MULTI_TRIAL)
-    curves = {name: pd.read_csv(folder / "search" / name / "metrics.csv") for name in found if not name.startswith(sampled)}
+    curves = {
+        name: pd.read_csv(folder / "search" / name / "metrics.csv") for name in found if not name.startswith(sampled)
+    }
     areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
     table = comparison_table(costs, found, scores, names, areas)
     by_strategy = summary_table(table, names)

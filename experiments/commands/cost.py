@@ -1,7 +1,7 @@
 """Table of what networks cost: parameters, multiply-accumulates, and images a second at several sizes.
 
-Operations are counted, images a second measured: at each size all networks take turns, each exported and in a process of its own, as in
-``ssr-nas benchmark``.
+Operations are counted, images a second measured: at each size all networks take turns, each exported and in a process
+of its own, as in ``ssr-nas benchmark``.
 """
 
 from dataclasses import dataclass, field
@@ -29,8 +29,8 @@ class Options:
     """Options of ``ssr-nas cost``.
 
     Args:
-        networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet, lraspp_mobilenet_v3_large, or
-            an ONNX file.
+        networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet,
+            lraspp_mobilenet_v3_large, or an ONNX file.
         sizes: image sizes HEIGHTxWIDTH in pixels.
         fps: measure images a second; false only counts, with no engine.
         engine: torch, compile (torch.compile), onnxruntime, openvino or tensorrt.

@@ -75,9 +75,14 @@ def _column(classes: Sequence[str], report: SplitReport) -> dict[str, str]:
     sizes = _sizes(report)
     labelled = bool(report.pixels.any())
     rows = {"images with a label": str(report.images), "of them usable": str(len(report.sizes))}
-    rows |= {f"{key} size": str(sizes[key]) for key in ("smallest", "median", "largest")} | {"different sizes": str(sizes["distinct"])}
+    rows |= {f"{key} size": str(sizes[key]) for key in ("smallest", "median", "largest")} | {
+        "different sizes": str(sizes["distinct"])
+    }
     shares = zip(classes, report.pixels, report.frequencies, strict=True)
-    rows |= {f"class {name}": ("never" if labelled else "-") if not pixels else _percent(share) for name, pixels, share in shares}
+    rows |= {
+        f"class {name}": ("never" if labelled else "-") if not pixels else _percent(share)
+        for name, pixels, share in shares
+    }
     return rows | {"ignored pixels": _percent(report.ignored_share)}
 
 
@@ -131,7 +136,12 @@ def as_json(result: Inspection) -> dict[str, Any]:
             for value, entry in result.unknown.items()
         ],
         "problems": [
-            {"kind": problem.kind, "file": problem.file and str(problem.file), "message": str(problem), "stops": problem.stops}
+            {
+                "kind": problem.kind,
+                "file": problem.file and str(problem.file),
+                "message": str(problem),
+                "stops": problem.stops,
+            }
             for problem in result.problems
         ],
     }

@@ -1,7 +1,7 @@
 """Score a trained network on a split, at the labels' own resolution.
 
-All scores but boundary F1 come from one confusion matrix over the whole split. Images are resized to the size that the network was
-trained at, or to eval.size; its logits are upsampled to each label.
+All scores but boundary F1 come from one confusion matrix over the whole split. Images are resized to the size that the
+network was trained at, or to eval.size; its logits are upsampled to each label.
 """
 
 import time
@@ -25,8 +25,8 @@ class Options:
     Args:
         checkpoint: the trained network: a run folder of ``ssr-nas retrain``, or its model.safetensors.
         split: train, val, or test where the data set has one.
-        data: ``as-trained`` is the data set that the network was trained on, found in its run's config.yml. Labels and images are read
-            at their own size; only street scenes are generated at data.size.
+        data: ``as-trained`` is the data set that the network was trained on, found in its run's config.yml. Labels and
+            images are read at their own size; only street scenes are generated at data.size.
         eval: how the network is applied.
         device: auto, cpu or cuda.
         out: a JSON file for the scores.

@@ -1,7 +1,8 @@
 """Write a trained network for ONNX Runtime, OpenVINO, TorchScript or TensorRT, and prove that the file gives the same answer.
 
-The file is run on random and on real images beside the network. Unless logits agree to 1e-3 and 99.9 % of the pixels are equal, it is
-not kept. It carries its classes, colours, normalisation and architecture: ``from experiments import Segmenter`` needs nothing else.
+The file is run on random and on real images beside the network. Unless logits agree to 1e-3 and 99.9 % of the pixels
+are equal, it is not kept. It carries its classes, colours, normalisation and architecture: ``from experiments import
+Segmenter`` needs nothing else.
 """
 
 import json
@@ -35,16 +36,19 @@ class Options:
         checkpoint: the trained network: model.safetensors, or the run folder that holds it.
         format: onnx, openvino (FILE.xml and FILE.bin), torchscript or tensorrt (by trtexec).
         out: the file; it must not be there yet.
-        size: image size HEIGHTxWIDTH in pixels that the file takes; ``auto`` is the one that the network was trained on.
+        size: image size HEIGHTxWIDTH in pixels that the file takes; ``auto`` is the one that the network was trained
+            on.
         dynamic: take any number of images of any size.
         pixels: take images as they are read, uint8 (N, H, W, 3) RGB, and normalise them inside.
         resize: give logits, or classes, at the image's size.
         argmax: give class indices, uint8, instead of logits.
-        lowering: form of partial residuals: pad, concat or zeros; ``auto`` is what was fastest for most networks on the format's
-            engine, ``fastest`` times all three for this network on this machine.
-        precision: 32, or int8 for onnx and openvino: calibrated on training images, scored on the validation images before and after.
+        lowering: form of partial residuals: pad, concat or zeros; ``auto`` is what was fastest for most networks on the
+            format's engine, ``fastest`` times all three for this network on this machine.
+        precision: 32, or int8 for onnx and openvino: calibrated on training images, scored on the validation images
+            before and after.
         most_lost: most mIoU that an int8 file may lose, from 0 to 1.
-        data: real images to try the file on, and for int8; ``as-trained`` is the data set that the network was trained on.
+        data: real images to try the file on, and for int8; ``as-trained`` is the data set that the network was trained
+            on.
     """
 
     checkpoint: str
@@ -75,7 +79,9 @@ def run(options: Options) -> dict[str, Any]:
     check_out(out, kind)
     data = _data(options, info, description)
     if options.lowering == MEASURED:
-        description = replace(description, lowering=time_lowerings(network, options.format, description.size, ROUNDS).fastest)
+        description = replace(
+            description, lowering=time_lowerings(network, options.format, description.size, ROUNDS).fastest
+        )
     images = trial_images(description.size, description.dynamic, data.val.images[:REAL_IMAGES])
     quantisation = None
     if options.precision == "int8":
@@ -112,9 +118,13 @@ def _check(options: Options) -> None:
         raise InputError(f"most_lost: {options.most_lost:g} must be from 0 to 1")
     if options.format == "tensorrt":
         if options.argmax:
-            raise InputError("argmax: a TensorRT engine with classes alone cannot be compared with the network; leave it out")
+            raise InputError(
+                "argmax: a TensorRT engine with classes alone cannot be compared with the network; leave it out"
+            )
         if options.lowering == MEASURED:
-            raise InputError("lowering fastest: TensorRT's time is not measured here; choose auto, pad, concat or zeros")
+            raise InputError(
+                "lowering fastest: TensorRT's time is not measured here; choose auto, pad, concat or zeros"
+            )
         check_tensorrt()
     if options.format != "torchscript":
         find_engine("openvino" if options.format == "openvino" else "onnxruntime")
@@ -140,7 +150,9 @@ def _data(options: Options, info: ModelInfo, description: Description) -> Segmen
     size = "{}x{}".format(*description.size)
     given = options.data
     if given.size not in (AS_TRAINED, size) and not description.dynamic:
-        raise InputError(f"data.size: {given.size}, but the file takes {size}; leave it out, or export with --dynamic true")
+        raise InputError(
+            f"data.size: {given.size}, but the file takes {size}; leave it out, or export with --dynamic true"
+        )
     chosen = replace(
         completed(options.checkpoint, info, given),
         size=size if given.size == AS_TRAINED else given.size,
@@ -148,7 +160,9 @@ def _data(options: Options, info: ModelInfo, description: Description) -> Segmen
     )
     data = load(chosen)
     if options.precision == "int8" and data.classes != info.classes:
-        raise InputError(f"data.name: {data.name} has other classes than the network; int8 needs labels of the network's")
+        raise InputError(
+            f"data.name: {data.name} has other classes than the network; int8 needs labels of the network's"
+        )
     return data
 
 
@@ -164,5 +178,7 @@ def _told(description: Description, exported: Exported, dataset: str) -> str:
         f"batch norms folded, partial residuals as {description.lowering}, precision {description.precision}",
     ]
     if exported.miou is not None and exported.miou_before is not None:
-        lines.append(f"mIoU on the validation split: {100 * exported.miou_before:.1f} % in float32, {100 * exported.miou:.1f} % in 8 bits")
+        lines.append(
+            f"mIoU on the validation split: {100 * exported.miou_before:.1f} % in float32, {100 * exported.miou:.1f} % in 8 bits"
+        )
     return "\n".join((*lines, f"file  {exported.file}"))

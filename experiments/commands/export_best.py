@@ -41,5 +41,7 @@ def run(options: Options) -> dict[str, Any]:
         found = [export_best(record, folder)] if options.select == "best" else export_pareto(record, folder)
     for row in found:
         result = row["result"]
-        print(f"{row['file']}  mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {row['parameters']}")
+        print(
+            f"{row['file']}  mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {row['parameters']}"
+        )
     return found[0] if options.select == "best" else {"networks": found}

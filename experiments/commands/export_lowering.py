@@ -1,6 +1,7 @@
 """Measure which form of partial residuals each engine runs fastest: what ``export`` chooses by.
 
-Random networks of the space are exported in every form (``pad``, ``concat``, ``zeros``) and timed in turns on this machine.
+Random networks of the space are exported in every form (``pad``, ``concat``, ``zeros``) and timed in turns on this
+machine.
 """
 
 import random
@@ -58,11 +59,16 @@ def run(options: Options) -> dict[str, Any]:
             raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(FORMATS)}")
         find_engine(ENGINES[kind])
     space, size, generator = options.space.resolve(), parse_size(options.size), random.Random(0)
-    networks = [SegmentationNetwork(Architecture.random(space, generator), options.classes).eval() for _ in range(options.count)]
+    networks = [
+        SegmentationNetwork(Architecture.random(space, generator), options.classes).eval() for _ in range(options.count)
+    ]
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        timings = {kind: [time_lowerings(network, kind, size, options.rounds) for network in networks] for kind in options.formats}
+        timings = {
+            kind: [time_lowerings(network, kind, size, options.rounds) for network in networks]
+            for kind in options.formats
+        }
     finally:
         torch.set_num_threads(threads)
     print(f"{processor_name()}, threads {options.threads}, float32, {options.size}")
@@ -79,7 +85,9 @@ def _means(rows: list[Timing]) -> dict[Lowering, float]:
     return {lowering: statistics.geometric_mean(row.ratio[lowering] for row in rows) for lowering in LOWERINGS}
 
 
-def _table(timings: dict[str, list[Timing]], ratios: dict[str, dict[Lowering, float]], fastest: dict[str, Any]) -> list[str]:
+def _table(
+    timings: dict[str, list[Timing]], ratios: dict[str, dict[Lowering, float]], fastest: dict[str, Any]
+) -> list[str]:
     lines = [f"  {'milliseconds':<14}" + "".join(f"{lowering:>9}" for lowering in LOWERINGS)]
     for kind, rows in timings.items():
         for row in rows:

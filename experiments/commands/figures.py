@@ -1,7 +1,7 @@
 """Draw trained networks side by side: segmentations beside the ground truth, and feature maps.
 
-segmentations.png shows images, ground truth and the classes that each network gives; features.png the mean absolute activations at the
-end of both searched stages, each map from its least to its largest value.
+segmentations.png shows images, ground truth and the classes that each network gives; features.png the mean absolute
+activations at the end of both searched stages, each map from its least to its largest value.
 """
 
 from dataclasses import dataclass, field
@@ -67,16 +67,22 @@ def run(options: Options) -> dict[str, Any]:
     _, samples = find_split(options.checkpoint, info, options.data, options.split)
     chosen = evenly(samples, options.count)
     networks = {name: segmenter for name, (segmenter, _) in zip(_names(checkpoints), loaded, strict=True)}
-    staged = {name: segmenter for name, segmenter in networks.items() if isinstance(segmenter.network, SegmentationNetwork)}
+    staged = {
+        name: segmenter for name, segmenter in networks.items() if isinstance(segmenter.network, SegmentationNetwork)
+    }
     with new_run(options.out, "figures", "figures") as folder:
         segmentations, features = [], []
         for sample in chosen:
             image, label = sample.read()
             size = label.shape[0], label.shape[1]
             truth = colour_map(torch.from_numpy(label), info.colours)
-            guesses = [colour_map(torch.from_numpy(segmenter(image, size)), info.colours) for segmenter in networks.values()]
+            guesses = [
+                colour_map(torch.from_numpy(segmenter(image, size)), info.colours) for segmenter in networks.values()
+            ]
             segmentations.append([image, truth, *guesses])
-            features.append([image, truth, *(part for segmenter in staged.values() for part in _features(segmenter, image))])
+            features.append(
+                [image, truth, *(part for segmenter in staged.values() for part in _features(segmenter, image))]
+            )
         files = [folder / "segmentations.png"]
         titles = ["image", "ground truth", *networks]
         write_atomic(files[0], png(side_by_side(segmentations, titles, info.classes, info.colours)))

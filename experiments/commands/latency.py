@@ -1,7 +1,7 @@
 """Measure how long each layer of a space takes, as a table that predicts the latency of its networks.
 
-The table is a JSON file; a search with a bound on latency reads it. It holds for one engine, device, image size and number of
-threads. Random networks can be measured whole beside it, to see how far it is right.
+The table is a JSON file; a search with a bound on latency reads it. It holds for one engine, device, image size and
+number of threads. Random networks can be measured whole beside it, to see how far it is right.
 """
 
 import time
@@ -113,7 +113,9 @@ def _read(options: Options, file: str) -> LatencyTable:
     for key, own in (("size", size), ("classes", table.classes), ("engine", table.engine), ("threads", table.threads)):
         given = getattr(options, key)
         if given not in (getattr(default, key), own):
-            raise InputError(f"--{key} {given}: {file} was measured with {own}; leave the option out, or measure another table")
+            raise InputError(
+                f"--{key} {given}: {file} was measured with {own}; leave the option out, or measure another table"
+            )
     if options.space != default.space:
         try:
             table.check(options.space.resolve(), table.size, table.engine)
@@ -128,7 +130,8 @@ def _described(table: LatencyTable) -> str:
     header = "".join(f"  {f'stage {stage + 1}':>15}" for stage in range(len(tabulated)))
     widths = "".join(f"  {f'{w[0]}/{w[0]} {w[-1]}/{w[-1]}':>15}" for w in table.widths)
     rows = [
-        f"  {operator_name(*operator):<18}" + "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in tabulated)
+        f"  {operator_name(*operator):<18}"
+        + "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in tabulated)
         for i, operator in enumerate(all_operators(table.space))
     ]
     return "\n".join(

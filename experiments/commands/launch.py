@@ -33,8 +33,8 @@ class Options:
         experiment: the experiment's YAML file, as ``nnictl create --config`` takes it.
         resume: go on with the stopped experiment of this id instead: what has ended is not run again.
         port: of the web UI.
-        host: address of this machine on which the web UI answers; 0.0.0.0 for all. It has no login: whoever reaches it can run commands
-            here.
+        host: address of this machine on which the web UI answers; 0.0.0.0 for all. It has no login: whoever reaches it
+            can run commands here.
         keep: leave the web UI running when all trials have ended, until Ctrl+C.
         out: a new folder for the best network; ``runs/<experiment>-<date>-<time>`` if absent.
     """
@@ -60,7 +60,9 @@ def run(options: Options) -> dict[str, Any]:
     check_ports(hosts, options.port, service.platform)
     remote, closed = machines(experiment.config), hosts == [LOOPBACK]
     if closed and service.platform not in ("local", "remote"):
-        raise InputError(f"trainingService: {service.platform}: its workers call this machine: give --host ADDRESS, and guard its port")
+        raise InputError(
+            f"trainingService: {service.platform}: its workers call this machine: give --host ADDRESS, and guard its port"
+        )
     if remote:
         tell_workers(experiment, hosts)
     if options.out is not None:
@@ -75,7 +77,10 @@ def run(options: Options) -> dict[str, Any]:
         rest = Rest(options.port)
         with _stopping(experiment, rest):
             start_manager(experiment, hosts, options.port)
-            print(f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}", flush=True)
+            print(
+                f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}",
+                flush=True,
+            )
             status = follow(rest, total, lambda: experiment._proc.poll() is None, tunnels.keep)
             failure = _failure(rest, experiment) if status == "ERROR" else None
             summary = _close(read_record(experiment.id), experiment.id, options.out, failure)
@@ -138,7 +143,9 @@ def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
         raise RuntimeError(f"{error}; its log: {_log(experiment)}; {_go_on(experiment.id)}") from None
     except KeyboardInterrupt:
         started = experiment._proc is not None
-        raise KeyboardInterrupt(_go_on(experiment.id) if started else "nothing has begun yet; give the same command again") from None
+        raise KeyboardInterrupt(
+            _go_on(experiment.id) if started else "nothing has begun yet; give the same command again"
+        ) from None
     finally:
         if experiment._proc is not None:
             _stop(experiment, rest)

@@ -1,7 +1,8 @@
 """Segment images, folders of images, films or what a camera sees.
 
-An image gives index/NAME.png (class indices), colour/NAME.png and overlay/NAME.png (with a legend of the classes in it), a film or a
-camera overlay/NAME.mp4 at its own frame rate. Images may have any size: they are resized for the network and its logits back.
+An image gives index/NAME.png (class indices), colour/NAME.png and overlay/NAME.png (with a legend of the classes in
+it), a film or a camera overlay/NAME.mp4 at its own frame rate. Images may have any size: they are resized for the
+network and its logits back.
 """
 
 import sys
@@ -82,7 +83,10 @@ def run(options: Options) -> dict[str, Any]:
         InputError: no input, or inputs that could not be used; the results of the others have been written.
     """
     if (options.camera is None) == (not options.inputs):
-        raise InputError("give images, films or folders" + (", or --camera 0" if options.camera is None else " or --camera, not both"))
+        raise InputError(
+            "give images, films or folders"
+            + (", or --camera 0" if options.camera is None else " or --camera, not both")
+        )
     if options.frames is not None and options.frames < 1:
         raise InputError(f"frames: {options.frames} must be at least 1")
     if options.camera is not None and options.camera < 0:
@@ -120,7 +124,9 @@ def run(options: Options) -> dict[str, Any]:
     return result
 
 
-def _predict(sources: Sequence[Source], segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None, done: Done) -> None:
+def _predict(
+    sources: Sequence[Source], segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None, done: Done
+) -> None:
     try:
         for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
             try:
@@ -137,7 +143,9 @@ def _predict(sources: Sequence[Source], segmenter: Segmenter, info: ModelInfo, f
         raise KeyboardInterrupt(f"what is done is in {folder}") from None
 
 
-def _film(film: Film, name: str, segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None) -> dict[str, Any]:
+def _film(
+    film: Film, name: str, segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None
+) -> dict[str, Any]:
     row = predict_film(film, segmenter, info, folder / "overlay" / f"{name}.mp4", frames)
     return {"source": str(film.source), "name": name, **row}
 

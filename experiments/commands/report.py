@@ -1,7 +1,7 @@
 """Draw the report of runs again, or print the table of an NNI experiment.
 
-A run is the folder of a search: its ``report.html`` and ``figures/`` are made from its other files. An experiment is named by NNI's
-id; it may be running, or its manager stopped.
+A run is the folder of a search: its ``report.html`` and ``figures/`` are made from its other files. An experiment is
+named by NNI's id; it may be running, or its manager stopped.
 """
 
 from dataclasses import dataclass, field

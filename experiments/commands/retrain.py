@@ -99,7 +99,11 @@ def _complete(folder: Path) -> dict[str, Any]:
 
 
 def _execute(
-    options: Options, folder: Path, data: SegmentationData, architecture: Architecture | None, checkpoint: Path | None = None
+    options: Options,
+    folder: Path,
+    data: SegmentationData,
+    architecture: Architecture | None,
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     own = part_of(RetrainOptions, options)
     head = own.plan(peer=options.peer is not None)[-1].head

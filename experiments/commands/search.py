@@ -55,7 +55,9 @@ def run(options: Options) -> dict[str, Any]:
     table = latency_table(options, len(data.classes))
     constraint = make_constraint(options, len(data.classes), table)
     with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
-        print(f"run folder      {folder}", flush=True)  # the default's name holds the time: whoever interrupts must know it
+        print(
+            f"run folder      {folder}", flush=True
+        )  # the default's name holds the time: whoever interrupts must know it
         write_config(folder, replace(options, out=str(folder)))
         if table is not None:
             write_atomic(folder / TABLE, table.to_json())
@@ -66,7 +68,9 @@ def _resume(folder: Path) -> dict[str, Any]:
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
     check_options(options)
     if options.strategy in NNI_STRATEGIES:
-        raise InputError(f"--resume {folder}: {options.strategy} is NNI's own and cannot be continued; start again with another --out")
+        raise InputError(
+            f"--resume {folder}: {options.strategy} is NNI's own and cannot be continued; start again with another --out"
+        )
     if (folder / "search.json").is_file():
         summary = read_summary(folder / "search.json")
         if not (folder / "report.html").is_file():  # killed between the two
@@ -79,7 +83,9 @@ def _resume(folder: Path) -> dict[str, Any]:
     return _execute(options, folder, checkpoint if checkpoint.exists() else None, data, constraint)
 
 
-def _execute(options: Options, folder: Path, checkpoint: Path | None, data: Any, constraint: Constraint | None) -> dict[str, Any]:
+def _execute(
+    options: Options, folder: Path, checkpoint: Path | None, data: Any, constraint: Constraint | None
+) -> dict[str, Any]:
     own = part_of(SearchOptions, options)
     kind = MultiTrialSearch if own.strategy in MULTI_TRIAL else Search
     summary = kind(own, data, folder, constraint).execute(checkpoint)

@@ -44,7 +44,9 @@ def run(options: Options) -> dict[str, Any]:
         return _describe(options.space.preset, config, size, options.classes)
     architecture = resolve_architecture(options.arch, config)
     total = cost(architecture, size, options.classes)
-    print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n\n{_costs({options.arch: total})}")
+    print(
+        f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n\n{_costs({options.arch: total})}"
+    )
     return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
 
 
@@ -53,7 +55,8 @@ def _describe(name: str, config: SpaceConfig, size: tuple[int, int], classes: in
     print(f"space {name}: searches {', '.join(config.search) or 'nothing'}\n")
     rows = {
         "depths": " and ".join(_listed(depths) for depths in config.depth_candidates),
-        "operators of a layer": f"{len(config.operators)}: dilation x pooling " + " ".join(f"{d}x{p}" for d, p in config.operators),
+        "operators of a layer": f"{len(config.operators)}: dilation x pooling "
+        + " ".join(f"{d}x{p}" for d, p in config.operators),
         "widths": " and ".join(_listed(config.width_candidates(stage)) for stage in range(len(config.widths))),
         "choices": f"{sizes['choices']:,}",
         "architecture parameters": f"{sizes['architecture_parameters']:,}",
@@ -75,5 +78,7 @@ def _costs(costs: dict[str, Cost]) -> str:
     width = max(len("network"), *map(len, costs))
     rows = [f"  {'network':<{width}}  {'parameters':>12}  {'MACs (conv)':>12}  {'MACs (total)':>12}"]
     for name, total in costs.items():
-        rows.append(f"  {name:<{width}}  {total.params:>12,.0f}  {total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G")
+        rows.append(
+            f"  {name:<{width}}  {total.params:>12,.0f}  {total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G"
+        )
     return "\n".join(rows)

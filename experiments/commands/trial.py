@@ -54,7 +54,9 @@ def _search(options: Options, folder: Path, manager: Manager) -> dict[str, Any]:
         checkpoint = folder / "checkpoints" / "last.ckpt"
         goes_on = checkpoint.is_file() and options.strategy not in NNI_STRATEGIES
         kind = MultiTrialSearch if options.strategy in MULTI_TRIAL else Search
-        kind(own, data, folder, constraint, manager.listen(folder, len(data.train))).execute(checkpoint if goes_on else None)
+        kind(own, data, folder, constraint, manager.listen(folder, len(data.train))).execute(
+            checkpoint if goes_on else None
+        )
     write_report(folder)
     summary = read_summary(folder / "search.json")
     manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)

@@ -52,7 +52,10 @@ def draw_views(count: int, size: tuple[int, int], crop: tuple[int, int], generat
     region = (torch.tensor(crop) / scale[:, None]).round().long().clamp(min=1)  # (N, 2)
     corner = ((torch.tensor(size) - region) * place).round().long()
     numbers = zip(corner.tolist(), region.tolist(), flip.tolist(), jitter.tolist(), strict=True)
-    return [View(top, left, height, width, mirrored, (a, b, c)) for (top, left), (height, width), mirrored, (a, b, c) in numbers]
+    return [
+        View(top, left, height, width, mirrored, (a, b, c))
+        for (top, left), (height, width), mirrored, (a, b, c) in numbers
+    ]
 
 
 def cut(image: Tensor, label: Tensor, view: View, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -65,7 +68,12 @@ def cut(image: Tensor, label: Tensor, view: View, crop: tuple[int, int]) -> tupl
         crop: height and width of what comes out.
     """
     height, width = label.shape
-    outside = [max(-view.left, 0), max(-view.top, 0), max(view.left + view.width - width, 0), max(view.top + view.height - height, 0)]
+    outside = [
+        max(-view.left, 0),
+        max(-view.top, 0),
+        max(view.left + view.width - width, 0),
+        max(view.top + view.height - height, 0),
+    ]
     top, left = max(view.top, 0), max(view.left, 0)
     bottom, right = min(view.top + view.height, height), min(view.left + view.width, width)
     image, label = image[:, top:bottom, left:right], label[None, top:bottom, left:right]

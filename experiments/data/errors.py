@@ -17,7 +17,9 @@ class DataError(InputError):
         values: for label values that are no class: each in words, with the number of its pixels.
     """
 
-    def __init__(self, kind: str, file: Path | None, message: str, stops: bool = True, values: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self, kind: str, file: Path | None, message: str, stops: bool = True, values: Mapping[str, int] | None = None
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.file = file

@@ -31,7 +31,8 @@ def class_frequencies(labels: Tensor, num_classes: int, stride: int = 1) -> Tens
 def class_weights(labels: Tensor, num_classes: int, k: float = 1.2, stride: int = 1) -> Tensor:
     """ENet's bounded class weights ``w_c = 1 / ln(k + frequency_c)`` (arXiv:1606.02147, section 5.2).
 
-    Weights lie between ``1 / ln(1 + k)`` and ``1 / ln(k)``: 1.27 and 5.48 for the default k, milder than ENet's own 1.02.
+    Weights lie between ``1 / ln(1 + k)`` and ``1 / ln(k)``: 1.27 and 5.48 for the default k, milder than ENet's own
+    1.02.
 
     Args:
         labels: training labels ``(N, H, W)``, 255 where ignored.

@@ -99,7 +99,9 @@ def inspect(found: Survey) -> Inspection:
     seen: dict[bytes, tuple[str, Sample]] = {}
     for split, samples in found.source.splits.items():
         looks = list(in_threads(look, samples, f"{found.source.name}: {split}"))
-        result.splits[split] = _report([one for one in looks if isinstance(one, Look)], len(samples), len(found.source.classes))
+        result.splits[split] = _report(
+            [one for one in looks if isinstance(one, Look)], len(samples), len(found.source.classes)
+        )
         result.problems += [one for one in looks if isinstance(one, DataError)]
         for sample, one in zip(samples, looks, strict=True):
             if isinstance(one, Look):
@@ -148,4 +150,6 @@ def _absent(source: DataSource, split: str, report: SplitReport) -> list[DataErr
         return [DataError("no labels", None, f"{split}: no image has a labelled pixel; check the labels")]
     names = [name for name, pixels in zip(source.classes, report.pixels, strict=True) if not pixels]
     how = "is never learnt" if split == "train" else "gets no score"
-    return [DataError("absent class", None, f"{split}: class {name} never occurs; it {how}", stops=False) for name in names]
+    return [
+        DataError("absent class", None, f"{split}: class {name} never occurs; it {how}", stops=False) for name in names
+    ]

@@ -49,7 +49,9 @@ def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], A
         turned = "; images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
         hint = turned if image.shape[1::-1] == label.shape else "; make the label anew at the image's size"
         raise DataError(
-            "sizes differ", label_path, f"{image_path} and {label_path}: image and label differ in size, height x width ({sizes}){hint}"
+            "sizes differ",
+            label_path,
+            f"{image_path} and {label_path}: image and label differ in size, height x width ({sizes}){hint}",
         )
     return image, label
 
@@ -68,7 +70,11 @@ def read_index_label(path: Path, table: Table, known: str) -> Array:
     values = decode(path, cv2.IMREAD_UNCHANGED)
     if values.ndim != 2 or values.dtype != np.uint8:
         kind = f"{values.dtype} {values.shape}"
-        raise DataError("label format", path, f"{path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}")
+        raise DataError(
+            "label format",
+            path,
+            f"{path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}",
+        )
     return look_up(values, table, path, lambda value: f"value {value}", known)
 
 
@@ -92,5 +98,10 @@ def look_up(values: np.ndarray, table: Table, path: Path, word: Callable[[int], 
         first = int(found[counts.argmax()])
         often = np.argsort(-counts, kind="stable")[:LISTED]
         listed = {word(int(found[i])): int(counts[i]) for i in often}
-        raise DataError("unknown value", path, f"{path}: {word(first)} is no class{more and f' ({more.strip()})'}; {known}", values=listed)
+        raise DataError(
+            "unknown value",
+            path,
+            f"{path}: {word(first)} is no class{more and f' ({more.strip()})'}; {known}",
+            values=listed,
+        )
     return indices.astype(np.uint8)

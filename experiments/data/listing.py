@@ -46,7 +46,9 @@ class Folder:
                     continue
                 name = path.stem[: len(path.stem) - len(self.tail)]
                 if name in found:
-                    twice.append(DataError("same name", path, f"{path}: {found[name].name} has the same name; keep one of them"))
+                    twice.append(
+                        DataError("same name", path, f"{path}: {found[name].name} has the same name; keep one of them")
+                    )
                 else:
                     found[name] = path
         return found, twice
@@ -71,7 +73,9 @@ def root_folder(options: DataOptions, holds: str, variable: str | None = None) -
         raise InputError(f"{options.name}: no folder given; set {places} to the folder that holds {holds}")
     root = Path(given).expanduser()
     if not root.is_dir():
-        raise InputError(f"{root}: no such folder; data.root{f' (or {variable})' if variable else ''} must hold {holds}")
+        raise InputError(
+            f"{root}: no such folder; data.root{f' (or {variable})' if variable else ''} must hold {holds}"
+        )
     return root
 
 
@@ -101,8 +105,14 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
         problems.append(_missing_label(image_files[name], labels, name, others))
     for name in sorted(label_files.keys() - image_files.keys()):
         path = label_files[name]
-        problems.append(DataError("label without image", path, f"{path}: has no image in {images.path}; it is not used", stops=False))
-    return [(name, image_files[name], label_files[name]) for name in sorted(image_files.keys() & label_files.keys())], problems
+        problems.append(
+            DataError(
+                "label without image", path, f"{path}: has no image in {images.path}; it is not used", stops=False
+            )
+        )
+    return [
+        (name, image_files[name], label_files[name]) for name in sorted(image_files.keys() & label_files.keys())
+    ], problems
 
 
 def _label_folder(image: Path, labels: Folder) -> Path:
@@ -117,8 +127,12 @@ def _stems(folder: Path) -> dict[str, str]:
 def _missing_label(image: Path, labels: Folder, name: str, others: Mapping[Path, Mapping[str, str]]) -> DataError:
     folder, stem = _label_folder(image, labels), f"{name}{labels.tail}"
     label, other = folder / f"{stem}{labels.extensions[0]}", others[folder].get(stem)
-    hint = f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)" if other else ""
-    return DataError("missing label", image, f"{image}: its label {label} is missing{hint}; add it, or remove the image")
+    hint = (
+        f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)" if other else ""
+    )
+    return DataError(
+        "missing label", image, f"{image}: its label {label} is missing{hint}; add it, or remove the image"
+    )
 
 
 def find_splits(
@@ -134,6 +148,11 @@ def find_splits(
     return splits, problems
 
 
-def make_samples(pairs: list[tuple[str, Path, Path]], read_label: Callable[[Path], Array], limit: int | None) -> list[Sample]:
+def make_samples(
+    pairs: list[tuple[str, Path, Path]], read_label: Callable[[Path], Array], limit: int | None
+) -> list[Sample]:
     """At most ``limit`` samples, evenly spaced over the names."""
-    return [Sample(name, image, label, partial(read_pair, image, label, read_label)) for name, image, label in evenly(pairs, limit)]
+    return [
+        Sample(name, image, label, partial(read_pair, image, label, read_label))
+        for name, image, label in evenly(pairs, limit)
+    ]

@@ -42,7 +42,9 @@ def check_memory(source: DataSource, size: tuple[int, int]) -> None:
     needed, free = images * size[0] * size[1] * 4, psutil.virtual_memory().available  # three channels and a label
     if needed > free:
         sizes = f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        raise InputError(f"data: {images} images of {size[0]}x{size[1]} take {sizes}; give a smaller --data.size, or a --data.limit")
+        raise InputError(
+            f"data: {images} images of {size[0]}x{size[1]} take {sizes}; give a smaller --data.size, or a --data.limit"
+        )
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:

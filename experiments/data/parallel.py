@@ -16,14 +16,17 @@ DELAY = 2.0
 MOST_THREADS = 16
 
 
-def in_threads(function: Callable[[ItemT], ResultT], items: Sequence[ItemT], title: str, unit: str = "image") -> Iterator[ResultT]:
+def in_threads(
+    function: Callable[[ItemT], ResultT], items: Sequence[ItemT], title: str, unit: str = "image"
+) -> Iterator[ResultT]:
     """``function`` of every item, in the items' order.
 
-    Threads suffice: decoding and resizing are OpenCV's, which lets other threads run meanwhile. Results are kept until they are
-    taken, so they should be small.
+    Threads suffice: decoding and resizing are OpenCV's, which lets other threads run meanwhile. Results are kept until
+    they are taken, so they should be small.
 
     Raises:
-        Exception: what ``function`` raises for the first item, in order, that fails; what has not begun is then left out.
+        Exception: what ``function`` raises for the first item, in order, that fails; what has not begun is then left
+            out.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:

@@ -31,8 +31,8 @@ class Sample:
         name: unique within its split, usable as a file name.
         image: where the image comes from; None where it is generated.
         label: where the label comes from; None where it is generated.
-        read: gives image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8 (class index, 255 where ignored) at their own
-            resolution, which may differ from sample to sample; raises ``InputError`` for a file that is wrong.
+        read: gives image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8 (class index, 255 where ignored) at their
+            own resolution, which may differ from sample to sample; raises ``InputError`` for a file that is wrong.
     """
 
     name: str
@@ -100,7 +100,9 @@ def survey(options: DataOptions) -> Survey:
         raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
     if options.root is not None and options.name == "streets":
         known = ", ".join(name for name in FINDERS if name != "streets")
-        raise InputError(f"data.root: streets are generated and have no folder; leave it out, or say what is in it: --data.name {known}")
+        raise InputError(
+            f"data.root: streets are generated and have no folder; leave it out, or say what is in it: --data.name {known}"
+        )
     module, function = FINDERS[options.name].split(":")
     found: Survey = getattr(import_module(module), function)(options)
     return found

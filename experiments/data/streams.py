@@ -18,25 +18,27 @@ WEIGHTS, ARCHITECTURE = 0, 1
 class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
     """One pass over a split in batches, ready for the network.
 
-    Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone: a run that is resumed at
-    an epoch sees what it would have seen. Iterating does not advance the epoch; call ``set_epoch``. The batches lie where
-    the split lies, and nothing is copied between devices while iterating. Give it to a ``DataLoader`` with
-    ``batch_size=None`` and no workers, or iterate over it directly.
+    Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone: a run that is
+    resumed at an epoch sees what it would have seen. Iterating does not advance the epoch; call ``set_epoch``. The
+    batches lie where the split lies, and nothing is copied between devices while iterating. Give it to a ``DataLoader``
+    with ``batch_size=None`` and no workers, or iterate over it directly.
 
     Args:
         split: the images, uint8.
         batch: images a batch.
         seed: the run's seed.
         stream: ``WEIGHTS`` or ``ARCHITECTURE``: streams of one seed are shuffled independently.
-        shuffle: draw a new order each epoch and drop an incomplete last batch (unless it is the only one); otherwise every
-            image comes, in the split's order.
+        shuffle: draw a new order each epoch and drop an incomplete last batch (unless it is the only one); otherwise
+            every image comes, in the split's order.
         augment: flip and shift at random.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
-        rank: which part of each batch comes, of ``world`` contiguous ones of equal size; order and augmentations do not depend on it.
+        rank: which part of each batch comes, of ``world`` contiguous ones of equal size; order and augmentations do not
+            depend on it.
         world: parts of a batch, one for each device.
 
     Yields:
-        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64; B is ``batch / world``.
+        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64; B is ``batch /
+        world``.
 
     Raises:
         ValueError: the split is empty or ``batch`` below 1, or there are parts and no whole batch, or no equal parts.
@@ -91,7 +93,9 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if torch.utils.data.get_worker_info() is not None:
-            raise RuntimeError("BatchStream holds its images in memory: use num_workers=0 (each worker would repeat the whole epoch)")
+            raise RuntimeError(
+                "BatchStream holds its images in memory: use num_workers=0 (each worker would repeat the whole epoch)"
+            )
         count, device = len(self.split), self.split.images.device
         generator = self.generator()
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)

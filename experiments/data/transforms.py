@@ -73,9 +73,9 @@ def normalise(images: Tensor) -> Tensor:
 def downsample_labels(labels: Tensor, stride: int = 8) -> Tensor:
     """Labels at the resolution of the logits: of every ``stride`` x ``stride`` cell, the pixel at its centre.
 
-    Cell i covers pixels ``stride * i`` to ``stride * i + stride - 1`` and gives pixel ``stride * i + stride // 2``; the last cell
-    may be cut by the border, and then gives the centre of what is left. (``interpolate(mode="nearest")`` would give each
-    cell's corner, half a cell away from what the logit sees.)
+    Cell i covers pixels ``stride * i`` to ``stride * i + stride - 1`` and gives pixel ``stride * i + stride // 2``; the
+    last cell may be cut by the border, and then gives the centre of what is left. (``interpolate(mode="nearest")``
+    would give each cell's corner, half a cell away from what the logit sees.)
 
     Args:
         labels: ``(N, H, W)`` uint8.

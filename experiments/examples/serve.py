@@ -72,7 +72,11 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits()) -> FastAPI:  # n
         result = segmenter(pixels)  # what goes wrong from here on is no fault of the client's, nor its business
         if output is Output.SHARES:
             return JSONResponse(result.shares())
-        picture = {Output.CLASSES: lambda: result.classes, Output.COLOURS: result.colour_map, Output.OVERLAY: result.overlay}[output]()
+        picture = {
+            Output.CLASSES: lambda: result.classes,
+            Output.COLOURS: result.colour_map,
+            Output.OVERLAY: result.overlay,
+        }[output]()
         return Response(_png(picture), media_type="image/png")
 
     return app
@@ -88,7 +92,9 @@ def _whole(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
 
     def number(text: str) -> int:
         if not least <= (value := int(text)) <= most:
-            raise argparse.ArgumentTypeError(f"{text} must be at least {least}" + (f" and at most {most}" if most < sys.maxsize else ""))
+            raise argparse.ArgumentTypeError(
+                f"{text} must be at least {least}" + (f" and at most {most}" if most < sys.maxsize else "")
+            )
         return value
 
     return number
@@ -99,14 +105,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     import uvicorn
 
     default = Limits()
-    parser = argparse.ArgumentParser(prog="python -m experiments.examples.serve", description="Serve an exported network over HTTP.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.examples.serve", description="Serve an exported network over HTTP."
+    )
     parser.add_argument("file", help="model.onnx, or model.xml of an OpenVINO model")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
+    )
     parser.add_argument("--port", type=_whole(0, 65535), default=8000)
     parser.add_argument("--threads", type=int, help="threads of one inference (default: all cores)")
-    parser.add_argument("--concurrency", type=_whole(1), default=default.concurrency, help="requests at once (default: %(default)s)")
-    parser.add_argument("--most-bytes", type=_whole(1), default=default.most_bytes, help="bytes of a request (default: %(default)s)")
-    parser.add_argument("--most-pixels", type=_whole(1), default=default.most_pixels, help="pixels of an image (default: %(default)s)")
+    parser.add_argument(
+        "--concurrency", type=_whole(1), default=default.concurrency, help="requests at once (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--most-bytes", type=_whole(1), default=default.most_bytes, help="bytes of a request (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--most-pixels", type=_whole(1), default=default.most_pixels, help="pixels of an image (default: %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     try:
         segmenter = Segmenter(arguments.file, threads=arguments.threads)

@@ -19,7 +19,16 @@ from experiments.export.openvino_file import export_openvino, save_openvino
 from experiments.export.quantise import quantise_onnx, quantise_openvino
 from experiments.export.tensorrt import build_engine, run_tensorrt
 from experiments.export.torchscript_file import export_torchscript
-from experiments.export.verify import Agreement, Runner, as_input, compare, run_onnxruntime, run_openvino, run_torchscript, score
+from experiments.export.verify import (
+    Agreement,
+    Runner,
+    as_input,
+    compare,
+    run_onnxruntime,
+    run_openvino,
+    run_torchscript,
+    score,
+)
 from experiments.runtime.decoding import check_utf8
 from experiments.runtime.description import Description
 from nas_space.errors import InputError
@@ -99,8 +108,8 @@ def export(
 ) -> Exported:
     """Export a network, run the file on images beside the network, and keep it if both agree.
 
-    The file is written and tried in a hidden folder beside ``out``, then renamed: whenever the process ends, ``out`` is whole and tried,
-    or not there.
+    The file is written and tried in a hidden folder beside ``out``, then renamed: whenever the process ends, ``out`` is
+    whole and tried, or not there.
 
     Args:
         network: as it was trained.
@@ -140,10 +149,20 @@ def _write(network: nn.Module, description: Description, kind: Format, file: Pat
     if kind == "torchscript":
         export_torchscript(network, file, size, interface=interface, lowering=lowering, metadata=metadata)
     elif kind == "openvino":
-        export_openvino(network, file, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata)
+        export_openvino(
+            network, file, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata
+        )
     else:
         source = file.with_suffix(".onnx")
-        export_onnx(network, source, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata)
+        export_onnx(
+            network,
+            source,
+            size,
+            dynamic=description.dynamic,
+            interface=interface,
+            lowering=lowering,
+            metadata=metadata,
+        )
         if kind == "tensorrt":
             try:
                 build_engine(source, file, size, description.dynamic, interface)
@@ -162,14 +181,18 @@ def _runner(kind: Format, file: Path, description: Description) -> Runner:
     return runners[kind](file)
 
 
-def _tried(kind: Format, file: Path, network: nn.Module, description: Description, images: Sequence[Tensor]) -> Agreement:
+def _tried(
+    kind: Format, file: Path, network: nn.Module, description: Description, images: Sequence[Tensor]
+) -> Agreement:
     try:
         return compare(_runner(kind, file, description), network, description.interface, images)
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines raise what they like
         reason = " ".join(str(error).split())[:300]
-        raise ExportError(f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept") from error
+        raise ExportError(
+            f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
+        ) from error
 
 
 def _quantised(

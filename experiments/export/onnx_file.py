@@ -37,7 +37,9 @@ def export_onnx(
         lowering: the form of partial residuals.
         metadata: what the file says of itself.
     """
-    write_atomic(path, onnx_bytes(network, size, dynamic=dynamic, interface=interface, lowering=lowering, metadata=metadata))
+    write_atomic(
+        path, onnx_bytes(network, size, dynamic=dynamic, interface=interface, lowering=lowering, metadata=metadata)
+    )
 
 
 def onnx_bytes(
@@ -54,8 +56,9 @@ def onnx_bytes(
 
     axes = {INPUT: _axes(interface.pixels)} if dynamic else None
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
-        # The tracing exporter is called old, and remarks on every shape. It is the leaner one here: its graphs for any size have half
-        # the nodes, it takes a tenth of the time, and it needs no further package. What it writes is run and compared.
+        # The tracing exporter is called old, and remarks on every shape. It is the leaner one here: its graphs for any
+        # size have half the nodes, it takes a tenth of the time, and it needs no further package. What it writes is run
+        # and compared.
         warnings.simplefilter("ignore")
         file = Path(folder) / "network.onnx"
         torch.onnx.export(

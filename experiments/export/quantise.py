@@ -21,16 +21,25 @@ Images = Sequence[NDArray[Any]]
 def quantise_onnx(source: Path, target: Path, images: Images) -> None:
     """Quantise an ONNX file for ONNX Runtime (static, in the form of quantise-dequantise pairs).
 
-    Weights are 7 bits, one scale a channel: without the instructions of newer processors (VNNI), sums of full 8-bit products saturate.
+    Weights are 7 bits, one scale a channel: without the instructions of newer processors (VNNI), sums of full 8-bit
+    products saturate.
 
     Raises:
         InputError: onnxruntime's quantiser is not installed.
     """
     try:
-        from onnxruntime.quantization import CalibrationDataReader, CalibrationMethod, QuantFormat, QuantType, quantize_static
+        from onnxruntime.quantization import (
+            CalibrationDataReader,
+            CalibrationMethod,
+            QuantFormat,
+            QuantType,
+            quantize_static,
+        )
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError:
-        raise InputError("precision int8: onnxruntime.quantization is not installed; pip install 'ssr-nas[deploy]'") from None
+        raise InputError(
+            "precision int8: onnxruntime.quantization is not installed; pip install 'ssr-nas[deploy]'"
+        ) from None
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
@@ -68,7 +77,9 @@ def quantise_openvino(model: Any, images: Images) -> Any:
             warnings.simplefilter("ignore")
             import nncf
     except ImportError:
-        raise InputError("precision int8: nncf is not installed; pip install 'ssr-nas[deploy]', or export to onnx") from None
+        raise InputError(
+            "precision int8: nncf is not installed; pip install 'ssr-nas[deploy]', or export to onnx"
+        ) from None
     nncf.set_log_level(logging.ERROR)
     with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(model, nncf.Dataset(images), subset_size=len(images), preset=nncf.QuantizationPreset.MIXED)

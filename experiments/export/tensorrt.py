@@ -41,7 +41,9 @@ def build_engine(source: Path, target: Path, size: tuple[int, int], dynamic: boo
     if dynamic:
         sizes = {"min": (32, 32), "opt": size, "max": (LARGEST * size[0], LARGEST * size[1])}
         shapes = [f"--{name}Shapes={INPUT}:{_shape(sides, interface)}" for name, sides in sizes.items()]
-    _run([f"--onnx={source.name}", f"--saveEngine={target.name}", "--noTF32", "--skipInference", *shapes], source.parent)
+    _run(
+        [f"--onnx={source.name}", f"--saveEngine={target.name}", "--noTF32", "--skipInference", *shapes], source.parent
+    )
 
 
 def run_tensorrt(file: Path, dynamic: bool) -> Runner:
@@ -69,7 +71,9 @@ def _shape(size: tuple[int, int], interface: Interface) -> str:
 
 def _run(arguments: list[str], folder: Path) -> None:
     """Plain names in ``folder``: trtexec splits its arguments at colons and commas."""
-    result = subprocess.run([check_tensorrt(), *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    result = subprocess.run(
+        [check_tensorrt(), *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
+    )
     if result.returncode != 0:
         last = " ".join(line.strip() for line in (result.stderr or result.stdout).splitlines()[-OUTPUT_LINES:])
         raise RuntimeError(f"{COMMAND} failed with exit code {result.returncode}: {last or 'it says nothing'}")

@@ -28,8 +28,8 @@ def export_torchscript(
 ) -> None:
     """Write ``network`` as a TorchScript file, atomically. It takes any number of images of any size; arguments as of ``export_onnx``.
 
-    Besides ``forward``, its method ``logits`` gives what the classes are taken from. The metadata is the archive's extra file
-    ``ssr-nas.json``.
+    Besides ``forward``, its method ``logits`` gives what the classes are taken from. The metadata is the archive's
+    extra file ``ssr-nas.json``.
     """
     image = example(interface, size)
     with warnings.catch_warnings(), torch.no_grad():

@@ -79,7 +79,9 @@ def run_openvino(file: Path) -> Runner:
     core = openvino.Core()
     itself = core.compile_model(file, "CPU", settings)
     model = core.read_model(file)
-    inner = next((node.input_value(0) for node in reversed(model.get_ordered_ops()) if node.get_type_name() == "TopK"), None)
+    inner = next(
+        (node.input_value(0) for node in reversed(model.get_ordered_ops()) if node.get_type_name() == "TopK"), None
+    )
     if inner is None:
         return lambda image: Answer(*2 * [np.array(itself({0: image})[0])])
     model.add_outputs(inner)

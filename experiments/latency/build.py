@@ -26,7 +26,12 @@ GRID = 5  # measured widths of each convolution
 CALLS = 5  # most timed calls of a module in a round
 ENOUGH = 0.01  # seconds of timed calls after which a round goes on to the next module
 ROUNDS = 5
-YARDSTICK: Shape = (1, 32, 24, 32)  # features of the layer that tells how fast the machine is just now: a tenth of a millisecond
+YARDSTICK: Shape = (
+    1,
+    32,
+    24,
+    32,
+)  # features of the layer that tells how fast the machine is just now: a tenth of a millisecond
 YARDSTICKS = 6  # most calls of it in a row: a module of many features leaves it nothing in the processor's caches
 QUIET = 1.05  # where the yardstick takes at most so many times its fastest, nothing disturbs
 
@@ -54,8 +59,9 @@ class Call(NamedTuple):
 def timer(threads: int) -> Timer:
     """The clock of a measurement, in seconds.
 
-    With one thread it is the processor time of this process: the same as the time on the wall of an idle machine, and it stands
-    still while other processes have the core. With more threads only the clock on the wall tells how long a call takes.
+    With one thread it is the processor time of this process: the same as the time on the wall of an idle machine, and
+    it stands still while other processes have the core. With more threads only the clock on the wall tells how long a
+    call takes.
     """
     return time.process_time if threads == 1 else time.perf_counter
 
@@ -63,11 +69,12 @@ def timer(threads: int) -> Timer:
 def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, clock: Timer) -> NDArray[np.float64]:
     """Milliseconds of one call of each module.
 
-    Every round builds, warms up and times all modules in turn, so a slow spell of the machine meets all of them, only one of them
-    is in memory, and none keeps a lucky place in it. The fastest call counts: other processes and a busy host only ever slow one down.
-    But a host that is busy for long slows down some modules in all rounds and others in none, as it happens; so every call of a module
-    stands between calls of a yardstick, always the same layer, and ``undisturbed`` says what these tell.
-    Neither torch's random numbers nor its number of threads are different afterwards.
+    Every round builds, warms up and times all modules in turn, so a slow spell of the machine meets all of them, only
+    one of them is in memory, and none keeps a lucky place in it. The fastest call counts: other processes and a busy
+    host only ever slow one down. But a host that is busy for long slows down some modules in all rounds and others in
+    none, as it happens; so every call of a module stands between calls of a yardstick, always the same layer, and
+    ``undisturbed`` says what these tell. Neither torch's random numbers nor its number of threads are different
+    afterwards.
 
     Args:
         jobs: what to measure.
@@ -129,9 +136,9 @@ def _calls(module: Stopwatch, yardstick: Stopwatch) -> list[Call]:
 def undisturbed(calls: Sequence[Sequence[Call]]) -> NDArray[np.float64]:
     """What a call of each module takes on a machine that does nothing else.
 
-    The fastest, if the machine was quiet around two of a module's calls. Where it never was, the fastest tells which module was lucky:
-    there the median of the calls, each over how much longer the yardstick took beside it than at its fastest, is nearer to the truth,
-    which it may exceed but the fastest call cannot fall short of.
+    The fastest, if the machine was quiet around two of a module's calls. Where it never was, the fastest tells which
+    module was lucky: there the median of the calls, each over how much longer the yardstick took beside it than at its
+    fastest, is nearer to the truth, which it may exceed but the fastest call cannot fall short of.
 
     Args:
         calls: those of each module.
@@ -180,7 +187,9 @@ def build_table(
     jobs = [Job(lambda: _without_layers(space, classes), (1, 3, *size))]
     for stage, candidates in enumerate(widths):
         shape = (1, space.widths[stage], *stage_size(size, stage))
-        jobs.append(Job(nn.ReLU, shape))  # what is paid once for a call: the engine's overhead, reading and writing features
+        jobs.append(
+            Job(nn.ReLU, shape)
+        )  # what is paid once for a call: the engine's overhead, reading and writing features
         for (dilation, pooling), c1, c2 in product(all_operators(space), candidates, candidates):
             layer = (space.widths[stage], dilation, pooling, c1, c2)
             jobs.append(Job(lambda layer=layer: nn.Sequential(*(ResidualLayer(*layer) for _ in range(COPIES))), shape))  # type: ignore[misc]

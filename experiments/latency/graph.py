@@ -1,7 +1,7 @@
 """A network, or a chain of its blocks, as an ONNX graph of fixed size: float32, evaluation mode, batch norm folded.
 
-The graph is written here instead of by ``torch.onnx.export``: a table builds hundreds of small graphs anew in every round, which would
-then take most of its time. Only the blocks of this project are known.
+The graph is written here instead of by ``torch.onnx.export``: a table builds hundreds of small graphs anew in every
+round, which would then take most of its time. Only the blocks of this project are known.
 """
 
 from collections.abc import Iterable
@@ -40,7 +40,8 @@ def to_onnx(module: nn.Module, shape: Shape) -> onnx.ModelProto:
     writer = _Writer()
     result = writer.module(module, Value("input", shape))
     inputs, outputs = (
-        [helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, value.shape)] for value in (Value("input", shape), result)
+        [helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, value.shape)]
+        for value in (Value("input", shape), result)
     )
     graph = helper.make_graph(writer.nodes, "network", inputs, outputs, writer.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
@@ -88,14 +89,23 @@ class _Writer:
 
     def downsampler(self, block: DownsamplerBlock, x: Value) -> Value:
         learned = self.conv(block.conv, x)
-        pooled = self.node("MaxPool", (x,), (x.shape[0], x.shape[1], *learned.shape[2:]), kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
+        pooled = self.node(
+            "MaxPool",
+            (x,),
+            (x.shape[0], x.shape[1], *learned.shape[2:]),
+            kernel_shape=[2, 2],
+            strides=[2, 2],
+            ceil_mode=1,
+        )
         shape = (x.shape[0], learned.shape[1] + pooled.shape[1], *learned.shape[2:])
         joined = self.node("Concat", (learned, pooled), shape, axis=1)
         # This batch norm also scales the pooled channels, so it does not vanish in the convolution.
         bn = block.bn
         assert bn.running_mean is not None and bn.running_var is not None
         parameters = (self.constant(_array(x)) for x in (bn.weight, bn.bias, bn.running_mean, bn.running_var))
-        return self.node("Relu", (self.node("BatchNormalization", (joined, *parameters), shape, epsilon=bn.eps),), shape)
+        return self.node(
+            "Relu", (self.node("BatchNormalization", (joined, *parameters), shape, epsilon=bn.eps),), shape
+        )
 
     def conv(self, conv: nn.Conv2d, x: Value, bn: nn.BatchNorm2d | None = None) -> Value:
         weight = _array(conv.weight)
@@ -103,7 +113,10 @@ class _Writer:
         if bn is not None:
             assert bn.running_mean is not None and bn.running_var is not None
             scale = _array(bn.weight) / np.sqrt(_array(bn.running_var) + np.float32(bn.eps))
-            weight, bias = weight * scale[:, None, None, None], (bias - _array(bn.running_mean)) * scale + _array(bn.bias)
+            weight, bias = (
+                weight * scale[:, None, None, None],
+                (bias - _array(bn.running_mean)) * scale + _array(bn.bias),
+            )
         assert not isinstance(conv.padding, str)
         sides = [
             (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1

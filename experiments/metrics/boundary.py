@@ -1,8 +1,9 @@
 """Boundary F1: how well the outlines of each class are met, beside how well its area is.
 
-The BF score of Csurka et al. (What is a good evaluation measure for semantic segmentation?, BMVC 2013), with its tolerance of 0.75 % of
-the image's diagonal. There each image has a score and the scores are averaged; here pixels are counted over all images first, as
-they are for the mIoU, so that a class that shows three pixels in one image does not weigh as much as a street full of it.
+The BF score of Csurka et al. (What is a good evaluation measure for semantic segmentation?, BMVC 2013), with its
+tolerance of 0.75 % of the image's diagonal. There each image has a score and the scores are averaged; here pixels are
+counted over all images first, as they are for the mIoU, so that a class that shows three pixels in one image does not
+weigh as much as a street full of it.
 """
 
 import math
@@ -33,7 +34,10 @@ def outlines(labels: Labels) -> Mask:
         ``(H, W)``; an outline of class c are those of its pixels that have class c, so each class has its own side.
     """
     found = np.zeros(labels.shape, bool)
-    for here, there in (((slice(1, None),), (slice(None, -1),)), ((slice(None), slice(1, None)), (slice(None), slice(None, -1)))):
+    for here, there in (
+        ((slice(1, None),), (slice(None, -1),)),
+        ((slice(None), slice(1, None)), (slice(None), slice(None, -1))),
+    ):
         first, second = labels[here], labels[there]
         differ = (first != second) & (first != IGNORE) & (second != IGNORE)
         found[here] |= differ
@@ -44,8 +48,9 @@ def outlines(labels: Labels) -> Mask:
 def boundary_counts(prediction: Labels, label: Labels, num_classes: int, tolerance: float = TOLERANCE) -> Counts:
     """Count the outline pixels of one image; the counts of a set are their sum.
 
-    A pixel of a class's predicted outline is right where a pixel of that class's true outline lies at most ``tolerance`` times the
-    image's diagonal away (Euclidean distance between pixel centres), and the other way round. Ignored pixels are ignored in both.
+    A pixel of a class's predicted outline is right where a pixel of that class's true outline lies at most
+    ``tolerance`` times the image's diagonal away (Euclidean distance between pixel centres), and the other way round.
+    Ignored pixels are ignored in both.
 
     Args:
         prediction: class indices ``(H, W)``.
@@ -54,7 +59,8 @@ def boundary_counts(prediction: Labels, label: Labels, num_classes: int, toleran
         tolerance: a fraction of the diagonal.
 
     Returns:
-        ``(num_classes, 4)``: of the predicted outline, pixels that are right and all pixels; of the true outline, the same.
+        ``(num_classes, 4)``: of the predicted outline, pixels that are right and all pixels; of the true outline, the
+        same.
     """
     prediction = np.where(label == IGNORE, np.uint8(IGNORE), prediction)
     radius = tolerance * math.hypot(*label.shape)
@@ -75,7 +81,8 @@ def boundary_f1(counts: Counts) -> npt.NDArray[np.float64]:
         counts: of ``boundary_counts``, ``(classes, 4)``.
 
     Returns:
-        ``(classes,)`` in [0, 1]; nan for a class without an outline in labels and predictions, 0 where only one of the two has any.
+        ``(classes,)`` in [0, 1]; nan for a class without an outline in labels and predictions, 0 where only one of the
+        two has any.
     """
     right_ours, ours, right_theirs, theirs = counts.astype(np.float64).T
     precision, recall = right_ours / np.maximum(ours, 1), right_theirs / np.maximum(theirs, 1)
@@ -95,5 +102,7 @@ def _near(points: Mask, targets: Mask, radius: float) -> int:
     if not targets.any():
         return 0
     distance = cv2.distanceTransform((~targets).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    squared = np.rint(distance[points].astype(np.float64) ** 2)  # a whole number, but for float32's rounding of its root
+    squared = np.rint(
+        distance[points].astype(np.float64) ** 2
+    )  # a whole number, but for float32's rounding of its root
     return int((squared <= radius**2).sum())

@@ -16,8 +16,8 @@ class Scores:
     """Validation scores.
 
     Args:
-        loss: mean of the training loss of each batch with a labelled pixel; every one counts the same, also a shorter last one. NaN where
-            there is none.
+        loss: mean of the training loss of each batch with a labelled pixel; every one counts the same, also a shorter
+            last one. NaN where there is none.
         miou: in [0, 1], of all pixels together.
         per_class: IoU of each class, in [0, 1]; NaN for a class in neither labels nor predictions.
         pixel_accuracy: share of labelled pixels that are right.
@@ -53,9 +53,13 @@ def evaluate(network: nn.Module, stream: Iterable[tuple[Tensor, Tensor]], loss: 
         labelled = (labels != IGNORE).any()  # stays on its device: nothing waits for a GPU before the end
         total += torch.where(labelled, loss(logits, labels), 0.0)  # without a labelled pixel the loss is 0/0
         batches += labelled
-        confusion += confusion_matrix(logits.max(1).indices, labels, num_classes)  # argmax is several times slower on CPUs
+        confusion += confusion_matrix(
+            logits.max(1).indices, labels, num_classes
+        )  # argmax is several times slower on CPUs
     network.train(was_training)
-    return Scores(float(total / batches), mean_iou(confusion), tuple(class_iou(confusion).tolist()), pixel_accuracy(confusion))
+    return Scores(
+        float(total / batches), mean_iou(confusion), tuple(class_iou(confusion).tolist()), pixel_accuracy(confusion)
+    )
 
 
 @torch.no_grad()

@@ -61,4 +61,6 @@ def _store(experiment: str, address: str) -> None:
         revision, params = connection.execute(query).fetchone()
         content = json.loads(params)
         content["nniManagerIp"] = content["trainingService"]["nniManagerIp"] = address
-        connection.execute("update ExperimentProfile set params = ? where revision = ?", (json.dumps(content), revision))
+        connection.execute(
+            "update ExperimentProfile set params = ? where revision = ?", (json.dumps(content), revision)
+        )

@@ -64,7 +64,9 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
 def line(trial: Mapping[str, Any], rest: Rest) -> str:
     """One ended trial in words."""
     parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
-    given = " ".join(f"{key}={value.get('_name', value) if isinstance(value, dict) else value}" for key, value in parameters.items())
+    given = " ".join(
+        f"{key}={value.get('_name', value) if isinstance(value, dict) else value}" for key, value in parameters.items()
+    )
     result = _result(trial)
     if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
         state = "discrete" if result["discrete"] else "cut"

@@ -64,12 +64,17 @@ class Record:
         """
         trials = self._networks()
         best = front([trial.result for trial in trials], better="default", cost="macs")
-        return sorted((trial for trial, keep in zip(trials, best, strict=True) if keep), key=lambda trial: float(trial.result["macs"]))
+        return sorted(
+            (trial for trial, keep in zip(trials, best, strict=True) if keep),
+            key=lambda trial: float(trial.result["macs"]),
+        )
 
     def _networks(self) -> list[Trial]:
         trials = [trial for trial in self.trials if trial.has_network]
         if not trials:
-            raise InputError(f"experiment {self.name}: no trial has left a network; look for the reason in the trials' stderr")
+            raise InputError(
+                f"experiment {self.name}: no trial has left a network; look for the reason in the trials' stderr"
+            )
         return trials
 
     def table(self) -> pd.DataFrame:
@@ -112,7 +117,9 @@ def database(experiment: str) -> Path:
         folder = home
     path = folder / experiment / "db" / "nni.sqlite"
     if not path.is_file():
-        raise InputError(f"{experiment}: no such experiment in {folder}; `nnictl experiment list --all` shows their ids")
+        raise InputError(
+            f"{experiment}: no such experiment in {folder}; `nnictl experiment list --all` shows their ids"
+        )
     return path
 
 
@@ -125,7 +132,9 @@ def read_record(experiment: str) -> Record:
     path = database(experiment)
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            profiles = connection.execute("select params from ExperimentProfile order by revision desc limit 1").fetchall()
+            profiles = connection.execute(
+                "select params from ExperimentProfile order by revision desc limit 1"
+            ).fetchall()
             query = "select trialJobId, event, data, sequenceId from TrialJobEvent order by timestamp, rowid"
             events = connection.execute(query).fetchall()
             query = "select trialJobId, data from MetricData where type = 'FINAL' order by timestamp, rowid"
@@ -146,7 +155,10 @@ def _trials(events: list[tuple[str, str, str | None, int | None]], results: dict
             trial["number"] = number
         if data:
             trial["parameters"] = json.loads(data).get("parameters") or trial["parameters"]
-    trials = (Trial(name=name, result=results.get(name, {}), **{**trial, "number": trial["number"] or 0}) for name, trial in found.items())
+    trials = (
+        Trial(name=name, result=results.get(name, {}), **{**trial, "number": trial["number"] or 0})
+        for name, trial in found.items()
+    )
     return sorted(trials, key=lambda trial: trial.number)
 
 

@@ -68,7 +68,9 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
     """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and uses no proxy to talk to itself."""
     quoted = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
     own = f'--require "{quoted}"'
-    without_proxy = ",".join(filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1")))
+    without_proxy = ",".join(
+        filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1"))
+    )
     changes = {
         "NODE_OPTIONS": " ".join(filter(None, (os.environ.get("NODE_OPTIONS"), own))),
         "SSR_NAS_LISTEN": ",".join(hosts),
@@ -92,8 +94,8 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
 def _patched_launcher() -> Iterator[list["subprocess.Popen[bytes]"]]:
     """NNI's launcher, which waits long enough and tells, in the list, what it has started.
 
-    By itself it gives a manager three seconds to answer, too few on a busy machine, takes its first word, which is no JSON, for a failure,
-    and keeps the process to itself until the manager is ready.
+    By itself it gives a manager three seconds to answer, too few on a busy machine, takes its first word, which is no
+    JSON, for a failure, and keeps the process to itself until the manager is ready.
     """
     from nni.experiment import launcher, rest
 
@@ -140,7 +142,9 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
 
     for name in ("nni", "nni.experiment"):  # it would print addresses at which the web UI does not answer
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    log = Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log", "nnictl_stderr.log")
+    log = Path(
+        experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log", "nnictl_stderr.log"
+    )
     with manager_environment(hosts), _patched_launcher() as started:
         try:
             experiment.start(port, run_mode=RunMode.Detach)
@@ -150,4 +154,6 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
             if not isinstance(error, Exception):
                 raise
             told = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-            raise RuntimeError(f"NNI's manager did not start: {' '.join([str(error), *told])}; its log: {log.parent}") from None
+            raise RuntimeError(
+                f"NNI's manager did not start: {' '.join([str(error), *told])}; its log: {log.parent}"
+            ) from None

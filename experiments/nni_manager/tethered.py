@@ -1,8 +1,8 @@
 """NNI's tuner process as our launcher runs it: it ends with its manager, tells it of its failures, and knows which trials were interrupted.
 
-NNI's own outlives a manager that is killed, connects to the one that resumes the experiment, and takes the place of its tuner. A tuner or
-assessor that raises says goodbye as one that has ended well, and the experiment waits for ever. And NNI's grid search, resumed, gives the
-parameters of an interrupted trial once more, to a further trial.
+NNI's own outlives a manager that is killed, connects to the one that resumes the experiment, and takes the place of its
+tuner. A tuner or assessor that raises says goodbye as one that has ended well, and the experiment waits for ever. And
+NNI's grid search, resumed, gives the parameters of an interrupted trial once more, to a further trial.
 """
 
 import json
@@ -34,7 +34,9 @@ class Dispatcher(MsgDispatcher):
         super().handle_add_customized_trial(data)
         if isinstance(self.tuner, GridSearchTuner):
             resumed = [json.loads(item) if isinstance(item, str) else item for item in data]
-            self.tuner.import_data([{"parameter": item["parameters"]} for item in resumed if isinstance(item.get("parameters"), dict)])
+            self.tuner.import_data(
+                [{"parameter": item["parameters"]} for item in resumed if isinstance(item.get("parameters"), dict)]
+            )
 
 
 def end_with(manager: int) -> None:

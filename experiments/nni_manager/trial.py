@@ -1,7 +1,7 @@
 """What an NNI trial runs: parameters in, one search, a metric after every epoch and one at the end.
 
-A trial that ``nnictl resume`` submits again under its old id goes on from its last epoch: NNI gives it its old output folder, and the
-run in there is continued.
+A trial that ``nnictl resume`` submits again under its old id goes on from its last epoch: NNI gives it its old output
+folder, and the run in there is continued.
 """
 
 import json
@@ -35,7 +35,8 @@ def output_folder() -> Path | None:
 def offer_curves(folder: Path) -> None:
     """Let the TensorBoard button of NNI's web UI find the trial's curves.
 
-    NNI's local service runs a trial in ``ROOT/environments/ENV/trials/ID``, and looks for curves in ``ROOT/trials/ID/output/tensorboard``.
+    NNI's local service runs a trial in ``ROOT/environments/ENV/trials/ID``, and looks for curves in
+    ``ROOT/trials/ID/output/tensorboard``.
 
     Args:
         folder: of the trial; elsewhere than there nothing is done.
@@ -54,14 +55,16 @@ def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> Options
 
     Args:
         options: a dataclass of options.
-        parameters: dotted keys, as on the command line, and values; of a nested choice, its keys count as if they stood alone, and its
-            name is the value of its own key if that is an option, else only what the web UI shows.
+        parameters: dotted keys, as on the command line, and values; of a nested choice, its keys count as if they stood
+            alone, and its name is the value of its own key if that is an option, else only what the web UI shows.
 
     Raises:
         InputError: an unknown key or a value of the wrong type, or no parameters at all.
     """
     if not isinstance(parameters, Mapping):
-        raise InputError(f"search space: expected parameters by dotted key, such as method.h, got {str(parameters)[:40]}")
+        raise InputError(
+            f"search space: expected parameters by dotted key, such as method.h, got {str(parameters)[:40]}"
+        )
     own = {leaf.key: leaf.default for leaf in leaves(type(options), defaults=options)}
     values = {key: value for key, value in own.items() if value is not None} | dict(_flat(parameters, own))
     arguments = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
@@ -85,8 +88,8 @@ class Manager:
     """NNI's manager as a trial sees it: gives the parameters, is told one metric an epoch, each once, and one at the end.
 
     ``NasExperiment`` puts its own command channel and parameters into ``nni.trial`` while it runs, so that
-    ``nni.report_intermediate_result`` would reach its engine, or the manager under another trial's parameter id. So the trial's own
-    channel is taken before, and spoken to directly.
+    ``nni.report_intermediate_result`` would reach its engine, or the manager under another trial's parameter id. So the
+    trial's own channel is taken before, and spoken to directly.
 
     Args:
         folder: of the trial; keeps what the trial was given, for a process that goes on with it.
@@ -113,7 +116,9 @@ class Manager:
                 return
             metric = epoch_metric(row, images)
             self._send("PERIODICAL", row["epoch"] - 1, metric)
-            print(f"epoch {row['epoch']}: mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}")
+            print(
+                f"epoch {row['epoch']}: mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
+            )
 
         return report
 
@@ -131,7 +136,9 @@ class Manager:
         try:
             self.channel.send_metric(kind, self.parameter_id, nni.get_trial_id(), sequence, metric)
         except requests.ConnectionError:
-            raise ConnectionError("NNI's manager does not answer; once it is resumed, this trial goes on from its last epoch") from None
+            raise ConnectionError(
+                "NNI's manager does not answer; once it is resumed, this trial goes on from its last epoch"
+            ) from None
 
 
 def _kept(folder: Path) -> Any:

@@ -27,8 +27,15 @@ def tunnel_command(machine: Any, port: int) -> list[str]:
         InputError: the machine is not reached by a key that ssh may use by itself.
     """
     if machine.password or machine.ssh_passphrase:
-        raise InputError(f"machineList: {machine.host}: a tunnel needs a key without a passphrase (sshKeyFile); or open the port by --host")
-    options = ("BatchMode=yes", "ExitOnForwardFailure=yes", "StrictHostKeyChecking=accept-new", "ServerAliveInterval=15")
+        raise InputError(
+            f"machineList: {machine.host}: a tunnel needs a key without a passphrase (sshKeyFile); or open the port by --host"
+        )
+    options = (
+        "BatchMode=yes",
+        "ExitOnForwardFailure=yes",
+        "StrictHostKeyChecking=accept-new",
+        "ServerAliveInterval=15",
+    )
     settings = [part for option in options for part in ("-o", option)]
     key = ["-i", str(machine.ssh_key_file)] if machine.ssh_key_file else []
     forward = ["-N", "-v", "-R", f"127.0.0.1:{port}:127.0.0.1:{port}"]
@@ -85,7 +92,9 @@ class Tunnels:
 
 def _start(command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
     # Its own session: Ctrl+C ends the manager first, which still speaks through it.
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True)
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
+    )
 
 
 def _wait(command: list[str], process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
@@ -97,6 +106,12 @@ def _wait(command: list[str], process: "subprocess.Popen[bytes]", log: IO[bytes]
         if any(MARK in line for line in lines):
             return
         if process.poll() is not None or time.monotonic() > deadline:
-            told = [line for line in lines if not line.startswith(("debug", "OpenSSH", "Warning:"))] or lines or ["no answer"]
-            raise InputError(f"machineList: {command[-1]}: no tunnel by ssh ({told[-1]}); mend the machine's entry, or use --host")
+            told = (
+                [line for line in lines if not line.startswith(("debug", "OpenSSH", "Warning:"))]
+                or lines
+                or ["no answer"]
+            )
+            raise InputError(
+                f"machineList: {command[-1]}: no tunnel by ssh ({told[-1]}); mend the machine's entry, or use --host"
+            )
         time.sleep(0.2)

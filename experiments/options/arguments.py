@@ -1,7 +1,7 @@
 """From a typed options dataclass to command-line and YAML options: one dotted key for each leaf field.
 
-jsonargparse checks the types and writes the help. Keys are looked up here first, in files and on the command line alike, so
-that an unknown one is answered with its file and its nearest neighbour.
+jsonargparse checks the types and writes the help. Keys are looked up here first, in files and on the command line
+alike, so that an unknown one is answered with its file and its nearest neighbour.
 """
 
 import json
@@ -132,9 +132,9 @@ def leaves(options: type, prefix: str = "", defaults: Any = None) -> Iterator[Le
 def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
     """Read ``argv``: ``--config`` files in order, then the command line, which wins.
 
-    A list of text may be given as ``a,b`` (unless it is ``WHOLE``) or ``[a, b]``, as several values after its key, or by repeating the
-    key. A class attribute ``POSITIONAL`` of the options names the one that also takes what stands without a key: one value, or, where it
-    is a list of text, all of them.
+    A list of text may be given as ``a,b`` (unless it is ``WHOLE``) or ``[a, b]``, as several values after its key, or
+    by repeating the key. A class attribute ``POSITIONAL`` of the options names the one that also takes what stands
+    without a key: one value, or, where it is a list of text, all of them.
 
     Returns:
         The options, and whether ``--json`` was asked for.
@@ -157,10 +157,14 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
         raise SystemExit(0)
     required = [leaf.key for leaf in known.values() if leaf.default is MISSING and leaf.key not in given]
     if required:
-        raise InputError(f"{required[0].upper()} is missing" if required[0] == positional else f"--{required[0]} is required")
+        raise InputError(
+            f"{required[0].upper()} is missing" if required[0] == positional else f"--{required[0]} is required"
+        )
     taken = {key: value.value for key, value in given.items() if known[key].is_text or known[key].is_names}
     try:
-        namespace = parser.parse_args([*(f"--{key}={value.value}" for key, value in given.items() if key not in taken), *rest])
+        namespace = parser.parse_args(
+            [*(f"--{key}={value.value}" for key, value in given.items() if key not in taken), *rest]
+        )
     except ArgumentError as error:
         raise InputError(_explain(str(error), known, given)) from None
     return _build(options, {**dict(vars(namespace.as_flat())), **taken}), bool(namespace["json"])
@@ -169,7 +173,9 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
 def _parser(prog: str, description: str, known: Mapping[str, Leaf], positional: str | None) -> ArgumentParser:
     usage = None if positional is None else f"{prog} {positional.upper()} [--key value ...]"
     parser = ArgumentParser(prog=prog, usage=usage, description=description, exit_on_error=False)
-    parser.add_argument("--config", metavar="FILE", help="YAML file of options; may be given again, and the command line wins")
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML file of options; may be given again, and the command line wins"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
     groups: dict[str, Any] = {"": parser}
     for leaf in known.values():
@@ -178,11 +184,15 @@ def _parser(prog: str, description: str, known: Mapping[str, Leaf], positional: 
             groups[group] = parser.add_argument_group(group)
         short = next((f" (short: --{short})" for short, key in SHORT.items() if key == leaf.key), "")
         default = {} if leaf.default is MISSING else {"default": leaf.default}
-        groups[group].add_argument(f"--{leaf.key}", type=leaf.hint, metavar=name.upper(), help=leaf.help + short, **default)
+        groups[group].add_argument(
+            f"--{leaf.key}", type=leaf.hint, metavar=name.upper(), help=leaf.help + short, **default
+        )
     return parser
 
 
-def _split(argv: Sequence[str], known: Mapping[str, Leaf], positional: str | None) -> tuple[dict[str, Given], list[str], list[str]]:
+def _split(
+    argv: Sequence[str], known: Mapping[str, Leaf], positional: str | None
+) -> tuple[dict[str, Given], list[str], list[str]]:
     """Options of the command line, the ``--config`` files, and what is left to jsonargparse."""
     given: dict[str, Given] = {}
     files, rest, bare, queue = [], [], [], list(argv)
@@ -257,7 +267,9 @@ def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Given]:
     return {key: _given(known[key], f"{file}: {key}", value) for key, value in _flatten(content or {}, known, file)}
 
 
-def _flatten(content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(
+    content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
     for name, value in content.items():
         key = f"{prefix}{name}"
         if key in known:
@@ -295,7 +307,9 @@ def _build(options: type[OptionsT], values: Mapping[str, Any], prefix: str = "")
     arguments: dict[str, Any] = {}
     for name, hint in get_type_hints(options).items():
         key = f"{prefix}{name}"
-        arguments[name] = _build(hint, values, f"{key}.") if isinstance(hint, type) and is_dataclass(hint) else values[key]
+        arguments[name] = (
+            _build(hint, values, f"{key}.") if isinstance(hint, type) and is_dataclass(hint) else values[key]
+        )
     return options(**arguments)
 
 

@@ -67,13 +67,16 @@ class DataOptions:
     """What to train on.
 
     Args:
-        name: ``streets`` (generated scenes, embedded), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own images).
+        name: ``streets`` (generated scenes, embedded), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own
+            images).
         root: the data set's folder; absent, ``$CAMVID_ROOT`` or ``$CITYSCAPES_DATASET``. Not used by ``streets``.
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
-        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in its root.
-        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names; 0.2 if absent.
+        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in
+            its root.
+        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names;
+            0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 

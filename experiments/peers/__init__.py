@@ -15,7 +15,8 @@ def create_peer(name: str, num_classes: int) -> nn.Module:
         num_classes: channels of the logits.
 
     Returns:
-        A module from images ``(N, 3, H, W)``, any H and W of at least 32, to logits ``(N, num_classes, h, w)`` at the resolution that the
+        A module from images ``(N, 3, H, W)``, any H and W of at least 32, to logits ``(N, num_classes, h, w)`` at the
+        resolution that the
         network itself predicts at: ``(H, W)`` for ERFNet, 1/8 of it, rounded up, for LR-ASPP.
 
     Raises:

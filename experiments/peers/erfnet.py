@@ -1,6 +1,7 @@
 """ERFNet (Romera et al., IEEE Transactions on Intelligent Transportation Systems 19(1), 2018), written from its description.
 
-The encoder whose blocks our space simplifies, with its own block of two factorised pairs, and a decoder of transposed convolutions.
+The encoder whose blocks our space simplifies, with its own block of two factorised pairs, and a decoder of transposed
+convolutions.
 """
 
 from torch import Tensor, nn
@@ -60,8 +61,8 @@ class ERFNet(nn.Module):
         num_classes: channels of the logits.
 
     Shape:
-        ``(N, 3, H, W)`` -> logits ``(N, num_classes, H, W)``. The decoder doubles what the encoder has rounded up, so for sides that 8
-        does not divide, its last rows and columns are cut off.
+        ``(N, 3, H, W)`` -> logits ``(N, num_classes, H, W)``. The decoder doubles what the encoder has rounded up, so
+        for sides that 8 does not divide, its last rows and columns are cut off.
     """
 
     def __init__(self, num_classes: int) -> None:

@@ -20,7 +20,8 @@ from experiments.prediction.segmenter import Segmenter
 from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
 
-# OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first used.
+# OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first
+# used.
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
@@ -54,11 +55,15 @@ class Film:
             except OSError as error:
                 raise InputError(f"{source}: cannot be read ({error.strerror})") from None
             check_utf8(source)
-        self._capture = cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+        self._capture = (
+            cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+        )
         if not self._capture.isOpened():
             self._capture.release()
             what = f"camera {source}: there is none, or another program uses it; choose another --camera"
-            raise InputError(what if self.is_camera else f"{source}: not a film, or damaged; copy it again or remove it")
+            raise InputError(
+                what if self.is_camera else f"{source}: not a film, or damaged; copy it again or remove it"
+            )
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self.rate = rate if math.isfinite(rate) and 0 < rate <= 1000 else RATE
         promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -100,7 +105,9 @@ class Writer:
         if not self._writer.isOpened():
             self.abandon()
             height, width = self.size
-            raise InputError(f"{path}: frames of {height}x{width} at {rate:g} a second cannot be written as mp4; make the film smaller")
+            raise InputError(
+                f"{path}: frames of {height}x{width} at {rate:g} a second cannot be written as mp4; make the film smaller"
+            )
 
     def write(self, picture: Array, times: int = 1) -> None:
         """Add a frame ``(H, W, 3)`` uint8 RGB, cut or filled with white to the film's size."""
@@ -127,7 +134,9 @@ class Writer:
             self.abandon()
             if free < NO_ROOM:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-            raise InputError(f"{self.path}: {frames} of {self.frames} frames can be read back; try again, or give an --out on another disk")
+            raise InputError(
+                f"{self.path}: {frames} of {self.frames} frames can be read back; try again, or give an --out on another disk"
+            )
         os.replace(self._temporary, self.path)
 
     def abandon(self) -> None:
@@ -136,11 +145,13 @@ class Writer:
         self._temporary.unlink(missing_ok=True)
 
 
-def predict_film(film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, limit: int | None = None) -> dict[str, Any]:
+def predict_film(
+    film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, limit: int | None = None
+) -> dict[str, Any]:
     """Write a film of overlays at the source's frame rate; its legend holds all classes, since they come and go.
 
-    A camera's frames are repeated where the network is slower than the camera, so that the film runs as fast as life did; Ctrl-C ends
-    the recording and keeps it.
+    A camera's frames are repeated where the network is slower than the camera, so that the film runs as fast as life
+    did; Ctrl-C ends the recording and keeps it.
 
     Args:
         film: the source; closed afterwards.
@@ -182,7 +193,11 @@ def predict_film(film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, 
         if writer is not None and not complete:
             writer.abandon()
     if writer is None:
-        raise InputError(f"{film.source}: has no frame that can be read" if not film.is_camera else f"camera {film.source}: gives no frame")
+        raise InputError(
+            f"{film.source}: has no frame that can be read"
+            if not film.is_camera
+            else f"camera {film.source}: gives no frame"
+        )
     writer.finish()
     damaged = film.promised is not None and read != limit and read < ENOUGH * film.promised
     return {"frames": read, "promised": film.promised, "size": size, "rate": film.rate, "damaged": damaged}

@@ -34,7 +34,11 @@ def predict_image(source: Source, segmenter: Segmenter, info: ModelInfo, folder:
     """
     image = read_image(source.path)
     classes = segmenter(image)
-    pictures = (classes, colour_map(torch.from_numpy(classes), info.colours), overlay(image, classes, info.classes, info.colours))
+    pictures = (
+        classes,
+        colour_map(torch.from_numpy(classes), info.colours),
+        overlay(image, classes, info.classes, info.colours),
+    )
     for kind, picture in zip(KINDS, pictures, strict=True):
         write_png(folder / kind / f"{source.name}.png", picture)
     share = shares(classes)

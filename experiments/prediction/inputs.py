@@ -35,8 +35,9 @@ class Source:
 def find_sources(words: Sequence[str]) -> tuple[list[Source], list[str]]:
     """The files that ``words`` name, in that order, each once; a folder's sorted by path.
 
-    A folder stands for all images and films in it and in its subfolders (links to folders are not followed, names that begin with a
-    dot are left out). Results keep the place of their source in the folder; where two would have one name, the later gets a number.
+    A folder stands for all images and films in it and in its subfolders (links to folders are not followed, names that
+    begin with a dot are left out). Results keep the place of their source in the folder; where two would have one name,
+    the later gets a number.
 
     Args:
         words: files and folders.
@@ -69,7 +70,11 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if not name.startswith(".") and path.suffix.lower() in (*IMAGES, *VIDEOS) and (path.is_file() or not path.exists()):
+            if (
+                not name.startswith(".")
+                and path.suffix.lower() in (*IMAGES, *VIDEOS)
+                and (path.is_file() or not path.exists())
+            ):
                 yield path
 
 

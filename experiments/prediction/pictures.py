@@ -31,7 +31,9 @@ def blend(image: Array, classes: Array, colours: Sequence[Colour]) -> Array:
     return ((image.astype(np.uint16) * (256 - opaque) + picture.astype(np.uint16) * opaque) >> 8).astype(np.uint8)
 
 
-def overlay(image: Array, classes: Array, names: Sequence[str], colours: Sequence[Colour], shown: Sequence[int] | None = None) -> Array:
+def overlay(
+    image: Array, classes: Array, names: Sequence[str], colours: Sequence[Colour], shown: Sequence[int] | None = None
+) -> Array:
     """The blended image, and under it the names and colours of classes.
 
     Args:
@@ -46,7 +48,12 @@ def overlay(image: Array, classes: Array, names: Sequence[str], colours: Sequenc
     """
     shown = present(classes) if shown is None else shown
     height, width = classes.shape
-    panel = legend(tuple(names[i] for i in shown), tuple(colours[i] for i in shown), max(width, NARROWEST), text_size(height, width))
+    panel = legend(
+        tuple(names[i] for i in shown),
+        tuple(colours[i] for i in shown),
+        max(width, NARROWEST),
+        text_size(height, width),
+    )
     canvas = np.full((height + panel.shape[0], panel.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = blend(image, classes, colours)
     canvas[height:] = panel

@@ -42,8 +42,8 @@ class Evaluation:
     def summary(self, classes: Sequence[str]) -> dict[str, Any]:
         """All scores, in [0, 1]; nan where there is nothing to score.
 
-        A mean is over the classes that have a value: ``per_class`` (IoU) has none for a class in neither labels nor predictions,
-        the accuracy none for a class without labels, boundary F1 none for a class without outlines.
+        A mean is over the classes that have a value: ``per_class`` (IoU) has none for a class in neither labels nor
+        predictions, the accuracy none for a class without labels, boundary F1 none for a class without outlines.
         """
         outlines = boundary_f1(self.outlines)
         with_outlines = outlines[~np.isnan(outlines)]
@@ -79,5 +79,9 @@ def score(segmenter: Segmenter, samples: Sequence[Sample], num_classes: int) -> 
         outlines += boundary_counts(prediction, label, num_classes)
         resolutions.add((height, width))
     if not confusion.any():
-        raise InputError(f"data: no image of the split has a labelled pixel (label other than {IGNORE}); nothing can be scored")
-    return Evaluation(confusion, outlines, len(samples), tuple(sorted(resolutions, key=lambda size: (size[0] * size[1], size))))
+        raise InputError(
+            f"data: no image of the split has a labelled pixel (label other than {IGNORE}); nothing can be scored"
+        )
+    return Evaluation(
+        confusion, outlines, len(samples), tuple(sorted(resolutions, key=lambda size: (size[0] * size[1], size)))
+    )

@@ -1,7 +1,7 @@
 """From an image of any size to a class for each of its pixels: what evaluation, prediction and figures share.
 
-An image is resized as it was for training (without its aspect ratio), and the logits are upsampled bilinearly to wherever classes are
-wanted: to the label's own resolution, or the image's.
+An image is resized as it was for training (without its aspect ratio), and the logits are upsampled bilinearly to
+wherever classes are wanted: to the label's own resolution, or the image's.
 """
 
 import time

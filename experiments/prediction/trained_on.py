@@ -19,7 +19,9 @@ def as_trained() -> DataOptions:
     return DataOptions(name=AS_TRAINED, size=AS_TRAINED)
 
 
-def find_split(checkpoint: str, info: ModelInfo, options: DataOptions, split: str) -> tuple[DataSource, Sequence[Sample]]:
+def find_split(
+    checkpoint: str, info: ModelInfo, options: DataOptions, split: str
+) -> tuple[DataSource, Sequence[Sample]]:
     """A split of the data set of ``source_for``.
 
     Raises:
@@ -39,7 +41,9 @@ def source_for(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataSo
     """
     source = open_source(completed(checkpoint, info, options))
     if source.classes != info.classes:
-        raise InputError(f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for")
+        raise InputError(
+            f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for"
+        )
     return source
 
 
@@ -47,8 +51,8 @@ def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOpt
     """What ``options`` say of a data set, and for a trained network what they leave out, from its training.
 
     Args:
-        checkpoint: the network's file or folder; beside it, or in the folder above, ``config.yml`` may say where its data set lies and
-            how it is divided.
+        checkpoint: the network's file or folder; beside it, or in the folder above, ``config.yml`` may say where its
+            data set lies and how it is divided.
         info: what the network is.
         options: where ``name`` and ``size`` may be ``as-trained``.
     """
@@ -70,7 +74,9 @@ def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOpt
 def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
     """What the ``config.yml`` of the network's run says of its data set; nothing where there is none, or it speaks of another."""
     folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
-    run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)  # best/ lies in its run
+    run = next(
+        (place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None
+    )  # best/ lies in its run
     data = None if run is None else read_config(run).get("data")
     return data if isinstance(data, dict) and data.get("name") == dataset else {}
 

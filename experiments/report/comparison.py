@@ -21,17 +21,18 @@ def comparison_table(
     """One row a network, and one for each group (a strategy's seeds, the random networks) with mean and standard deviation.
 
     Args:
-        costs: ``params`` and ``macs_total`` of all networks by name; found ones are called ``<strategy>-<seed>``, random ones
-            ``random-<i>``.
+        costs: ``params`` and ``macs_total`` of all networks by name; found ones are called ``<strategy>-<seed>``,
+            random ones ``random-<i>``.
         found: content of ``search.json`` of the found ones.
         scores: mIoU in [0, 1] of each network's retrainings; empty where there are none.
         strategies: names of the strategies.
         areas: area under the entropy curve of the found ones, in nats times epochs.
 
     Returns:
-        Columns: network, retrained (percent), retrained_sd over retrainings or group, discrete, search_miou, derived_miou, loss_jump
-        (derived minus super-network at the end), loss_jump_before (before the last decision), entropy (nats), entropy_area,
-        half_epoch (when half of what had to go was gone), discrete_epoch, search_s, params, macs.
+        Columns: network, retrained (percent), retrained_sd over retrainings or group, discrete, search_miou,
+            derived_miou, loss_jump
+        (derived minus super-network at the end), loss_jump_before (before the last decision), entropy (nats),
+        entropy_area, half_epoch (when half of what had to go was gone), discrete_epoch, search_s, params, macs.
     """
     rows = []
     for name, exact in costs.items():
@@ -94,7 +95,11 @@ def half_removed(summary: Mapping[str, Any]) -> int | None:
 def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[str, Any]:
     rows = table[table["network"].isin(members)].drop(columns=["network", "retrained_sd"])
     mean = rows.apply(pd.to_numeric).mean().to_dict()
-    return {"network": f"{name} (mean of {len(members)})", **mean, "retrained_sd": rows["retrained"].astype(float).std()}
+    return {
+        "network": f"{name} (mean of {len(members)})",
+        **mean,
+        "retrained_sd": rows["retrained"].astype(float).std(),
+    }
 
 
 def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
@@ -105,7 +110,8 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         strategies: names of the strategies; those without a search are left out.
 
     Returns:
-        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` is the number of seeds that
+        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` is the
+            number of seeds that
         ended discrete by themselves.
     """
     rows = []
@@ -114,7 +120,11 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         if members.empty:
             continue
         numbers = members.drop(columns=["network", "retrained_sd", "discrete"]).apply(pd.to_numeric)
-        row: dict[str, Any] = {"strategy": name, "seeds": len(members), "discrete": int(members["discrete"].astype(bool).sum())}
+        row: dict[str, Any] = {
+            "strategy": name,
+            "seeds": len(members),
+            "discrete": int(members["discrete"].astype(bool).sum()),
+        }
         for column in numbers:
             row[column] = numbers[column].mean()
             row[f"{column}_sd"] = numbers[column].std() if len(members) > 1 else None
@@ -144,7 +154,9 @@ def with_deviations(table: pd.DataFrame) -> pd.DataFrame:
     merged = table.copy()
     for column in [name for name in table if f"{name}_sd" in table]:
         cells = zip(table[column], table[f"{column}_sd"], strict=True)
-        merged[column] = [_cell(mean) if _cell(sd) in ("-", "0") else f"{_cell(mean)} ± {_cell(sd)}" for mean, sd in cells]
+        merged[column] = [
+            _cell(mean) if _cell(sd) in ("-", "0") else f"{_cell(mean)} ± {_cell(sd)}" for mean, sd in cells
+        ]
         merged = merged.drop(columns=f"{column}_sd")
     return merged
 
@@ -156,8 +168,8 @@ def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
         scores: mIoU of each network's retrainings.
 
     Returns:
-        ``between_networks``: standard deviation of the random networks' means; ``between_seeds``: pooled standard deviation over
-        all networks; None where there are too few.
+        ``between_networks``: standard deviation of the random networks' means; ``between_seeds``: pooled standard
+        deviation over all networks; None where there are too few.
     """
     means = [statistics.mean(values) for name, values in scores.items() if _is_random(name) and values]
     within = [statistics.variance(values) for values in scores.values() if len(values) > 1]
@@ -174,15 +186,22 @@ def percentiles(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
         scores: mIoU of each network's retrainings; random networks are called ``random-<i>``.
 
     Returns:
-        For every other network the share, in percent, of random networks whose mean mIoU its own exceeds; empty without random ones.
+        For every other network the share, in percent, of random networks whose mean mIoU its own exceeds; empty without
+        random ones.
     """
     means = {name: statistics.mean(values) for name, values in scores.items() if values}
     sampled = [mean for name, mean in means.items() if _is_random(name)]
     others = {name: mean for name, mean in means.items() if not _is_random(name)}
-    return {name: 100 * sum(mean > other for other in sampled) / len(sampled) for name, mean in others.items()} if sampled else {}
+    return (
+        {name: 100 * sum(mean > other for other in sampled) / len(sampled) for name, mean in others.items()}
+        if sampled
+        else {}
+    )
 
 
-def verdicts(scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[str, Any]], found: Sequence[str]) -> list[str]:
+def verdicts(
+    scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[str, Any]], found: Sequence[str]
+) -> list[str]:
     """The comparison in sentences: noise, the random networks, and where each found network stands among them.
 
     Args:
@@ -196,7 +215,9 @@ def verdicts(scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[
     if noise["between_networks"] is not None:
         lines.append(f"standard deviation between random networks  {100 * noise['between_networks']:.2f} points")
     if noise["between_seeds"] is not None:
-        lines.append(f"standard deviation between retrainings of one network, pooled  {100 * noise['between_seeds']:.2f} points")
+        lines.append(
+            f"standard deviation between retrainings of one network, pooled  {100 * noise['between_seeds']:.2f} points"
+        )
     if not sampled:
         return lines
     lines.append(f"median of {len(sampled)} random networks  {statistics.median(sampled.values()):.2f} %")
@@ -205,7 +226,9 @@ def verdicts(scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[
         if name not in means:
             continue
         lines.append(f"{name}: {means[name]:.2f} %, above {places[name]:.0f} % of the random networks")
-        affordable = {other: mean for other, mean in sampled.items() if costs[other]["macs_total"] <= costs[name]["macs_total"]}
+        affordable = {
+            other: mean for other, mean in sampled.items() if costs[other]["macs_total"] <= costs[name]["macs_total"]
+        }
         if affordable:
             best = max(affordable, key=affordable.__getitem__)
             lines[-1] += f"; the best of {len(affordable)} with no more MACs is {best} with {affordable[best]:.2f} %"

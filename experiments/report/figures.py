@@ -51,7 +51,8 @@ def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
     """Candidates alive, by level.
 
     Args:
-        alive: the counts in force during each epoch and, under the next number, after the last: ``epoch`` and a column a level.
+        alive: the counts in force during each epoch and, under the next number, after the last: ``epoch`` and a column
+            a level.
         discrete_epoch: as for ``entropy_figure``.
     """
     figure = Figure(figsize=(10, 2.9), layout="constrained")
@@ -77,7 +78,15 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     measured = metrics.dropna(subset=["miou"])
-    left.plot(measured["epoch"], 100 * measured["miou"], color=INK, linewidth=2, marker="o", markersize=3, label="super-network")
+    left.plot(
+        measured["epoch"],
+        100 * measured["miou"],
+        color=INK,
+        linewidth=2,
+        marker="o",
+        markersize=3,
+        label="super-network",
+    )
     if derived is not None and len(metrics):
         end = metrics["epoch"].iloc[-1]
         left.plot(end, 100 * derived, "*", color=LEVELS["operator"], markersize=14, label="found network, same weights")
@@ -94,14 +103,28 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     """Curves of a training from scratch: validation mIoU and losses by epoch, a line where a stage begins.
 
     Args:
-        metrics: a row an epoch, with ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou`` and ``val_loss``.
+        metrics: a row an epoch, with ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou`` and
+            ``val_loss``.
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     validated = metrics.dropna(subset=["miou"])
-    left.plot(validated["epoch"], 100 * validated["miou"].astype(float), "o-", color=LEVELS["width"], linewidth=2, markersize=4)
+    left.plot(
+        validated["epoch"],
+        100 * validated["miou"].astype(float),
+        "o-",
+        color=LEVELS["width"],
+        linewidth=2,
+        markersize=4,
+    )
     right.plot(metrics["epoch"], metrics["loss_w"], color=INK, linewidth=2, label="training")
-    right.plot(validated["epoch"], validated["val_loss"].astype(float), color=LEVELS["operator"], linewidth=2, label="validation")
+    right.plot(
+        validated["epoch"],
+        validated["val_loss"].astype(float),
+        color=LEVELS["operator"],
+        linewidth=2,
+        label="validation",
+    )
     starts = metrics.groupby("stage", sort=False)["epoch"].min()
     for axes, title in ((left, "validation mIoU (%)"), (right, "loss")):
         _dress(axes, title, None)
@@ -123,7 +146,16 @@ def _dress(axes: Axes, title: str, discrete_epoch: int | None) -> None:
     axes.tick_params(labelsize=9)
     if discrete_epoch is not None:
         axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
-        axes.text(discrete_epoch, 0.5, "discrete ", transform=axes.get_xaxis_transform(), fontsize=8, rotation=90, va="center", ha="right")
+        axes.text(
+            discrete_epoch,
+            0.5,
+            "discrete ",
+            transform=axes.get_xaxis_transform(),
+            fontsize=8,
+            rotation=90,
+            va="center",
+            ha="right",
+        )
 
 
 def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
@@ -165,7 +197,15 @@ def _layer(axes: Axes, y: float, layer: Mapping[str, int], full: int, scale: int
         _box(axes, y + offset, 0.32, layer[key] / scale, color, edgecolor=INK, hatch=hatch)
     pooled = f", pooled by {layer['pooling']}" if layer["pooling"] > 1 else ""
     axes.text(0.56, y, f"dilation {layer['dilation']}{pooled}", va="center", fontsize=8.5, color=INK)
-    axes.text(-0.56, y, f"{layer['width_3x1']} · {layer['width_1x3']} of {full}", va="center", ha="right", fontsize=8.5, color=INK)
+    axes.text(
+        -0.56,
+        y,
+        f"{layer['width_3x1']} · {layer['width_1x3']} of {full}",
+        va="center",
+        ha="right",
+        fontsize=8.5,
+        color=INK,
+    )
 
 
 def _fixed(axes: Axes, y: float, width: float, text: str) -> None:
@@ -173,9 +213,13 @@ def _fixed(axes: Axes, y: float, width: float, text: str) -> None:
     axes.text(0.56, y, text, va="center", fontsize=8.5, color="#6b7b88", style="italic")
 
 
-def _box(axes: Axes, y: float, height: float, width: float, color: str, edgecolor: str, hatch: str | None = None) -> None:
+def _box(
+    axes: Axes, y: float, height: float, width: float, color: str, edgecolor: str, hatch: str | None = None
+) -> None:
     corner, style = (-width / 2, y - height / 2), "round,pad=0,rounding_size=0.012"
-    axes.add_patch(FancyBboxPatch(corner, width, height, style, facecolor=color, edgecolor=edgecolor, linewidth=0.6, hatch=hatch))
+    axes.add_patch(
+        FancyBboxPatch(corner, width, height, style, facecolor=color, edgecolor=edgecolor, linewidth=0.6, hatch=hatch)
+    )
 
 
 def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
@@ -188,7 +232,8 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     """Total entropy by epoch, one line a search (SSR paper, Figures 5f and 8).
 
     Args:
-        entropies: for each search ``<strategy>-<seed>`` its metrics, with ``epoch`` and ``entropy``; a strategy's searches share a colour.
+        entropies: for each search ``<strategy>-<seed>`` its metrics, with ``epoch`` and ``entropy``; a strategy's
+            searches share a colour.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -219,12 +264,19 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     best = sorted((row for row in rows if row["front"]), key=lambda row: row["macs_total"])
-    axes.plot([row["macs_total"] / 1e6 for row in best], [100 * row["miou"] for row in best], color=LEVELS["width"], linewidth=2)
+    axes.plot(
+        [row["macs_total"] / 1e6 for row in best],
+        [100 * row["miou"] for row in best],
+        color=LEVELS["width"],
+        linewidth=2,
+    )
     for row in rows:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
         axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else "#b8c4ce", markersize=7)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
-    axes.set_title("networks on the way, by epoch of their shrink: validation mIoU (%)", fontsize=10, color=INK, loc="left")
+    axes.set_title(
+        "networks on the way, by epoch of their shrink: validation mIoU (%)", fontsize=10, color=INK, loc="left"
+    )
     axes.set_xlabel("MACs (millions)", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=PALE)

@@ -61,7 +61,10 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
 
 
 def side_by_side(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], classes: Sequence[str] = (), colours: Sequence[tuple[int, int, int]] = ()
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    classes: Sequence[str] = (),
+    colours: Sequence[tuple[int, int, int]] = (),
 ) -> Figure:
     """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)``, each from its least to its largest value.
 
@@ -71,9 +74,13 @@ def side_by_side(
         classes: names for a legend; none if empty.
         colours: of these classes.
     """
-    aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]  # a panorama gets margins, not a page of its own
+    aspects = [
+        min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows
+    ]  # a panorama gets margins, not a page of its own
     width = 12.0
-    figure = Figure(figsize=(width, sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)), layout="constrained")
+    figure = Figure(
+        figsize=(width, sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)), layout="constrained"
+    )
     grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": aspects})
     for axes_row, row in zip(grid, rows, strict=True):
         height, across = row[0].shape[:2]
@@ -90,5 +97,7 @@ def side_by_side(
 
 def _class_legend(figure: Figure, classes: Sequence[str], colours: Sequence[tuple[int, int, int]]) -> None:
     shades = [(red / 255, green / 255, blue / 255) for red, green, blue in colours]
-    patches = [Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(classes, shades, strict=True)]
+    patches = [
+        Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(classes, shades, strict=True)
+    ]
     figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)

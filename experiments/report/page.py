@@ -101,7 +101,9 @@ def _read_search(path: Path) -> dict[str, Any]:
     try:
         search = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file; a search writes it at its end, continue it with --resume {path.parent}") from None
+        raise InputError(
+            f"{path}: no such file; a search writes it at its end, continue it with --resume {path.parent}"
+        ) from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     missing = [key for key in KEYS if key not in search]
@@ -130,7 +132,9 @@ def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Ma
         facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(search)),
         architecture_image=_image("architecture", images),
         layers=_layers(architecture),
-        search_images="\n".join(_image(name, images) for name in ("entropy", "alive", "miou", "pareto", "validation") if name in images),
+        search_images="\n".join(
+            _image(name, images) for name in ("entropy", "alive", "miou", "pareto", "validation") if name in images
+        ),
         removals=_removals(search["removals"]),
         config=escape(config or "not kept"),
         versions=escape(", ".join(f"{name} {version}" for name, version in versions.items())),
@@ -143,7 +147,9 @@ def _verdict(search: Mapping[str, Any]) -> str:
     if search["discrete_epoch"] is None:
         return "Every network was sampled and trained by itself: there was nothing to decide."
     rules = sorted({removal["rule"] for removal in search["removals"]})
-    return f"Discrete at epoch {search['discrete_epoch']}" + (f", by these rules: {', '.join(rules)}." if rules else ".")
+    return f"Discrete at epoch {search['discrete_epoch']}" + (
+        f", by these rules: {', '.join(rules)}." if rules else "."
+    )
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -153,7 +159,11 @@ def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "mIoU, found network, same weights", _percent(miou.get("derived"))
     yield "loss, super-network to found network", _change(gap)
     yield "the same, before it was discrete", _change(before)
-    for key, label in (("params", "parameters"), ("macs_total", "MACs, as ptflops counts"), ("macs_conv", "MACs, convolutions")):
+    for key, label in (
+        ("params", "parameters"),
+        ("macs_total", "MACs, as ptflops counts"),
+        ("macs_conv", "MACs, convolutions"),
+    ):
         yield label, UNKNOWN if cost.get(key) is None else compact(cost[key])
     seconds = (search.get("time") or {}).get("total_s")
     yield "time", UNKNOWN if seconds is None else f"{seconds / 60:.1f} min"
@@ -176,7 +186,14 @@ def _image(name: str, images: Mapping[str, bytes]) -> str:
 
 def _layers(architecture: Mapping[str, Any]) -> str:
     rows = [
-        (i + 1, j + 1, layer["dilation"], layer["pooling"], f"{layer['width_3x1']}/{full}", f"{layer['width_1x3']}/{full}")
+        (
+            i + 1,
+            j + 1,
+            layer["dilation"],
+            layer["pooling"],
+            f"{layer['width_3x1']}/{full}",
+            f"{layer['width_1x3']}/{full}",
+        )
         for i, (layers, full) in enumerate(zip(architecture["stages"], architecture["space"]["widths"], strict=True))
         for j, layer in enumerate(layers)
     ]

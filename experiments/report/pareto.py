@@ -17,7 +17,9 @@ def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "
         cost: the key of the cost, the lower the better.
     """
     points = [(row[better], row[cost]) for row in rows]
-    return [not any(s >= score and c <= price and (s, c) != (score, price) for s, c in points) for score, price in points]
+    return [
+        not any(s >= score and c <= price and (s, c) != (score, price) for s, c in points) for score, price in points
+    ]
 
 
 def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -138,9 +138,15 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
             return _new_folder(folder, f"{safe}-{datetime.now():%Y%m%d-%H%M%S}")
         holds_something = any(not is_leftover(entry.name) for entry in folder.iterdir())
     except OSError as error:
-        raise InputError(f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out") from None
+        raise InputError(
+            f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out"
+        ) from None
     if holds_something:
-        resume = f"continue it with --resume {out}, or " if command in ("search", "retrain") and (folder / CONFIG).is_file() else ""
+        resume = (
+            f"continue it with --resume {out}, or "
+            if command in ("search", "retrain") and (folder / CONFIG).is_file()
+            else ""
+        )
         raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
     return folder
 

@@ -58,7 +58,9 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
         if stopping.is_set():
             return None
         command = module_command("experiments.cli", *job.arguments)
-        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as child:
+        with subprocess.Popen(
+            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        ) as child:
             children.add(child)
             _, errors = child.communicate()
             children.discard(child)
@@ -73,7 +75,9 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
     before = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
     pool = ThreadPoolExecutor(workers)
     try:
-        results = list(tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=None if pending else True))
+        results = list(
+            tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=None if pending else True)
+        )
     except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
         stopping.set()
         for child in list(children):

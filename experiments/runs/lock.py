@@ -22,7 +22,8 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
 
     Args:
         folder: exists.
-        wait: for the process that holds it, instead of refusing: an NNI trial may be submitted again while its old process still runs.
+        wait: for the process that holds it, instead of refusing: an NNI trial may be submitted again while its old
+            process still runs.
 
     Raises:
         InputError: another process works in the folder.
@@ -30,7 +31,8 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    # Not inheritable: a child that outlives this process must not hold the folder. Not truncated: another process's number may be in it.
+    # Not inheritable: a child that outlives this process must not hold the folder. Not truncated: another process's
+    # number may be in it.
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:

@@ -6,7 +6,8 @@ from pathlib import Path
 ROOT = str(Path(__file__).parents[2])
 """Where this toolkit lies."""
 
-# As ``python -m``, which would take a folder ``experiments`` in the current one for this toolkit. (``python -P`` begins with Python 3.11.)
+# As ``python -m``, which would take a folder ``experiments`` in the current one for this toolkit. (``python -P`` begins
+# with Python 3.11.)
 START = """\
 import sys
 root, module = sys.argv[1:3]

@@ -27,8 +27,8 @@ def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
 def is_whole(data: bytes) -> bool:
     """Whether a JPEG or a PNG has its end, and a PNG the checksums of its parts; other formats are left to their decoder.
 
-    OpenCV decodes the beginning of a cut JPEG and paints the rest grey, with no error. What follows the end does not count: a telephone
-    appends a film, with marks of its own.
+    OpenCV decodes the beginning of a cut JPEG and paints the rest grey, with no error. What follows the end does not
+    count: a telephone appends a film, with marks of its own.
     """
     if data.startswith(JPEG):
         return _has_end_of_jpeg(data)
@@ -40,7 +40,8 @@ def _has_end_of_jpeg(data: bytes) -> bool:
     while marker := MARKER.search(data, place):
         if marker[1][0] == END_OF_IMAGE:
             return True
-        # A part tells its length; that of a scan covers its header alone, and its data are searched for the next marker.
+        # A part tells its length; that of a scan covers its header alone, and its data are searched for the next
+        # marker.
         place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
     return False
 
@@ -50,7 +51,9 @@ def _has_end_of_png(data: bytes) -> bool:
     while kind != b"IEND":
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         end = place + 8 + length
-        if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+        if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(
+            data[end : end + 4], "big"
+        ):
             return False
         place = end + 4
     return True

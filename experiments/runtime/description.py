@@ -105,7 +105,9 @@ class Description:
                 offset=offset,
             )
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(f"{file}: what it says of itself is damaged ({type(error).__name__}: {error}); export it again") from None
+            raise InputError(
+                f"{file}: what it says of itself is damaged ({type(error).__name__}: {error}); export it again"
+            ) from None
 
 
 def _kind(value: Any, kind: type[T]) -> T:

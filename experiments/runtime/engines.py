@@ -34,8 +34,8 @@ def check_installed(packages: Iterable[str], install: str = "ssr-nas[deploy]") -
 def open_onnxruntime(model: Path | bytes, threads: int) -> Runner:
     """An ONNX Runtime session on the processor.
 
-    Its threads sleep between two calls instead of spinning: that costs nothing measurable on two cores, and sessions that spin slow each
-    other nearly twofold.
+    Its threads sleep between two calls instead of spinning: that costs nothing measurable on two cores, and sessions
+    that spin slow each other nearly twofold.
 
     Args:
         model: an ONNX file, or its content.

@@ -42,7 +42,8 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
     """
     kind: type[PngImageFile] | type[JpegImageFile] = PngImageFile if data.startswith(b"\x89PNG") else JpegImageFile
     try:
-        # The header alone, by a library that reads no pixel until it is asked to: a few kilobytes may unpack to gigabytes.
+        # The header alone, by a library that reads no pixel until it is asked to: a few kilobytes may unpack to
+        # gigabytes.
         with kind(io.BytesIO(data)) as header:
             width, height = header.size
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error):

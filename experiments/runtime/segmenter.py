@@ -18,15 +18,15 @@ SMALLEST = 32
 class Segmenter:
     """A trained network that ``ssr-nas export`` wrote, as a function of an image.
 
-    Images are resized to the size that the network was trained on (or exported for), the logits back to the image's size: the class
-    of a pixel is that of the largest logit there.
+    Images are resized to the size that the network was trained on (or exported for), the logits back to the image's
+    size: the class of a pixel is that of the largest logit there.
 
     Args:
         file: ``model.onnx``, or ``model.xml`` of an OpenVINO model, whose ``model.bin`` lies beside it.
         engine: ``onnxruntime`` or ``openvino``; absent, ONNX Runtime for ``.onnx``.
         threads: threads of one inference; absent, all cores.
-        size: height and width at which the network sees an image, or ``"image"`` for each image's own; files exported with
-            ``--dynamic true`` take any of at least 32 pixels. Absent, the file's.
+        size: height and width at which the network sees an image, or ``"image"`` for each image's own; files exported
+            with ``--dynamic true`` take any of at least 32 pixels. Absent, the file's.
 
     Raises:
         InputError: the file or an argument is wrong; the message is one line.
@@ -44,7 +44,11 @@ class Segmenter:
         self.description = self._session.description
         self.engine = self._session.engine
         if size not in (None, self.description.size) and not self.description.dynamic:
-            raise InputError("size: {} takes images of {}x{} only; export it with --dynamic true".format(file, *self.description.size))
+            raise InputError(
+                "size: {} takes images of {}x{} only; export it with --dynamic true".format(
+                    file, *self.description.size
+                )
+            )
         if size is not None and size != "image" and min(size) < SMALLEST:
             raise InputError(f"size: {size[0]}x{size[1]}: both sides must be at least {SMALLEST} pixels")
         self.size = size or self.description.size
@@ -77,7 +81,9 @@ class Segmenter:
         argmax = self.description.interface.argmax
         expected = (1,) if argmax else (1, len(self.description.classes))
         if output.ndim != len(expected) + 2 or output.shape[:-2] != expected or argmax and output.dtype != np.uint8:
-            raise InputError(f"{self._file}: gives {output.dtype} of shape {output.shape}, not what it says of itself; export it again")
+            raise InputError(
+                f"{self._file}: gives {output.dtype} of shape {output.shape}, not what it says of itself; export it again"
+            )
         return output
 
     def _prepared(self, pixels: Pixels) -> npt.NDArray[Any]:
@@ -87,7 +93,9 @@ class Segmenter:
             raise InputError(f"image: {height}x{width}: both sides must be at least {SMALLEST} pixels; leave size out")
         if (height, width) != pixels.shape[:2]:
             shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-            pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR).astype(np.uint8)
+            pixels = cv2.resize(
+                pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            ).astype(np.uint8)
         if self.description.interface.pixels:
             return np.ascontiguousarray(pixels[None])
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]).astype(np.float32)
@@ -129,5 +137,7 @@ def _resized_classes(classes: npt.NDArray[np.uint8], size: tuple[int, int]) -> n
 def _checked(image: npt.ArrayLike) -> Pixels:
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise InputError(f"image: expected uint8 of shape (height, width, 3), RGB; got {array.dtype} of shape {array.shape}")
+        raise InputError(
+            f"image: expected uint8 of shape (height, width, 3), RGB; got {array.dtype} of shape {array.shape}"
+        )
     return array

@@ -60,7 +60,9 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     if not path.is_file():
         raise InputError(f"{path}: no such file; write it with ssr-nas export")
     if suffix == ".xml" and not path.with_suffix(".bin").is_file():
-        raise InputError(f"{path}: its weights {path.with_suffix('.bin').name} are missing; keep both files side by side")
+        raise InputError(
+            f"{path}: its weights {path.with_suffix('.bin').name} are missing; keep both files side by side"
+        )
     library = _library(engine)
     try:
         metadata, run = (_open_onnxruntime if engine == "onnxruntime" else _open_openvino)(library, path, threads)
@@ -101,7 +103,9 @@ def _open_openvino(library: ModuleType, path: Path, threads: int | None) -> tupl
         requests.own.infer({0: image}, share_inputs=True)
         return np.array(requests.own.get_output_tensor(0).data)
 
-    place = RT_INFO if path.suffix.lower() == ".xml" else "framework"  # its reader of ONNX files keeps their metadata there
+    place = (
+        RT_INFO if path.suffix.lower() == ".xml" else "framework"
+    )  # its reader of ONNX files keeps their metadata there
     info = model.get_rt_info()
     entries = info[place] if place in info else {}
     entries = getattr(entries, "value", entries)

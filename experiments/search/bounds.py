@@ -21,7 +21,8 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
     Args:
         options: checked options.
         num_classes: classes of the data set.
-        table: of ``latency_table``; without one a bound on latency is left out, to check the others before anything is measured.
+        table: of ``latency_table``; without one a bound on latency is left out, to check the others before anything is
+            measured.
 
     Raises:
         InputError: a bound below the smallest network, a table that does not fit.
@@ -60,7 +61,9 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         table = build.build_table(space, size, num_classes, engine)
     table.check(space, size, engine)
     if table.classes != num_classes:
-        raise InputError(f"constraint.table: made for {table.classes} classes, the data has {num_classes}; build another")
+        raise InputError(
+            f"constraint.table: made for {table.classes} classes, the data has {num_classes}; build another"
+        )
     return table
 
 

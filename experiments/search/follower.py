@@ -1,7 +1,8 @@
 """The further processes of a search on several devices: each runs the command's own line again, and joins the search instead of it.
 
-The first process names its run folder in the environment. A follower reads the options from there, computes its part of every batch and
-leaves all else to the first: it makes no folder, writes no file, prints nothing but its own error, and ends when the first has ended.
+The first process names its run folder in the environment. A follower reads the options from there, computes its part of
+every batch and leaves all else to the first: it makes no folder, writes no file, prints nothing but its own error, and
+ends when the first has ended.
 """
 
 import os

@@ -56,7 +56,9 @@ class SearchMonitor(Callback):
         self._losses = []
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Keep the losses, on their device."""
         self._losses.append(torch.stack((outputs["loss"].detach(), outputs.get("loss_a", outputs["loss"]).detach())))
 
@@ -69,7 +71,9 @@ class SearchMonitor(Callback):
         loss_w, loss_a = average(torch.stack(self._losses).double().mean(0)).tolist()
         seconds = time.perf_counter() - self._start
         if not (math.isfinite(loss_w) and math.isfinite(loss_a)):
-            raise InputError(f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr")
+            raise InputError(
+                f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr"
+            )
         if not trainer.is_global_zero:
             return
         state = self.state_of(pl_module)

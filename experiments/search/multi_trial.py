@@ -43,13 +43,14 @@ HELD_OUT = 0.2
 class MultiTrialSearch:
     """Random search, or one of NNI's multi-trial strategies, with the budget of a differentiable search.
 
-    The budget is counted in passes over the training images: a search of E epochs makes 2E, one for the weights and one for the
-    architecture in each epoch. ``method.samples`` networks share them, ``max(1, round(2 E / samples))`` epochs each, with the learning
-    rate's poly decay over these epochs and the search's batch, augmentation and class weights. A pass through one network costs less time
-    and memory than one through a super-network; and networks that a strategy asks for again, or that exceed a bound, are not trained.
+    The budget is counted in passes over the training images: a search of E epochs makes 2E, one for the weights and one
+    for the architecture in each epoch. ``method.samples`` networks share them, ``max(1, round(2 E / samples))`` epochs
+    each, with the learning rate's poly decay over these epochs and the search's batch, augmentation and class weights.
+    A pass through one network costs less time and memory than one through a super-network; and networks that a strategy
+    asks for again, or that exceed a bound, are not trained.
 
-    Every network learns from one part of the training images and is scored on the other (``method.arch_split`` of them, else
-    ``HELD_OUT``). The validation set is reported and decides nothing.
+    Every network learns from one part of the training images and is scored on the other (``method.arch_split`` of them,
+    else ``HELD_OUT``). The validation set is reported and decides nothing.
 
     Args:
         options: checked options, with a strategy of ``registry.MULTI_TRIAL``.
@@ -83,7 +84,9 @@ class MultiTrialSearch:
         share = HELD_OUT if options.method.arch_split is None else options.method.arch_split
         first, held_out = split_halves(train, 1.0 - share, options.seed)
         if bool((downsample_labels(held_out.labels) == IGNORE).all()):
-            raise InputError("method.arch_split: no training image held out has a labelled pixel; hold out more, or choose another seed")
+            raise InputError(
+                "method.arch_split: no training image held out has a labelled pixel; hold out more, or choose another seed"
+            )
         self.stream = BatchStream(first, options.data.batch, options.seed, WEIGHTS)
         self.held_out, self.validation = val_stream(held_out, options.data.batch), val_stream(val, options.data.batch)
         self.weights = class_weights(train.labels, len(data.classes), stride=self.stream.label_stride).cpu()
@@ -100,11 +103,14 @@ class MultiTrialSearch:
             The summary, as in ``search.json``.
 
         Raises:
-            InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network within the bounds.
+            InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network within the
+                bounds.
         """
         self.trials = read_trials(self.run, self.options)
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
-        with tqdm(total=count, desc=f"search ({name})", unit="network", disable=None if self.report is None else True) as bar:
+        with tqdm(
+            total=count, desc=f"search ({name})", unit="network", disable=None if self.report is None else True
+        ) as bar:
 
             def score(architecture: Architecture) -> float:
                 result = self.score(architecture)
@@ -119,7 +125,9 @@ class MultiTrialSearch:
                 space = JointSpace(self.space, len(self.data.classes))
                 run_multi_trial(space, create_multi_trial(name, count, seed), count, score)
         if not self.trials:  # NNI's own strategies do not look for networks within the bounds
-            raise InputError(f"constraint: no network that {name} drew is within the bounds; raise method.samples, or use random")
+            raise InputError(
+                f"constraint: no network that {name} drew is within the bounds; raise method.samples, or use random"
+            )
         return self._finish()
 
     def score(self, architecture: Architecture) -> float:
@@ -171,7 +179,9 @@ class MultiTrialSearch:
         end = time.perf_counter()
         scores = evaluate(network, self.validation, module.loss, classes)
         seconds = end - start, time.perf_counter() - end
-        return Trial(architecture, held_out.miou, held_out.loss, scores.miou, scores.loss, last.loss, last.lr, *seconds), network
+        return Trial(
+            architecture, held_out.miou, held_out.loss, scores.miou, scores.loss, last.loss, last.lr, *seconds
+        ), network
 
     def _rows(self) -> list[dict[str, Any]]:
         return metric_rows(self.trials.values(), self.options.cost_size, len(self.data.classes))
@@ -224,10 +234,14 @@ class _LastEpoch(Callback):
         self._losses = []
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]  # at an epoch's end it is already the next one's
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         self._losses.append(outputs["loss"].detach())  # on its device
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         self.loss = float(torch.stack(self._losses).double().mean())
         if not math.isfinite(self.loss):
-            raise InputError(f"the loss became {self.loss} in epoch {trainer.current_epoch + 1} of a network: lower train.lr")
+            raise InputError(
+                f"the loss became {self.loss} in epoch {trainer.current_epoch + 1} of a network: lower train.lr"
+            )

@@ -69,11 +69,17 @@ def derive_from_nni(supernet: JointSpace, architecture: Architecture) -> Segment
     network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
     for name in ("down1", "down2", "down3", "head"):
         getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
-    for repeat, layers, targets in zip(supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True):
+    for repeat, layers, targets in zip(
+        supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True
+    ):
         blocks: Any = repeat.blocks
         for block, layer, target in zip(blocks, layers, targets, strict=False):
             block = block if hasattr(block, "op") else block["1"]  # Proxyless: a choice between nothing and the layer
-            source = block.op[operator_name(layer.dilation, layer.pooling)] if len(architecture.space.operators) > 1 else block.op
+            source = (
+                block.op[operator_name(layer.dilation, layer.pooling)]
+                if len(architecture.space.operators) > 1
+                else block.op
+            )
             tensors: dict[str, Tensor] = source.state_dict()
             for key, value in target.conv.state_dict().items():  # type: ignore[union-attr]
                 value.copy_(tensors[key][tuple(slice(side) for side in value.shape)])

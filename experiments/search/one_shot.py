@@ -110,7 +110,9 @@ class Search:
         precision = resolve_precision(options.precision)
         trainer = make_trainer(self.run, options.epochs, self.device, precision, callbacks, options.devices, checkpoint)
         fit = {} if checkpoint is None else {"ckpt_path": str(checkpoint), "weights_only": True}
-        evaluator = Lightning(self.module, trainer, train_dataloaders=self.streams[0], val_dataloaders=self.streams[1], fit_kwargs=fit)
+        evaluator = Lightning(
+            self.module, trainer, train_dataloaders=self.streams[0], val_dataloaders=self.streams[1], fit_kwargs=fit
+        )
         run_experiment(self.space, evaluator, self.strategy)
         return self._finish(snapshots) if rank() == 0 else {}
 
@@ -132,7 +134,9 @@ class Search:
         architecture = state.architecture
         removals: list[Removal] = list(getattr(search, "removals", []))
         if not discrete:
-            ratios = Alive(*(retaining_ratio(p.log(), mask) for p, mask in zip(state.probabilities, state.alive, strict=True))).to("cpu")
+            ratios = Alive(
+                *(retaining_ratio(p.log(), mask) for p, mask in zip(state.probabilities, state.alive, strict=True))
+            ).to("cpu")
             alive = state.alive.to("cpu")
             if constraint is not None:
                 architecture = constraint.within(architecture, state.alive, ratios.to(state.alive.depth.device))
@@ -162,7 +166,9 @@ class Search:
             summary["constraint"] = constraint.summary(architecture)
         write_metrics(self.run, rows)
         (self.run / "figures").mkdir(exist_ok=True)
-        write_atomic(self.run / "figures" / "validation.png", png(validation_figure(derived, self.validation.split, self.data)))
+        write_atomic(
+            self.run / "figures" / "validation.png", png(validation_figure(derived, self.validation.split, self.data))
+        )
         snapshots.finish(search, architecture, derived)
         write_atomic(self.run / "architecture.json", architecture.to_json())
         write_json(self.run / "search.json", summary)
@@ -193,6 +199,12 @@ def check_checkpoint(path: Path, options: dict[str, Any]) -> None:
     state = monitor_state(checkpoint, "SearchMonitor")
     if state is None or not isinstance(checkpoint.get("search"), dict):
         raise InputError(f"{path}: not a checkpoint of this search; remove it to start again")
-    changed = [key for key in options if key not in ("device", "devices", "precision") and state["options"].get(key) != options[key]]
+    changed = [
+        key
+        for key in options
+        if key not in ("device", "devices", "precision") and state["options"].get(key) != options[key]
+    ]
     if changed:
-        raise InputError(f"config.yml: {changed[0]} is not what {path} was made with; put it back, or remove the checkpoint to start again")
+        raise InputError(
+            f"config.yml: {changed[0]} is not what {path} was made with; put it back, or remove the checkpoint to start again"
+        )

@@ -7,7 +7,15 @@ import torch
 from experiments.data import IGNORE, SegmentationData, split_halves
 from experiments.data.transforms import downsample_labels
 from experiments.latency.engines import find_engine
-from experiments.options.groups import ConstraintOptions, CostOptions, DataOptions, SpaceOptions, TrainOptions, check_seed, parse_size
+from experiments.options.groups import (
+    ConstraintOptions,
+    CostOptions,
+    DataOptions,
+    SpaceOptions,
+    TrainOptions,
+    check_seed,
+    parse_size,
+)
 from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
@@ -83,14 +91,20 @@ def check_options(options: SearchOptions) -> None:
     if options.strategy in STRATEGIES or ":" in options.strategy:
         create_strategy(options.strategy, options.method)
     if options.strategy == "nni-proxyless" and "width" in space.search:
-        raise InputError("strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth")
+        raise InputError(
+            "strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth"
+        )
     if options.strategy in MULTI_TRIAL and options.method.samples > 2 * options.epochs:
         most = f"at most {2 * options.epochs}, two for each epoch"
-        raise InputError(f"method.samples: {options.method.samples} networks do not fit into {options.epochs} epochs; {most}")
+        raise InputError(
+            f"method.samples: {options.method.samples} networks do not fit into {options.epochs} epochs; {most}"
+        )
     if options.constraint.latency_ms is not None and options.constraint.table is None:
         find_engine(options.constraint.engine)
     if options.strategy in NNI_STRATEGIES and options.constraint.given:
-        raise InputError(f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out")
+        raise InputError(
+            f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out"
+        )
     resolve_device(options.device)
     resolve_precision(options.precision)
     _check_devices(options)
@@ -115,20 +129,26 @@ def check_data(options: SearchOptions, data: SegmentationData) -> None:
     """What can be wrong with options and data together.
 
     Raises:
-        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch where several
-            devices share it.
+        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch
+            where several devices share it.
     """
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((downsample_labels(split.labels) == IGNORE).all()):
-            where = f"where a search looks at labels, an eighth of {options.data.size}; give a larger size, or label more"
+            where = (
+                f"where a search looks at labels, an eighth of {options.data.size}; give a larger size, or label more"
+            )
             raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}")
     divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
     if divided and len(data.train) < 2:
         what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"
-        raise InputError(f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy")
+        raise InputError(
+            f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy"
+        )
     if options.devices > 1:
         share = options.method.arch_split
         halves = (data.train,) if share is None else split_halves(data.train, 1.0 - share, options.seed)
         images, batch = min(map(len, halves)), options.data.batch
         if images < batch:
-            raise InputError(f"data.batch: {batch} is more than the {images} images that {options.devices} devices share; lower it")
+            raise InputError(
+                f"data.batch: {batch} is more than the {images} images that {options.devices} devices share; lower it"
+            )

@@ -28,10 +28,13 @@ def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
     return constraint is None or all(bound.met_by(architecture) for bound in constraint.bounds)
 
 
-def sample_networks(space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None) -> list[Architecture]:
+def sample_networks(
+    space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None
+) -> list[Architecture]:
     """Different networks, every choice uniform among its candidates; with a constraint, those of them that keep to it.
 
-    Bounds that reject nearly all networks leave too few after ``DRAWS``; the rest are then drawn networks, cut down until they fit.
+    Bounds that reject nearly all networks leave too few after ``DRAWS``; the rest are then drawn networks, cut down
+    until they fit.
 
     Args:
         space: the searched space.
@@ -61,8 +64,8 @@ def sample_networks(space: SpaceConfig, count: int, seed: int, constraint: Const
 def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
     """Resample single choices to cheaper candidates until the network keeps to every bound.
 
-    The measure is the mean of the costs, each relative to its bound, as where a ``Constraint`` makes sure that a network can keep to it:
-    every step lowers it, and the last network left is the one that was made sure of.
+    The measure is the mean of the costs, each relative to its bound, as where a ``Constraint`` makes sure that a
+    network can keep to it: every step lowers it, and the last network left is the one that was made sure of.
 
     Args:
         architecture: a network of the constraint's space.
@@ -72,13 +75,19 @@ def shrink(architecture: Architecture, constraint: Constraint, generator: random
     space = architecture.space
     table = constraint.relative.table.cpu()  # (layers, operators, 3x1 widths, 1x3 widths)
     while not fits(architecture, constraint):
-        changes: list[tuple[int, int, Any]] = []  # (stage, layer, its cheaper places in the table); layer -1: (stage, -1, smaller depths)
+        changes: list[
+            tuple[int, int, Any]
+        ] = []  # (stage, layer, its cheaper places in the table); layer -1: (stage, -1, smaller depths)
         row = 0
         for stage, layers in enumerate(architecture.stages):
             widths = space.width_candidates(stage)
             for j, layer in enumerate(layers):
                 choices = table[row + j]
-                own = space.operators.index((layer.dilation, layer.pooling)), widths.index(layer.width_3x1), widths.index(layer.width_1x3)
+                own = (
+                    space.operators.index((layer.dilation, layer.pooling)),
+                    widths.index(layer.width_3x1),
+                    widths.index(layer.width_1x3),
+                )
                 cheaper = (choices < choices[own]).nonzero().tolist()
                 if cheaper:
                     changes.append((stage, j, cheaper))
@@ -111,10 +120,13 @@ def create_multi_trial(name: str, count: int, seed: int) -> Strategy:
         return Random(dedup=True, seed=seed)
     if name != "nni-evolution":
         raise ValueError(f"{name} is no multi-trial strategy of NNI's")
-    # NNI's defaults (population 100, tournaments of 25) would spend a budget of tens of networks on the random beginning. So: half of the
-    # budget begins, the other half evolves, by the smallest tournaments that select at all. A network uses about an eighth of the labels:
-    # at NNI's mutation rate of 0.05 every second child in the compact space would be its parent again.
-    return RegularizedEvolution(population_size=max(2, count // 2), sample_size=2, mutation_prob=0.1, dedup=True, seed=seed)
+    # NNI's defaults (population 100, tournaments of 25) would spend a budget of tens of networks on the random
+    # beginning. So: half of the budget begins, the other half evolves, by the smallest tournaments that select at all.
+    # A network uses about an eighth of the labels: at NNI's mutation rate of 0.05 every second child in the compact
+    # space would be its parent again.
+    return RegularizedEvolution(
+        population_size=max(2, count // 2), sample_size=2, mutation_prob=0.1, dedup=True, seed=seed
+    )
 
 
 class _Score(Evaluator):

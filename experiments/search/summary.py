@@ -40,7 +40,9 @@ class Outcome:
     alive: Sequence[Mapping[str, int]]
 
 
-def search_summary(options: SearchOptions, data: SegmentationData, outcome: Outcome, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def search_summary(
+    options: SearchOptions, data: SegmentationData, outcome: Outcome, rows: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """The content of ``search.json``.
 
     Args:
@@ -65,7 +67,8 @@ def search_summary(options: SearchOptions, data: SegmentationData, outcome: Outc
             "initial": space.sizes()["entropy_nats"],
             "final": sum(outcome.entropy.values()),
             "per_level": {
-                level: {"first_epoch": rows[0].get(f"entropy_{level}", 0.0), "final": outcome.entropy[level]} for level in LEVELS
+                level: {"first_epoch": rows[0].get(f"entropy_{level}", 0.0), "final": outcome.entropy[level]}
+                for level in LEVELS
             },
         },
         "miou": {**outcome.miou, "resolution": f"{cells[0]}x{cells[1]}"},

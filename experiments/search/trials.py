@@ -79,14 +79,18 @@ def read_trials(run: Path, options: SearchOptions) -> dict[Architecture, Trial]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it to start again") from None
     if digests - {_digest(options)}:
-        raise InputError(f"config.yml: an option is not what {path} was made with; put it back, or remove {path} to start again")
+        raise InputError(
+            f"config.yml: an option is not what {path} was made with; put it back, or remove {path} to start again"
+        )
     return {trial.architecture: trial for trial in trials}
 
 
 def write_trials(run: Path, options: SearchOptions, trials: Iterable[Trial]) -> None:
     """Write ``trials.json``, whole: a list of networks, with the fields of ``Trial`` and a fingerprint of the options."""
     digest = _digest(options)
-    entries = [{**vars(trial), "architecture": json.loads(trial.architecture.to_json()), "options": digest} for trial in trials]
+    entries = [
+        {**vars(trial), "architecture": json.loads(trial.architecture.to_json()), "options": digest} for trial in trials
+    ]
     write_atomic(run / TRIALS, json.dumps(plain(entries), indent=1, allow_nan=False) + "\n")
 
 
@@ -99,8 +103,8 @@ def metric_rows(trials: Iterable[Trial], size: tuple[int, int], num_classes: int
         num_classes: channels of the logits.
 
     Returns:
-        The columns of a differentiable search, and ``heldout_miou``. ``miou``, ``miou_derived`` and ``alive_*`` are those of the best
-        network so far, all others the trial's own; ``loss_a`` is its loss on the held-out images.
+        The columns of a differentiable search, and ``heldout_miou``. ``miou``, ``miou_derived`` and ``alive_*`` are
+        those of the best network so far, all others the trial's own; ``loss_a`` is its loss on the held-out images.
     """
     rows: list[dict[str, Any]] = []
     best: Trial | None = None
@@ -109,10 +113,29 @@ def metric_rows(trials: Iterable[Trial], size: tuple[int, int], num_classes: int
         own = cost(trial.architecture, size, num_classes)
         alive = Alive.only(best.architecture).counts()
         rows.append(
-            {"epoch": number, "loss_w": trial.loss_train, "loss_a": trial.loss_heldout, "val_loss": trial.loss, "miou": best.miou}
-            | {"entropy": 0.0, **{f"entropy_{level}": 0.0 for level in LEVELS}, **{f"alive_{level}": alive[level] for level in LEVELS}}
-            | {"expected_params": own.params, "expected_macs": own.macs_total, "lr": trial.lr, "miou_derived": best.miou}
-            | {"seconds": trial.seconds, "seconds_validation": trial.seconds_validation, "heldout_miou": trial.miou_heldout}
+            {
+                "epoch": number,
+                "loss_w": trial.loss_train,
+                "loss_a": trial.loss_heldout,
+                "val_loss": trial.loss,
+                "miou": best.miou,
+            }
+            | {
+                "entropy": 0.0,
+                **{f"entropy_{level}": 0.0 for level in LEVELS},
+                **{f"alive_{level}": alive[level] for level in LEVELS},
+            }
+            | {
+                "expected_params": own.params,
+                "expected_macs": own.macs_total,
+                "lr": trial.lr,
+                "miou_derived": best.miou,
+            }
+            | {
+                "seconds": trial.seconds,
+                "seconds_validation": trial.seconds_validation,
+                "heldout_miou": trial.miou_heldout,
+            }
         )
     return rows
 

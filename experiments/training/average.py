@@ -12,8 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage(Callback):
     """Follows a network step by step: ``average <- d average + (1 - d) weights``, batch statistics included.
 
-    The first steps count more, with ``d = min(decay, (1 + n) / (10 + n))`` after n steps: otherwise a short training's average
-    would remember its random start.
+    The first steps count more, with ``d = min(decay, (1 + n) / (10 + n))`` after n steps: otherwise a short training's
+    average would remember its random start.
 
     Args:
         network: what is trained, on its device.
@@ -38,7 +38,9 @@ class WeightAverage(Callback):
         """Follow the network to its device."""
         self.averaged.to(pl_module.device)
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Take one more step in."""
         self.averaged.update_parameters(self.network)
 

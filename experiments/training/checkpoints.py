@@ -18,7 +18,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Write ``path`` by way of a temporary file in the same folder."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.tmp")  # one name: a kill leaves one file at most, and the next write takes it
+        temporary = target.with_name(
+            f".{target.name}.tmp"
+        )  # one name: a kill leaves one file at most, and the next write takes it
         try:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
@@ -51,7 +53,9 @@ PARTS = {"state_dict": dict, "loops": dict, "callbacks": dict, "optimizer_states
 
 def monitor_state(checkpoint: dict[str, Any], monitor: str) -> dict[str, Any] | None:
     """What a monitor has left in the checkpoint of a training, its ``options`` among it; None where this is no such checkpoint."""
-    whole = all(isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, "pytorch-lightning_version": str}.items())
+    whole = all(
+        isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, "pytorch-lightning_version": str}.items()
+    )
     state = checkpoint["callbacks"].get(monitor) if whole else None
     return state if isinstance(state, dict) and isinstance(state.get("options"), dict) else None
 
@@ -59,5 +63,10 @@ def monitor_state(checkpoint: dict[str, Any], monitor: str) -> dict[str, Any] | 
 def last_checkpoint(folder: Path) -> ModelCheckpoint:
     """Keep ``folder/last.ckpt``, written at the end of every epoch."""
     return ModelCheckpoint(
-        dirpath=folder, filename="last", save_top_k=1, every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+        dirpath=folder,
+        filename="last",
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )

@@ -83,7 +83,11 @@ class DataParallel(DDPStrategy):
 
     def __init__(self, run: Path, checkpoint: Path | None) -> None:
         super().__init__(cluster_environment=Environment(), timeout=PATIENCE)
-        self._variables = {RUN: str(run.resolve()), CHECKPOINT: str(checkpoint.resolve()) if checkpoint else "", LEADER: str(os.getpid())}
+        self._variables = {
+            RUN: str(run.resolve()),
+            CHECKPOINT: str(checkpoint.resolve()) if checkpoint else "",
+            LEADER: str(os.getpid()),
+        }
 
     def _configure_launcher(self) -> None:
         assert self.cluster_environment is not None
@@ -147,7 +151,9 @@ class Launcher(_SubprocessScriptLauncher):
                 torch.set_num_threads(threads)
 
     def _call_children_scripts(self) -> None:
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("NNI_")}  # a follower is no trial
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith("NNI_")
+        }  # a follower is no trial
         inherited |= {"MASTER_PORT": str(self.cluster_environment.main_port), "TMPDIR": self._folder, **self._variables}
         for number in range(1, self.num_processes):
             with self._log(number).open("wb") as log:
@@ -177,10 +183,14 @@ class Launcher(_SubprocessScriptLauncher):
     def _failure(self) -> Exception:
         """The failure of the follower that began, in the words of its last line."""
         failed = [(process.returncode, number) for number, process in enumerate(self.procs, 1) if process.returncode]
-        code, number = min(failed, key=lambda pair: (pair[0] > 0, pair[0] != 2))  # killed, wrong input; the others followed
+        code, number = min(
+            failed, key=lambda pair: (pair[0] > 0, pair[0] != 2)
+        )  # killed, wrong input; the others followed
         if code < 0:
             return DeviceError(f"the process of device {number} was killed ({signal.Signals(-code).name})")
-        lines = self._log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [f"exit code {code}"]
+        lines = self._log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [
+            f"exit code {code}"
+        ]
         message = lines[-1].split(": error: ", 1)[-1].split(" (set SSR_NAS_DEBUG")[0]
         return InputError(message) if code == 2 else DeviceError(f"the process of device {number} failed: {message}")
 

@@ -40,13 +40,17 @@ class SegmentationModule(LightningModule):
             InputError: the loss is not finite (looked at on the CPU only; on a GPU at the end of an epoch).
         """
         images, labels = batch
-        valid = (labels != IGNORE).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
+        valid = (
+            labels != IGNORE
+        ).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
         logits = self.model(images).float()
         if logits.shape[-2:] != labels.shape[-2:]:
             logits = upsample(logits, (labels.shape[-2], labels.shape[-1]))
         loss = self.loss(logits, torch.where(valid, labels, 0)) * valid
         if loss.device.type == "cpu" and not torch.isfinite(loss):
-            raise InputError(f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr")
+            raise InputError(
+                f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr"
+            )
         return loss
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:

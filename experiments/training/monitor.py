@@ -75,7 +75,9 @@ class RetrainMonitor(Callback):
         self._losses, self._lr = [], trainer.optimizers[0].param_groups[0]["lr"]
         self._start = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         """Keep the loss, on its device."""
         self._losses.append(outputs["loss"].detach())
 

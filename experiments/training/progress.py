@@ -28,7 +28,9 @@ class RunProgress(Callback):
         self._bar = tqdm(total=total, initial=done, desc=self.title, unit="batch", disable=None)
         self._bar.set_postfix(self.figures())
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
         """Advance."""
         assert self._bar is not None
         self._bar.update()
@@ -40,7 +42,11 @@ class RunProgress(Callback):
             self._bar.set_postfix(self.figures())
         else:
             figures = ", ".join(f"{name}={value}" for name, value in self.figures().items())
-            print(f"{self.title}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {figures}", file=sys.stderr, flush=True)
+            print(
+                f"{self.title}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {figures}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Close the bar."""

@@ -22,8 +22,10 @@ class RecipeOptions(TrainOptions):
     Args:
         lr: Adam's learning rate for the weights, with poly decay over the epochs of each stage.
         weight_decay: Adam's L2 coefficient for the weights.
-        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (flip and shift, as in a search).
-        crop: size HEIGHTxWIDTH of the training images with augmentation crop; data.size if absent. Validation always sees whole images.
+        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (flip and shift, as in a
+            search).
+        crop: size HEIGHTxWIDTH of the training images with augmentation crop; data.size if absent. Validation always
+            sees whole images.
         loss: ohem (cross-entropy of the hard pixels) or cross-entropy (of all); classes are weighted in both.
         ema: decay of an exponential moving average of the weights, which is then validated and saved; 0 for none.
         patience: epochs without a better validation mIoU after which a stage ends early; 0 for never.
@@ -77,8 +79,8 @@ class RetrainOptions:
 
     Args:
         epochs: passes over the training set, in each stage.
-        stages: heads trained one after the other, each beginning with the backbone of the one before: encoder (labels at 1/8) and
-            aggregation (labels at full resolution). A peer trains on full labels for as many epochs in all.
+        stages: heads trained one after the other, each beginning with the backbone of the one before: encoder (labels
+            at 1/8) and aggregation (labels at full resolution). A peer trains on full labels for as many epochs in all.
         seed: of weights and batches.
         device: auto, cpu or cuda.
         precision: 32 or bf16.

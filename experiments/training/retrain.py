@@ -153,7 +153,9 @@ class Retraining:
         average = WeightAverage(network, options.train.ema) if options.train.ema else None
         return Prepared(module, network, average, make_stream(self.train, options, stage.label_stride))
 
-    def _train(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[nn.Module, RetrainMonitor, Any]:
+    def _train(
+        self, stage: Stage, before: nn.Module | None, checkpoint: Path | None
+    ) -> tuple[nn.Module, RetrainMonitor, Any]:
         """Train one stage; its network (the moving average, where there is one) with its monitor and module."""
         options, own = self.options, self.prepare(stage, before)
 
@@ -225,5 +227,7 @@ def read_checkpoint(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
     changed = [key for key in asked if key not in ("device", "precision") and state["options"].get(key) != asked[key]]
     if changed:
         what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"
-        raise InputError(f"{what} is not what {path} was made with; put it back, or remove the checkpoint to start again")
+        raise InputError(
+            f"{what} is not what {path} was made with; put it back, or remove the checkpoint to start again"
+        )
     return state

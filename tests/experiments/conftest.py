@@ -27,10 +27,16 @@ def write_folder() -> Callable[..., Path]:
             for kind in ("images", "masks"):
                 (root / split / kind).mkdir(parents=True, exist_ok=True)
             for i in range(count):
-                indices = np.repeat(np.repeat(rng.permutation(16).reshape(4, 4) % 4, size[0] // 4, 0), size[1] // 4, 1).astype(np.uint8)
-                image = np.clip(PALETTE[indices].astype(int) + rng.integers(-30, 30, (*indices.shape, 3)), 0, 255).astype(np.uint8)
+                indices = np.repeat(
+                    np.repeat(rng.permutation(16).reshape(4, 4) % 4, size[0] // 4, 0), size[1] // 4, 1
+                ).astype(np.uint8)
+                image = np.clip(
+                    PALETTE[indices].astype(int) + rng.integers(-30, 30, (*indices.shape, 3)), 0, 255
+                ).astype(np.uint8)
                 Image.fromarray(image).save(root / split / "images" / f"{split}{i}.png")
-                Image.fromarray(PALETTE[indices] if colours else indices).save(root / split / "masks" / f"{split}{i}.png")
+                Image.fromarray(PALETTE[indices] if colours else indices).save(
+                    root / split / "masks" / f"{split}{i}.png"
+                )
         (root / "classes.csv").write_text(CLASSES)
         return root
 
@@ -65,7 +71,13 @@ def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
 
     def make(name: str = "run", seed: int = 0, **changes: Any) -> Path:
         torch.manual_seed(seed)
-        values: dict[str, Any] = {"classes": CLASSES, "colours": COLOURS, "size": (32, 40), "dataset": "streets", **changes}
+        values: dict[str, Any] = {
+            "classes": CLASSES,
+            "colours": COLOURS,
+            "size": (32, 40),
+            "dataset": "streets",
+            **changes,
+        }
         info = ModelInfo(architecture=baseline1(tiny()), head="encoder", **values)
         network = SegmentationNetwork(info.architecture, len(info.classes), "encoder")
         torch.nn.init.normal_(network.head.weight, std=0.5)  # type: ignore[arg-type]

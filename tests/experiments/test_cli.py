@@ -153,22 +153,36 @@ def test_defaults_come_from_the_dataclass(capsys: pytest.CaptureFixture[str]) ->
         (["--space.search="], {"space.search": []}),
         (["--space.search", "depth", "--space.search", "pooling"], {"space.search": ["depth", "pooling"]}),
         (["--space.search", "depth", "pooling", "--epochs", "3"], {"space.search": ["depth", "pooling"], "epochs": 3}),
-        (["--space.search=[dilation]", "--space.search", "depth,width"], {"space.search": ["dilation", "depth", "width"]}),
+        (
+            ["--space.search=[dilation]", "--space.search", "depth,width"],
+            {"space.search": ["dilation", "depth", "width"]},
+        ),
         (["--space.search", "7,a: b,#c,null"], {"space.search": ["7", "a: b", "#c", "null"]}),
         (["--space.search", '["width", "depth"]'], {"space.search": ["width", "depth"]}),
         (["--space.search", "[]"], {"space.search": []}),
         (["--space.depths", "[[1, 2], [3]]"], {"space.depths": [[1, 2], [3]]}),
-        (["--constraint.macs", "7.8G", "--constraint.params", "900K"], {"constraint.macs": 7.8e9, "constraint.params": 9e5}),
+        (
+            ["--constraint.macs", "7.8G", "--constraint.params", "900K"],
+            {"constraint.macs": 7.8e9, "constraint.params": 9e5},
+        ),
     ],
 )
-def test_values_on_the_command_line(arguments: list[str], expected: dict[str, object], capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_on_the_command_line(
+    arguments: list[str], expected: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert changed(capsys, *arguments) == expected
 
 
 def test_yaml_files_in_order_and_then_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("a.yml").write_text("epochs: 1\nlr: 1e-4\nspace:\n  search: dilation,width\n  depths: [[1], [2, 3]]\ndata:\n")
     Path("b.yml").write_text("epochs: 2\ndata: {root: null, name: '12'}\nconstraint.macs: 2M\n")
-    from_files = {"lr": 1e-4, "space.search": ["dilation", "width"], "space.depths": [[1], [2, 3]], "data.root": None, "data.name": "12"}
+    from_files = {
+        "lr": 1e-4,
+        "space.search": ["dilation", "width"],
+        "space.depths": [[1], [2, 3]],
+        "data.root": None,
+        "data.name": "12",
+    }
     expected = {**from_files, "constraint.macs": 2e6}
     assert changed(capsys, "--config", "a.yml", "--config=b.yml") == {**expected, "epochs": 2}
     assert changed(capsys, "--epochs", "3", "--config", "a.yml", "--config", "b.yml") == {**expected, "epochs": 3}
@@ -190,7 +204,10 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
         (["--epochs", "--lr", "1"], "--epochs: a value is missing"),
         (["--epochs", "2.5"], "--epochs: expected a whole number, got 2.5"),
         (["--lr", "fast"], "--lr: expected a number, got fast"),
-        (["--constraint.macs", "7.8X"], "--constraint.macs: expected a positive number such as 900K, 0.9M or 7.8G or null, got 7.8X"),
+        (
+            ["--constraint.macs", "7.8X"],
+            "--constraint.macs: expected a positive number such as 900K, 0.9M or 7.8G or null, got 7.8X",
+        ),
         (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got [1,2]"),
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
         (["--config", "."], "--config .: cannot be read (IsADirectoryError); give a YAML file"),
@@ -223,7 +240,9 @@ def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys
         ('data: {name: "a\\0b"}', "bad.yml: data.name: holds a NUL character; "),
     ],
 )
-def test_mistakes_in_a_file_name_the_file(content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes_in_a_file_name_the_file(
+    content: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("bad.yml").write_text(content)
     assert refused(capsys, "--config", "bad.yml").startswith(message)
 
@@ -231,7 +250,14 @@ def test_mistakes_in_a_file_name_the_file(content: str, message: str, tmp_path: 
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["try", "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    for part in ("usage: ssr-nas try", "Try the command line.", "--data.name", "which data set.", "of one image.", "short: --preset"):
+    for part in (
+        "usage: ssr-nas try",
+        "Try the command line.",
+        "--data.name",
+        "which data set.",
+        "of one image.",
+        "short: --preset",
+    ):
         assert part in text
     assert "default: paper" in text
     assert "+" not in text
@@ -260,11 +286,28 @@ def with_positional(declaration: str) -> str:
     return with_names(declaration).replace("    names:", '    POSITIONAL = "names"\n    names:', 1)
 
 
-ODD = ["runs/base #2", "a: b", "7", "null", "true", "1e3", "x, y/z", " b ", "'", '"', "{", "*a", "\U0001f600", os.fsdecode(b"caf\xe9")]
+ODD = [
+    "runs/base #2",
+    "a: b",
+    "7",
+    "null",
+    "true",
+    "1e3",
+    "x, y/z",
+    " b ",
+    "'",
+    '"',
+    "{",
+    "*a",
+    "\U0001f600",
+    os.fsdecode(b"caf\xe9"),
+]
 
 
 def test_names_of_files_are_taken_as_they_are(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "try_command.py").write_text(with_names('list[str] = field(default_factory=list, metadata={"whole": True})'))
+    (tmp_path / "try_command.py").write_text(
+        with_names('list[str] = field(default_factory=list, metadata={"whole": True})')
+    )
     Path("a.yml").write_text(yaml.safe_dump({"names": ODD[:9]}))
     Path("b.yml").write_text("names: a, b\n")
     for arguments, names in (
@@ -290,7 +333,9 @@ def test_names_of_files_are_taken_as_they_are(tmp_path: Path, capsys: pytest.Cap
         (["--names", "a,b"], ["a", "b"]),
     ],
 )
-def test_values_without_a_key(arguments: list[str], names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_values_without_a_key(
+    arguments: list[str], names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "try_command.py").write_text(with_positional("list[str] = field(default_factory=list)"))
     assert main(["try", *arguments, "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["names"] == names
@@ -310,7 +355,10 @@ def test_a_command_of_two_words(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["epochs"] == 3
     assert main(["try", "hrad"]) == 2
     assert main(["try", "something", "else"]) == 2
-    assert capsys.readouterr().err.splitlines()[-1] == "ssr-nas try: error: something: unknown; choose from try hard, or give --key value"
+    assert (
+        capsys.readouterr().err.splitlines()[-1]
+        == "ssr-nas try: error: something: unknown; choose from try hard, or give --key value"
+    )
     assert main(["tri", "hrad"]) == 2
     assert "did you mean try hard?" in capsys.readouterr().err.splitlines()[-1]
 
@@ -325,9 +373,17 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("raise InputError('the root: is missing;\\n give another')", 2, "error: the root: is missing; give another"),
         ("1 / 0", 1, "error: ZeroDivisionError: division by zero (set SSR_NAS_DEBUG=1 for the traceback)"),
-        (f"raise OSError({errno.ENOSPC}, 'No space', 'x.ckpt')", 2, "error: the disk is full while writing x.ckpt; make room, or "),
+        (
+            f"raise OSError({errno.ENOSPC}, 'No space', 'x.ckpt')",
+            2,
+            "error: the disk is full while writing x.ckpt; make room, or ",
+        ),
         ("raise KeyboardInterrupt", 130, "interrupted; "),
-        ("raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')", 130, "interrupted; go on with: ssr-nas search --resume"),
+        (
+            "raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')",
+            130,
+            "interrupted; go on with: ssr-nas search --resume",
+        ),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
         ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
         ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),

@@ -26,6 +26,9 @@ def test_they_are_what_the_results_say(folder: str, row: str) -> None:
     spent = cost(info.architecture, info.size, len(info.classes), info.head)
     assert (spent.params, spent.macs_total) == (told["cost"]["params"], told["cost"]["macs_total"])
     table = (RESULTS / "retraining.md").read_text(encoding="utf-8")
-    assert f"| {row} | {100 * told['miou']:.1f} " in table and f"{spent.params:,.0f} | {spent.macs_total / 1e6:.1f} M" in table
+    assert (
+        f"| {row} | {100 * told['miou']:.1f} " in table
+        and f"{spent.params:,.0f} | {spent.macs_total / 1e6:.1f} M" in table
+    )
     with torch.inference_mode():
         assert network(torch.zeros(1, 3, 360, 480)).shape == (1, 11, 90, 120)

@@ -92,7 +92,9 @@ def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_a_header_that_does_not_fit(changes: dict[str, object], words: str, tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+def test_a_header_that_does_not_fit(
+    changes: dict[str, object], words: str, tmp_path: Path, tiny: Callable[..., SpaceConfig]
+) -> None:
     _, info = saved(tmp_path, tiny())
     path = tmp_path / "model.safetensors"
     header = json.loads(info.metadata()["ssr-nas"]) | changes
@@ -102,10 +104,14 @@ def test_a_header_that_does_not_fit(changes: dict[str, object], words: str, tmp_
     assert len(str(error.value).splitlines()) == 1
 
 
-def test_what_does_not_fit_takes_no_memory(tmp_path: Path, tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_fit_takes_no_memory(
+    tmp_path: Path, tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, info = saved(tmp_path, tiny())
     path, built, build = tmp_path / "model.safetensors", [], ModelInfo.build
-    header = json.loads(info.metadata()["ssr-nas"]) | {"architecture": json.loads(baseline1(SpaceConfig.paper()).to_json())}
+    header = json.loads(info.metadata()["ssr-nas"]) | {
+        "architecture": json.loads(baseline1(SpaceConfig.paper()).to_json())
+    }
     save_file(load_file(path), path, {"ssr-nas": json.dumps(header)})
     monkeypatch.setattr(ModelInfo, "build", lambda self: built.append(build(self)) or built[-1])  # type: ignore[func-returns-value]
     with pytest.raises(InputError, match="does not fit the architecture"):

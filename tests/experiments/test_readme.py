@@ -9,7 +9,20 @@ from experiments.cli import main
 from strategies.registry import NAMES
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "1", "--space.dilations", "1,2", "--space.span", "8"]
+TINY = [
+    "--data.size",
+    "32x40",
+    "--data.limit",
+    "8",
+    "--data.batch",
+    "4",
+    "--epochs",
+    "1",
+    "--space.dilations",
+    "1,2",
+    "--space.span",
+    "8",
+]
 
 
 def test_the_strategy_of_a_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,9 @@ def test_baseline2_without_other_dilations_is_baseline1(tiny: Callable[..., Spac
     ],
     ids=("dilation", "pooling", "width", "depth"),
 )
-def test_no_sample_of_what_is_not_searched(search: tuple[str, ...], network: Any, tiny: Callable[..., SpaceConfig]) -> None:
+def test_no_sample_of_what_is_not_searched(
+    search: tuple[str, ...], network: Any, tiny: Callable[..., SpaceConfig]
+) -> None:
     with pytest.raises(InputError, match="not searched"):
         Architecture(tiny(search), network).to_sample()
 
@@ -162,7 +164,9 @@ def test_a_bad_file_is_refused_in_one_line(path: tuple[Any, ...], value: Any, me
     assert str(error.value).startswith(str(file)) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe", b"[1, 2", b"NaN"], ids=("empty", "cut", "binary", "list", "nan"))
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b"[1, 2", b"NaN"], ids=("empty", "cut", "binary", "list", "nan")
+)
 def test_what_is_no_json_is_refused(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "found.json"
     file.write_bytes(content)
@@ -233,4 +237,7 @@ def test_resolve_architecture(tiny: Callable[..., SpaceConfig], tmp_path: Path) 
 
 def test_table_has_a_row_for_each_layer(tiny: Callable[..., SpaceConfig]) -> None:
     rows = Architecture(tiny(), ((Layer(4, 2, 4, 6),), (Layer(1, 1, 8, 10),))).table().splitlines()
-    assert [row.split() for row in rows[1:]] == [["1", "1", "4", "2", "4/8", "6/8"], ["2", "1", "1", "1", "8/12", "10/12"]]
+    assert [row.split() for row in rows[1:]] == [
+        ["1", "1", "4", "2", "4/8", "6/8"],
+        ["2", "1", "1", "1", "8/12", "10/12"],
+    ]

@@ -7,7 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas_space.blocks import AggregationBlock, ConvBlock, DownsamplerBlock, FactorizedConv, ResidualLayer, pad_channels, pool, upsample
+from nas_space.blocks import (
+    AggregationBlock,
+    ConvBlock,
+    DownsamplerBlock,
+    FactorizedConv,
+    ResidualLayer,
+    pad_channels,
+    pool,
+    upsample,
+)
 
 SIZES = [(8, 8), (7, 8), (8, 7), (7, 5), (1, 3), (1, 1)]
 
@@ -60,7 +69,10 @@ def test_downsampler_halves_rounding_up(size: tuple[int, int]) -> None:
 def test_downsampler_is_convolution_beside_pooling() -> None:
     block = DownsamplerBlock(2, 5).eval()
     x = torch.randn(1, 2, 7, 9)
-    parts = [functional.conv2d(x, block.conv.weight, block.conv.bias, stride=2, padding=1), functional.max_pool2d(x, 2, ceil_mode=True)]
+    parts = [
+        functional.conv2d(x, block.conv.weight, block.conv.bias, stride=2, padding=1),
+        functional.max_pool2d(x, 2, ceil_mode=True),
+    ]
     torch.testing.assert_close(block(x), functional.relu(torch.cat(parts, 1) / (1 + 1e-3) ** 0.5))
     assert [part.shape[1] for part in parts] == [3, 2]
 

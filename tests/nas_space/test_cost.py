@@ -76,7 +76,9 @@ def test_the_aggregation_block_keeps_the_published_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    ("depths", "params", "giga"), [((7, 10), 1_209_103, 14.285), ((3, 6), 714_511, 7.842)], ids=("deepest", "shallowest")
+    ("depths", "params", "giga"),
+    [((7, 10), 1_209_103, 14.285), ((3, 6), 714_511, 7.842)],
+    ids=("deepest", "shallowest"),
 )
 def test_other_numbers_of_the_specification(depths: tuple[int, int], params: int, giga: float) -> None:
     space = SpaceConfig.paper()
@@ -112,7 +114,9 @@ def test_pooling_a_layer_saves_three_quarters_of_it(size: tuple[int, int]) -> No
 @pytest.mark.parametrize("size", [(64, 96), (33, 47), (57, 32), (45, 61)], ids=str)
 @pytest.mark.parametrize("head", ["encoder", "aggregation"])
 @pytest.mark.parametrize("seed", range(6))
-def test_every_operation_is_counted(seed: int, head: Head, size: tuple[int, int], tiny: Callable[..., SpaceConfig]) -> None:
+def test_every_operation_is_counted(
+    seed: int, head: Head, size: tuple[int, int], tiny: Callable[..., SpaceConfig]
+) -> None:
     architecture = Architecture.random(tiny(), random.Random(seed))
     found, counter = cost(architecture, size, 5, head), count(architecture, size, 5, head)
     assert found.macs_conv == counter.conv

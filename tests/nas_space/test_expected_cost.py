@@ -18,7 +18,11 @@ SUBSETS = list(chain.from_iterable(combinations(DIMENSIONS, n) for n in range(5)
 
 def shapes(space: SpaceConfig) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
     layers, operators = sum(space.layers), len(space.operators)
-    return (2, max(map(len, space.depth_candidates))), (layers, operators), (layers, operators, 2, len(space.width_candidates(0)))
+    return (
+        (2, max(map(len, space.depth_candidates))),
+        (layers, operators),
+        (layers, operators, 2, len(space.width_candidates(0))),
+    )
 
 
 def uniform(space: SpaceConfig) -> Probabilities:
@@ -50,7 +54,9 @@ def one_hot(architecture: Architecture) -> Probabilities:
 
 @pytest.mark.parametrize("search", SUBSETS, ids=str)
 @pytest.mark.parametrize("size", [(64, 96), (45, 61)], ids=str)
-def test_at_one_hot_it_is_the_exact_cost(search: tuple[str, ...], size: tuple[int, int], tiny: Callable[..., SpaceConfig]) -> None:
+def test_at_one_hot_it_is_the_exact_cost(
+    search: tuple[str, ...], size: tuple[int, int], tiny: Callable[..., SpaceConfig]
+) -> None:
     space = tiny(search)
     model = CostModel(space, size, 5)
     for seed in range(5):
@@ -70,7 +76,9 @@ def sampled(space: SpaceConfig, p: Probabilities, size: tuple[int, int], count: 
             for j in range(candidates[generator.choice(len(candidates), p=depth[stage, : len(candidates)])]):
                 row = sum(space.layers[:stage]) + j
                 chosen = generator.choice(len(space.operators), p=operator[row])
-                widths = [generator.choice(space.width_candidates(stage), p=width[row, chosen, conv]) for conv in (0, 1)]
+                widths = [
+                    generator.choice(space.width_candidates(stage), p=width[row, chosen, conv]) for conv in (0, 1)
+                ]
                 layers.append(Layer(*space.operators[chosen], *map(int, widths)))
             stages.append(tuple(layers))
         exact = cost(Architecture(space, tuple(stages)), size, 5)
@@ -123,7 +131,9 @@ def test_gradient_against_finite_differences(tiny: Callable[..., SpaceConfig]) -
 def test_existence_of_layers(tiny: Callable[..., SpaceConfig]) -> None:
     depth = torch.tensor([[0.5, 0.3, 0.2], [0.6, 0.4, 0.0]])
     existence = CostModel(tiny(), (64, 64), 3).existence(depth)
-    torch.testing.assert_close(existence, torch.tensor([1.0, 0.5, 0.2, 1.0, 0.4, 0.4], dtype=torch.float64), rtol=0, atol=1e-7)
+    torch.testing.assert_close(
+        existence, torch.tensor([1.0, 0.5, 0.2, 1.0, 0.4, 0.4], dtype=torch.float64), rtol=0, atol=1e-7
+    )
 
 
 def test_dead_candidates_cost_nothing(tiny: Callable[..., SpaceConfig]) -> None:
@@ -134,4 +144,6 @@ def test_dead_candidates_cost_nothing(tiny: Callable[..., SpaceConfig]) -> None:
     unused = p.operator == 0
     p.width[unused] = 0.3
     p.operator[1:3] = 1 / len(space.operators)
-    assert CostModel(space, (45, 61), 5).expected_cost(p).macs_total == pytest.approx(cost(architecture, (45, 61), 5).macs_total, rel=1e-12)
+    assert CostModel(space, (45, 61), 5).expected_cost(p).macs_total == pytest.approx(
+        cost(architecture, (45, 61), 5).macs_total, rel=1e-12
+    )

@@ -22,9 +22,23 @@ from nas_space.latency import LatencyTable, all_operators, build_command, grid_w
 def random_table(space: SpaceConfig, points: int = 3) -> LatencyTable:
     widths = tuple(grid_widths(space.stage_widths(stage), points) for stage in (0, 1))
     generator = np.random.default_rng(0)
-    layers = tuple(tuple(tuple(map(tuple, generator.random((len(w), len(w))).tolist())) for _ in all_operators(space)) for w in widths)
+    layers = tuple(
+        tuple(tuple(map(tuple, generator.random((len(w), len(w))).tolist())) for _ in all_operators(space))
+        for w in widths
+    )
     return LatencyTable(
-        space, (96, 128), 9, "torch", "32", 1, "a processor", "2020-01-02T03:04:05+00:00", {"torch": "2"}, 0.25, widths, layers
+        space,
+        (96, 128),
+        9,
+        "torch",
+        "32",
+        1,
+        "a processor",
+        "2020-01-02T03:04:05+00:00",
+        {"torch": "2"},
+        0.25,
+        widths,
+        layers,
     )
 
 
@@ -48,12 +62,16 @@ def test_widths_between_are_interpolated_bilinearly(space: SpaceConfig) -> None:
             expected = RegularGridInterpolator((table.widths[stage], table.widths[stage]), measured)
             for c1 in space.stage_widths(stage):
                 for c2 in space.stage_widths(stage):
-                    assert table.layer_ms(stage, dilation, pooling, c1, c2) == pytest.approx(expected((c1, c2)).item(), abs=1e-12)
+                    assert table.layer_ms(stage, dilation, pooling, c1, c2) == pytest.approx(
+                        expected((c1, c2)).item(), abs=1e-12
+                    )
 
 
 @pytest.mark.parametrize("layer", [(3, 1, 8, 8), (1, 3, 8, 8), (1, 1, 6, 8), (1, 1, 8, 26)])
 def test_a_layer_that_is_not_in_the_table(space: SpaceConfig, layer: tuple[int, int, int, int]) -> None:
-    with pytest.raises(InputError, match=f"holds no d{layer[0]}s{layer[1]} of widths {layer[2]} and {layer[3]} in stage 1"):
+    with pytest.raises(
+        InputError, match=f"holds no d{layer[0]}s{layer[1]} of widths {layer[2]} and {layer[3]} in stage 1"
+    ):
         random_table(space).layer_ms(0, *layer)
 
 
@@ -111,7 +129,9 @@ def test_a_table_fits_every_search_of_its_layers(space: SpaceConfig) -> None:
 )
 def test_another_space_is_refused_with_the_command(space: SpaceConfig, change: dict[str, Any], key: str) -> None:
     table, other = random_table(space), dataclasses.replace(space, **change)
-    with pytest.raises(InputError, match=f"latency table: {key} is needed; measure one with: ssr-nas latency --preset compact --space"):
+    with pytest.raises(
+        InputError, match=f"latency table: {key} is needed; measure one with: ssr-nas latency --preset compact --space"
+    ):
         table.check(other, (96, 128), "torch")
     with pytest.raises(InputError, match=key):
         table.tabulate(other)
@@ -127,7 +147,10 @@ def test_another_size_or_engine_is_refused(space: SpaceConfig) -> None:
 
 
 def test_the_command_is_as_short_as_can_be() -> None:
-    assert build_command(SpaceConfig.paper(), (512, 1024), "torch") == "ssr-nas latency --preset paper --size 512x1024 --engine torch"
+    assert (
+        build_command(SpaceConfig.paper(), (512, 1024), "torch")
+        == "ssr-nas latency --preset paper --size 512x1024 --engine torch"
+    )
     changed = dataclasses.replace(SpaceConfig.compact(), dilations=(1, 2))
     assert "latency --preset compact --space.dilations 1,2 --size" in build_command(changed, (96, 128), "torch")
 
@@ -191,7 +214,9 @@ def edited(table: LatencyTable, path: str, value: Any) -> str:
         ("stages/1/layer_ms/d4s2/0/2", None, r"stages\[1\].layer_ms.d4s2: expected 3 lists of 3 numbers"),
     ],
 )
-def test_a_damaged_file_is_named_with_its_key(space: SpaceConfig, tmp_path: Path, path: str, value: Any, message: str) -> None:
+def test_a_damaged_file_is_named_with_its_key(
+    space: SpaceConfig, tmp_path: Path, path: str, value: Any, message: str
+) -> None:
     file = tmp_path / "table.json"
     file.write_text(edited(random_table(space), path, value))
     with pytest.raises(InputError, match=message) as caught:

@@ -27,7 +27,9 @@ def test_every_layer(lowering: Lowering) -> None:
     for dilation, pooling, widths in product((1, 4), (1, 2), ((8, 8), (4, 8), (5, 3))):
         layer = ResidualLayer(8, dilation, pooling, *widths).eval()
         for size in ((12, 16), (13, 17)):
-            assert_same(lower(layer, lowering), layer, torch.rand(1, 8, *size))  # what comes out of a ReLU is not below zero
+            assert_same(
+                lower(layer, lowering), layer, torch.rand(1, 8, *size)
+            )  # what comes out of a ReLU is not below zero
 
 
 @pytest.mark.parametrize("head", ["encoder", "aggregation"])

@@ -43,7 +43,9 @@ def test_dilation_and_pooling_have_no_parameters(tiny: Callable[..., SpaceConfig
 
 
 @pytest.mark.parametrize("head", ["encoder", "aggregation"])
-def test_every_parameter_gets_a_gradient(head: Literal["encoder", "aggregation"], tiny: Callable[..., SpaceConfig]) -> None:
+def test_every_parameter_gets_a_gradient(
+    head: Literal["encoder", "aggregation"], tiny: Callable[..., SpaceConfig]
+) -> None:
     network = SegmentationNetwork(Architecture.random(tiny(), random.Random(1)), 3, head)
     network(torch.randn(2, 3, 49, 52)).square().mean().backward()
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in network.parameters())

@@ -102,7 +102,11 @@ def measured(space: SpaceConfig, seed: int) -> tuple[TabulatedCost, Callable[[Ar
         for stage, layers in enumerate(architecture.stages):
             widths = space.width_candidates(stage)
             for layer in layers:
-                place = space.operators.index((layer.dilation, layer.pooling)), widths.index(layer.width_3x1), widths.index(layer.width_1x3)
+                place = (
+                    space.operators.index((layer.dilation, layer.pooling)),
+                    widths.index(layer.width_3x1),
+                    widths.index(layer.width_1x3),
+                )
                 total += float(tables[stage][place])
         return total
 
@@ -124,7 +128,9 @@ def test_at_one_hot_it_is_the_exact_cost(search: tuple[str, ...], kind: str, tin
 
 @pytest.mark.parametrize("search", SUBSETS, ids=str)
 @pytest.mark.parametrize("seed", range(2))
-def test_all_kinds_agree_with_the_polynomials(search: tuple[str, ...], seed: int, tiny: Callable[..., SpaceConfig]) -> None:
+def test_all_kinds_agree_with_the_polynomials(
+    search: tuple[str, ...], seed: int, tiny: Callable[..., SpaceConfig]
+) -> None:
     space = tiny(search)
     p = drawn(space, seed)
     found = torch.stack([counted_cost(space, kind, SIZE, 5).expected(p) for kind in KINDS])
@@ -137,7 +143,9 @@ def probability(p: Probabilities, architecture: Architecture) -> float:
     return float(torch.cat([level[mask > 0] for level, mask in zip(p, chosen, strict=True)]).prod())
 
 
-@pytest.mark.parametrize("search", [("width", "depth"), ("pooling", "depth"), ("dilation", "pooling"), ("depth",)], ids=str)
+@pytest.mark.parametrize(
+    "search", [("width", "depth"), ("pooling", "depth"), ("dilation", "pooling"), ("depth",)], ids=str
+)
 @pytest.mark.parametrize("seed", range(2))
 def test_of_an_arbitrary_table_it_is_the_mean_over_all_networks(search: tuple[str, ...], seed: int) -> None:
     space = small(search)
@@ -155,14 +163,19 @@ def test_it_is_the_mean_over_sampled_networks(tiny: Callable[..., SpaceConfig]) 
     space, count = tiny(widths=(32, 48), span=24, step=8), 1000
     p = drawn(space, 0)
     generator = torch.Generator().manual_seed(1)
-    draws = [torch.multinomial(x.flatten(0, -2), count, True, generator=generator).T.unflatten(1, x.shape[:-1]).tolist() for x in p]
+    draws = [
+        torch.multinomial(x.flatten(0, -2), count, True, generator=generator).T.unflatten(1, x.shape[:-1]).tolist()
+        for x in p
+    ]
     values = []
     for depth, operator, width in zip(*draws, strict=True):
         stages = []
         for stage, candidates in enumerate(space.depth_candidates):
             first, widths = sum(space.layers[:stage]), space.width_candidates(stage)
             rows = range(first, first + candidates[depth[stage]])
-            stages.append(tuple(Layer(*space.operators[operator[r]], *(widths[k] for k in width[r][operator[r]])) for r in rows))
+            stages.append(
+                tuple(Layer(*space.operators[operator[r]], *(widths[k] for k in width[r][operator[r]])) for r in rows)
+            )
         exact = cost(Architecture(space, tuple(stages)), SIZE, 5)
         values.append([getattr(exact, kind) for kind in KINDS])
     sample = torch.tensor(values, dtype=torch.float64)
@@ -200,7 +213,9 @@ def test_choices_without_survivors_cost_nothing(seed: int, tiny: Callable[..., S
     gradients = torch.autograd.grad(value, p)
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
     normalised = (x.detach() / x.detach().sum(-1, keepdim=True).clamp(min=1e-9) for x in p)
-    assert float(value.detach()) == pytest.approx(CostModel(tiny(), SIZE, 5).expected_cost(Probabilities(*normalised)).params, rel=1e-12)
+    assert float(value.detach()) == pytest.approx(
+        CostModel(tiny(), SIZE, 5).expected_cost(Probabilities(*normalised)).params, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)

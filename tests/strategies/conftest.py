@@ -45,7 +45,9 @@ def survivors() -> Callable[..., Alive]:
 
     def make(space: SpaceConfig, seed: int = 0, share: float = 0.5, like: Any = None) -> Alive:
         generator = torch.Generator().manual_seed(seed)
-        masks = Alive(*(mask & (torch.rand(mask.shape, generator=generator) < share) for mask in (like or Alive.full(space))))
+        masks = Alive(
+            *(mask & (torch.rand(mask.shape, generator=generator) < share) for mask in (like or Alive.full(space)))
+        )
         full = like or Alive.full(space)
         for mask, old in zip(masks, full, strict=True):
             first = torch.nn.functional.one_hot(old.int().argmax(-1), old.shape[-1]).bool() & old

@@ -15,7 +15,8 @@ from strategies.alive import LEVELS, Alive, candidate_labels
 def gone(before: Alive, after: Alive) -> dict[str, set[tuple[int, ...]]]:
     """Indices that left, a set for each level."""
     return {
-        level: {tuple(index) for index in (old & ~new).nonzero().tolist()} for level, old, new in zip(LEVELS, before, after, strict=True)
+        level: {tuple(index) for index in (old & ~new).nonzero().tolist()}
+        for level, old, new in zip(LEVELS, before, after, strict=True)
     }
 
 
@@ -60,7 +61,9 @@ def test_a_depth_candidate_takes_its_layers_along(
     operators, widths = len(tiny().operators), 3
     assert left["depth"] == set()
     assert left["operator"] == {(layer, o) for layer in layers for o in range(operators)}
-    assert left["width"] == {(layer, o, c, k) for layer in layers for o in range(operators) for c in (0, 1) for k in range(widths)}
+    assert left["width"] == {
+        (layer, o, c, k) for layer in layers for o in range(operators) for c in (0, 1) for k in range(widths)
+    }
 
 
 def test_an_operator_takes_its_own_widths_along(tiny: Callable[..., SpaceConfig]) -> None:
@@ -98,7 +101,12 @@ def test_only_is_one_survivor_in_every_choice_of_the_network(seed: int, tiny: Ca
     assert alive.is_discrete()
     assert all(torch.equal(a, b) for a, b in zip(alive, alive.cascade(space), strict=True))
     labels = candidate_labels(space)
-    survivors = {label: candidate for level, mask in zip(LEVELS, alive, strict=True) for label, candidate, i in labels[level] if mask[i]}
+    survivors = {
+        label: candidate
+        for level, mask in zip(LEVELS, alive, strict=True)
+        for label, candidate, i in labels[level]
+        if mask[i]
+    }
     sample = {label: str(value) for label, value in architecture.to_sample().items()}
     assert all(sample[label] == candidate for label, candidate in survivors.items())
 
@@ -132,4 +140,6 @@ def test_labels_are_the_spaces(search: tuple[str, ...], tiny: Callable[..., Spac
     chosen = {label: candidates for label, candidates in table.items() if len(candidates) > 1}
     assert chosen == {label: [str(value) for value in mutable.values] for label, mutable in mutables.items()}
     full = Alive.full(space)
-    assert places == {(level, tuple(i)) for level, mask in zip(LEVELS, full, strict=True) for i in mask.nonzero().tolist()}
+    assert places == {
+        (level, tuple(i)) for level, mask in zip(LEVELS, full, strict=True) for i in mask.nonzero().tolist()
+    }

@@ -57,9 +57,13 @@ def extreme(space: SpaceConfig, last: bool) -> Architecture:
     return Architecture(space, tuple(stages))
 
 
-def search(space: SpaceConfig, seed: int, relaxation: Relaxation | None = None, scale: float = 1.0) -> ArchitectureParameters:
+def search(
+    space: SpaceConfig, seed: int, relaxation: Relaxation | None = None, scale: float = 1.0
+) -> ArchitectureParameters:
     """Architecture parameters in the middle of a search, float64."""
-    parameters = ArchitectureParameters(space, relaxation or SigmoidNormalised(), torch.Generator().manual_seed(seed)).double()
+    parameters = ArchitectureParameters(
+        space, relaxation or SigmoidNormalised(), torch.Generator().manual_seed(seed)
+    ).double()
     with torch.no_grad():
         for logits in parameters.logits():
             logits.mul_(1000 * scale)
@@ -82,7 +86,9 @@ def drawn(alive: Alive, seed: int) -> Alive:
 
 
 def best_of(space: SpaceConfig, alive: Alive, ratios: Alive) -> Architecture:
-    return ArchitectureParameters(space, Softmax()).architecture_of(Alive(*(r * m for r, m in zip(ratios, alive, strict=True))))
+    return ArchitectureParameters(space, Softmax()).architecture_of(
+        Alive(*(r * m for r, m in zip(ratios, alive, strict=True)))
+    )
 
 
 def networks(space: SpaceConfig, alive: Alive) -> Iterator[Architecture]:
@@ -98,7 +104,9 @@ def networks(space: SpaceConfig, alive: Alive) -> Iterator[Architecture]:
             ]
             for row in range(first, first + space.layers[stage])
         ]
-        stages.append([choice for k, d in enumerate(candidates) if alive.depth[stage, k] for choice in product(*layers[:d])])
+        stages.append(
+            [choice for k, d in enumerate(candidates) if alive.depth[stage, k] for choice in product(*layers[:d])]
+        )
     for chosen in product(*stages):
         yield Architecture(space, chosen)
 
@@ -107,7 +115,9 @@ def networks(space: SpaceConfig, alive: Alive) -> Iterator[Architecture]:
 
 
 @pytest.mark.parametrize("key", KINDS)
-@pytest.mark.parametrize("relaxation", [SigmoidNormalised(), Softmax(), IndependentSigmoids()], ids=("sigmoid", "softmax", "independent"))
+@pytest.mark.parametrize(
+    "relaxation", [SigmoidNormalised(), Softmax(), IndependentSigmoids()], ids=("sigmoid", "softmax", "independent")
+)
 def test_no_penalty_where_the_bound_is_met(key: str, relaxation: Relaxation, tiny: Callable[..., SpaceConfig]) -> None:
     parameters = search(tiny(), 0, relaxation)
     constraint = Constraint([bound(tiny(), key, of(extreme(tiny(), True), key))], tiny())
@@ -125,7 +135,9 @@ def test_penalty_by_hand(key: str, seed: int, tiny: Callable[..., SpaceConfig]) 
     constraint, mu = Constraint([one], tiny()), 0.37
     constraint.log_mu.fill_(math.log(mu))
     expected = one.cost.expected(parameters.probabilities())
-    by_hand = [mu * gradient / float(expected.detach()) for gradient in torch.autograd.grad(expected, parameters.logits())]
+    by_hand = [
+        mu * gradient / float(expected.detach()) for gradient in torch.autograd.grad(expected, parameters.logits())
+    ]
     assert all(gradient.abs().max() > 1e-6 for gradient in by_hand)
     penalty = constraint.penalty(parameters.probabilities())
     assert penalty.dtype == torch.float64 and penalty.shape == ()
@@ -141,7 +153,9 @@ def test_penalties_of_several_bounds_add_up(tiny: Callable[..., SpaceConfig]) ->
     macs, params = bound(tiny(), "macs", of(tight, "macs")), bound(tiny(), "params", of(tight, "params"))
     both = Constraint([macs, params], tiny())
     both.log_mu.copy_(torch.tensor([0.2, 3.0]).log())
-    terms = [mu * math.log(float(one.cost.expected(p).detach()) / one.limit) for mu, one in ((0.2, macs), (3.0, params))]
+    terms = [
+        mu * math.log(float(one.cost.expected(p).detach()) / one.limit) for mu, one in ((0.2, macs), (3.0, params))
+    ]
     assert min(terms) > 0 and float(both.penalty(p).detach()) == pytest.approx(sum(terms), rel=1e-6)
     first = Constraint([macs, bound(tiny(), "params", of(loose, "params"))], tiny())
     first.log_mu.copy_(torch.tensor([0.2, 3.0]).log())
@@ -172,7 +186,9 @@ def test_a_most_probable_network_that_exceeds_counts(tiny: Callable[..., SpaceCo
     assert of(extreme(space, True), "params") > one.limit > of(extreme(space, False), "params")
     assert float(constraint.penalty(p).detach()) == 0
     constraint.observe(extreme(space, True))
-    assert float(constraint.excess) == pytest.approx(math.log(of(extreme(space, True), "params") / one.limit), rel=1e-12)
+    assert float(constraint.excess) == pytest.approx(
+        math.log(of(extreme(space, True), "params") / one.limit), rel=1e-12
+    )
     penalty = constraint.penalty(p)
     assert penalty.requires_grad and float(penalty.detach()) == pytest.approx(0.01 * math.log(1 / 1.05), rel=1e-6)
     before = float(constraint.log_mu)
@@ -229,14 +245,18 @@ def one_sided(space: SpaceConfig, over: float) -> tuple[Constraint, Probabilitie
 
 @pytest.mark.parametrize("over", [0.01, 0.1, 0.25])
 @pytest.mark.parametrize("advance", [1e-4, 0.01])
-def test_the_dual_variable_rises_while_exceeded_and_falls_when_met(over: float, advance: float, tiny: Callable[..., SpaceConfig]) -> None:
+def test_the_dual_variable_rises_while_exceeded_and_falls_when_met(
+    over: float, advance: float, tiny: Callable[..., SpaceConfig]
+) -> None:
     constraint, p = one_sided(tiny(), over)
     values = [float(constraint.log_mu)]
     assert values[0] == pytest.approx(math.log(0.01))
     for _ in range(3):
         constraint.ascend(p, advance)
         values.append(float(constraint.log_mu))
-    assert [b - a for a, b in zip(values, values[1:], strict=False)] == pytest.approx([25 * advance * over] * 3, rel=1e-6)
+    assert [b - a for a, b in zip(values, values[1:], strict=False)] == pytest.approx(
+        [25 * advance * over] * 3, rel=1e-6
+    )
     met, q = one_sided(tiny(), -over)
     met.log_mu.fill_(2.0)
     met.ascend(q, advance)
@@ -267,7 +287,11 @@ def test_a_checkpoint_brings_the_dual_variables_back(tiny: Callable[..., SpaceCo
     constraint.observe(extreme(tiny(), True))
     fresh, _ = one_sided(tiny(), 0.2)
     fresh.load_state_dict(constraint.state_dict())
-    assert float(fresh.penalty(p).detach()) == float(constraint.penalty(p).detach()) > float(one_sided(tiny(), 0.2)[0].penalty(p).detach())
+    assert (
+        float(fresh.penalty(p).detach())
+        == float(constraint.penalty(p).detach())
+        > float(one_sided(tiny(), 0.2)[0].penalty(p).detach())
+    )
     assert torch.equal(fresh.excess, constraint.excess)
 
 
@@ -276,11 +300,15 @@ def test_a_checkpoint_brings_the_dual_variables_back(tiny: Callable[..., SpaceCo
 
 @pytest.mark.parametrize("key", KINDS)
 @pytest.mark.parametrize("searched", [DIMENSIONS, ("width",), ("pooling", "depth")], ids=str)
-def test_a_bound_below_the_smallest_network(key: str, searched: tuple[str, ...], tiny: Callable[..., SpaceConfig]) -> None:
+def test_a_bound_below_the_smallest_network(
+    key: str, searched: tuple[str, ...], tiny: Callable[..., SpaceConfig]
+) -> None:
     space = tiny(searched)
     least = of(extreme(space, False), key)
     Constraint([bound(space, key, least)], space)  # reachable, just
-    with pytest.raises(InputError, match=f"^constraint.{key}: .*" + re.escape(f"the smallest network's {least:.4g}; raise it")):
+    with pytest.raises(
+        InputError, match=f"^constraint.{key}: .*" + re.escape(f"the smallest network's {least:.4g}; raise it")
+    ):
         Constraint([bound(space, key, least * (1 - 1e-6))], space)
 
 
@@ -299,7 +327,8 @@ def crossed(values: tuple[tuple[float, ...], ...], limits: tuple[float, ...]) ->
     space = SpaceConfig(4, (8, 12), ((1,), (1,)), (1, 2), (1, 2), 4, 4, ("dilation", "pooling"))
     tables = [torch.tensor(v, dtype=torch.float64)[:, None, None] for v in values]
     return space, [
-        Bound(f"cost{i}", TabulatedCost(space, 0.0, [t, t]), limit) for i, (t, limit) in enumerate(zip(tables, limits, strict=True))
+        Bound(f"cost{i}", TabulatedCost(space, 0.0, [t, t]), limit)
+        for i, (t, limit) in enumerate(zip(tables, limits, strict=True))
     ]
 
 
@@ -364,7 +393,9 @@ def test_the_guard_leaves_a_network_within_both_bounds(seed: int) -> None:
     constraint = Constraint([bound(space, key, of(target, key) * 1.02) for key in KINDS], space)
     guarded = constraint.guard(before, kept, ratios)
     assert contains(before, guarded) and contains(guarded, kept)
-    assert any(all(of(one, b.name) <= b.limit for b in constraint.bounds) for one in networks(space, guarded.cascade(space)))
+    assert any(
+        all(of(one, b.name) <= b.limit for b in constraint.bounds) for one in networks(space, guarded.cascade(space))
+    )
 
 
 def test_the_guard_sees_that_no_network_meets_both() -> None:
@@ -375,7 +406,9 @@ def test_the_guard_sees_that_no_network_meets_both() -> None:
     kept = before._replace(operator=operator).cascade(space)
     assert all(one.cost.cheapest(*kept) < one.limit for one in bounds)
     guarded = Constraint(bounds, space).guard(before, kept, Alive(*(mask.float() for mask in before)))
-    assert any(all(one.of(network) <= one.limit for one in bounds) for network in networks(space, guarded.cascade(space)))
+    assert any(
+        all(one.of(network) <= one.limit for one in bounds) for network in networks(space, guarded.cascade(space))
+    )
 
 
 def widths_only() -> tuple[SpaceConfig, Alive, Alive, Alive]:
@@ -458,7 +491,9 @@ def test_epoch_after_epoch_both_bounds_can_be_met(seed: int) -> None:
     found = constraint.within(best_of(space, alive, ratios), alive, ratios)
     assert all(of(found, one.name) <= one.limit for one in constraint.bounds)
     summary = constraint.summary(found)
-    assert summary == {one.name: {"limit": one.limit, "found": of(found, one.name), "met": True} for one in constraint.bounds}
+    assert summary == {
+        one.name: {"limit": one.limit, "found": of(found, one.name), "met": True} for one in constraint.bounds
+    }
 
 
 # an undecided network is cut
@@ -468,7 +503,9 @@ def limits(space: SpaceConfig, alive: Alive, generator: random.Random, keys: lis
     """Bounds at random: each between what a random network of the survivors costs and the dearest."""
     some = generator.choice(list(networks(space, alive)))
     largest = extreme(space, True)
-    return [bound(space, key, of(some, key) + generator.random() ** 3 * (of(largest, key) - of(some, key))) for key in keys]
+    return [
+        bound(space, key, of(some, key) + generator.random() ** 3 * (of(largest, key) - of(some, key))) for key in keys
+    ]
 
 
 @pytest.mark.parametrize("keys", [["params"], ["macs"], ["macs", "params"]], ids=str)
@@ -525,7 +562,9 @@ def test_a_new_operator_brings_its_likeliest_widths() -> None:
     space = small(("pooling", "width"))
     alive = Alive.full(space)
     ratios = Alive(
-        alive.depth.float(), alive.operator.float(), torch.where(torch.tensor([False, True]), 1.0, 0.5).expand(alive.width.shape).clone()
+        alive.depth.float(),
+        alive.operator.float(),
+        torch.where(torch.tensor([False, True]), 1.0, 0.5).expand(alive.width.shape).clone(),
     )
     ratios.operator.copy_(torch.tensor([1.0, 0.8]))
     ratios.width[0, 1, 0] = torch.tensor([1.0, 0.5])  # the pooled operator of the first layer likes to be narrow

@@ -19,7 +19,11 @@ from strategies.supernet import shrink_supernet
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("narrowed", [True, False], ids=("narrowed", "masked"))
 def test_one_survivor_everywhere_gives_the_same_logits(
-    narrowed: bool, seed: int, size: tuple[int, int], tiny: Callable[..., SpaceConfig], supernet: Callable[..., JointSpace]
+    narrowed: bool,
+    seed: int,
+    size: tuple[int, int],
+    tiny: Callable[..., SpaceConfig],
+    supernet: Callable[..., JointSpace],
 ) -> None:
     space = tiny()
     architecture = Architecture.random(space, random.Random(seed))

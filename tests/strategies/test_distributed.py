@@ -142,7 +142,9 @@ def parameters_of(module: SearchModule) -> dict[str, Tensor]:
 def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: float = 0.0) -> None:
     assert one.keys() == other.keys()
     for name in one:
-        torch.testing.assert_close(one[name], other[name], rtol=0.0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            one[name], other[name], rtol=0.0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 # the collectives
@@ -150,7 +152,11 @@ def assert_same(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: flo
 
 def test_gradients_that_exist_are_averaged_in_one_collective(tmp_path: Path) -> None:
     def work(rank: int) -> Any:
-        first, second, without = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(())), nn.Parameter(torch.zeros(5))
+        first, second, without = (
+            nn.Parameter(torch.zeros(2, 3)),
+            nn.Parameter(torch.zeros(())),
+            nn.Parameter(torch.zeros(5)),
+        )
         first.grad, second.grad = torch.arange(6.0).view(2, 3) * (rank + 1), torch.tensor(float(rank))
         calls, reduce = [], distributed.all_reduce
         distributed.all_reduce = lambda tensor: (calls.append(tensor.numel()), reduce(tensor))
@@ -209,15 +215,23 @@ class Notes(Callback):
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         assert isinstance(pl_module, SearchModule)
         if trainer.current_epoch > 0:  # the shrunk
-            self.notes.append(parameters_of(pl_module) | {f"buffer {name}": b.clone() for name, b in pl_module.named_buffers()})
+            self.notes.append(
+                parameters_of(pl_module) | {f"buffer {name}": b.clone() for name, b in pl_module.named_buffers()}
+            )
 
 
 @pytest.mark.parametrize("kind", [SSR, PDARTS, SNAS], ids=lambda kind: kind.__name__)
-def test_both_hold_the_same_after_all_steps_and_every_shrink(kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path) -> None:
+def test_both_hold_the_same_after_all_steps_and_every_shrink(
+    kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path
+) -> None:
     def work(rank: int) -> Any:
         module, notes = prepare(kind, tiny(), seed=rank), Notes(rank)  # what one process began with is overwritten
         fit(module, rank, notes)
-        return {"notes": notes.notes, "removed": [removal.epoch for removal in module.removals], "end": parameters_of(module)}
+        return {
+            "notes": notes.notes,
+            "removed": [removal.epoch for removal in module.removals],
+            "end": parameters_of(module),
+        }
 
     first, second = together(2, work, tmp_path / "group")
     assert len(first["notes"]) == 2 * EPOCHS - 1
@@ -258,9 +272,13 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
                 for half, other in zip(val, train, strict=True):
                     if composition.method.order == 2:
                         losses = (lambda b=other: recipe.training_step(b, 0), lambda b=half: recipe.training_step(b, 0))
-                        gradients.append(unrolled_gradient(*losses, weights, logits, weight_optimizer.param_groups[0]["lr"])[0])
+                        gradients.append(
+                            unrolled_gradient(*losses, weights, logits, weight_optimizer.param_groups[0]["lr"])[0]
+                        )
                     else:
-                        gradients.append(torch.autograd.grad(recipe.training_step(half, 0), logits, materialize_grads=True))
+                        gradients.append(
+                            torch.autograd.grad(recipe.training_step(half, 0), logits, materialize_grads=True)
+                        )
                 for p, *parts in zip(logits, *gradients, strict=True):
                     p.grad = sum(parts) / 2  # type: ignore[assignment]
                 step_architecture(progress)
@@ -287,7 +305,9 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("kind", [SSR, DARTSSecondOrder, SNAS], ids=lambda kind: kind.__name__)
-def test_two_processes_do_what_one_does_that_averages(kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path) -> None:
+def test_two_processes_do_what_one_does_that_averages(
+    kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path
+) -> None:
     def work(rank: int) -> Any:
         module = prepare(kind, tiny())
         fit(module, rank)
@@ -295,7 +315,9 @@ def test_two_processes_do_what_one_does_that_averages(kind: Kind, tiny: Callable
 
     results = together(2, work, tmp_path / "two")
     (alone,) = together(1, lambda rank: averaged(prepare(kind, tiny())), tmp_path / "one")
-    (whole,) = together(1, lambda rank: (fit(module := prepare(kind, tiny()), None), parameters_of(module))[1], tmp_path / "whole")
+    (whole,) = together(
+        1, lambda rank: (fit(module := prepare(kind, tiny()), None), parameters_of(module))[1], tmp_path / "whole"
+    )
     for result in results:
         assert_same(result["end"], alone, tolerance=1e-7)
         assert kind is not SSR or result["epochs"] > 1

@@ -34,7 +34,9 @@ def drawn(alive: Alive, seed: int) -> Alive:
     return Alive(*(v / v.amax(-1, keepdim=True).clamp(min=1e-30) for v in values))
 
 
-def run(rule: Shrinking, space: SpaceConfig, epochs: int, seed: int = 0, first: int = 1) -> Iterator[tuple[int, Alive, Alive, Alive]]:
+def run(
+    rule: Shrinking, space: SpaceConfig, epochs: int, seed: int = 0, first: int = 1
+) -> Iterator[tuple[int, Alive, Alive, Alive]]:
     """Epoch by epoch ``(epoch, before, kept, ratios)``, the cascade in between, new ratios every epoch."""
     alive = Alive.full(space)
     if first == 1:
@@ -69,7 +71,9 @@ def random_space(seed: int) -> SpaceConfig:
     search = tuple(name for name in DIMENSIONS if generator.random() < 0.7) or ("width",)
     depths = tuple(tuple(sorted(generator.sample(range(1, 6), generator.randint(1, 4)))) for _ in range(2))
     dilations = (1, 2, 4, 8)[: generator.randint(1, 4)]
-    return SpaceConfig(4, (8, 12), depths, dilations, (1, 2)[: generator.randint(1, 2)], 2 * generator.randint(0, 3), 2, search)
+    return SpaceConfig(
+        4, (8, 12), depths, dilations, (1, 2)[: generator.randint(1, 2)], 2 * generator.randint(0, 3), 2, search
+    )
 
 
 # ranks
@@ -96,7 +100,9 @@ def expected_count(size: int, epoch: int, epochs: int) -> int:
     return max(1, math.ceil(size * shares[3 * epoch // epochs]))
 
 
-@pytest.mark.parametrize(("epochs", "ends"), [(3, (1, 2, 3)), (6, (2, 4, 6)), (7, (3, 5, 7)), (200, (67, 134, 200)), (1, (1, 1, 1))])
+@pytest.mark.parametrize(
+    ("epochs", "ends"), [(3, (1, 2, 3)), (6, (2, 4, 6)), (7, (3, 5, 7)), (200, (67, 134, 200)), (1, (1, 1, 1))]
+)
 def test_five_three_two_one(epochs: int, ends: tuple[int, int, int]) -> None:
     rule, alive = Stages(), levels(torch.ones(2, 5, dtype=torch.bool))
     rule.start(alive)
@@ -123,7 +129,9 @@ def test_stages_keep_the_best_of_a_ragged_space(epochs: int, seed: int, tiny: Ca
     sizes = [rows(mask) for mask in Alive.full(space)]
     for epoch, before, kept, ratios in run(Stages(), space, epochs, seed):
         for level, size in enumerate(sizes):
-            for ratio, old, new, full in zip(rows(ratios[level]), rows(before[level]), rows(kept[level]), size, strict=True):
+            for ratio, old, new, full in zip(
+                rows(ratios[level]), rows(before[level]), rows(kept[level]), size, strict=True
+            ):
                 assert new == best(ratio, old, expected_count(sum(full), epoch, epochs))
     assert kept.cascade(space).is_discrete()
 
@@ -174,7 +182,11 @@ def test_decisions_are_spread_evenly(name: str, epochs: int) -> None:
     space = SpaceConfig.paper(("dilation", "pooling"))  # 13 layers, nothing goes by cascade
     total = 13 * 9
     for epoch, _, kept, _ in run(RULES[name](), space, epochs):
-        due = sum(Fraction(1, 5) + Fraction(4 * k, 70) <= Fraction(epoch, epochs) for k in range(1, 14)) if epoch < epochs else 13
+        due = (
+            sum(Fraction(1, 5) + Fraction(4 * k, 70) <= Fraction(epoch, epochs) for k in range(1, 14))
+            if epoch < epochs
+            else 13
+        )
         assert total - int(kept.operator.sum() - 13) == due * 9
 
 
@@ -262,8 +274,12 @@ class Reference:
         self.criterion, self.decisions, self.made = criterion, decisions, 0
         self.past: list[list[list[list[float]]]] = []
 
-    def keep(self, ratios: list[list[list[float]]], alive: list[list[list[bool]]], progress: Fraction) -> list[list[list[bool]]]:
-        due = [Fraction(1, 5) + Fraction(4 * k, 5 * (self.decisions + 1)) <= progress for k in range(1, self.decisions + 1)]
+    def keep(
+        self, ratios: list[list[list[float]]], alive: list[list[list[bool]]], progress: Fraction
+    ) -> list[list[list[bool]]]:
+        due = [
+            Fraction(1, 5) + Fraction(4 * k, 5 * (self.decisions + 1)) <= progress for k in range(1, self.decisions + 1)
+        ]
         while self.made < (self.decisions if progress == 1 else sum(due)):
             alive = [self.decide(level, ratios[level], alive[level]) for level in range(3)]
             self.made += 1
@@ -299,7 +315,9 @@ class Reference:
 @pytest.mark.parametrize("criterion", [1, 2])
 @pytest.mark.parametrize("epochs", [1, 4, 20])
 @pytest.mark.parametrize("seed", range(3))
-def test_greedy_decisions_against_plain_python(criterion: int, epochs: int, seed: int, tiny: Callable[..., SpaceConfig]) -> None:
+def test_greedy_decisions_against_plain_python(
+    criterion: int, epochs: int, seed: int, tiny: Callable[..., SpaceConfig]
+) -> None:
     reference = Reference(criterion, 6)
     for epoch, before, kept, ratios in run(GreedyDecisions(WARMUP, criterion), tiny(), epochs, seed):
         expected = reference.keep([rows(r) for r in ratios], [rows(mask) for mask in before], Fraction(epoch, epochs))

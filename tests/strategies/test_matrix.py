@@ -48,7 +48,9 @@ def options(name: str, search: tuple[str, ...], **changes: float) -> SearchOptio
         epochs=EPOCHS,
         device="cpu",
         data=DataOptions(size="32x40", limit=16, batch=4),
-        space=SpaceOptions(search=list(search), dilations=[1, 2], depths=[[1, 2], [1, 2]], widths=[24, 32], span=8, step=4),
+        space=SpaceOptions(
+            search=list(search), dilations=[1, 2], depths=[[1, 2], [1, 2]], widths=[24, 32], span=8, step=4
+        ),
         method=MethodOptions(lr=1.0, warmup=0.1, explore=0.1, h=0.5, samples=2, **changes),  # type: ignore[arg-type]
         train=TrainOptions(lr=0.01),
     )
@@ -90,7 +92,9 @@ def test_strategy_on_dimension(name: str, search: tuple[str, ...], data: Segment
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 @pytest.mark.parametrize("name", FORCED)
-def test_forced_decisions_are_complete_at_any_number_of_epochs(name: str, epochs: int, data: SegmentationData, tmp_path: Path) -> None:
+def test_forced_decisions_are_complete_at_any_number_of_epochs(
+    name: str, epochs: int, data: SegmentationData, tmp_path: Path
+) -> None:
     asked = options(name, DIMENSIONS)
     asked.epochs = epochs
     assert Search(asked, data, tmp_path).execute()["discrete"]

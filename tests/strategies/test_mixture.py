@@ -20,7 +20,9 @@ Space = Callable[..., SpaceConfig]
 WIDE = Callable[..., JointSpace]
 
 
-def branch(dilation: int, widths: tuple[int, int], dtype: torch.dtype, masked: bool = True) -> tuple[Branch, nn.Module, list[Tensor]]:
+def branch(
+    dilation: int, widths: tuple[int, int], dtype: torch.dtype, masked: bool = True
+) -> tuple[Branch, nn.Module, list[Tensor]]:
     conv = FactorizedConv(6, *widths, dilation).to(dtype)
     mask, scale = (torch.rand(width, dtype=dtype).add_(0.1).requires_grad_() for width in widths)
     first, second, norm = conv.conv3x1, conv.conv1x3, conv.bn
@@ -35,9 +37,16 @@ def branch(dilation: int, widths: tuple[int, int], dtype: torch.dtype, masked: b
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-5)], ids=str)
 @pytest.mark.parametrize("residual", [True, False], ids=("residual", "alone"))
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=str)
-def test_the_written_out_pass_is_autograds(dtype: torch.dtype, tolerance: float, residual: bool, layout: torch.memory_format) -> None:
+def test_the_written_out_pass_is_autograds(
+    dtype: torch.dtype, tolerance: float, residual: bool, layout: torch.memory_format
+) -> None:
     """Dilations below, at and above the image's sides; branches of several widths, with masks and without."""
-    made = [branch(1, (4, 6), dtype), branch(5, (6, 3), dtype), branch(7, (5, 6), dtype, masked=False), branch(9, (6, 6), dtype)]
+    made = [
+        branch(1, (4, 6), dtype),
+        branch(5, (6, 3), dtype),
+        branch(7, (5, 6), dtype, masked=False),
+        branch(9, (6, 6), dtype),
+    ]
     x = torch.randn(2, 6, 5, 7, dtype=dtype).contiguous(memory_format=layout).requires_grad_()
     weight = torch.randn(2, 6, 5, 7, dtype=dtype)
     leaves = [x, *(p for _, conv, extra in made for p in (*conv.parameters(), *extra))]
@@ -51,7 +60,9 @@ def test_the_written_out_pass_is_autograds(dtype: torch.dtype, tolerance: float,
         gradients = torch.autograd.grad((total * weight[:, : total.shape[1]]).sum(), leaves)
         statistics = [buffer.clone() for _, conv, _ in made for buffer in conv.buffers() if buffer.dim()]
         results.append([total.detach(), *gradients, *statistics])
-    largest = max(float(value.abs().max()) for value in results[1])  # autograd's gradient of a bias before a batch norm is noise, not 0
+    largest = max(
+        float(value.abs().max()) for value in results[1]
+    )  # autograd's gradient of a bias before a batch norm is noise, not 0
     for own, reference in zip(*results, strict=True):
         torch.testing.assert_close(own, reference, rtol=tolerance, atol=tolerance * largest)
 
@@ -96,7 +107,9 @@ def test_a_step_of_the_architecture_computes_no_gradient_of_a_weight(tiny: Space
 
 @pytest.mark.parametrize("weights", [True, False], ids=("weights", "architecture"))
 @pytest.mark.parametrize("seed", range(3))
-def test_work_is_that_of_the_survivors(seed: int, weights: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]) -> None:
+def test_work_is_that_of_the_survivors(
+    seed: int, weights: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
+) -> None:
     """What the operators add to a forward pass is the sum of their own convolutions, at their widest surviving widths."""
     space, size = tiny(), (96, 128)
     model, alive = supernet(space), survivors(tiny(), seed, 0.5)
@@ -116,7 +129,10 @@ def expected(space: SpaceConfig, alive: Alive, size: tuple[int, int]) -> float:
             for o, (_, pooling) in enumerate(space.operators):
                 if alive.operator[layer, o]:
                     candidates = space.width_candidates(stage)
-                    widths = [max(w for w, left in zip(candidates, mask, strict=True) if left) for mask in alive.width[layer, o]]
+                    widths = [
+                        max(w for w, left in zip(candidates, mask, strict=True) if left)
+                        for mask in alive.width[layer, o]
+                    ]
                     total += pixels / pooling**2 * 3 * (channels * widths[0] + widths[0] * widths[1])
         row += layers
     return total

@@ -153,7 +153,11 @@ def test_training_goes_on_as_if_masked(
     for name, value in model.state_dict().items():
         if value.is_floating_point():
             torch.testing.assert_close(
-                value, full[name][tuple(slice(n) for n in value.shape)], rtol=1e-9, atol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+                value,
+                full[name][tuple(slice(n) for n in value.shape)],
+                rtol=1e-9,
+                atol=1e-9,
+                msg=lambda text, name=name: f"{name}: {text}",
             )
             compared += 1
     assert compared > 30
@@ -193,7 +197,9 @@ def test_deleted_memory_is_freed(
     optimizer = Adam(model.parameters(), lr=0.01)
     weight_step(model, optimizer, torch.randn(2, 3, 33, 40, dtype=torch.float64))
     parameters = {name: weakref.ref(p) for name, p in model.named_parameters()}
-    moments = {name: weakref.ref(optimizer.state[p]["exp_avg"]) for name, p in model.named_parameters() if p in optimizer.state}
+    moments = {
+        name: weakref.ref(optimizer.state[p]["exp_avg"]) for name, p in model.named_parameters() if p in optimizer.state
+    }
     buffers = {name: weakref.ref(b) for name, b in model.named_buffers() if "running" in name}
     shapes = {name: p.shape for name, p in model.named_parameters()}
     model.architecture_parameters.set_alive(alive)  # type: ignore[union-attr, operator]

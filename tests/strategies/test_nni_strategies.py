@@ -115,7 +115,9 @@ NNI = {"DARTS": NNIDARTS, "GumbelDARTS": GumbelDARTS, "RandomOneShot": RandomOne
 
 @pytest.mark.parametrize("search", [DIMENSIONS, ("dilation", "pooling"), ("width",)], ids=str)
 @pytest.mark.parametrize("name", NNI)
-def test_nnis_strategies_search_the_space(name: str, search: tuple[str, ...], tiny: Callable[..., SpaceConfig], tmp_path: Path) -> None:
+def test_nnis_strategies_search_the_space(
+    name: str, search: tuple[str, ...], tiny: Callable[..., SpaceConfig], tmp_path: Path
+) -> None:
     config = tiny(search)
     sample, validate = run(JointSpace(config, 3), NNI[name](), tmp_path)
     check_builds(config, sample)
@@ -134,7 +136,9 @@ def test_our_strategies_export_every_label(name: str, tiny: Callable[..., SpaceC
 
 @pytest.mark.parametrize("name", ["ssr", "darts"])
 @pytest.mark.parametrize("arch_split", [None, 0.5])
-def test_no_validation_image_reaches_a_training_step(name: str, arch_split: float | None, tmp_path: Path, seen: Seen) -> None:
+def test_no_validation_image_reaches_a_training_step(
+    name: str, arch_split: float | None, tmp_path: Path, seen: Seen
+) -> None:
     """The whole search as the command runs it."""
     options = SearchOptions(
         strategy=name,
@@ -154,7 +158,9 @@ def test_no_validation_image_reaches_a_training_step(name: str, arch_split: floa
 
 
 @pytest.mark.parametrize("name", NNI)
-def test_none_reaches_a_training_step_of_nnis(name: str, tiny: Callable[..., SpaceConfig], tmp_path: Path, seen: Seen) -> None:
+def test_none_reaches_a_training_step_of_nnis(
+    name: str, tiny: Callable[..., SpaceConfig], tmp_path: Path, seen: Seen
+) -> None:
     run(JointSpace(tiny(), 3), NNI[name](), tmp_path, epochs=2)
     assert set().union(*seen.steps) == TRAIN and seen.trained <= TRAIN
     assert VAL <= seen.scored

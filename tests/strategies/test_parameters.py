@@ -47,7 +47,9 @@ def test_one_tensor_a_level(search: tuple[str, ...], tiny: Callable[..., SpaceCo
 
 def test_initial_logits_are_small_and_seeded() -> None:
     space = SpaceConfig.compact()
-    first, again, other = (ArchitectureParameters(space, Softmax(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
+    first, again, other = (
+        ArchitectureParameters(space, Softmax(), torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)
+    )
     for a, b, c in zip(first.logits(), again.logits(), other.logits(), strict=True):
         assert torch.equal(a, b) and not torch.equal(a, c)
     assert float(first.gamma.detach().std()) == pytest.approx(1e-3, rel=0.1)
@@ -66,11 +68,16 @@ def test_masks_are_equation_5(seed: int, tiny: Callable[..., SpaceConfig]) -> No
             row = sum(space.layers[:stage]) + j
             for o in range(len(space.operators)):
                 for conv, masks in enumerate((parameters.row(row).mask_3x1, parameters.row(row).mask_1x3)):
-                    living = [(k, c) for k, c in enumerate(space.width_candidates(stage)) if parameters.alive_width[row, o, conv, k]]
+                    living = [
+                        (k, c)
+                        for k, c in enumerate(space.width_candidates(stage))
+                        if parameters.alive_width[row, o, conv, k]
+                    ]
                     activated = {c: sigmoid(float(parameters.gamma[row, o, conv, k].detach())) for k, c in living}
                     total = sum(activated.values()) or 1.0
                     expected = [
-                        sum(v for c, v in activated.items() if c >= channel) / total for channel in range(1, space.widths[stage] + 1)
+                        sum(v for c, v in activated.items() if c >= channel) / total
+                        for channel in range(1, space.widths[stage] + 1)
                     ]
                     assert masks[o].tolist() == pytest.approx(expected, abs=1e-6)
                     mean = sum(c * v for c, v in activated.items()) / total
@@ -149,7 +156,9 @@ def test_entropy_of_a_decided_search_is_zero(tiny: Callable[..., SpaceConfig]) -
 
 @pytest.mark.parametrize("search", [(), ("width",), ("depth", "pooling"), DIMENSIONS], ids=str)
 @pytest.mark.parametrize("seed", range(3))
-def test_architecture_is_the_argmax_of_every_choice(search: tuple[str, ...], seed: int, tiny: Callable[..., SpaceConfig]) -> None:
+def test_architecture_is_the_argmax_of_every_choice(
+    search: tuple[str, ...], seed: int, tiny: Callable[..., SpaceConfig]
+) -> None:
     space = tiny(search)
     parameters = make(space, seed)
     table = {label: max(p, key=p.__getitem__) for label, p in parameters.labelled_probabilities().items()}
@@ -206,7 +215,9 @@ def test_labelled_probabilities_name_every_choice(tiny: Callable[..., SpaceConfi
     assert len(table) == space.sizes()["choices"]
     assert all(sum(p.values()) == pytest.approx(1, abs=1e-5) for p in table.values())
     name = operator_name(*space.operators[4])
-    assert table["stage2/layer1/op"][name] == pytest.approx(float(parameters.probabilities().operator[3, 4].detach()), abs=1e-7)
+    assert table["stage2/layer1/op"][name] == pytest.approx(
+        float(parameters.probabilities().operator[3, 4].detach()), abs=1e-7
+    )
     assert table[f"stage2/layer1/{name}/width_1x3"]["10"] == pytest.approx(
         float(parameters.probabilities().width[3, 4, 1, 1].detach()), abs=1e-7
     )

@@ -106,7 +106,10 @@ class Stream:
         generator = torch.Generator().manual_seed(seed)
         sizes = [32] * (BATCHES - 1) + [40]
         images = [torch.randn(2, 3, size, size, generator=generator) for size in sizes]
-        self.items = [(image, torch.randint(3, (2, image.shape[2] // 8, image.shape[3] // 8), generator=generator)) for image in images]
+        self.items = [
+            (image, torch.randint(3, (2, image.shape[2] // 8, image.shape[3] // 8), generator=generator))
+            for image in images
+        ]
 
     def __len__(self) -> int:
         return BATCHES
@@ -121,10 +124,14 @@ class Watch(pl.Callback):
     def __init__(self) -> None:
         self.losses: list[Tensor] = []
 
-    def on_train_batch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_start(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, batch: Any, batch_idx: int
+    ) -> None:
         StandIn.watched = list(pl_module.buffers())
 
-    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
         self.losses += [outputs["loss"].clone(), outputs["loss_a"].clone()]
 
 
@@ -148,9 +155,13 @@ def search(strategy: str, space: SpaceConfig, epochs: int) -> tuple[SearchModule
 
 
 @pytest.mark.parametrize("strategy", ["ssr", "darts", "fairdarts", "snas"])
-def test_a_recorded_search_is_a_plain_one(strategy: str, tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recorded_search_is_a_plain_one(
+    strategy: str, tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
     recorded, losses = search(strategy, tiny(), 5)
-    assert (graphs.captures > 1 and graphs.replays > graphs.captures) == (strategy != "snas")  # which reads the host's temperature
+    assert (graphs.captures > 1 and graphs.replays > graphs.captures) == (
+        strategy != "snas"
+    )  # which reads the host's temperature
     monkeypatch.setattr(search_module, "can_record", lambda device: False)
     plain, expected = search(strategy, tiny(), 5)
     if strategy == "ssr":

@@ -50,7 +50,20 @@ def test_by_name(name: str, kind: type) -> None:
 
 
 def test_all_names_of_the_design() -> None:
-    ours = {"ssr", "ssr-ie", "ssr-l1", "ssr-l2", "progressive", "darts", "snas", "fairdarts", "pdarts", "pdarts-ssr", "sgas", "sgas-ssr"}
+    ours = {
+        "ssr",
+        "ssr-ie",
+        "ssr-l1",
+        "ssr-l2",
+        "progressive",
+        "darts",
+        "snas",
+        "fairdarts",
+        "pdarts",
+        "pdarts-ssr",
+        "sgas",
+        "sgas-ssr",
+    }
     assert ours <= set(STRATEGIES)
     assert {"random", "nni-darts", "nni-gumbel", "nni-proxyless", "nni-random", "nni-evolution"} <= set(NAMES)
 

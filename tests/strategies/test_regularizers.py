@@ -101,7 +101,10 @@ def test_t7_largest_at_uniform_symmetric_and_concave(n: int) -> None:
     for t in (0.1, 0.5, 0.9):
         assert loss(t * p + (1 - t) * q) > t * loss(p) + (1 - t) * loss(q)
     for k in range(n):  # any candidate that vanishes, whatever the others do
-        values = [loss(torch.cat((p[:k], torch.full((1,), tiny, dtype=torch.float64), p[k + 1 :]))) for tiny in (1e-3, 1e-30, 1e-300)]
+        values = [
+            loss(torch.cat((p[:k], torch.full((1,), tiny, dtype=torch.float64), p[k + 1 :])))
+            for tiny in (1e-3, 1e-30, 1e-300)
+        ]
         assert values[0] > values[1] > values[2] and values[2] < -600
 
 
@@ -219,7 +222,9 @@ def zero_one_case() -> tuple[Tensor, Tensor, list[list[float]]]:
 
 
 @ZERO_ONE
-def test_zero_one(regularizer: Callable[..., Tensor], value: Callable[[float], float], slope: Callable[[float], float]) -> None:
+def test_zero_one(
+    regularizer: Callable[..., Tensor], value: Callable[[float], float], slope: Callable[[float], float]
+) -> None:
     logits, alive, sigmoids = zero_one_case()
     result = regularizer(logits, logits, alive)
     result.sum().backward()
@@ -235,7 +240,9 @@ def test_fairdarts_takes_the_mean_over_the_level() -> None:
     logits, alive, sigmoids = zero_one_case()
     every = [s for choice in sigmoids for s in choice]
     result = mean_zero_one(logits, logits, alive)
-    assert result.tolist() == pytest.approx([-sum((s - 0.5) ** 2 for s in choice) / 5 for choice in sigmoids], rel=1e-12)
+    assert result.tolist() == pytest.approx(
+        [-sum((s - 0.5) ** 2 for s in choice) / 5 for choice in sigmoids], rel=1e-12
+    )
     result.sum().backward()
     assert float(result.detach().sum()) == pytest.approx(-sum((s - 0.5) ** 2 for s in every) / 5, rel=1e-12)
     assert logits.grad is not None and logits.grad[0, 2] == 0
@@ -262,7 +269,10 @@ def test_fairdarts_does_not_grow_with_the_level(level: tuple[int, ...]) -> None:
 
 
 def test_fairdarts_without_survivors_costs_nothing() -> None:
-    assert mean_zero_one(torch.randn(2, 3), torch.randn(2, 3), torch.zeros(2, 3, dtype=torch.bool)).tolist() == [0.0, 0.0]
+    assert mean_zero_one(torch.randn(2, 3), torch.randn(2, 3), torch.zeros(2, 3, dtype=torch.bool)).tolist() == [
+        0.0,
+        0.0,
+    ]
 
 
 def test_zero_one_l2_is_flat_in_the_middle() -> None:

@@ -81,7 +81,9 @@ def test_independent_sigmoids_do_not_compete() -> None:
 
 
 @pytest.mark.parametrize("relaxation", [SigmoidNormalised(), Softmax()], ids=IDS[:2])
-@pytest.mark.parametrize("values", [[100.0, -100.0], [-100.0, -101.0], [100.0, 101.0], [-100.0, -100.0, -100.0]], ids=str)
+@pytest.mark.parametrize(
+    "values", [[100.0, -100.0], [-100.0, -101.0], [100.0, 101.0], [-100.0, -100.0, -100.0]], ids=str
+)
 def test_logits_of_a_hundred_are_harmless(relaxation: Relaxation, values: list[float]) -> None:
     logits = torch.tensor(values, requires_grad=True)
     alive = torch.ones(len(values), dtype=torch.bool)
@@ -94,7 +96,9 @@ def test_logits_of_a_hundred_are_harmless(relaxation: Relaxation, values: list[f
     assert log_p.tolist() == pytest.approx([s - total for s in score], rel=1e-5, abs=1e-5)
 
 
-@pytest.mark.parametrize("values", [[2.0, 1.0, -3.0], [9.0, 8.9], [-7.0, -7.5, -30.0], [0.0, 0.0], [100.0, 99.0, -50.0], [40.0]], ids=str)
+@pytest.mark.parametrize(
+    "values", [[2.0, 1.0, -3.0], [9.0, 8.9], [-7.0, -7.5, -30.0], [0.0, 0.0], [100.0, 99.0, -50.0], [40.0]], ids=str
+)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_rescaling_moves_no_probability(values: list[float], dtype: torch.dtype) -> None:
     relaxation = SigmoidNormalised()
@@ -156,7 +160,9 @@ def test_gumbel_follows_the_global_generator() -> None:
     assert torch.equal(GumbelSoftmax().weights(logits, alive), first) and not torch.equal(first, second)
 
 
-@pytest.mark.parametrize(("progress", "expected"), [(0.0, 1.0), (0.25, 0.7575), (0.5, 0.515), (0.9, 0.127), (1.0, 0.03)])
+@pytest.mark.parametrize(
+    ("progress", "expected"), [(0.0, 1.0), (0.25, 0.7575), (0.5, 0.515), (0.9, 0.127), (1.0, 0.03)]
+)
 def test_gumbel_anneals_linearly(progress: float, expected: float) -> None:
     relaxation = GumbelSoftmax()
     assert relaxation.temperature == 1.0
@@ -205,7 +211,9 @@ def test_the_last_samples_are_finite() -> None:
     assert torch.isfinite(sample).all() and logits.grad is not None and torch.isfinite(logits.grad).all()
 
 
-@pytest.mark.parametrize("relaxation", [SigmoidNormalised(), Softmax(), IndependentSigmoids()], ids=["sigmoid", "softmax", "independent"])
+@pytest.mark.parametrize(
+    "relaxation", [SigmoidNormalised(), Softmax(), IndependentSigmoids()], ids=["sigmoid", "softmax", "independent"]
+)
 def test_others_have_no_schedule(relaxation: Relaxation) -> None:
     logits, alive = case()
     before = relaxation.weights(logits, alive)

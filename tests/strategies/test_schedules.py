@@ -39,14 +39,18 @@ def test_rho_scale_never_falls() -> None:
     assert values == sorted(values) and values[0] == 0 and values[-1] == 1
 
 
-@pytest.mark.parametrize(("progress", "exponent"), [(0.25, 1.0), (0.375, 0.75), (0.5, 0.5), (0.625, 0.25), (0.75, 0.0), (0.9, 0.0)])
+@pytest.mark.parametrize(
+    ("progress", "exponent"), [(0.25, 1.0), (0.375, 0.75), (0.5, 0.5), (0.625, 0.25), (0.75, 0.0), (0.9, 0.0)]
+)
 def test_a_ramp_rises_geometrically(progress: float, exponent: float) -> None:
     """From a ten-thousandth at the end of the exploration, through a hundredth half way, to all of it."""
     assert Phases(0.125, 0.125, ramp=0.5).rho_scale(progress) == pytest.approx(1e-4**exponent, rel=1e-9)
 
 
 @pytest.mark.parametrize("epochs", EPOCHS)
-@pytest.mark.parametrize(("warmup", "explore", "ramp"), [("0.15", "0.1", "0.6"), ("0", "0", "0.9"), ("0.3", "0.3", "0.3")])
+@pytest.mark.parametrize(
+    ("warmup", "explore", "ramp"), [("0.15", "0.1", "0.6"), ("0", "0", "0.9"), ("0.3", "0.3", "0.3")]
+)
 def test_a_ramp_begins_and_ends_exactly(warmup: str, explore: str, ramp: str, epochs: int) -> None:
     phases = Phases(float(warmup), float(explore), ramp=float(ramp))
     start = Fraction(warmup) + Fraction(explore)
@@ -84,7 +88,9 @@ def test_boundaries_are_exact(stages: int, epochs: int, batches: int) -> None:
 
 
 @pytest.mark.parametrize("epochs", EPOCHS)
-@pytest.mark.parametrize(("warmup", "explore"), [("0.1", "0.2"), ("0.2", "0.4"), ("0.15", "0.15"), ("0.7", "0.1"), ("0.3", "0.3")])
+@pytest.mark.parametrize(
+    ("warmup", "explore"), [("0.1", "0.2"), ("0.2", "0.4"), ("0.15", "0.15"), ("0.7", "0.1"), ("0.3", "0.3")]
+)
 def test_exploration_ends_exactly(warmup: str, explore: str, epochs: int) -> None:
     phases = Phases(float(warmup), float(explore))
     for progress, exact in steps(epochs, 10):
@@ -96,7 +102,9 @@ def test_exploration_ends_exactly(warmup: str, explore: str, epochs: int) -> Non
 def test_every_stage_is_like_the_first(stages: int) -> None:
     phases = Phases(0.25, 0.5, stages)
     for i in range(64):
-        found = {(phases.trains_architecture(p), phases.rho_scale(p)) for p in ((s + i / 64) / stages for s in range(stages))}
+        found = {
+            (phases.trains_architecture(p), phases.rho_scale(p)) for p in ((s + i / 64) / stages for s in range(stages))
+        }
         assert found == {(i >= 16, float(i >= 48))}
 
 

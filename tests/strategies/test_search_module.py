@@ -117,7 +117,9 @@ def seen(module: SearchModule) -> list[tuple[int, str, bool, bool]]:
 class AtEpochs(Callback):
     """Calls a function at the start and the end of every epoch (before and after shrinking)."""
 
-    def __init__(self, start: Callable[[SearchModule], None] | None = None, end: Callable[[SearchModule], None] | None = None) -> None:
+    def __init__(
+        self, start: Callable[[SearchModule], None] | None = None, end: Callable[[SearchModule], None] | None = None
+    ) -> None:
         self.start, self.end = start, end
 
     def on_train_epoch_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -157,7 +159,11 @@ def test_optimisers_do_not_share_parameters(tiny: Space) -> None:
 
 def test_the_weights_learning_rate_follows_its_schedule(tiny: Space) -> None:
     rates: list[float] = []
-    trainer = fit(prepare(SSR(method()), tiny()), 3, AtEpochs(lambda m: rates.append(m.trainer.optimizers[0].param_groups[0]["lr"])))
+    trainer = fit(
+        prepare(SSR(method()), tiny()),
+        3,
+        AtEpochs(lambda m: rates.append(m.trainer.optimizers[0].param_groups[0]["lr"])),
+    )
     assert rates == pytest.approx([0.01, 0.005, 0.0025]) and trainer.optimizers[1].param_groups[0]["lr"] == 0.002
 
 
@@ -235,7 +241,11 @@ def test_exploration_follows_the_task_alone(tiny: Space) -> None:
     """Architecture steps happen from the warm-up's end on; with a regularizer of weight 0 the result is the same until it ends."""
     ends: list[list[Tensor]] = [[], []]
     for found, options in zip(ends, (method(explore=0.5, h=0.0), method(rho=Rho(0, 0, 0), h=0.0)), strict=True):
-        fit(prepare(SSR(options), tiny()), 4, AtEpochs(lambda m, found=found: found.append(m.arch_parameters()[1].detach().clone())))  # type: ignore[misc]
+        fit(
+            prepare(SSR(options), tiny()),
+            4,
+            AtEpochs(lambda m, found=found: found.append(m.arch_parameters()[1].detach().clone())),
+        )  # type: ignore[misc]
     for explored, plain in list(zip(*ends, strict=True))[:3]:
         assert torch.equal(explored, plain)
     assert not torch.equal(ends[0][0], ends[0][1]) and not torch.equal(ends[0][3], ends[1][3])
@@ -357,7 +367,9 @@ def test_a_choice_that_a_bound_forces_to_take_something_back_takes_it_for_good(s
     strategy.constraint = Constraint([Bound("macs", cost, low + share * (high - low))], space)
     module = prepare(strategy, space)
     with torch.no_grad():
-        module.architecture_parameters.beta.copy_(torch.tensor([[3.0, -3.0]]).expand_as(module.architecture_parameters.beta))
+        module.architecture_parameters.beta.copy_(
+            torch.tensor([[3.0, -3.0]]).expand_as(module.architecture_parameters.beta)
+        )
     fit(module, 2)
     alive = module.architecture_parameters.alive
     assert alive.is_discrete() and module.discrete_epoch == 1

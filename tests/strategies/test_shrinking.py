@@ -17,7 +17,9 @@ from strategies.relaxation import DEAD, Relaxation, SigmoidNormalised, Softmax
 from strategies.shrinking import LevelThreshold, list_removals, retaining_ratio
 
 
-def search(space: SpaceConfig, seed: int, relaxation: Relaxation | None = None, scale: float = 2.0) -> ArchitectureParameters:
+def search(
+    space: SpaceConfig, seed: int, relaxation: Relaxation | None = None, scale: float = 2.0
+) -> ArchitectureParameters:
     """Architecture parameters in the middle of a search."""
     parameters = ArchitectureParameters(space, relaxation or SigmoidNormalised(), torch.Generator().manual_seed(seed))
     with torch.no_grad():
@@ -45,7 +47,9 @@ def test_ratio_is_the_activated_weight_over_the_best(relaxation: Relaxation) -> 
     alive[:, 0] = True
     activated = (logits.sigmoid() if isinstance(relaxation, SigmoidNormalised) else logits.exp()) * alive
     expected = activated / activated.amax(-1, keepdim=True)
-    torch.testing.assert_close(retaining_ratio(relaxation.log_probabilities(logits, alive), alive), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        retaining_ratio(relaxation.log_probabilities(logits, alive), alive), expected, rtol=1e-12, atol=0
+    )
 
 
 def test_ratio_of_the_dead_is_zero_and_of_the_best_one() -> None:
@@ -72,7 +76,12 @@ def levels(ratio: Tensor) -> Alive:
 def test_the_threshold_is_inclusive(h: float) -> None:
     exactly = torch.tensor(h)
     ratio = torch.stack(
-        (torch.tensor(1.0), exactly, torch.nextafter(exactly, torch.tensor(1.0)), torch.nextafter(exactly, torch.tensor(0.0)))
+        (
+            torch.tensor(1.0),
+            exactly,
+            torch.nextafter(exactly, torch.tensor(1.0)),
+            torch.nextafter(exactly, torch.tensor(0.0)),
+        )
     )
     kept = LevelThreshold(h).keep(levels(ratio[None]), levels(torch.ones(1, 4, dtype=torch.bool)), 0.5)
     for mask in kept:
@@ -97,7 +106,9 @@ def test_every_choice_keeps_its_winner(h: float, seed: int, tiny: Callable[..., 
 
 
 def test_ties_stay_together() -> None:
-    kept = LevelThreshold(0.999).keep(levels(torch.tensor([[1.0, 1.0, 0.5]])), levels(torch.ones(1, 3, dtype=torch.bool)), 0.5)
+    kept = LevelThreshold(0.999).keep(
+        levels(torch.tensor([[1.0, 1.0, 0.5]])), levels(torch.ones(1, 3, dtype=torch.bool)), 0.5
+    )
     assert kept.width.tolist() == [[True, True, False]]
 
 
@@ -112,7 +123,9 @@ def test_shrinking_is_idempotent(seed: int, tiny: Callable[..., SpaceConfig]) ->
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
 @pytest.mark.parametrize("seed", range(3))
-def test_the_order_of_levels_does_not_matter(order: tuple[int, ...], seed: int, tiny: Callable[..., SpaceConfig]) -> None:
+def test_the_order_of_levels_does_not_matter(
+    order: tuple[int, ...], seed: int, tiny: Callable[..., SpaceConfig]
+) -> None:
     """Reference: one level after the other, the cascade after each, ratios computed anew each time."""
     parameters = search(tiny(), seed)
     expected = shrink(parameters)
@@ -171,7 +184,11 @@ def test_removals_name_label_candidate_ratio_and_rule(tiny: Callable[..., SpaceC
     assert len(by_threshold) + len(by_cascade) == len(removals)
     assert sum(r.level == "operator" for r in by_cascade) == 2 * 6
     assert sum(r.level == "width" for r in by_cascade) == 2 * 6 * 2 * 3 + 5
-    assert {r.label.rsplit("/", 2)[0] for r in by_cascade if r.level == "width"} == {"stage2/layer2", "stage2/layer3", "stage1/layer1"}
+    assert {r.label.rsplit("/", 2)[0] for r in by_cascade if r.level == "width"} == {
+        "stage2/layer2",
+        "stage2/layer3",
+        "stage1/layer1",
+    }
     assert all(r.epoch == 3 for r in removals)
     assert len({(r.label, r.candidate) for r in removals}) == len(removals)
 

@@ -55,16 +55,23 @@ def reference(model: JointSpace, image: Tensor) -> Tensor:
                         mask = mask + width[row, o, c, k] * (torch.arange(channels) < count)
                     masks.append(mask[:, None, None])
                 y = functional.avg_pool2d(x, pooling, ceil_mode=True, count_include_pad=False)
-                y = functional.conv2d(y, conv.conv3x1.weight, conv.conv3x1.bias, padding=(dilation, 0), dilation=(dilation, 1))
+                y = functional.conv2d(
+                    y, conv.conv3x1.weight, conv.conv3x1.bias, padding=(dilation, 0), dilation=(dilation, 1)
+                )
                 y = functional.relu(y) * masks[0]
-                y = functional.conv2d(y, conv.conv1x3.weight, conv.conv1x3.bias, padding=(0, dilation), dilation=(1, dilation))
+                y = functional.conv2d(
+                    y, conv.conv1x3.weight, conv.conv1x3.bias, padding=(0, dilation), dilation=(1, dilation)
+                )
                 y = conv.bn(y) * masks[1]
                 if pooling > 1:
                     y = functional.interpolate(y, size=x.shape[-2:], mode="bilinear", align_corners=False)
                 mixture = mixture + operator[row, o] * y
             x = functional.relu(mixture)
             outputs.append(x)
-        x = sum((depth[number, k] * outputs[d - 1] for k, d in enumerate(space.depth_candidates[number])), torch.zeros_like(x))
+        x = sum(
+            (depth[number, k] * outputs[d - 1] for k, d in enumerate(space.depth_candidates[number])),
+            torch.zeros_like(x),
+        )
     return model.head(x)
 
 
@@ -91,7 +98,9 @@ def shrunk(model: JointSpace, alive: Alive) -> tuple[JointSpace, JointSpace]:
     return model, wide
 
 
-def compare(model: JointSpace, wide: JointSpace, size: tuple[int, int], mode: str, training: bool = True, atol: float = 1e-9) -> None:
+def compare(
+    model: JointSpace, wide: JointSpace, size: tuple[int, int], mode: str, training: bool = True, atol: float = 1e-9
+) -> None:
     """Forward, gradients and running statistics of ``model`` against the reference on ``wide``."""
     for network in (model, wide):
         network.train(training)
@@ -108,7 +117,9 @@ def compare(model: JointSpace, wide: JointSpace, size: tuple[int, int], mode: st
         shape = model.get_parameter(name).shape
         own = gradients.get(name, torch.zeros(shape, dtype=image.dtype))
         kept = torch.zeros(shape, dtype=image.dtype) if full is None else full[tuple(slice(n) for n in shape)]
-        torch.testing.assert_close(own, kept, rtol=atol, atol=atol * max(scale, 1.0), msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            own, kept, rtol=atol, atol=atol * max(scale, 1.0), msg=lambda text, name=name: f"{name}: {text}"
+        )
     statistics = dict(wide.named_buffers())
     for name, value in model.named_buffers():
         if name.endswith(("running_mean", "running_var")):
@@ -168,7 +179,9 @@ def test_in_single_precision(tiny: Space, supernet: WIDE, survivors: Callable[..
 
 
 @pytest.mark.parametrize("training", [True, False], ids=("train", "eval"))
-def test_narrowed_is_the_same_as_masked(training: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]) -> None:
+def test_narrowed_is_the_same_as_masked(
+    training: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
+) -> None:
     model, wide = shrunk(supernet(tiny(), 2), survivors(tiny(), 2))
     image = torch.randn(2, 3, 43, 37, dtype=torch.float64)
     with torch.no_grad():
@@ -205,10 +218,19 @@ def test_what_died_is_gone(seed: int, tiny: Space, supernet: WIDE, survivors: Ca
             for o, operator in enumerate(space.operators):
                 if alive.operator[row, o]:
                     conv = layer.operators[operator_name(*operator)].conv
-                    first, second = (max(w for w, left in zip(widths, alive.width[row, o, c], strict=True) if left) for c in (0, 1))
-                    assert conv.conv3x1.weight.shape == (first, space.widths[number], 3, 1) and conv.conv3x1.bias.shape == (first,)
+                    first, second = (
+                        max(w for w, left in zip(widths, alive.width[row, o, c], strict=True) if left) for c in (0, 1)
+                    )
+                    assert conv.conv3x1.weight.shape == (
+                        first,
+                        space.widths[number],
+                        3,
+                        1,
+                    ) and conv.conv3x1.bias.shape == (first,)
                     assert conv.conv1x3.weight.shape == (second, first, 1, 3) and conv.conv1x3.bias.shape == (second,)
-                    shapes = {x.shape for x in (conv.bn.weight, conv.bn.bias, conv.bn.running_mean, conv.bn.running_var)}
+                    shapes = {
+                        x.shape for x in (conv.bn.weight, conv.bn.bias, conv.bn.running_mean, conv.bn.running_var)
+                    }
                     assert shapes == {(second,)} and conv.bn.num_features == conv.conv1x3.out_channels == second
 
 
@@ -224,7 +246,9 @@ def test_parameters_and_work_never_grow(tiny: Space, supernet: WIDE, survivors: 
     assert counts == sorted(counts, reverse=True) and counts[-1] < counts[0]
 
 
-def test_shrinking_again_by_the_same_masks_changes_nothing(tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]) -> None:
+def test_shrinking_again_by_the_same_masks_changes_nothing(
+    tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
+) -> None:
     alive = survivors(tiny(), 0)
     model, _ = shrunk(supernet(tiny()), alive)
     before = dict(model.named_parameters())
@@ -253,10 +277,14 @@ def test_a_deletion_moves_the_output_by_its_mass(tiny: Space, supernet: WIDE) ->
             shrink_supernet(model.stages(), alive)
             changes.append(float((model(image) - before).abs().max()))
     assert changes[0] > changes[1] > changes[2] > 0
-    assert changes[1] == pytest.approx(changes[0] / 100, rel=0.2) and changes[2] == pytest.approx(changes[1] / 100, rel=0.2)
+    assert changes[1] == pytest.approx(changes[0] / 100, rel=0.2) and changes[2] == pytest.approx(
+        changes[1] / 100, rel=0.2
+    )
 
 
-def test_deleting_a_candidate_without_mass_changes_nothing(tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]) -> None:
+def test_deleting_a_candidate_without_mass_changes_nothing(
+    tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
+) -> None:
     space, image = tiny(), torch.randn(2, 3, 33, 40, dtype=torch.float64)
     model, alive = supernet(space).eval(), survivors(tiny(), 3)
     parameters = parameters_of(model)

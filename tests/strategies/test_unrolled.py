@@ -85,7 +85,9 @@ def test_a_network_against_double_backward(seed: int, xi: float) -> None:
     steps = torch.autograd.grad(loss(x, *w), w, create_graph=True)
     exact = loss(x + shift, *(part - xi * step for part, step in zip(w, steps, strict=True)))
     (expected,) = torch.autograd.grad(exact, a)
-    (first_order,) = torch.autograd.grad(loss(x + shift, *(part - xi * step.detach() for part, step in zip(w, steps, strict=True))), a)
+    (first_order,) = torch.autograd.grad(
+        loss(x + shift, *(part - xi * step.detach() for part, step in zip(w, steps, strict=True))), a
+    )
     error = float((gradients[0] - expected).norm())
     assert error < 1e-3 * float(expected.norm()) and error < 1e-2 * float((first_order - expected).norm())
     assert float(value) == pytest.approx(float(exact.detach()), rel=1e-12)
@@ -94,11 +96,18 @@ def test_a_network_against_double_backward(seed: int, xi: float) -> None:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("xi", [0.0, 0.1, 1e4])
 def test_weights_come_back_bit_for_bit(dtype: torch.dtype, xi: float) -> None:
-    w = [nn.Parameter(torch.randn(50, dtype=dtype) * 10.0 ** torch.randint(-30, 10, (50,))), nn.Parameter(torch.randn(3, 2, dtype=dtype))]
+    w = [
+        nn.Parameter(torch.randn(50, dtype=dtype) * 10.0 ** torch.randint(-30, 10, (50,))),
+        nn.Parameter(torch.randn(3, 2, dtype=dtype)),
+    ]
     a = [nn.Parameter(torch.randn(3, dtype=dtype))]
     before, logits = bits(w), bits(a)
     unrolled_gradient(
-        lambda: (w[0].tanh().sum() - a[0].sum()) ** 2 + (w[1].T @ a[0]).sum(), lambda: w[0].sigmoid().sum() + w[1].square().sum(), w, a, xi
+        lambda: (w[0].tanh().sum() - a[0].sum()) ** 2 + (w[1].T @ a[0]).sum(),
+        lambda: w[0].sigmoid().sum() + w[1].square().sum(),
+        w,
+        a,
+        xi,
     )
     assert bits(w) == before and bits(a) == logits
     assert all(p.grad is None and p.requires_grad for p in [*w, *a])

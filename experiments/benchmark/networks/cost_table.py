@@ -77,15 +77,21 @@ def cost_rows(
         progress: told what is going on.
 
     Returns:
-        Rows (network, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb), what each size was
-        measured with, and a sentence for each network with operators that were not counted.
+        Rows (network, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb), what
+        each size was measured with, and a sentence for each network with operators that were not counted.
     """
     rows, found, notes = [], [], {}
     for size, networks in taken.items():
         label = f"{size[0]}x{size[1]}"
         counts = [count(network, size) for network in networks]
         own: list[dict[str, Any]] = [
-            {"network": network.name, "size": label, "params": one.params, "macs_conv": one.macs_conv, "macs_total": one.macs_total}
+            {
+                "network": network.name,
+                "size": label,
+                "params": one.params,
+                "macs_conv": one.macs_conv,
+                "macs_total": one.macs_total,
+            }
             for network, one in zip(networks, counts, strict=True)
         ]
         for network, one in zip(networks, counts, strict=True):

@@ -1,9 +1,9 @@
 """Parameters and multiply-accumulates of any module, counted while it runs on shapes alone.
 
-The convention is that of ``nas_space.cost``. ``macs_conv`` counts convolutions and matrix products: one for each multiplication with the
-addition that follows. ``macs_total`` adds 1 for each element that a bias, a ReLU or its kin, or an upsampling writes, 2 for each that a
-batch norm writes, and 1 for each that a pooling reads. Sums, products of two activations, concatenations and reshapes count nothing. What
-is none of these is listed.
+The convention is that of ``nas_space.cost``. ``macs_conv`` counts convolutions and matrix products: one for each
+multiplication with the addition that follows. ``macs_total`` adds 1 for each element that a bias, a ReLU or its kin, or
+an upsampling writes, 2 for each that a batch norm writes, and 1 for each that a pooling reads. Sums, products of two
+activations, concatenations and reshapes count nothing. What is none of these is listed.
 """
 
 import copy

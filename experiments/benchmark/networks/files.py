@@ -15,7 +15,13 @@ from nas_space.errors import InputError
 from nas_space.lowering import FASTEST, lower
 
 PRECISIONS = ("fp32", "int8")
-FORMATS = {"torch": "torchscript", "compile": "torchscript", "onnxruntime": "onnx", "openvino": "openvino", "tensorrt": "tensorrt"}
+FORMATS = {
+    "torch": "torchscript",
+    "compile": "torchscript",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
+    "tensorrt": "tensorrt",
+}
 """Engine -> the format whose fastest form of partial residuals it gets."""
 CALIBRATION_IMAGES = 4  # of noise: they decide what an 8-bit network answers, not how long it takes
 
@@ -24,8 +30,8 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
     """Refuse, before anything is exported, a network that ``engine`` cannot run.
 
     Raises:
-        InputError: the network's ONNX file is damaged or takes something else than an image of ``size``, or the engine runs no ONNX files,
-            or not in this precision.
+        InputError: the network's ONNX file is damaged or takes something else than an image of ``size``, or the engine
+            runs no ONNX files, or not in this precision.
     """
     if precision not in PRECISIONS:
         raise InputError(f"precision: unknown {precision!r}; choose from {', '.join(PRECISIONS)}")

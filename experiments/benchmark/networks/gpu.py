@@ -13,7 +13,10 @@ def driver() -> str | None:
     """Version of NVIDIA's driver; None where there is none."""
     try:
         result = subprocess.run(
-            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True, timeout=30
+            ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -46,7 +49,11 @@ def open_tensorrt(file: Path, image: NDArray[np.float32]) -> Callable[[], tuple[
         name = engine.get_tensor_name(index)
         is_input = engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT
         dtype = torch.from_numpy(np.empty(0, trt.nptype(engine.get_tensor_dtype(name)))).dtype
-        tensors[name] = torch.from_numpy(image).cuda() if is_input else torch.empty(*engine.get_tensor_shape(name), dtype=dtype).cuda()
+        tensors[name] = (
+            torch.from_numpy(image).cuda()
+            if is_input
+            else torch.empty(*engine.get_tensor_shape(name), dtype=dtype).cuda()
+        )
         context.set_tensor_address(name, tensors[name].data_ptr())
         output = tensors[name]
     stream = torch.cuda.Stream()

@@ -32,7 +32,13 @@ class LoadMeter:
 def _busy() -> float:
     """Processor seconds that the machine has worked, all cores together."""
     times = psutil.cpu_times()
-    return sum(times) - times.idle - getattr(times, "iowait", 0.0) - getattr(times, "guest", 0.0) - getattr(times, "guest_nice", 0.0)
+    return (
+        sum(times)
+        - times.idle
+        - getattr(times, "iowait", 0.0)
+        - getattr(times, "guest", 0.0)
+        - getattr(times, "guest_nice", 0.0)
+    )
 
 
 def warning(others: float, threads: int) -> str | None:

@@ -42,7 +42,11 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
 
 def described(found: Mapping[str, Any]) -> str:
     """``conditions`` for people, in a few lines."""
-    device = f"{found['device']}, driver {found['driver']}" if found["driver"] else f"{found['device']}, {found['cores']} cores"
+    device = (
+        f"{found['device']}, driver {found['driver']}"
+        if found["driver"]
+        else f"{found['device']}, {found['cores']} cores"
+    )
     threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
     lines = [
         f"{found['engine']} {found['version']} on {device}; {threads}, batch {found['batch']}; {found['date']}",
@@ -65,6 +69,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     words = [any(" " in row[i] for row in rows[1:]) or i == 0 for i in range(len(widths))]
     lines = (
-        "  ".join(f"{cell:{'<' if left else '>'}{width}}" for cell, left, width in zip(row, words, widths, strict=True)) for row in rows
+        "  ".join(f"{cell:{'<' if left else '>'}{width}}" for cell, left, width in zip(row, words, widths, strict=True))
+        for row in rows
     )
     return "\n".join(f"  {line.rstrip()}" for line in lines)

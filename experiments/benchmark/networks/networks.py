@@ -57,13 +57,16 @@ class Network:
 def find_networks(names: Sequence[str], preset: str | None, classes: int | None) -> list[Network]:
     """The networks called ``names``.
 
-    A reference network has the space and the head of the first network that has one, so that what is compared differs in its layers alone.
+    A reference network has the space and the head of the first network that has one, so that what is compared differs
+    in its layers alone.
 
     Args:
-        names: each ``baseline1``, ``baseline2``, one of ``PEERS``, an architecture file, a ``model.safetensors``, a run folder that holds
-            one of them, or an ONNX file.
-        preset: the space of the baselines; absent, that of the first network that has one, and ``paper`` where none has.
-        classes: channels of the logits of networks without trained weights; absent, those of the first trained one, and 19 without any.
+        names: each ``baseline1``, ``baseline2``, one of ``PEERS``, an architecture file, a ``model.safetensors``, a run
+            folder that holds one of them, or an ONNX file.
+        preset: the space of the baselines; absent, that of the first network that has one, and ``paper`` where none
+            has.
+        classes: channels of the logits of networks without trained weights; absent, those of the first trained one, and
+            19 without any.
 
     Raises:
         InputError: a network that does not exist, a damaged file, an unknown preset.
@@ -105,7 +108,9 @@ def _read(name: str) -> Network:
     if path.is_dir():
         inside = next((path / file for file in (WEIGHTS, ARCHITECTURE) if (path / file).is_file()), None)
         if inside is None:
-            raise InputError(f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; give the folder of a search or a retraining")
+            raise InputError(
+                f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; give the folder of a search or a retraining"
+            )
         path = inside
     elif not path.exists():
         known = (*REFERENCES, *PEERS)
@@ -116,7 +121,9 @@ def _read(name: str) -> Network:
         return Network(name, onnx=path)
     if path.suffix == ".safetensors":
         network, info = load_model(path)
-        return Network(name, len(info.classes), lambda: network, None, info.architecture, info.head or "encoder", trained=True)
+        return Network(
+            name, len(info.classes), lambda: network, None, info.architecture, info.head or "encoder", trained=True
+        )
     return Network(name, architecture=Architecture.load(path))
 
 

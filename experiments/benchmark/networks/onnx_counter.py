@@ -36,7 +36,15 @@ UNCOUNTED = {
         "Where",
     ),
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softmax", "Erf", "Gelu"),
-    *("BatchNormalization", "LayerNormalization", "InstanceNormalization", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool"),
+    *(
+        "BatchNormalization",
+        "LayerNormalization",
+        "InstanceNormalization",
+        "MaxPool",
+        "AveragePool",
+        "GlobalAveragePool",
+        "GlobalMaxPool",
+    ),
     *(
         "ReduceMean",
         "ReduceMax",
@@ -66,7 +74,16 @@ UNCOUNTED = {
         "Identity",
         "Dropout",
     ),
-    *("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearAdd", "QLinearConcat", "DepthToSpace", "SpaceToDepth", "Size"),
+    *(
+        "QuantizeLinear",
+        "DequantizeLinear",
+        "DynamicQuantizeLinear",
+        "QLinearAdd",
+        "QLinearConcat",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Size",
+    ),
 }
 """What holds neither a convolution nor a product of matrices."""
 
@@ -79,8 +96,8 @@ def count_onnx(path: Path, size: tuple[int, int]) -> Count:
         size: height and width of the image.
 
     Returns:
-        The count, without ``macs_total``; operators that are neither counted nor known to be free, and those whose shapes the file
-        leaves open, are in ``unknown``.
+        The count, without ``macs_total``; operators that are neither counted nor known to be free, and those whose
+        shapes the file leaves open, are in ``unknown``.
     """
     from onnx import shape_inference
 
@@ -140,5 +157,9 @@ def _parameters(graph: Any) -> int:
         for name in node.input[1:]
     }
     numbers = (1, 2, 3, 10, 16)  # FLOAT, UINT8, INT8, FLOAT16, BFLOAT16
-    kept = (tensor for tensor in graph.initializer if tensor.name not in quantisers and tensor.data_type in numbers and tensor.dims)
+    kept = (
+        tensor
+        for tensor in graph.initializer
+        if tensor.name not in quantisers and tensor.data_type in numbers and tensor.dims
+    )
     return sum(prod(tensor.dims) for tensor in kept)

@@ -11,7 +11,8 @@ def check_onnx(path: Path, size: tuple[int, int]) -> None:
     """Refuse a file that does not take one normalised RGB image of ``size``: float32 ``(1, 3, H, W)``, sizes fixed or not.
 
     Raises:
-        InputError: not an ONNX file, several inputs, another type or shape; the message names the file and what it takes.
+        InputError: not an ONNX file, several inputs, another type or shape; the message names the file and what it
+            takes.
     """
     graph = read_onnx(path).graph
     weights = {tensor.name for tensor in graph.initializer}
@@ -26,11 +27,15 @@ def check_onnx(path: Path, size: tuple[int, int]) -> None:
     if kind.elem_type != 1:  # FLOAT
         raise InputError(f"{path}: its input is not float32; export it with a float32 input of 1x3x{size[0]}x{size[1]}")
     if len(sides) != 4 or sides[1] != 3:
-        raise InputError(f"{path}: takes {shape or 'no shape'}; an image of 1x3x{size[0]}x{size[1]} (channels first, RGB) is needed")
+        raise InputError(
+            f"{path}: takes {shape or 'no shape'}; an image of 1x3x{size[0]}x{size[1]} (channels first, RGB) is needed"
+        )
     if isinstance(sides[0], int) and sides[0] != 1:
         raise InputError(f"{path}: takes {shape}, a batch of {sides[0]}; export it for one image")
     if any(isinstance(side, int) and side != need for side, need in zip(sides, wanted, strict=True)):
-        raise InputError(f"{path}: takes {shape} only; give --size {sides[2]}x{sides[3]}, or export it for {size[0]}x{size[1]}")
+        raise InputError(
+            f"{path}: takes {shape} only; give --size {sides[2]}x{sides[3]}, or export it for {size[0]}x{size[1]}"
+        )
 
 
 def read_onnx(path: Path, weights: bool = False) -> Any:
@@ -53,5 +58,7 @@ def read_onnx(path: Path, weights: bool = False) -> Any:
         try:
             onnx.load_external_data_for_model(model, str(path.parent))
         except (onnx.checker.ValidationError, OSError, ValueError) as error:
-            raise InputError(f"{path}: its weights lie in another file, which cannot be read; put it beside this one ({error})") from None
+            raise InputError(
+                f"{path}: its weights lie in another file, which cannot be read; put it beside this one ({error})"
+            ) from None
     return model

@@ -1,7 +1,7 @@
 """A chain of stages over a stream, each stage in a thread of its own, with short queues between them.
 
-Decoders, OpenCV, NumPy and the engines let other threads run while they work, so that one frame is decoded while an earlier one is in the
-network. Memory is bounded: a stage waits when what it has made has not been taken.
+Decoders, OpenCV, NumPy and the engines let other threads run while they work, so that one frame is decoded while an
+earlier one is in the network. Memory is bounded: a stage waits when what it has made has not been taken.
 """
 
 import threading
@@ -34,7 +34,8 @@ def pipelined(source: Iterable[Any], stages: Sequence[Stage], capacity: int = 2)
         capacity: items that wait between two stages, at most.
 
     Raises:
-        Exception: what the source or a stage has raised, after all results that came before; every thread has ended then.
+        Exception: what the source or a stage has raised, after all results that came before; every thread has ended
+            then.
     """
     stop = threading.Event()
     links = [_Link(Queue(capacity), stop) for _ in range(len(stages) + 1)]

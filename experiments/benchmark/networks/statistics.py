@@ -35,8 +35,8 @@ def latency(seconds: Seconds) -> Latency:
 def ratio(first: Seconds, other: Seconds) -> Ratio:
     """Time of ``first`` over that of ``other``, both ``(rounds, calls)``.
 
-    In each round the median call of one is divided by the median call of the other: what slows the machine for longer than a round slows
-    both, and cancels.
+    In each round the median call of one is divided by the median call of the other: what slows the machine for longer
+    than a round slows both, and cancels.
     """
     rounds = np.median(first, 1) / np.median(other, 1)
     return Ratio(*(float(value) for value in np.percentile(rounds, (50, 5, 95))))

@@ -61,7 +61,9 @@ class Setup:
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"device: unknown {self.device!r}; choose from cpu, cuda")
         if self.device == "cuda" and self.engine in ("onnxruntime", "openvino"):
-            raise InputError(f"device: {self.engine} is measured on the processor; choose torch, compile or tensorrt for a GPU")
+            raise InputError(
+                f"device: {self.engine} is measured on the processor; choose torch, compile or tensorrt for a GPU"
+            )
         if self.device == "cpu" and self.engine == "tensorrt":
             raise InputError("device: tensorrt needs --device cuda")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -142,12 +144,16 @@ def measure(
             files.append(write_file(entry.network, setup.engine, entry.precision, size, place))
         for entry, file in zip(entries, files, strict=True):
             progress(f"opening {entry.network.name}")
-            task = Task(entry.network.name, setup.engine, str(file), (1, 3, *size), setup.threads, setup.device, setup.warmup)
+            task = Task(
+                entry.network.name, setup.engine, str(file), (1, 3, *size), setup.threads, setup.device, setup.warmup
+            )
             workers.append(stack.enter_context(Worker(task)))
         processes = [psutil.Process(), *(psutil.Process(worker.process.pid) for worker in workers)]
         meter = LoadMeter(lambda: sum(sum(process.cpu_times()[:2]) for process in processes))
         turns = iter(range(1, setup.rounds + 1))
-        seconds = take_turns(workers, setup.rounds, setup.calls, lambda: progress(f"round {next(turns)} of {setup.rounds}"))
+        seconds = take_turns(
+            workers, setup.rounds, setup.calls, lambda: progress(f"round {next(turns)} of {setup.rounds}")
+        )
         others = meter.others()
         return [
             Measured(

@@ -9,7 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 
-def open_torch(file: Path, image: NDArray[np.float32], threads: int, device: str, compiled: bool) -> Callable[[], tuple[int, ...]]:
+def open_torch(
+    file: Path, image: NDArray[np.float32], threads: int, device: str, compiled: bool
+) -> Callable[[], tuple[int, ...]]:
     """One call on ``image``, with channels last in memory; on a GPU it ends when the GPU is done.
 
     Args:

@@ -121,7 +121,12 @@ class Throughput:
 
 
 def measure_stream(
-    open_stream: Callable[[], Iterable[Pixels]], run: Runner, size: tuple[int, int], batch: int, rounds: int, done: Callable[[], object]
+    open_stream: Callable[[], Iterable[Pixels]],
+    run: Runner,
+    size: tuple[int, int],
+    batch: int,
+    rounds: int,
+    done: Callable[[], object],
 ) -> Throughput:
     """Segment a stream from its first to its last frame, in turns sequentially and as a pipeline.
 
@@ -153,7 +158,9 @@ def measure_stream(
         for way in (0, 1) if turn % 2 == 0 else (1, 0):
             start = time.perf_counter()
             stream = batches(open_stream(), batch)
-            results = pipelined(stream, list(steps.values())) if way else sequential(clocks["decode"].source(stream), timed)
+            results = (
+                pipelined(stream, list(steps.values())) if way else sequential(clocks["decode"].source(stream), timed)
+            )
             _exhaust(results)
             seconds[way, turn, 0] = time.perf_counter() - start
         done()

@@ -1,7 +1,8 @@
 """The process in which one network is timed: only its engine and its exported file are in memory.
 
-Started with a JSON object as its argument. It opens the file, warms up and answers with a line of JSON; each line ``N`` that it then reads
-is answered with the seconds of N calls; it ends with its input. What engines print goes to standard error.
+Started with a JSON object as its argument. It opens the file, warms up and answers with a line of JSON; each line ``N``
+that it then reads is answered with the seconds of N calls; it ends with its input. What engines print goes to standard
+error.
 """
 
 import gc
@@ -18,7 +19,13 @@ import numpy as np
 
 from experiments.runtime.engines import open_onnxruntime, open_openvino
 
-PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "torch": "torch", "compile": "torch", "tensorrt": "tensorrt"}
+PACKAGES = {
+    "onnxruntime": "onnxruntime",
+    "openvino": "openvino",
+    "torch": "torch",
+    "compile": "torch",
+    "tensorrt": "tensorrt",
+}
 """Engine -> the package that it is."""
 
 Call = Callable[[], tuple[int, ...]]

@@ -107,11 +107,15 @@ class Worker:
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 
-def take_turns(networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[], object] = lambda: None) -> list[Seconds]:
+def take_turns(
+    networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[], object] = lambda: None
+) -> list[Seconds]:
     """Time all networks in every round, one after the other; every second round in reverse, so that none always follows the same one.
 
     Args:

@@ -37,7 +37,9 @@ class Child:
     def __enter__(self) -> "Child":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._process.kill()
         self._process.communicate()
         self._log.close()
@@ -63,7 +65,9 @@ class Child:
         except BrokenPipeError:
             pass  # it has said why, or not
         line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}
+        answer: dict[str, Any] = (
+            json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}
+        )
         if answer.get("error") == OUT_OF_MEMORY or (not line and self._process.returncode == -9):
             raise InputError(f"{self.side}: the memory does not suffice; lower --batch or --size")
         if "error" in answer:

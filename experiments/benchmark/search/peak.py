@@ -24,7 +24,9 @@ def convolution_peak(device: str, precision: str) -> float:
         macs = batch * height * width * channels**2 * kernel**2
         for layout in (torch.channels_last, torch.contiguous_format):
             x = torch.randn(batch, channels, height, width, device=device, dtype=dtype).contiguous(memory_format=layout)
-            weight = torch.randn(channels, channels, kernel, kernel, device=device, dtype=dtype).contiguous(memory_format=layout)
+            weight = torch.randn(channels, channels, kernel, kernel, device=device, dtype=dtype).contiguous(
+                memory_format=layout
+            )
             for _ in range(CALLS):
                 start = _now(device)
                 functional.conv2d(x, weight, padding=kernel // 2)

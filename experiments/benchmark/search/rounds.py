@@ -64,7 +64,9 @@ def compare(problem: Problem, rounds: int, steps: int, tell: Callable[[str], Non
     with Child("ours", problem, LAYOUTS[0]) as ours, Child("nni", problem, layout) as nni:
         for child in (ours, nni):
             child.seconds(WARMUP + steps)
-        memory = {child.side: float(child.ask("memory")["mib"]) for child in (ours, nni)}  # before anything else is measured there
+        memory = {
+            child.side: float(child.ask("memory")["mib"]) for child in (ours, nni)
+        }  # before anything else is measured there
         tell(f"{rounds} rounds of the whole space")
         peak: list[float] = []
         full = _rounds(ours, nni, rounds, steps, peak)
@@ -73,7 +75,10 @@ def compare(problem: Problem, rounds: int, steps: int, tell: Callable[[str], Non
             **full.summary(),
             "peak_memory_mib": memory,
             "peak_memory_ratio": memory["ours"] / memory["nni"],
-            "images_per_s": {"ours": 2 * problem.batch / median(full.ours), "nni": 2 * problem.batch / median(full.nni)},
+            "images_per_s": {
+                "ours": 2 * problem.batch / median(full.ours),
+                "nni": 2 * problem.batch / median(full.nni),
+            },
             "macs": macs,
             "convolution_peak_macs_per_s": max(peak),
             "mac_utilisation": {
@@ -136,4 +141,7 @@ def _pixels(ours: Child, problem: Problem, rounds: int, steps: int) -> list[dict
             measured.append(ours.seconds(steps))
             if number == 0:
                 macs[size] = ours.ask("count")["macs"]
-    return [{"size": f"{size[0]}x{size[1]}", "ours_s": median(measured), "macs": macs[size]} for size, measured in seconds.items()]
+    return [
+        {"size": f"{size[0]}x{size[1]}", "ours_s": median(measured), "macs": macs[size]}
+        for size, measured in seconds.items()
+    ]

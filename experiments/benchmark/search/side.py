@@ -1,10 +1,11 @@
 """The two sides of the comparison: a search by our ``ssr``, and one by NNI's own ``DARTS``, on the same space.
 
-Both run as a user runs them, an NNI one-shot strategy in a Lightning trainer, with the same training module, the same batches (made
-once, where they are needed) and nothing around: no validation, no logger, no checkpoint, no progress bar.
+Both run as a user runs them, an NNI one-shot strategy in a Lightning trainer, with the same training module, the same
+batches (made once, where they are needed) and nothing around: no validation, no logger, no checkpoint, no progress bar.
 
-What NNI is given so that it is as fast as it can be: plain mutables, no log of its probabilities (by default every tenth step), the
-memory format in which it is faster, and one pooling for all candidates of a layer, where each would pool its input itself.
+What NNI is given so that it is as fast as it can be: plain mutables, no log of its probabilities (by default every
+tenth step), the memory format in which it is faster, and one pooling for all candidates of a layer, where each would
+pool its input itself.
 """
 
 from collections.abc import Callable, Iterator
@@ -58,8 +59,12 @@ class FixedBatches(IterableDataset[tuple[Tensor, Tensor]]):
         generator = torch.Generator().manual_seed(2 * problem.seed + self.stream)
         self.batches = []
         for _ in range(BATCHES):
-            images = torch.randn(problem.batch, 3, *size, generator=generator).contiguous(memory_format=FORMATS[self.layout])
-            labels = torch.randint(problem.classes, (problem.batch, -(-size[0] // 8), -(-size[1] // 8)), generator=generator)
+            images = torch.randn(problem.batch, 3, *size, generator=generator).contiguous(
+                memory_format=FORMATS[self.layout]
+            )
+            labels = torch.randint(
+                problem.classes, (problem.batch, -(-size[0] // 8), -(-size[1] // 8)), generator=generator
+            )
             self.batches.append((images.to(problem.device), labels.to(problem.device)))
 
     def __len__(self) -> int:
@@ -70,7 +75,9 @@ class FixedBatches(IterableDataset[tuple[Tensor, Tensor]]):
             yield self.batches[step % BATCHES]
 
 
-def search(side: str, problem: Problem, layout: str, streams: tuple[FixedBatches, FixedBatches], callback: Callback) -> None:
+def search(
+    side: str, problem: Problem, layout: str, streams: tuple[FixedBatches, FixedBatches], callback: Callback
+) -> None:
     """Search until ``callback`` stops the trainer.
 
     Args:
@@ -105,7 +112,9 @@ def search(side: str, problem: Problem, layout: str, streams: tuple[FixedBatches
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-    run_experiment(space, Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1]), strategy)
+    run_experiment(
+        space, Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1]), strategy
+    )
 
 
 class _Layout(Callback):

@@ -1,7 +1,8 @@
 """The child process of a benchmark: it searches, and waits between two rounds for the parent's next word.
 
-Words and answers are JSON, a line each, on standard input and output: ``steps`` (time some iterations), ``shrink``, ``resize``, ``count``
-(MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A wait costs nothing, so the other child has the machine.
+Words and answers are JSON, a line each, on standard input and output: ``steps`` (time some iterations), ``shrink``,
+``resize``, ``count`` (MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A wait costs
+nothing, so the other child has the machine.
 """
 
 import json
@@ -37,7 +38,9 @@ class Rounds(Callback):
         imported: what the imports took, in MiB.
     """
 
-    def __init__(self, problem: Problem, streams: tuple[FixedBatches, FixedBatches], answers: TextIO, imported: float) -> None:
+    def __init__(
+        self, problem: Problem, streams: tuple[FixedBatches, FixedBatches], answers: TextIO, imported: float
+    ) -> None:
         self.problem = problem
         self.streams = streams
         self.answers = answers
@@ -115,12 +118,20 @@ def main() -> None:
     try:
         streams = (FixedBatches(problem, 0, given["layout"]), FixedBatches(problem, 1, given["layout"]))
         rounds = Rounds(problem, streams, answers, 0.0 if problem.device == "cuda" else imported)
-        print(json.dumps({"device": device_name(problem.device), "threads": torch.get_num_threads()}), file=answers, flush=True)
+        print(
+            json.dumps({"device": device_name(problem.device), "threads": torch.get_num_threads()}),
+            file=answers,
+            flush=True,
+        )
         search(given["side"], problem, given["layout"], streams, rounds)
     except Exception as error:
         traceback.print_exc()
         memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-        print(json.dumps({"error": OUT_OF_MEMORY if memory else f"{type(error).__name__}: {error}"}), file=answers, flush=True)
+        print(
+            json.dumps({"error": OUT_OF_MEMORY if memory else f"{type(error).__name__}: {error}"}),
+            file=answers,
+            flush=True,
+        )
         raise SystemExit(1) from None
 
 

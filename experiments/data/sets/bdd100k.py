@@ -23,7 +23,9 @@ def find_bdd100k(options: DataOptions) -> Survey:
     root = root_folder(options, "images/10k/ and labels/sem_seg/, or seg/")
     known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
     read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
-    splits, problems = find_splits({split: _folders(root, split) for split in ("train", "val")}, read_label, options.limit, LAYOUT)
+    splits, problems = find_splits(
+        {split: _folders(root, split) for split in ("train", "val")}, read_label, options.limit, LAYOUT
+    )
     return Survey(DataSource("bdd100k", CLASSES, COLOURS, splits), tuple(problems))
 
 

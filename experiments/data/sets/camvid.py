@@ -32,7 +32,8 @@ LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and 
 def find_camvid(options: DataOptions) -> Survey:
     """The splits in ``data.root``, or in ``$CAMVID_ROOT``: the folder that holds ``train``, ``trainannot``, ``val`` and ``valannot``.
 
-    Images are PNG or JPEG. The published copy has a ``test`` and a ``testannot`` as well; they are a split where both are there.
+    Images are PNG or JPEG. The published copy has a ``test`` and a ``testannot`` as well; they are a split where both
+    are there.
 
     Raises:
         InputError: no folder is given.

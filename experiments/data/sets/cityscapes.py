@@ -1,7 +1,7 @@
 """Cityscapes (Cordts et al., 2016, arXiv:1604.01685): fine annotations in the official folders, 19 classes.
 
-Names, ids, train ids and colours are those of torchvision's data set class. Its listing is not used: it stops at any file beside
-the cities' folders, and unpacks archives into the user's folder.
+Names, ids, train ids and colours are those of torchvision's data set class. Its listing is not used: it stops at any
+file beside the cities' folders, and unpacks archives into the user's folder.
 """
 
 from functools import partial
@@ -14,11 +14,15 @@ from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource, Survey
 from experiments.options.groups import DataOptions
 
-_TRAINED = sorted((label for label in Cityscapes.classes if 0 <= label.train_id < IGNORE), key=lambda label: label.train_id)
+_TRAINED = sorted(
+    (label for label in Cityscapes.classes if 0 <= label.train_id < IGNORE), key=lambda label: label.train_id
+)
 CLASSES: tuple[str, ...] = tuple(label.name for label in _TRAINED)
 COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAINED)
 
-VALUES = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0} | {label.id: label.train_id for label in _TRAINED}
+VALUES = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0} | {
+    label.id: label.train_id for label in _TRAINED
+}
 VALUES[IGNORE] = IGNORE
 """Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
 

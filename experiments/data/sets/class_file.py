@@ -67,7 +67,9 @@ class ClassList:
     @property
     def colours(self) -> tuple[Colour, ...]:
         """Colours of the classes; where the file gives none, those of PASCAL VOC."""
-        return tuple(voc_colour(index) if entry.colour is None else entry.colour for index, entry in enumerate(self.classes))
+        return tuple(
+            voc_colour(index) if entry.colour is None else entry.colour for index, entry in enumerate(self.classes)
+        )
 
     @property
     def by_id(self) -> dict[int, int]:
@@ -81,7 +83,10 @@ class ClassList:
         return {entry.colour: index for entry, index in self._indexed() if entry.colour is not None}
 
     def _indexed(self) -> list[tuple[Entry, int]]:
-        return [*zip(self.classes, range(MOST), strict=False), *((entry, IGNORE) for entry in self.entries if entry.ignored)]
+        return [
+            *zip(self.classes, range(MOST), strict=False),
+            *((entry, IGNORE) for entry in self.entries if entry.ignored),
+        ]
 
 
 def voc_colour(index: int) -> Colour:
@@ -107,7 +112,9 @@ def find_class_file(root: Path, given: str | None) -> Path:
             f"{root}: holds no file of classes ({', '.join(NAMES)}); write one, with entries such as {EXAMPLE}, or give --data.classes"
         )
     if len(found) > 1:
-        raise InputError(f"{found[0]} and {found[1].name}: two files of classes; remove one, or name one with --data.classes")
+        raise InputError(
+            f"{found[0]} and {found[1].name}: two files of classes; remove one, or name one with --data.classes"
+        )
     return found[0]
 
 
@@ -122,7 +129,9 @@ def read_class_file(path: Path) -> ClassList:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); --data.classes takes a YAML or CSV file") from None
+        raise InputError(
+            f"{path}: cannot be read ({error.strerror}); --data.classes takes a YAML or CSV file"
+        ) from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     rows = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _yaml_rows(path, text)
@@ -130,7 +139,9 @@ def read_class_file(path: Path) -> ClassList:
     _check(path, entries, [place for place, _ in rows])
     has_ids = any(entry.id is not None for entry in entries)
     # Ignored entries have no output, so their place among the classes does not matter.
-    return ClassList(path, tuple(sorted(entries, key=lambda entry: -1 if entry.id is None else entry.id)) if has_ids else entries)
+    return ClassList(
+        path, tuple(sorted(entries, key=lambda entry: -1 if entry.id is None else entry.id)) if has_ids else entries
+    )
 
 
 def _yaml_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -159,7 +170,9 @@ def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
         columns = next(reader, [])
         _check_columns(f"{path}: line 1", columns)
         if "name" not in {column.strip().lower() for column in columns}:
-            raise InputError(f"{path}: column name is missing; the first line names the columns: name, id, colour (or r, g, b), ignore")
+            raise InputError(
+                f"{path}: column name is missing; the first line names the columns: name, id, colour (or r, g, b), ignore"
+            )
         for values in reader:
             place = f"{path}: line {reader.line_num}"
             if not "".join(values).strip():
@@ -168,7 +181,14 @@ def _csv_rows(path: Path, text: str) -> list[tuple[str, Mapping[str, Any]]]:
                 raise InputError(
                     f"{place}: {len(values)} values for {len(columns)} columns; put quotes around a value that holds {delimiter!r}"
                 )
-            rows.append((place, _renamed(place, {column: value.strip() or None for column, value in zip(columns, values, strict=True)})))
+            rows.append(
+                (
+                    place,
+                    _renamed(
+                        place, {column: value.strip() or None for column, value in zip(columns, values, strict=True)}
+                    ),
+                )
+            )
     except csv.Error as error:
         raise InputError(f"{path}: not valid CSV: {error}") from None
     return rows
@@ -193,7 +213,9 @@ def _renamed(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     for key in named:
         if key not in KEYS:
             near = get_close_matches(key, KEYS, n=1)
-            raise InputError(f"{place}: unknown key {key!r}; {f'did you mean {near[0]}?' if near else 'keys are ' + ', '.join(KEYS)}")
+            raise InputError(
+                f"{place}: unknown key {key!r}; {f'did you mean {near[0]}?' if near else 'keys are ' + ', '.join(KEYS)}"
+            )
     return named
 
 
@@ -202,9 +224,13 @@ def _entry(place: str, row: Mapping[str, Any]) -> Entry:
     if isinstance(name, bool) or not isinstance(name, str | int | float) or not str(name).strip():
         raise InputError(f"{place}: name is missing, or no text; write it in quotes")
     name = str(name).strip()
-    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20:  # Python reads none of thousands
+    if (
+        isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20
+    ):  # Python reads none of thousands
         number = int(number)
-    if number is not None and (isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID):
+    if number is not None and (
+        isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= LARGEST_ID
+    ):
         raise InputError(f"{place}: id {number!r} must be a whole number from 0 to {LARGEST_ID}")
     ignored = _flag(place, row.get("ignore"))
     if ignored is None:
@@ -233,7 +259,9 @@ def _colour(place: str, value: Any) -> Colour | None:
         if not 0 <= min(channels) <= max(channels) <= 255:
             raise ValueError
     except (TypeError, ValueError):
-        raise InputError(f'{place}: colour {value!r} must be three numbers from 0 to 255, or "#rrggbb" in quotes') from None
+        raise InputError(
+            f'{place}: colour {value!r} must be three numbers from 0 to 255, or "#rrggbb" in quotes'
+        ) from None
     return red, green, blue
 
 
@@ -244,17 +272,25 @@ def _check(path: Path, entries: Sequence[Entry], places: Sequence[str]) -> None:
         for entry in entries:
             value = getattr(entry, key)
             if value is not None and value in seen:
-                raise InputError(f"{path}: {key} {value} is given twice (for {seen[value]} and {entry.name}); give each its own")
+                raise InputError(
+                    f"{path}: {key} {value} is given twice (for {seen[value]} and {entry.name}); give each its own"
+                )
             seen[value] = entry.name
     given = [key for key in ("id", "colour") if any(getattr(entry, key) is not None for entry in entries)]
     if entries and not given:
-        raise InputError(f"{path}: gives neither ids nor colours; add id where masks hold numbers, colour where they hold colours")
+        raise InputError(
+            f"{path}: gives neither ids nor colours; add id where masks hold numbers, colour where they hold colours"
+        )
     for entry, place in zip(entries, places, strict=True):
         lacking = [key for key in given if getattr(entry, key) is None]
         if lacking and (not entry.ignored or len(lacking) == len(given)):
-            raise InputError(f"{place}: {lacking[0]} of {entry.name} is missing, others have one; give one to all or to none")
+            raise InputError(
+                f"{place}: {lacking[0]} of {entry.name} is missing, others have one; give one to all or to none"
+            )
     if len(classes) > MOST:
-        raise InputError(f"{path}: {len(classes)} classes; at most {MOST} are possible, for {IGNORE} marks ignored pixels")
+        raise InputError(
+            f"{path}: {len(classes)} classes; at most {MOST} are possible, for {IGNORE} marks ignored pixels"
+        )
     if len(classes) < 2:
         white = next((entry.name for entry in entries if entry.ignored and entry.id == IGNORE), None)
         hint = f" (id {IGNORE} is ignored; add ignore: false to {white} to make it a class)" if white else ""

@@ -35,7 +35,10 @@ def find_folder(options: DataOptions) -> Survey:
         if len(pairs) == 1 and not any(problem.stops for problem in problems):
             raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
         chosen = validation_names([name for name, _, _ in pairs], val_fraction)
-        parts = {"train": [pair for pair in pairs if pair[0] not in chosen], "val": [pair for pair in pairs if pair[0] in chosen]}
+        parts = {
+            "train": [pair for pair in pairs if pair[0] not in chosen],
+            "val": [pair for pair in pairs if pair[0] in chosen],
+        }
         splits = {split: make_samples(part, reader.read, options.limit) for split, part in parts.items()}
     return Survey(DataSource("folder", classes.names, classes.colours, splits), tuple(problems))
 

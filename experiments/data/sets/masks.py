@@ -65,7 +65,9 @@ class MaskReader:
         return self._one(path, pixels)
 
     def _one(self, path: Path, pixels: np.ndarray) -> Array:
-        values = pixels.astype(np.uint8) if pixels.dtype == bool else pixels  # black and white: 0 and 1, or the two colours
+        values = (
+            pixels.astype(np.uint8) if pixels.dtype == bool else pixels
+        )  # black and white: 0 and 1, or the two colours
         if pixels.dtype == np.uint16:
             if self._by_id is None:
                 text = f"{path}: holds 16-bit numbers, but {self.classes.path} gives no ids; add an id to every class"
@@ -73,7 +75,9 @@ class MaskReader:
             return self._ids(path, values)
         grey = np.stack([pixels.astype(np.uint8) * 255 if pixels.dtype == bool else pixels] * 3, axis=-1)
         is_ids = self._by_id is not None and take(self._by_id, values).min(initial=0) >= 0
-        is_colours = self._by_colour is not None and not is_ids and take(self._by_colour, _codes(grey)).min(initial=0) >= 0
+        is_colours = (
+            self._by_colour is not None and not is_ids and take(self._by_colour, _codes(grey)).min(initial=0) >= 0
+        )
         return self._colours(path, grey) if is_colours or self._by_id is None else self._ids(path, values)
 
     def _palette(self, path: Path, indices: Array, palette: Array) -> Array:
@@ -88,13 +92,17 @@ class MaskReader:
         if self._by_colour is None and not is_grey:
             text = f"{path}: is a colour mask, but {self.classes.path} gives no colours; add a colour to every class, or save index masks"
             raise DataError("label format", path, text)
-        if self._by_colour is not None and not (is_grey and self._by_id is not None and take(self._by_colour, _codes(pixels)).min() < 0):
+        if self._by_colour is not None and not (
+            is_grey and self._by_id is not None and take(self._by_colour, _codes(pixels)).min() < 0
+        ):
             return self._colours(path, pixels)
         return self._ids(path, pixels[..., 0])
 
     def _ids(self, path: Path, values: np.ndarray) -> Array:
         assert self._by_id is not None
-        known = f"ids are in {self.classes.path}: add it there (ignore: true for what shall not count), or correct the mask"
+        known = (
+            f"ids are in {self.classes.path}: add it there (ignore: true for what shall not count), or correct the mask"
+        )
         return look_up(values, self._by_id, path, lambda value: f"value {value}", known)
 
     def _colours(self, path: Path, pixels: Array) -> Array:
@@ -142,7 +150,9 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
     if mode in ("LA", "PA", "RGBA"):
         if (pixels[..., -1] != OPAQUE).any():
             raise DataError(
-                "label format", path, f"{path}: has transparent pixels, which have no class; save the mask without alpha channel"
+                "label format",
+                path,
+                f"{path}: has transparent pixels, which have no class; save the mask without alpha channel",
             )
         pixels = pixels[..., 0] if mode != "RGBA" else pixels[..., :3]
     elif mode.startswith("I"):
@@ -150,7 +160,11 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
             raise DataError("label format", path, f"{path}: holds values above 65535; save the mask with 8 bits")
         pixels = pixels.astype(np.uint16 if pixels.max(initial=0) > 255 else np.uint8)
     elif mode not in ("1", "L", "P", "RGB"):
-        raise DataError("label format", path, f"{path}: is of the kind {mode}; save the mask as PNG with ids, a palette, or RGB colours")
+        raise DataError(
+            "label format",
+            path,
+            f"{path}: is of the kind {mode}; save the mask as PNG with ids, a palette, or RGB colours",
+        )
     return pixels, palette
 
 

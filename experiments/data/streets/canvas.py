@@ -21,8 +21,8 @@ NEAR = 0.6
 class Camera:
     """A pinhole camera above a flat ground with a road that may bend.
 
-    World coordinates are metres: x to the right of the road's axis, y up from the ground, z ahead of the camera. The axis
-    bends with the square of the distance, and everything that stands along the road bends with it.
+    World coordinates are metres: x to the right of the road's axis, y up from the ground, z ahead of the camera. The
+    axis bends with the square of the distance, and everything that stands along the road bends with it.
 
     Args:
         focal: focal length in pixels.
@@ -84,7 +84,11 @@ class Plane:
         right, up = points[..., 0], points[..., 1]
         x, y, z = self.origin
         world = np.empty((*right.shape, 3))
-        world[..., 0], world[..., 1], world[..., 2] = x + self.along[0] * right, y + self.scale * up, z + self.along[1] * right
+        world[..., 0], world[..., 1], world[..., 2] = (
+            x + self.along[0] * right,
+            y + self.scale * up,
+            z + self.along[1] * right,
+        )
         return world
 
     def moved(self, right: float, up: float, scale: float) -> "Plane":

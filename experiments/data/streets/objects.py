@@ -29,19 +29,25 @@ def face(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float
     if rng.random() < 0.4:  # pilasters and downpipes look like posts
         along = rng.uniform(0, length, int(rng.integers(1, 3)))
         thick = rng.uniform(0.1, 0.3)
-        canvas.details(np.stack([plane.at(rectangle(a, 0, a + thick, height)) for a in along]), pick(rng, (palette.metal, WHITE)))
+        canvas.details(
+            np.stack([plane.at(rectangle(a, 0, a + thick, height)) for a in along]), pick(rng, (palette.metal, WHITE))
+        )
     for _ in range(int(rng.integers(0, 3)) if plane.origin[2] < 25 else 0):
         _hang(canvas, rng, palette, plane.moved(rng.uniform(0, max(length - 3, 0.1)), 0, 1), ground_floor, height)
 
 
-def _windows(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float, height: float, bottom: float) -> None:
+def _windows(
+    canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float, height: float, bottom: float
+) -> None:
     wide, high = rng.uniform(0.8, 2.6), rng.uniform(1.0, 1.8)
     step, storey = wide + rng.uniform(0.8, 4), high + rng.uniform(1.2, 2.4)
     left, low = np.meshgrid(np.arange(0.6, length - wide, step), np.arange(bottom, height - high, storey))
     corners = np.stack([left.ravel(), low.ravel()], -1)[:, None]  # (windows, 1, 2)
     frame = rng.uniform(0.05, 0.2)
     if rng.random() < 0.5:
-        canvas.details(plane.at(corners + rectangle(-frame, -frame, wide + frame, high + frame)), pick(rng, (WHITE, palette.metal)))
+        canvas.details(
+            plane.at(corners + rectangle(-frame, -frame, wide + frame, high + frame)), pick(rng, (WHITE, palette.metal))
+        )
     canvas.details(plane.at(corners + rectangle(0, 0, wide, high)), palette.glass(rng))
 
 
@@ -50,15 +56,22 @@ def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, 
     kind = rng.integers(5)
     if kind == 0:  # mural or poster
         side = rng.uniform(2.5, min(6.0, max(height - low, 2.6)))
-        canvas.details(plane.at(rectangle(0, low - 1, side, low - 1 + side))[None], pick(rng, (*palette.walls, palette.stone, WHITE)))
+        canvas.details(
+            plane.at(rectangle(0, low - 1, side, low - 1 + side))[None],
+            pick(rng, (*palette.walls, palette.stone, WHITE)),
+        )
         picture = plane.moved(side / 2, low - 1 + 0.04 * side, side)
         content = rng.integers(3)
         if content == 0:
             canvas.sprite(pedestrian(rng, palette.paints), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.5), BUILDING)
         elif content == 1:
-            canvas.sprite(tree(rng, palette.metal, palette.leaf), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.11), BUILDING)
+            canvas.sprite(
+                tree(rng, palette.metal, palette.leaf), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.11), BUILDING
+            )
         else:
-            canvas.sprite(car_side(pick(rng, palette.paints), palette.glass(rng)), picture.moved(-0.45, 0.1, 0.2), BUILDING)
+            canvas.sprite(
+                car_side(pick(rng, palette.paints), palette.glass(rng)), picture.moved(-0.45, 0.1, 0.2), BUILDING
+            )
     elif kind == 1:  # shop window with dummies, or a doorway with somebody in it
         wide = rng.uniform(1.5, 5)
         canvas.details(plane.at(rectangle(0, 0.15, wide, 2.6))[None], palette.glass(rng))
@@ -66,9 +79,15 @@ def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, 
             canvas.sprite(pedestrian(rng, palette.paints), plane.moved(float(x), 0.3, 1.0), BUILDING)
     elif kind == 2:  # shop signs
         for x in rng.uniform(0, 3, 2):
-            canvas.sprite(plate(rng, palette.paints), plane.moved(float(x), rng.uniform(2.2, 3.6), rng.uniform(0.8, 1.6)), BUILDING)
+            canvas.sprite(
+                plate(rng, palette.paints),
+                plane.moved(float(x), rng.uniform(2.2, 3.6), rng.uniform(0.8, 1.6)),
+                BUILDING,
+            )
     elif kind == 3:  # garage door
-        canvas.details(plane.at(rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4)))[None], pick(rng, palette.paints))
+        canvas.details(
+            plane.at(rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4)))[None], pick(rng, palette.paints)
+        )
     else:  # ivy
         for x in rng.uniform(0, 3, 2):
             leaves = tree(rng, palette.metal, palette.leaf)[1:]

@@ -11,7 +11,14 @@ CLASSES = ("sky", "building", "road", "lane mark", "pavement", "tree", "sign", "
 """A sign is the plate with its post; cars include lorries."""
 SKY, BUILDING, ROAD, LANE_MARK, PAVEMENT, TREE, SIGN, CAR, PEDESTRIAN = range(len(CLASSES))
 
-WALLS: tuple[Colour, ...] = ((150, 92, 74), (196, 180, 150), (120, 112, 104), (210, 208, 200), (96, 88, 84), (172, 140, 110))
+WALLS: tuple[Colour, ...] = (
+    (150, 92, 74),
+    (196, 180, 150),
+    (120, 112, 104),
+    (210, 208, 200),
+    (96, 88, 84),
+    (172, 140, 110),
+)
 PAINTS: tuple[Colour, ...] = (
     (168, 40, 38), (42, 66, 130), (34, 36, 40), (214, 214, 212), (56, 104, 70), (208, 172, 52), (120, 124, 130),
 )  # fmt: skip

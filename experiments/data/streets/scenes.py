@@ -1,8 +1,8 @@
 """Street scenes, generated: a data set without files, on which a search finds something within minutes.
 
-What makes them hard is what makes streets hard: the same surface is road, pavement, wall or cloud, the same pane belongs
-to a car or to a house, the same figure walks by or is printed on a poster, and only the surroundings tell. Camera height,
-tilt, roll and position vary widely, so that the place in the image does not tell either.
+What makes them hard is what makes streets hard: the same surface is road, pavement, wall or cloud, the same pane
+belongs to a car or to a house, the same figure walks by or is printed on a poster, and only the surroundings tell.
+Camera height, tilt, roll and position vary widely, so that the place in the image does not tell either.
 """
 
 from functools import partial
@@ -36,7 +36,10 @@ def find_streets(options: DataOptions) -> Survey:
         InputError: a bad size.
     """
     size = parse_size(options.size)
-    splits = {split: _samples(split, min(count, options.limit or count), size) for split, count in (("train", TRAIN), ("val", VAL))}
+    splits = {
+        split: _samples(split, min(count, options.limit or count), size)
+        for split, count in (("train", TRAIN), ("val", VAL))
+    }
     return Survey(DataSource("streets", CLASSES, COLOURS, splits))
 
 
@@ -62,7 +65,9 @@ def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDA
     grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(2, 5))
     image = np.clip(canvas.image + grain[..., None], 0, 255).astype(np.uint8)
     # Strided slices: several times faster than a mean over two axes of a reshaped image.
-    parts = [image[i::OVERSAMPLE, j::OVERSAMPLE].astype(np.uint16) for i in range(OVERSAMPLE) for j in range(OVERSAMPLE)]
+    parts = [
+        image[i::OVERSAMPLE, j::OVERSAMPLE].astype(np.uint16) for i in range(OVERSAMPLE) for j in range(OVERSAMPLE)
+    ]
     image = (np.add.reduce(parts) // len(parts)).astype(np.uint8)
     label, depth = canvas.label[1::OVERSAMPLE, 1::OVERSAMPLE], canvas.depth[1::OVERSAMPLE, 1::OVERSAMPLE]
     return weather(rng, image, depth, palette.night), label
@@ -118,7 +123,11 @@ def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
     for side in (-1, 1):  # stripes along the pavement: cycle paths, tactile paving, gutters
         if rng.random() < 0.5:
             middle, dash = road + rng.uniform(0.6, 2), rng.uniform(1.5, 4)
-            stripe = aside & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2)) & (finite % dash < dash * rng.uniform(0.5, 1.2))
+            stripe = (
+                aside
+                & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2))
+                & (finite % dash < dash * rng.uniform(0.5, 1.2))
+            )
             canvas.image[stripe] = _rgb(paint)
     canvas.depth[below] = z[below]
     if rng.random() < 0.3:  # the shadow of one row of houses

@@ -40,7 +40,10 @@ def pedestrian(rng: Rng, cloth: tuple[Colour, ...]) -> Sprite:
         (np.array([(-0.16, hip), (0.02, hip), (stride / 2 + 0.1, 0), (stride / 2 - 0.04, 0)]), trousers),
         (np.array([(-0.02, hip), (0.16, hip), (-stride / 2 + 0.04, 0), (-stride / 2 - 0.1, 0)]), shade(trousers, 0.85)),
         (np.array([(-wide, hem), (wide, hem), (wide + lean, shoulder), (-wide + lean, shoulder)]), coat),
-        (np.array([(wide, hip), (wide + 0.1, hip), (wide + lean + 0.02, shoulder), (wide + lean - 0.1, shoulder)]), shade(coat, 0.8)),
+        (
+            np.array([(wide, hip), (wide + 0.1, hip), (wide + lean + 0.02, shoulder), (wide + lean - 0.1, shoulder)]),
+            shade(coat, 0.8),
+        ),
         (disc(lean, 0.91 * height, 0.13), skin),
         (rectangle(lean - 0.12, 0.94 * height, lean + 0.12, height), shade(pick(rng, cloth), 0.5)),
     ]
@@ -59,7 +62,10 @@ def tree(rng: Rng, bark: Colour, leaf: Colour) -> Sprite:
     light = rng.uniform(0.6, 1.25, tufts) * (0.8 + 0.3 * up)
     room = np.sqrt(1 - (2 * up - 1) ** 2 * 0.8)
     size = rng.uniform(0.3, 0.55, tufts) * spread
-    crown = [(disc(across[i] * spread * room[i], bare + up[i] * (height - bare), size[i], 7), shade(leaf, light[i])) for i in range(tufts)]
+    crown = [
+        (disc(across[i] * spread * room[i], bare + up[i] * (height - bare), size[i], 7), shade(leaf, light[i]))
+        for i in range(tufts)
+    ]
     return [(trunk, bark), *crown]
 
 
@@ -70,7 +76,10 @@ def plate(rng: Rng, paints: tuple[Colour, ...], back: Colour | None = None) -> S
     outline, marks = (
         (disc(0, 0, 0.5, 12), [disc(0, 0, 0.34)]),
         (_triangle(0.6), [_triangle(0.33)]),
-        (rectangle(-wide, -high, wide, high), [rectangle(-0.7 * wide, y * high, 0.5 * wide, (y + 0.14) * high) for y in (-0.5, 0.0, 0.45)]),
+        (
+            rectangle(-wide, -high, wide, high),
+            [rectangle(-0.7 * wide, y * high, 0.5 * wide, (y + 0.14) * high) for y in (-0.5, 0.0, 0.45)],
+        ),
     )[int(rng.integers(3))]
     if back is not None:
         return [(outline, back)]

@@ -8,9 +8,16 @@ from experiments.data.streets.sprites import WHITE, Rng, pick, shade
 
 def car_side(paint: Colour, glass: Colour) -> Sprite:
     """A car seen from the side: 4.2 m from its nose at x = 0, wheels on y = 0."""
-    body = np.array([(0, 0.3), (4.2, 0.3), (4.2, 0.85), (4.15, 0.95), (4.0, 1.45), (1.7, 1.45), (1.0, 0.92), (0.1, 0.8)])
+    body = np.array(
+        [(0, 0.3), (4.2, 0.3), (4.2, 0.85), (4.15, 0.95), (4.0, 1.45), (1.7, 1.45), (1.0, 0.92), (0.1, 0.8)]
+    )
     panes = [np.array([(1.25, 0.95), (2.35, 0.95), (2.35, 1.36), (1.8, 1.36)]), rectangle(2.45, 0.95, 3.8, 1.36)]
-    return [(body, paint), (rectangle(0.05, 0.25, 4.15, 0.4), shade(paint, 0.6)), *((pane, glass) for pane in panes), *_wheels(0.85, 3.35)]
+    return [
+        (body, paint),
+        (rectangle(0.05, 0.25, 4.15, 0.4), shade(paint, 0.6)),
+        *((pane, glass) for pane in panes),
+        *_wheels(0.85, 3.35),
+    ]
 
 
 def lorry_side(paint: Colour, box: Colour, glass: Colour) -> Sprite:
@@ -18,11 +25,21 @@ def lorry_side(paint: Colour, box: Colour, glass: Colour) -> Sprite:
     cab = np.array([(0, 0.4), (1.9, 0.4), (1.9, 2.5), (0.5, 2.5), (0, 1.5)])
     pane = np.array([(0.35, 1.5), (1.5, 1.5), (1.5, 2.25), (0.65, 2.25)])
     bed = rectangle(1.8, 0.45, 7, 0.75)
-    return [(cab, paint), (pane, glass), (rectangle(2.0, 0.7, 7, 3.3), box), (bed, (40, 40, 42)), *_wheels(1.1, 4.8, 5.9)]
+    return [
+        (cab, paint),
+        (pane, glass),
+        (rectangle(2.0, 0.7, 7, 3.3), box),
+        (bed, (40, 40, 42)),
+        *_wheels(1.1, 4.8, 5.9),
+    ]
 
 
 def _wheels(*places: float) -> Sprite:
-    return [part for x in places for part in ((disc(x, 0.36, 0.36), (28, 28, 30)), (disc(x, 0.36, 0.17, 6), (130, 130, 132)))]
+    return [
+        part
+        for x in places
+        for part in ((disc(x, 0.36, 0.36), (28, 28, 30)), (disc(x, 0.36, 0.17, 6), (130, 130, 132)))
+    ]
 
 
 def car_end(rng: Rng, paint: Colour, glass: Colour) -> Sprite:

@@ -7,7 +7,9 @@ import numpy.typing as npt
 from experiments.data.streets.canvas import Floats
 
 
-def weather(rng: np.random.Generator, image: npt.NDArray[np.uint8], depth: Floats, night: bool) -> npt.NDArray[np.uint8]:
+def weather(
+    rng: np.random.Generator, image: npt.NDArray[np.uint8], depth: Floats, night: bool
+) -> npt.NDArray[np.uint8]:
     """Fog by distance, exposure, contrast and colour cast, rain, blur and sensor noise.
 
     Args:

@@ -14,7 +14,20 @@ from experiments.cli import main
 from experiments.data.crops import CropStream
 from experiments.data.dataset import Split
 
-TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu", "--steps", "2", "--rounds", "2"]
+TINY = [
+    "--data.size",
+    "32x40",
+    "--data.limit",
+    "8",
+    "--data.batch",
+    "4",
+    "--device",
+    "cpu",
+    "--steps",
+    "2",
+    "--rounds",
+    "2",
+]
 
 
 def stream() -> CropStream:
@@ -38,7 +51,12 @@ def test_the_command_tells_all(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out.splitlines()
     result = json.loads(out[-1])
     assert result["ratio_spread"][0] <= result["ratio"] <= result["ratio_spread"][1] and result["batch_s"] > 0
-    assert (result["network"], result["stage"], result["batch"], result["crop"]) == ("baseline1", "aggregation", 4, "32x40")
+    assert (result["network"], result["stage"], result["batch"], result["crop"]) == (
+        "baseline1",
+        "aggregation",
+        4,
+        "32x40",
+    )
     assert "% of the speed with a constant batch" in out[-2]
 
 
@@ -74,7 +92,12 @@ def test_warm_up_does_not_count(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
-    [(["--steps", "0"], "steps"), (["--rounds", "0"], "rounds"), (["--resume", "x"], "resume"), (["--peer", "pspnet"], "pspnet")],
+    [
+        (["--steps", "0"], "steps"),
+        (["--rounds", "0"], "rounds"),
+        (["--resume", "x"], "resume"),
+        (["--peer", "pspnet"], "pspnet"),
+    ],
 )
 def test_bad_input(arguments: list[str], culprit: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["benchmark", "training", *arguments]) == 2

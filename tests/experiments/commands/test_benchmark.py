@@ -22,7 +22,9 @@ from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 from nas_space.network import SegmentationNetwork
 
-TINY = SpaceConfig(stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2)
+TINY = SpaceConfig(
+    stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2
+)
 QUICK = ["--size", "32x64", "--rounds", "3", "--calls", "2", "--warmup", "1", "--threads", "1"]
 
 
@@ -35,7 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         values = [helper.make_tensor_value_info(f"image{i}", TensorProto.FLOAT, shape) for i in range(inputs)]
         output = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
         graph = helper.make_graph([helper.make_node("Relu", ["image0"], ["out"])], "g", values, [output])
-        save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / f"{name}.onnx")
+        save(
+            helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), folder / f"{name}.onnx"
+        )
     (folder / "damaged.onnx").write_bytes((folder / "other.onnx").read_bytes()[:200])
     return folder
 
@@ -44,7 +48,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def result(folder: Path) -> dict:
     """One run of four entries: two networks and an ONNX file, in 32 and in 8 bits where that can be chosen."""
     against = ["--against", "baseline2", "--against", str(folder / "other.onnx")]
-    command = ["benchmark", "--arch", str(folder / "net.json"), *against, *QUICK, "--precision", "fp32,int8", "--classes", "5"]
+    command = [
+        "benchmark",
+        "--arch",
+        str(folder / "net.json"),
+        *against,
+        *QUICK,
+        "--precision",
+        "fp32,int8",
+        "--classes",
+        "5",
+    ]
     line = [sys.executable, "-m", "experiments.cli", *command, "--out", str(folder / "result.json"), "--json"]
     done = subprocess.run(line, capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=300)
     assert done.returncode == 0, done.stderr
@@ -53,12 +67,30 @@ def result(folder: Path) -> dict:
 
 
 def test_it_says_with_what_it_was_measured(result):
-    assert result["engine"] == "onnxruntime" and result["version"][0].isdigit() and result["device"] and result["cores"] >= 1
-    assert (result["threads"], result["batch"], result["size"], result["rounds"], result["calls"]) == (1, 1, "32x64", 3, 2)
+    assert (
+        result["engine"] == "onnxruntime"
+        and result["version"][0].isdigit()
+        and result["device"]
+        and result["cores"] >= 1
+    )
+    assert (result["threads"], result["batch"], result["size"], result["rounds"], result["calls"]) == (
+        1,
+        1,
+        "32x64",
+        3,
+        2,
+    )
     assert result["driver"] is None and result["date"].startswith("20") and result["busy_cores_of_others"] >= 0
     first = result["networks"][0]
     assert first["batch_norms"] == "folded" and first["output"] == [1, 5, 4, 8] and first["file"] == "network.onnx"
-    for word in (f"onnxruntime {result['version']}", result["device"], "1 thread", "32x64", "folded", "to repeat it: ssr-nas benchmark"):
+    for word in (
+        f"onnxruntime {result['version']}",
+        result["device"],
+        "1 thread",
+        "32x64",
+        "folded",
+        "to repeat it: ssr-nas benchmark",
+    ):
         assert word in result["text"]
 
 
@@ -86,7 +118,9 @@ def test_ratios_are_those_of_the_rounds(result, folder):
         assert len(row["seconds"]) == 3 and all(len(turn) == 2 for turn in row["seconds"])
         precision = "fp32" if row["precision"] == "as in the file" else row["precision"]
         first = by_name[(str(folder / "net.json"), precision)]
-        each = [statistics.median(a) / statistics.median(b) for a, b in zip(first["seconds"], row["seconds"], strict=True)]
+        each = [
+            statistics.median(a) / statistics.median(b) for a, b in zip(first["seconds"], row["seconds"], strict=True)
+        ]
         assert row["ratio"] == pytest.approx(statistics.median(each))
         assert row["ratio_spread"][0] <= row["ratio"] <= row["ratio_spread"][1]
         assert (row["ratio_to_fp32"] is not None) == (row["precision"] == "int8")
@@ -118,7 +152,10 @@ def test_a_network_against_itself_shows_the_noise(folder, capsys, monkeypatch):
         return [float(next(turns))] * len(timed(self, calls))
 
     monkeypatch.setattr(Worker, "time", slower)
-    assert main(["benchmark", "--arch", str(folder / "net.json"), "--against", str(folder / "net.json"), *QUICK, "--json"]) == 0
+    assert (
+        main(["benchmark", "--arch", str(folder / "net.json"), "--against", str(folder / "net.json"), *QUICK, "--json"])
+        == 0
+    )
     text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
     first, second = json.loads(last)["networks"]
     assert (first["median_ms"], second["median_ms"]) == (4000.0, 3000.0) and next(turns) == 7
@@ -129,15 +166,27 @@ def test_a_network_against_itself_shows_the_noise(folder, capsys, monkeypatch):
 
 @pytest.mark.parametrize("engine", ["openvino", "torch"])
 def test_other_engines(folder, engine, capsys):
-    assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", engine, "--classes", "5", "--json"]) == 0
+    assert (
+        main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", engine, "--classes", "5", "--json"])
+        == 0
+    )
     found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert found["engine"] == engine and found["networks"][0]["output"] == [1, 5, 4, 8] and found["networks"][0]["median_ms"] > 0
+    assert (
+        found["engine"] == engine
+        and found["networks"][0]["output"] == [1, 5, 4, 8]
+        and found["networks"][0]["median_ms"] > 0
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler")
 def test_compiled(folder, capsys):
-    assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", "compile", "--classes", "5", "--json"]) == 0
+    assert (
+        main(
+            ["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", "compile", "--classes", "5", "--json"]
+        )
+        == 0
+    )
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["networks"][0]["output"] == [1, 5, 4, 8]
 
 
@@ -178,7 +227,10 @@ def test_mistakes_get_one_line(folder, arguments, message, capsys):
 def test_an_engine_that_is_not_installed(folder, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, "openvino", None)
     assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--engine", "openvino"]) == 2
-    assert capsys.readouterr().err == "ssr-nas benchmark: error: engine: openvino is not installed; pip install 'ssr-nas[deploy]'\n"
+    assert (
+        capsys.readouterr().err
+        == "ssr-nas benchmark: error: engine: openvino is not installed; pip install 'ssr-nas[deploy]'\n"
+    )
 
 
 def test_a_file_that_only_the_engine_finds_damaged(folder, tmp_path, capsys):
@@ -189,7 +241,11 @@ def test_a_file_that_only_the_engine_finds_damaged(folder, tmp_path, capsys):
     save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "odd.onnx")
     assert main(["benchmark", "--arch", str(folder / "net.json"), "--against", str(tmp_path / "odd.onnx"), *QUICK]) == 2
     message = capsys.readouterr().err
-    assert "odd.onnx: onnxruntime cannot run it: " in message and "Nonsense" in message and message.strip().count("\n") == 0
+    assert (
+        "odd.onnx: onnxruntime cannot run it: " in message
+        and "Nonsense" in message
+        and message.strip().count("\n") == 0
+    )
 
 
 @pytest.mark.parametrize("word", ["serach", "nonsense"])

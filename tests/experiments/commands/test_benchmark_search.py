@@ -69,7 +69,10 @@ def test_mistakes(arguments: list[str], culprit: str, capsys: pytest.CaptureFixt
 
 def test_a_child_that_fails_says_so() -> None:
     space = SpaceConfig.compact()
-    with pytest.raises(RuntimeError, match="nni"), Child("nni", Problem(space, (0, 0), 2, 3, "32", "cpu", 0), "contiguous") as child:
+    with (
+        pytest.raises(RuntimeError, match="nni"),
+        Child("nni", Problem(space, (0, 0), 2, 3, "32", "cpu", 0), "contiguous") as child,
+    ):
         child.seconds(1)
 
 

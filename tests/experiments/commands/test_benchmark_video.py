@@ -16,7 +16,9 @@ from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
-TINY = SpaceConfig(stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2)
+TINY = SpaceConfig(
+    stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2
+)
 
 
 @pytest.fixture
@@ -36,7 +38,12 @@ def test_a_video_is_segmented_both_ways(given, engine, batch, frames, capsys, tm
     assert main(["benchmark", "video", *given, *more]) == 0
     text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
     result = json.loads(last)
-    assert (result["frames"], result["frame_size"], result["batch"], result["engine"]) == (frames, [48, 64], batch, engine)
+    assert (result["frames"], result["frame_size"], result["batch"], result["engine"]) == (
+        frames,
+        [48, 64],
+        batch,
+        engine,
+    )
     assert list(result["stage_ms"]) == ["decode", "prepare", "infer", "finish"]
     low, high = result["speedup_spread"]
     assert 0 < low <= result["speedup"] <= high and result["sequential_fps"] > 0 and result["pipelined_fps"] > 0
@@ -45,7 +52,11 @@ def test_a_video_is_segmented_both_ways(given, engine, batch, frames, capsys, tm
         assert word in text
     words = shlex.split(result["command"])
     again, _ = parse("", "", Options, words[3:])
-    assert words[:3] == ["ssr-nas", "benchmark", "video"] and (again.video, again.batch, again.threads) == (given[0], batch, 1)
+    assert words[:3] == ["ssr-nas", "benchmark", "video"] and (again.video, again.batch, again.threads) == (
+        given[0],
+        batch,
+        1,
+    )
 
 
 def test_frames_are_limited_and_folders_are_read(given, capsys, tmp_path):
@@ -74,9 +85,13 @@ def test_an_onnx_file_that_the_engine_cannot_run(given, engine, nodes, capsys, t
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, (1, 3, "height", "width"))
     scores = helper.make_tensor_value_info("scores", TensorProto.FLOAT, None)
     shape = numpy_helper.from_array(np.array([1, 3, 7, 7]), "shape")
-    node = helper.make_node(*(("Nonsense", ["image"]) if nodes == "unknown operator" else ("Reshape", ["image", "shape"])), ["scores"])
+    node = helper.make_node(
+        *(("Nonsense", ["image"]) if nodes == "unknown operator" else ("Reshape", ["image", "shape"])), ["scores"]
+    )
     graph = helper.make_graph([node], "odd", [image], [scores], [shape])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "odd.onnx")
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), tmp_path / "odd.onnx"
+    )
     assert main(["benchmark", "video", *given, "--arch", str(tmp_path / "odd.onnx"), "--engine", engine]) == 2
     message = capsys.readouterr().err
     assert f"odd.onnx: {engine} cannot run it: " in message and message.count("\n") == 1

@@ -36,7 +36,9 @@ def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert rows["ssr-0"]["search_miou"] is not None and rows["random-0"]["search_miou"] is None
     assert (out / "entropy.png").is_file() and (out / "compare.md").is_file() and (out / "compare.csv").is_file()
 
-    proofs = {path: path.stat().st_mtime_ns for path in out.rglob("*.json") if path.name in ("search.json", "retrain.json")}
+    proofs = {
+        path: path.stat().st_mtime_ns for path in out.rglob("*.json") if path.name in ("search.json", "retrain.json")
+    }
     (out / "retrain" / "baseline1-seed0" / "retrain.json").unlink()
     assert main(["compare", *TINY, *COUNTS, "--out", str(out)]) == 0
     changed = {path.parent.name for path, time in proofs.items() if path.stat().st_mtime_ns != time}
@@ -56,7 +58,12 @@ def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> Non
     config = next(argument for argument in job.arguments if argument.startswith("--config="))
     own, _ = parse("ssr-nas retrain", "", RetrainCommand, [config])
     assert (own.stages, own.epochs, own.seed, own.train.lr) == (["encoder"], 7, 3, 0.02)
-    assert (own.train.augmentation, own.train.loss, own.train.ema, own.train.patience) == ("shift", "cross-entropy", 0.0, 0)
+    assert (own.train.augmentation, own.train.loss, own.train.ema, own.train.patience) == (
+        "shift",
+        "cross-entropy",
+        0.0,
+        0,
+    )
 
 
 def test_an_unfinished_retraining_is_continued(tmp_path: Path) -> None:
@@ -97,7 +104,9 @@ def test_an_unfinished_search_of_nni_is_set_aside_unless_a_process_works_in_it(t
     ],
     ids=["a search", "options by hand", "no config", "hidden"],
 )
-def test_a_folder_of_something_else_is_left_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str]) -> None:
+def test_a_folder_of_something_else_is_left_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], files: dict[str, str]
+) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     assert main(["compare", *TINY, *COUNTS, "--out", str(tmp_path)]) == 2
@@ -162,8 +171,12 @@ def test_a_matched_network_costs_as_much_and_no_more() -> None:
 
 def test_a_matched_network_where_none_fits_is_the_next_below_or_the_cheapest() -> None:
     space = SpaceConfig.compact()
-    largest = Architecture(space, tuple((Layer(1, 1, w, w),) * d[-1] for w, d in zip(space.widths, space.depths, strict=True)))
-    smallest = Architecture(space, tuple((Layer(1, 2, w - 16, w - 16),) * d[0] for w, d in zip(space.widths, space.depths, strict=True)))
+    largest = Architecture(
+        space, tuple((Layer(1, 1, w, w),) * d[-1] for w, d in zip(space.widths, space.depths, strict=True))
+    )
+    smallest = Architecture(
+        space, tuple((Layer(1, 2, w - 16, w - 16),) * d[0] for w, d in zip(space.widths, space.depths, strict=True))
+    )
     drawn = [Architecture.random(space, generator) for generator in [random.Random("a")] for _ in range(20)]
     macs = sorted(cost(network, (64, 64), 1).macs_total for network in drawn)
     for network, expected in ((largest, macs[-1]), (smallest, macs[0])):

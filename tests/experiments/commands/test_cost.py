@@ -15,7 +15,9 @@ from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 from nas_space.network import SegmentationNetwork
 
-TINY = SpaceConfig(stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2)
+TINY = SpaceConfig(
+    stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2
+)
 
 
 @pytest.fixture
@@ -44,16 +46,30 @@ def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
 def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):
     export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", (32, 64))
     options = ("--sizes", "32x64,64x64", "--rounds", "2", "--calls", "1", "--classes", "5", "--threads", "1")
-    text, result = answer(capsys, net, "erfnet", str(tmp_path / "fixed.onnx"), *options, "--out", str(tmp_path / "new" / "table.csv"))
+    text, result = answer(
+        capsys, net, "erfnet", str(tmp_path / "fixed.onnx"), *options, "--out", str(tmp_path / "new" / "table.csv")
+    )
     rows = {(Path(row["network"]).name, row["size"]): row for row in result["networks"]}
-    assert list(rows) == [("net.json", "32x64"), ("net.json", "64x64"), ("erfnet", "32x64"), ("erfnet", "64x64"), ("fixed.onnx", "32x64")]
+    assert list(rows) == [
+        ("net.json", "32x64"),
+        ("net.json", "64x64"),
+        ("erfnet", "32x64"),
+        ("erfnet", "64x64"),
+        ("fixed.onnx", "32x64"),
+    ]
     exact = cost(baseline1(TINY), (64, 64), 5)
     row = rows["net.json", "64x64"]
     assert (row["params"], row["macs_conv"], row["macs_total"]) == (exact.params, exact.macs_conv, exact.macs_total)
     assert rows["fixed.onnx", "32x64"]["macs_conv"] == rows["net.json", "32x64"]["macs_conv"]
-    assert all(row["fps"] == pytest.approx(1000 / row["median_ms"]) and row["peak_memory_mb"] > 10 for row in rows.values())
+    assert all(
+        row["fps"] == pytest.approx(1000 / row["median_ms"]) and row["peak_memory_mb"] > 10 for row in rows.values()
+    )
     assert [one["size"] for one in result["measured"]] == ["32x64", "64x64"]
-    assert len(result["notes"]) == 1 and result["notes"][0].endswith("fixed.onnx: cannot be run at 64x64") and result["notes"][0] in text
+    assert (
+        len(result["notes"]) == 1
+        and result["notes"][0].endswith("fixed.onnx: cannot be run at 64x64")
+        and result["notes"][0] in text
+    )
     with open(tmp_path / "new" / "table.csv") as file:
         assert [line["fps"] for line in csv.DictReader(file)] == [str(row["fps"]) for row in result["networks"]]
 
@@ -64,7 +80,10 @@ def test_counting_needs_no_engine(net, tmp_path, capsys, monkeypatch):
         monkeypatch.setitem(sys.modules, package, None)
     _, result = answer(capsys, net, "--fps", "false", "--sizes", "32x64", "--engine", "openvino", "--precision", "int8")
     assert result["networks"][0]["params"] == cost(baseline1(TINY), (32, 64), 19).params
-    assert main(["cost", net]) == 2 and main(["cost", str(tmp_path / "fixed.onnx"), "--fps", "false", "--sizes", "32x64"]) == 2
+    assert (
+        main(["cost", net]) == 2
+        and main(["cost", str(tmp_path / "fixed.onnx"), "--fps", "false", "--sizes", "32x64"]) == 2
+    )
     assert capsys.readouterr().err.count("onnx is not installed; pip install 'ssr-nas[deploy]'\n") == 2
 
 
@@ -83,7 +102,11 @@ def test_files(net, suffix, tmp_path, capsys):
     out = tmp_path / f"table{suffix}"
     text, result = answer(capsys, net, "--fps", "false", "--sizes", "32x64", "--out", str(out))
     content = out.read_text()
-    assert json.loads(content) == result if suffix == ".json" else content in text and content.startswith("| network | input |")
+    assert (
+        json.loads(content) == result
+        if suffix == ".json"
+        else content in text and content.startswith("| network | input |")
+    )
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,9 @@ def test_a_sound_data_set(root: Path, check: Check) -> None:
     # Five masks of four equal parts, and one with 2250 pixels of the first class and 750 ignored.
     labelled = 5 * 40 * 56 + 2250
     assert train["frequencies"]["grass"] == pytest.approx((5 * 560 + 2250) / labelled)
-    assert train["frequencies"]["hut"] == pytest.approx(5 * 560 / labelled) and sum(train["frequencies"].values()) == pytest.approx(1)
+    assert train["frequencies"]["hut"] == pytest.approx(5 * 560 / labelled) and sum(
+        train["frequencies"].values()
+    ) == pytest.approx(1)
     assert train["ignored"] == pytest.approx(750 / (labelled + 750))
     rows = {line[:22].strip(): line[22:].split() for line in text.splitlines()}
     assert rows["images with a label"] == ["6", "3"] and rows["different sizes"] == ["2", "1"]
@@ -82,7 +84,8 @@ def test_everything_at_once(root: Path, check: Check) -> None:
     code, result, text = check()
     assert code == 2 and not result["usable"]
     assert kinds(result) == sorted(
-        ["same name", "missing label", "label without image", "unreadable", "unreadable", "sizes differ"] + 3 * ["unknown value"]
+        ["same name", "missing label", "label without image", "unreadable", "unreadable", "sizes differ"]
+        + 3 * ["unknown value"]
     )
     assert result["unknown_values"] == [
         {"value": "value 77", "pixels": 12, "files": 2, "first": str(mask(root, "train2"))},
@@ -111,7 +114,10 @@ def test_remarks_stop_nothing(root: Path, check: Check) -> None:
     code, result, text = check()
     assert code == 0 and result["usable"] and not any(problem["stops"] for problem in result["problems"])
     assert f"{image(root, 'val1')}: the same image as {image(root, 'train2')}; val is not independent of train" in text
-    assert "train: class well never occurs; it is never learnt" in text and "val: class pond never occurs; it gets no score" in text
+    assert (
+        "train: class well never occurs; it is never learnt" in text
+        and "val: class pond never occurs; it gets no score" in text
+    )
     assert kinds(result) == 5 * ["absent class"] + ["in two splits"]
     load(DataOptions(name="folder", root=str(root)))
 
@@ -119,7 +125,9 @@ def test_remarks_stop_nothing(root: Path, check: Check) -> None:
 def test_smoothed_borders(root: Path, check: Check) -> None:
     for name in ("train0", "train1"):
         picture = Image.open(mask(root, name))
-        picture.resize((28, 20), Image.Resampling.NEAREST).resize((56, 40), Image.Resampling.BILINEAR).save(mask(root, name))
+        picture.resize((28, 20), Image.Resampling.NEAREST).resize((56, 40), Image.Resampling.BILINEAR).save(
+            mask(root, name)
+        )
     code, result, text = check()
     assert code == 2 and kinds(result) == 2 * ["unknown value"] and len(result["unknown_values"]) > 20
     assert all(entry["value"].startswith("colour (") for entry in result["unknown_values"])
@@ -134,7 +142,11 @@ def test_smoothed_borders(root: Path, check: Check) -> None:
         (lambda path: Image.open(path).convert("RGBA").save(path), None, ""),
         (lambda path: Image.new("RGBA", (56, 40), (0, 200, 0, 0)).save(path), "label format", "transparent pixels"),
         (lambda path: Image.fromarray(np.full((40, 56), 2, np.uint16)).save(path), None, ""),
-        (lambda path: Image.fromarray(np.full((40, 56), 900, np.uint16)).save(path), "unknown value", "value 900 is no class"),
+        (
+            lambda path: Image.fromarray(np.full((40, 56), 900, np.uint16)).save(path),
+            "unknown value",
+            "value 900 is no class",
+        ),
         (lambda path: Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE, colors=4).save(path), None, ""),
         (lambda path: (path.unlink(), path.symlink_to(path)), "unreadable", "symbolic links"),
         (lambda path: (path.unlink(), path.symlink_to(path.parent)), "unreadable", "directory"),
@@ -144,11 +156,15 @@ def test_smoothed_borders(root: Path, check: Check) -> None:
         (lambda path: path.write_text("<svg/>"), "unreadable", "not an image"),
     ],
 )
-def test_attacks_on_one_mask(root: Path, check: Check, attack: Callable[[Path], object], kind: str | None, message: str) -> None:
+def test_attacks_on_one_mask(
+    root: Path, check: Check, attack: Callable[[Path], object], kind: str | None, message: str
+) -> None:
     attack(mask(root, "train3"))
     code, result, text = check()
     assert kinds(result) == ([kind] if kind else []) and code == (2 if kind else 0)
-    assert kind is None or (message in result["problems"][0]["message"] and result["problems"][0]["file"] == str(mask(root, "train3")))
+    assert kind is None or (
+        message in result["problems"][0]["message"] and result["problems"][0]["file"] == str(mask(root, "train3"))
+    )
     assert result["splits"]["train"]["usable"] == (5 if kind else 6)
 
 
@@ -161,7 +177,9 @@ def test_attacks_on_one_mask(root: Path, check: Check, attack: Callable[[Path], 
         (b"name,weight\na,0\n", "unknown key 'weight'"),
     ],
 )
-def test_attacks_on_the_file_of_classes(root: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str) -> None:
+def test_attacks_on_the_file_of_classes(
+    root: Path, capsys: pytest.CaptureFixture[str], content: bytes | None, message: str
+) -> None:
     (root / "classes.csv").unlink()
     if content is None:
         (root / "classes.csv").mkdir()
@@ -198,15 +216,22 @@ def test_names_that_are_no_text(root: Path, check: Check) -> None:
 
 
 @pytest.mark.parametrize("name", ["streets", "camvid", "cityscapes", "bdd100k"])
-def test_the_other_data_sets(name: str, tmp_path: Path, check: Check, write_pair: Callable[..., tuple[Path, Path]]) -> None:
+def test_the_other_data_sets(
+    name: str, tmp_path: Path, check: Check, write_pair: Callable[..., tuple[Path, Path]]
+) -> None:
     places = {
         "camvid": ("{split}/a_{split}.png", "{split}annot/a_{split}.png"),
-        "cityscapes": ("leftImg8bit/{split}/ulm/{split}_leftImg8bit.png", "gtFine/{split}/ulm/{split}_gtFine_labelIds.png"),
+        "cityscapes": (
+            "leftImg8bit/{split}/ulm/{split}_leftImg8bit.png",
+            "gtFine/{split}/ulm/{split}_gtFine_labelIds.png",
+        ),
         "bdd100k": ("images/10k/{split}/{split}.jpg", "labels/sem_seg/masks/{split}/{split}.png"),
     }
     for split in ("train", "val") if name in places else ():
         write_pair(*(tmp_path / place.format(split=split) for place in places[name]), range(11))
-    code, result, text = check("--data.name", name, "--data.limit", "2", *(("--data.root", str(tmp_path)) if name in places else ()))
+    code, result, text = check(
+        "--data.name", name, "--data.limit", "2", *(("--data.root", str(tmp_path)) if name in places else ())
+    )
     assert code == 0 and result["name"] == name and f"{name}: usable" in text
     assert result["splits"]["train"]["images"] == (1 if name in places else 2)
     assert set(result["splits"]["val"]["frequencies"]) == set(result["classes"])

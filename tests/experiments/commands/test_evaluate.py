@@ -60,7 +60,12 @@ def test_it_gives_what_retraining_reports(tmp_path: Path, capsys: pytest.Capture
     text, result = answer(capsys, "--checkpoint", run, "--split", "val", "--data.limit", "8")
     for key in ("miou", "pixel_accuracy", "per_class"):
         assert result[key] == pytest.approx(reported[key], abs=1e-4)
-    assert (result["size"], result["resolution"], result["images"], result["dataset"]) == ("32x40", "32x40", 8, "streets")
+    assert (result["size"], result["resolution"], result["images"], result["dataset"]) == (
+        "32x40",
+        "32x40",
+        8,
+        "streets",
+    )
     assert result["scales"] == [1.0] and result["flip"] is False and result["split"] == "val"
     assert f"mIoU {100 * result['miou']:.1f} %" in text and "pedestrian" in text and "boundary F1" in text
 
@@ -102,7 +107,9 @@ def test_labels_of_any_size_and_the_run_knows_where_they_are(
     assert same["per_class"] == result["per_class"]
 
 
-def test_scales_and_flip_change_the_scores_and_are_named(checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_scales_and_flip_change_the_scores_and_are_named(
+    checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = str(checkpoint())
     _, plain = answer(capsys, "--checkpoint", folder, *SMALL)
     text, result = answer(capsys, "--checkpoint", folder, *SMALL, "--eval.scales", "1,1.5", "--eval.flip", "true")
@@ -117,7 +124,10 @@ def test_scores_go_to_a_new_file(tmp_path: Path, checkpoint: Checkpoint, capsys:
     folder = str(checkpoint())
     _, result = answer(capsys, "--checkpoint", folder, *SMALL, "--out", str(out))
     assert json.loads(out.read_text()) == result and list(out.parent.iterdir()) == [out]
-    assert refusal(capsys, "--checkpoint", folder, "--out", str(out)) == f"--out {out}: exists already; choose another --out"
+    assert (
+        refusal(capsys, "--checkpoint", folder, "--out", str(out))
+        == f"--out {out}: exists already; choose another --out"
+    )
     assert "its folder cannot be made" in refusal(capsys, "--checkpoint", folder, "--out", str(out / "x.json"))
 
 
@@ -143,7 +153,9 @@ def test_scores_that_could_not_be_written_are_not_computed(
         (["--data.limit", "0"], "data.limit"),
     ],
 )
-def test_bad_input_is_one_line(arguments: list[str], culprit: str, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input_is_one_line(
+    arguments: list[str], culprit: str, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert culprit in refusal(capsys, "--checkpoint", str(checkpoint()), *arguments)
 
 
@@ -162,7 +174,9 @@ def test_a_network_of_a_data_set_that_is_not_known(checkpoint: Checkpoint, capsy
     assert "unknown 'venus'" in refusal(capsys, "--checkpoint", str(checkpoint(dataset="venus")))
 
 
-def test_a_checkpoint_that_cannot_be_used(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_checkpoint_that_cannot_be_used(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "no such file" in refusal(capsys, "--checkpoint", str(tmp_path))
     path = checkpoint() / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])

@@ -50,7 +50,9 @@ def _classes() -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, dict[str, Any]]:
     assert main(["export", *arguments, "--json"]) == 0
     captured = capsys.readouterr()
-    assert not [line for line in captured.err.splitlines() if "No CUDA runtime" not in line]  # nncf's import of torch's compiler
+    assert not [
+        line for line in captured.err.splitlines() if "No CUDA runtime" not in line
+    ]  # nncf's import of torch's compiler
     *text, last = captured.out.splitlines()
     return "\n".join(text), json.loads(last)
 
@@ -67,8 +69,20 @@ def test_a_file_that_an_application_runs(
     kind: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / f"model{SUFFIX[kind]}"
-    text, result = answer(capsys, "--checkpoint", str(checkpoint("aggregation")), "--format", kind, "--out", str(out), "--dynamic", "true")
-    assert {"file", "max_logit_difference", "equal_pixels", "images", "lowering", "precision", "size", "dynamic", "bytes"} <= set(result)
+    text, result = answer(
+        capsys, "--checkpoint", str(checkpoint("aggregation")), "--format", kind, "--out", str(out), "--dynamic", "true"
+    )
+    assert {
+        "file",
+        "max_logit_difference",
+        "equal_pixels",
+        "images",
+        "lowering",
+        "precision",
+        "size",
+        "dynamic",
+        "bytes",
+    } <= set(result)
     assert result["file"] == str(out) and 0 < result["max_logit_difference"] <= 1e-3 and result["equal_pixels"] >= 0.999
     assert result["images"] == 9 and result["lowering"] == FASTEST[kind] and result["dynamic"] is True
     for part in ("9 images", "streets", "any size", FASTEST[kind], str(out)):
@@ -82,9 +96,22 @@ def test_a_file_that_an_application_runs(
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
-def test_eight_bits(kind: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_eight_bits(
+    kind: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / f"model{SUFFIX[kind]}"
-    arguments = ["--checkpoint", str(checkpoint()), "--format", kind, "--out", str(out), "--pixels", "true", "--data.limit", "6"]
+    arguments = [
+        "--checkpoint",
+        str(checkpoint()),
+        "--format",
+        kind,
+        "--out",
+        str(out),
+        "--pixels",
+        "true",
+        "--data.limit",
+        "6",
+    ]
     text, result = answer(capsys, *arguments, "--precision", "int8", "--most_lost", "1")
     assert 0 <= result["miou"] <= 1 and 0 < result["miou_before"] <= 1 and result["precision"] == "int8"
     assert f"{100 * result['miou_before']:.1f} % in float32, {100 * result['miou']:.1f} % in 8 bits" in text
@@ -97,7 +124,9 @@ def test_the_fastest_form_is_measured(
     timing = Timing({"pad": 3.0, "concat": 1.0, "zeros": 2.0}, {"pad": 1.0, "concat": 0.3, "zeros": 0.7})
     monkeypatch.setattr("experiments.commands.export.time_lowerings", lambda network, kind, size, rounds: timing)
     out = tmp_path / "model.onnx"
-    _, result = answer(capsys, "--checkpoint", str(checkpoint()), "--format", "onnx", "--out", str(out), "--lowering", "fastest")
+    _, result = answer(
+        capsys, "--checkpoint", str(checkpoint()), "--format", "onnx", "--out", str(out), "--lowering", "fastest"
+    )
     assert result["lowering"] == "concat" == open_session(out).description.lowering
 
 
@@ -112,24 +141,35 @@ def test_a_lie_is_exit_code_1(
     monkeypatch.setattr("experiments.export.onnx_file.lower", wrong)
     out = tmp_path / "model.onnx"
     message = refusal(capsys, 1, "--checkpoint", str(checkpoint()), "--format", "onnx", "--out", str(out))
-    assert "does not give the network's answer: logits differ by up to 0.01" in message and "no file was kept" in message
+    assert (
+        "does not give the network's answer: logits differ by up to 0.01" in message and "no file was kept" in message
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["trained"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--format", "onxx", "--out", "m.onnx"], "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt"),
+        (
+            ["--format", "onxx", "--out", "m.onnx"],
+            "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt",
+        ),
         (["--format", "onnx", "--out", "m.pt"], "--out m.pt: a file of format onnx must end in .onnx"),
         (["--format", "onnx", "--out", "none/m.onnx"], "--out none/m.onnx: its folder none is missing; make it first"),
         (["--format", "onnx", "--out", "m.onnx", "--lowering", "x"], "choose from auto, fastest, pad, concat, zeros"),
         (["--format", "onnx", "--out", "m.onnx", "--precision", "16"], "precision: unknown '16'; choose from 32, int8"),
-        (["--format", "torchscript", "--out", "m.pt", "--precision", "int8"], "precision int8: format torchscript has none"),
+        (
+            ["--format", "torchscript", "--out", "m.pt", "--precision", "int8"],
+            "precision int8: format torchscript has none",
+        ),
         (["--format", "onnx", "--out", "m.onnx", "--most_lost", "2"], "most_lost: 2 must be from 0 to 1"),
         (["--format", "onnx", "--out", "m.onnx", "--size", "8x8"], "size '8x8': both sides must be at least 32 pixels"),
         (["--format", "onnx", "--out", "m.onnx", "--data.size", "64x64"], "data.size: 64x64, but the file takes 40x48"),
         (["--format", "onnx", "--out", "m.onnx", "--data.name", "x"], "data.name: unknown 'x'"),
-        (["--format", "tensorrt", "--out", "m.engine", "--argmax", "true"], "argmax: a TensorRT engine with classes alone cannot be"),
+        (
+            ["--format", "tensorrt", "--out", "m.engine", "--argmax", "true"],
+            "argmax: a TensorRT engine with classes alone cannot be",
+        ),
         (["--format", "tensorrt", "--out", "m.engine"], "format tensorrt: trtexec is not on the PATH"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -170,7 +210,16 @@ def test_an_engine_that_is_not_installed(
     checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = checkpoint()
-    arguments = ["--checkpoint", str(folder), "--out", str(tmp_path / "m.xml"), "--format", "openvino", "--data.limit", "2"]
+    arguments = [
+        "--checkpoint",
+        str(folder),
+        "--out",
+        str(tmp_path / "m.xml"),
+        "--format",
+        "openvino",
+        "--data.limit",
+        "2",
+    ]
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "nncf", None)
         assert "precision int8: nncf is not installed" in refusal(capsys, 2, *arguments, "--precision", "int8")

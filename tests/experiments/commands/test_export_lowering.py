@@ -37,7 +37,10 @@ def test_a_table(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     ("argument", "words"),
-    [("--count=0", "count: 0 must be at least 1"), ("--formats=onnx,x", "formats: unknown 'x'; choose from onnx, openvino, torchscript")],
+    [
+        ("--count=0", "count: 0 must be at least 1"),
+        ("--formats=onnx,x", "formats: unknown 'x'; choose from onnx, openvino, torchscript"),
+    ],
 )
 def test_mistakes(argument: str, words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "lowering", *TINY, argument]) == 2

@@ -14,10 +14,16 @@ Checkpoint = Callable[..., Path]
 
 def test_both_figures(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
     found, baseline, out = str(checkpoint("found")), str(checkpoint("baseline1", seed=1)), tmp_path / "out"
-    assert main(["figures", "--checkpoint", found, "--against", baseline, "--count", "2", "--out", str(out), "--json"]) == 0
+    assert (
+        main(["figures", "--checkpoint", found, "--against", baseline, "--count", "2", "--out", str(out), "--json"])
+        == 0
+    )
     *text, last = capsys.readouterr().out.splitlines()
     result = json.loads(last)
-    assert result["images"] == ["val0000", "val0040"] and result["files"] == [str(out / "segmentations.png"), str(out / "features.png")]
+    assert result["images"] == ["val0000", "val0040"] and result["files"] == [
+        str(out / "segmentations.png"),
+        str(out / "features.png"),
+    ]
     assert text == [f"figure  {file}" for file in result["files"]]
     for file in result["files"]:
         with Image.open(file) as picture:
@@ -33,7 +39,9 @@ def test_both_figures(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.Cap
         (["--data.name", "mars"], "mars"),
     ],
 )
-def test_bad_input(arguments: list[str], culprit: str, tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_input(
+    arguments: list[str], culprit: str, tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["figures", "--checkpoint", str(checkpoint()), *arguments, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert culprit in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
@@ -41,5 +49,8 @@ def test_bad_input(arguments: list[str], culprit: str, tmp_path: Path, checkpoin
 
 def test_networks_of_other_classes(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
     other = checkpoint("other", classes=("a", "b"), colours=((0, 0, 0), (9, 9, 9)))
-    assert main(["figures", "--checkpoint", str(checkpoint()), "--against", str(other), "--out", str(tmp_path / "out")]) == 2
+    assert (
+        main(["figures", "--checkpoint", str(checkpoint()), "--against", str(other), "--out", str(tmp_path / "out")])
+        == 2
+    )
     assert f"--against {other}: its classes are not those of" in capsys.readouterr().err

@@ -40,7 +40,17 @@ def test_a_table_is_measured_then_checked(tmp_path: Path, capsys: pytest.Capture
     assert (result["file"], result["engine"], result["threads"], result["operators"]) == (out, "onnxruntime", 1, 8)
     table = LatencyTable.load(out)
     assert table.fixed_ms == result["fixed_ms"] and table.space.widths == (8, 12)
-    for part in ("onnxruntime", table.versions["onnxruntime"], processor_name(), "float32", "1 thread", "32x64", table.date, "d4s2", out):
+    for part in (
+        "onnxruntime",
+        table.versions["onnxruntime"],
+        processor_name(),
+        "float32",
+        "1 thread",
+        "32x64",
+        table.date,
+        "d4s2",
+        out,
+    ):
         assert part in text
     assert list((tmp_path / "new").iterdir()) == [Path(out)]
 
@@ -52,7 +62,9 @@ def test_a_table_is_measured_then_checked(tmp_path: Path, capsys: pytest.Capture
 
     assert refusal(capsys, *TINY, "--out", out) == f"--out {out}: holds a table already; choose another --out"
     text = refusal(capsys, "--table", out, "--engine", "torch")
-    assert text == f"--engine torch: {out} was measured with onnxruntime; leave the option out, or measure another table"
+    assert (
+        text == f"--engine torch: {out} was measured with onnxruntime; leave the option out, or measure another table"
+    )
     text = refusal(capsys, "--table", out, "--preset", "paper")
     assert "space.stem is 4, but 16 is needed; measure one with: ssr-nas latency --preset paper --size 32x64" in text
 
@@ -81,7 +93,11 @@ def test_a_table_of_another_processor(tmp_path: Path, capsys: pytest.CaptureFixt
     ],
 )
 def test_bad_input_is_named_in_one_line(
-    arguments: list[str], culprit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    culprit: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert culprit in refusal(capsys, *arguments)
@@ -93,7 +109,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert "its folder cannot be made" in refusal(capsys, "--out", str(tmp_path / "file" / "table.json"))
 
 
-def test_an_engine_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_engine_that_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
     text = refusal(capsys, "--engine", "openvino", "--out", str(tmp_path / "table.json"))
     assert text == "engine: openvino is not installed; pip install 'ssr-nas[deploy]'"

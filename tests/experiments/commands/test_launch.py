@@ -76,7 +76,9 @@ class Lab:
 
     def start(self, *command: str) -> "subprocess.Popen[str]":
         with (self.folder / f"{len(self.processes)}.log").open("w") as log:
-            process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, text=True)
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=subprocess.STDOUT, cwd=self.folder, text=True
+            )
         self.processes.append(process)
         return process
 
@@ -113,7 +115,9 @@ class Lab:
         return found
 
     def experiment(self) -> str:
-        (path,) = [path for path in (self.home / "nni-experiments").iterdir() if path.name not in ("_latest", ".experiment")]
+        (path,) = [
+            path for path in (self.home / "nni-experiments").iterdir() if path.name not in ("_latest", ".experiment")
+        ]
         return path.name
 
     def query(self, query: str) -> list[Any]:
@@ -148,7 +152,12 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 def outside() -> list[str]:
     """This machine's addresses that others reach; link-local ones need a name of the interface that requests does not take."""
-    found = [address.address for interface in psutil.net_if_addrs().values() for address in interface if address.family in (2, 10)]
+    found = [
+        address.address
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family in (2, 10)
+    ]
     return [address for address in found if not address.startswith(("127.", "fe80")) and address != "::1"]
 
 
@@ -167,7 +176,10 @@ def test_only_this_machine_is_answered_and_the_best_network_is_exported(lab: Lab
     assert process.wait(120) == 0, lab.log()
     log = lab.log()
     assert f"web UI at http://127.0.0.1:{lab.port}" in log
-    assert "strategy=unheard-of seed=0: ssr-nas trial: error: strategy: unknown 'unheard-of'" in log and "Traceback" not in log
+    assert (
+        "strategy=unheard-of seed=0: ssr-nas trial: error: strategy: unknown 'unheard-of'" in log
+        and "Traceback" not in log
+    )
     assert not lab.managers()
     (found,) = (lab.folder / "runs").glob("*/architecture.json")
     architecture = Architecture.load(found)
@@ -197,13 +209,18 @@ def test_a_killed_manager_is_resumed_and_no_finished_trial_runs_again(command: s
         assert lab.start(str(BIN / "nnictl"), "resume", lab.experiment(), "--port", str(lab.port)).wait(60) == 0
         lab.until(lambda: lab.rest("check-status")["status"] == "DONE", 240)
         lab.start(str(BIN / "nnictl"), "stop", "--all").wait(60)
-    names = {trial: number for trial, number in lab.query("select trialJobId, sequenceId from TrialJobEvent where sequenceId is not null")}
+    names = {
+        trial: number
+        for trial, number in lab.query("select trialJobId, sequenceId from TrialJobEvent where sequenceId is not null")
+    }
     assert sorted(names.values()) == [0, 1, 2]
     first = next(trial for trial, number in names.items() if number == 0)
     assert lab.query(f"select event from TrialJobEvent where trialJobId = '{first}'") == [("RUNNING",), ("SUCCEEDED",)]
     for trial in names:
         assert lab.query(f"select event from TrialJobEvent where trialJobId = '{trial}'")[-1] == ("SUCCEEDED",)
-        told = lab.query(f"select sequence from MetricData where trialJobId = '{trial}' and type = 'PERIODICAL' order by sequence")
+        told = lab.query(
+            f"select sequence from MetricData where trialJobId = '{trial}' and type = 'PERIODICAL' order by sequence"
+        )
         assert [sequence for (sequence,) in told] == list(range(20)), trial
     if command == "launch":  # NNI's own grid would give the interrupted trial's seed once more, instead of the last
         data = lab.query("select data from TrialJobEvent where event = 'RUNNING' and data is not null")
@@ -238,13 +255,21 @@ def test_terminated_while_the_manager_starts(lab: Lab) -> None:
 def test_a_crash_of_the_tuner(lab: Lab) -> None:
     lab.write({"strategy": ["ssr"], "seed": [0, 1]})
     text = (lab.folder / "experiment.yml").read_text()
-    (lab.folder / "experiment.yml").write_text(text.replace("{name: GridSearch}", "{codeDirectory: ., className: mine.Mine}"))
+    (lab.folder / "experiment.yml").write_text(
+        text.replace("{name: GridSearch}", "{codeDirectory: ., className: mine.Mine}")
+    )
     (lab.folder / "mine.py").write_text(TUNER)
     process = lab.launch("experiment.yml")
     assert process.wait(120) == 1, lab.log()
     last = lab.log().splitlines()[-1]
-    assert "ended in status ERROR: " in last and f"ssr-nas launch --resume {lab.experiment()}" in last and "no reason" not in last
-    assert any("no idea" in path.read_text() for path in (lab.home / "nni-experiments" / lab.experiment() / "log").iterdir())
+    assert (
+        "ended in status ERROR: " in last
+        and f"ssr-nas launch --resume {lab.experiment()}" in last
+        and "no reason" not in last
+    )
+    assert any(
+        "no idea" in path.read_text() for path in (lab.home / "nni-experiments" / lab.experiment() / "log").iterdir()
+    )
     assert not lab.managers() and len(list((lab.folder / "runs").glob("*/architecture.json"))) == 1
 
 
@@ -253,5 +278,9 @@ def test_an_experiment_without_a_network_fails(lab: Lab) -> None:
     process = lab.launch("experiment.yml")
     assert process.wait(120) == 1
     log = lab.log()
-    assert "/nowhere" in log and log.splitlines()[-1].startswith("ssr-nas launch: error: ") and "no trial has left a network" in log
+    assert (
+        "/nowhere" in log
+        and log.splitlines()[-1].startswith("ssr-nas launch: error: ")
+        and "no trial has left a network" in log
+    )
     assert not lab.managers() and not (lab.folder / "runs").exists()

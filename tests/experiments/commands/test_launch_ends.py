@@ -15,7 +15,14 @@ from experiments.nni_manager.records import Record, Trial
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
-OURS = {"default": 0.5, "macs": 30e6, "miou_supernet": 0.4, "discrete": 1, "seconds": 3.0, "data": " --data.name camvid"}
+OURS = {
+    "default": 0.5,
+    "macs": 30e6,
+    "miou_supernet": 0.4,
+    "discrete": 1,
+    "seconds": 3.0,
+    "data": " --data.name camvid",
+}
 OURS["architecture"] = json.dumps(json.loads(baseline1(SpaceConfig.compact()).to_json()))
 GOOD = Trial("good1", 0, "SUCCEEDED", {"seed": 0}, OURS)
 PLAIN = Trial("plain", 1, "SUCCEEDED", {"seed": 1}, {"default": 0.25})
@@ -91,12 +98,16 @@ def test_an_experiment_that_is_done(experiment: Any, capsys: pytest.CaptureFixtu
     assert told["trials"] == {"SUCCEEDED": 2} and told["best"]["trial"] == "good1" and experiment.rest.stopped == 1
     file = Path(told["best"]["file"])
     assert file.is_file() and file.parent.parent == Path("runs") and file.parent.name.startswith("camvid-96x128-")
-    assert f"ssr-nas retrain --arch {file} --data.name camvid\n" in out  # on what it was searched on, not on the default
+    assert (
+        f"ssr-nas retrain --arch {file} --data.name camvid\n" in out
+    )  # on what it was searched on, not on the default
     (row,) = (line for line in out.splitlines() if "plain" in line)
     assert row.split() == ["plain", "SUCCEEDED", "1", "25.0"]
 
 
-def test_a_crash_of_the_tuner_is_a_failure_and_what_there_is_is_exported(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_crash_of_the_tuner_is_a_failure_and_what_there_is_is_exported(
+    experiment: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment.rest.ended = "ERROR"
     assert main(["launch", "x.yml", "--keep", "true"]) == 1
     last = capsys.readouterr().err.splitlines()[-1]
@@ -105,7 +116,9 @@ def test_a_crash_of_the_tuner_is_a_failure_and_what_there_is_is_exported(experim
     assert len(list(Path("runs").glob("*/architecture.json"))) == 1 and experiment.rest.stopped == 1
 
 
-def test_a_crash_before_there_is_a_network(experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_before_there_is_a_network(
+    experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def errors(rest: Manager) -> list[str]:
         raise requests.ConnectionError
 
@@ -130,11 +143,16 @@ def test_terminated_while_the_manager_starts(experiment: Any, capsys: pytest.Cap
         assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, before)
-    assert capsys.readouterr().err.splitlines()[-1] == "ssr-nas launch: interrupted; nothing has begun yet; give the same command again"
+    assert (
+        capsys.readouterr().err.splitlines()[-1]
+        == "ssr-nas launch: interrupted; nothing has begun yet; give the same command again"
+    )
     assert experiment.rest.stopped == 0
 
 
-def test_a_second_interrupt_leaves_no_manager(experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_interrupt_leaves_no_manager(
+    experiment: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def interrupted(rest: Manager) -> None:
         raise KeyboardInterrupt
 

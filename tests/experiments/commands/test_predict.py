@@ -59,7 +59,9 @@ def test_a_folder_and_a_film(
     film = write_film(tmp_path / "drive.avi")
     out = tmp_path / "out"
     text, result = answer(capsys, "--checkpoint", str(checkpoint()), str(tmp_path / "in"), str(film), "--out", str(out))
-    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != ".lock")
+    written = sorted(
+        path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file() and path.name != ".lock"
+    )
     pictures = [f"{kind}/{name}.png" for kind in ("colour", "index", "overlay") for name in ("a", "deep/b")]
     assert written == sorted([*pictures, "overlay/drive.mp4", "predictions.json"])
     assert [image["size"] for image in result["images"]] == ["40x60", "30x20"] and result["films"][0]["frames"] == 4
@@ -70,7 +72,9 @@ def test_a_folder_and_a_film(
     assert "2 images and 1 film predicted (4 frames)" in text and "the network alone" in text and str(out) in text
 
 
-def test_what_fails_is_told_and_the_rest_is_done(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_fails_is_told_and_the_rest_is_done(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "in"
     good = [write_image(folder / "a.png"), write_image(folder / "z.png")]
     write_image(folder / "cut.jpg").write_bytes(good[0].read_bytes()[:500])
@@ -84,7 +88,9 @@ def test_what_fails_is_told_and_the_rest_is_done(tmp_path: Path, checkpoint: Che
     captured = capsys.readouterr()
     lines = captured.err.splitlines()
     assert len(lines) == 7 and all(line.startswith("ssr-nas predict: ") for line in lines)
-    for name, line in zip(("missing.png", "broken.mp4", "cut.jpg", "empty.png", "lost.png", "zero.avi"), lines, strict=False):
+    for name, line in zip(
+        ("missing.png", "broken.mp4", "cut.jpg", "empty.png", "lost.png", "zero.avi"), lines, strict=False
+    ):
         assert name in line
     assert lines[-1] == f"ssr-nas predict: error: 6 of 8 inputs failed, as told above; the others are in {out}"
     assert "2 images predicted" in captured.out
@@ -96,7 +102,10 @@ def test_what_fails_is_told_and_the_rest_is_done(tmp_path: Path, checkpoint: Che
 def test_names_of_all_kinds(
     tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, odd = checkpoint(), [Path(name) for name in ("\U0001f600.png", "a, b: c #2.png", os.fsdecode(b"caf\xe9.png"))]
+    model, odd = (
+        checkpoint(),
+        [Path(name) for name in ("\U0001f600.png", "a, b: c #2.png", os.fsdecode(b"caf\xe9.png"))],
+    )
     long = tmp_path / ("a" + "日" * 70 + ".mp4")
     monkeypatch.chdir(tmp_path)
     for path in odd:
@@ -105,7 +114,12 @@ def test_names_of_all_kinds(
     write_film(tmp_path / "a.avi").rename(long)
     _, result = answer(capsys, "--checkpoint", str(model), *map(str, odd), str(long), "--out", "out")
     assert [image["name"] for image in result["images"]] == ["\U0001f600", "a, b: c #2", "caf_"]
-    assert {path.stem for path in Path("out/overlay").iterdir()} == {"\U0001f600", "a, b: c #2", "caf_", "a" + "日" * 59}
+    assert {path.stem for path in Path("out/overlay").iterdir()} == {
+        "\U0001f600",
+        "a, b: c #2",
+        "caf_",
+        "a" + "日" * 59,
+    }
 
 
 def test_a_film_that_cannot_be_written_is_told_and_the_rest_is_done(
@@ -137,7 +151,9 @@ def test_nothing_is_overwritten(tmp_path: Path, checkpoint: Checkpoint, capsys: 
     assert "cannot be made" in refusal(capsys, "--checkpoint", folder, image, "--out", image)
 
 
-def test_options_of_evaluation_hold_here_too(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_of_evaluation_hold_here_too(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     image = str(write_image(tmp_path / "a.png"))
     options = ["--eval.size", "64x96", "--eval.scales", "0.5,1", "--eval.flip", "true", "--out", str(tmp_path / "out")]
     text, result = answer(capsys, "--checkpoint", str(checkpoint()), image, *options)
@@ -183,7 +199,9 @@ def test_bad_input_is_one_line_and_writes_nothing(
     assert not list((tmp_path / "here").iterdir())
 
 
-def test_a_network_of_nonsense_ends_it(tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_of_nonsense_ends_it(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = checkpoint() / "model.safetensors"
     path.write_bytes(b"\xff" * 50)
     assert "damaged" in refusal(capsys, "--checkpoint", str(path), str(tmp_path))

@@ -89,7 +89,9 @@ def test_resume_of_what_is_no_run(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert str(tmp_path) in capsys.readouterr().err
 
 
-def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "3", "--device", "cpu"]
     assert main(["search", *arguments, "--train.lr", "1e30", "--out", str(tmp_path / "run")]) == 2
     line = capsys.readouterr().err.strip().splitlines()[-1]
@@ -136,16 +138,31 @@ def test_a_data_set_whose_labelled_pixels_are_between_those_that_a_search_sees(
         cv2.imwrite(str(path), label)
         cv2.imwrite(str(root / split / path.name), np.zeros((32, 32, 3), np.uint8))
     line = fails(capsys, tmp_path / "run", "--data.name", "camvid", "--data.root", str(root), "--data.size", "32x32")
-    assert f"data.size: no {'training' if split == 'train' else 'validation'} image of camvid has a labelled pixel" in line
+    assert (
+        f"data.size: no {'training' if split == 'train' else 'validation'} image of camvid has a labelled pixel" in line
+    )
 
 
-def test_a_folder_without_write_permission(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_without_write_permission(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import experiments.commands.search as command
 
     def refuse(folder: Path, options: object) -> None:
         raise PermissionError(13, "Permission denied", str(folder / "config.yml"))
 
     monkeypatch.setattr(command, "write_config", refuse)
-    arguments = ["--data.size", "32x32", "--data.limit", "4", "--data.batch", "2", "--epochs", "1", "--out", str(tmp_path / "run")]
+    arguments = [
+        "--data.size",
+        "32x32",
+        "--data.limit",
+        "4",
+        "--data.batch",
+        "2",
+        "--epochs",
+        "1",
+        "--out",
+        str(tmp_path / "run"),
+    ]
     assert main(["search", *arguments]) == 2
     assert "config.yml: Permission denied" in capsys.readouterr().err

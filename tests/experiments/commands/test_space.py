@@ -25,7 +25,13 @@ def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any
 
 def test_sizes_of_the_paper(capsys: pytest.CaptureFixture[str]) -> None:
     result = answer(capsys, "--preset", "paper")
-    assert set(result) == {"choices", "architecture_parameters", "log10_supernet_configurations", "log10_networks", "entropy_nats"}
+    assert set(result) == {
+        "choices",
+        "architecture_parameters",
+        "log10_supernet_configurations",
+        "log10_networks",
+        "entropy_nats",
+    }
     assert (result["choices"], result["architecture_parameters"]) == (359, 3240)
     assert result["log10_supernet_configurations"] == pytest.approx(324.442, abs=5e-4)
     assert result["log10_networks"] == pytest.approx(49.445, abs=5e-4)
@@ -44,7 +50,17 @@ def test_baselines_of_the_paper(capsys: pytest.CaptureFixture[str], name: str) -
 def test_people_see_the_same_numbers(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["space"]) == 0
     text = capsys.readouterr().out
-    for number in ("359", "3,240", "10^324.442", "10^49.445", "789.42 nats", "961,807", "11.063 G", "11.202 G", "baseline2"):
+    for number in (
+        "359",
+        "3,240",
+        "10^324.442",
+        "10^49.445",
+        "789.42 nats",
+        "961,807",
+        "11.063 G",
+        "11.202 G",
+        "baseline2",
+    ):
         assert number in text
 
 
@@ -91,4 +107,6 @@ def test_bad_input_is_named_in_one_line(arguments: list[str], culprit: str, caps
     assert main(["space", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.count("\n") == 1 and captured.err.startswith("ssr-nas space: error: ") and culprit in captured.err
+    assert (
+        captured.err.count("\n") == 1 and captured.err.startswith("ssr-nas space: error: ") and culprit in captured.err
+    )

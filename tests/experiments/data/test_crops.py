@@ -11,12 +11,16 @@ PLAIN = (1.0, 1.0, 1.0)
 
 
 def noise(count: int = 6, height: int = 40, width: int = 56) -> Split:
-    images = torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    images = torch.randint(0, 256, (count, 3, height, width), generator=torch.Generator().manual_seed(0)).to(
+        torch.uint8
+    )
     return Split(images, images[:, 0] % 5, tuple(map(str, range(count))))
 
 
 def same(a: list[tuple[Tensor, Tensor]], b: list[tuple[Tensor, Tensor]]) -> bool:
-    return len(a) == len(b) and all(torch.equal(x, y) for one, two in zip(a, b, strict=True) for x, y in zip(one, two, strict=True))
+    return len(a) == len(b) and all(
+        torch.equal(x, y) for one, two in zip(a, b, strict=True) for x, y in zip(one, two, strict=True)
+    )
 
 
 def test_the_whole_image_is_itself() -> None:
@@ -28,7 +32,9 @@ def test_the_whole_image_is_itself() -> None:
 def test_a_flip_mirrors_both() -> None:
     split = noise()
     image, label = cut(split.images[0], split.labels[0], View(3, 5, 32, 40, True, PLAIN), (32, 40))
-    assert torch.equal(image, split.images[0, :, 3:35, 5:45].flip(-1)) and torch.equal(label, split.labels[0, 3:35, 5:45].flip(-1))
+    assert torch.equal(image, split.images[0, :, 3:35, 5:45].flip(-1)) and torch.equal(
+        label, split.labels[0, 3:35, 5:45].flip(-1)
+    )
 
 
 @pytest.mark.parametrize("jitter", [PLAIN, (1.2, 0.8, 1.1)])

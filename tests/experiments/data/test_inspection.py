@@ -36,20 +36,36 @@ def test_counts_against_all_labels_at_once() -> None:
     result = inspect(found(train, [sample("c", picture(3), label(1, 0))]))
     report = result.splits["train"]
     values = np.concatenate([one.read()[1].ravel() for one in train])
-    assert report.pixels.tolist() == [(values == 0).sum(), (values == 1).sum()] and report.ignored == (values == 255).sum() == 8
+    assert (
+        report.pixels.tolist() == [(values == 0).sum(), (values == 1).sum()]
+        and report.ignored == (values == 255).sum() == 8
+    )
     assert report.sizes == ((3, 5), (4, 6)) and report.frequencies.sum() == 1
     assert result.usable and result.problems == []
 
 
 def test_generated_images_in_two_splits_are_found_by_their_pixels() -> None:
-    train = [sample("a", picture(1), label(0, 1)), sample("b", picture(1), label(1, 0))]  # twice in one split is no leak
-    result = inspect(found(train, [sample("c", picture(1), label(0, 1)), sample("d", picture(1, 6, 4), label(0, 1, height=6, width=4))]))
+    train = [
+        sample("a", picture(1), label(0, 1)),
+        sample("b", picture(1), label(1, 0)),
+    ]  # twice in one split is no leak
+    result = inspect(
+        found(
+            train, [sample("c", picture(1), label(0, 1)), sample("d", picture(1, 6, 4), label(0, 1, height=6, width=4))]
+        )
+    )
     kinds = [(problem.kind, str(problem)) for problem in result.problems]
-    assert [kind for kind, _ in kinds][0] == "in two splits" and "c: the same image as a" in kinds[0][1] and result.usable
+    assert (
+        [kind for kind, _ in kinds][0] == "in two splits" and "c: the same image as a" in kinds[0][1] and result.usable
+    )
 
 
 def test_unknown_values_are_added_up() -> None:
-    train = [broken("a", {"value 9": 1, "value 8": 5}), broken("b", {"value 9": 10}), sample("c", picture(1), label(0, 1))]
+    train = [
+        broken("a", {"value 9": 1, "value 8": 5}),
+        broken("b", {"value 9": 10}),
+        sample("c", picture(1), label(0, 1)),
+    ]
     result = inspect(found(train, [broken("d", {"value 8": 1})]))
     assert [(value, entry.first.name, entry.files, entry.pixels) for value, entry in result.unknown.items()] == [
         ("value 9", "a", 2, 11),

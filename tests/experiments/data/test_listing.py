@@ -17,13 +17,18 @@ def tree(root: Path, *names: str) -> Path:
 def test_pairs_by_name_with_tails(tmp_path: Path) -> None:
     tree(tmp_path, "i/b_x.png", "i/a_x.PNG", "i/c.png", "i/.d_x.png", "l/a_y.png", "l/b_y.png", "l/b_z.png")
     pairs, problems = match(Folder(tmp_path / "i", (".png",), "_x"), Folder(tmp_path / "l", (".png",), "_y"), "layout")
-    assert [(name, image.name, label.name) for name, image, label in pairs] == [("a", "a_x.PNG", "a_y.png"), ("b", "b_x.png", "b_y.png")]
+    assert [(name, image.name, label.name) for name, image, label in pairs] == [
+        ("a", "a_x.PNG", "a_y.png"),
+        ("b", "b_x.png", "b_y.png"),
+    ]
     assert problems == []
 
 
 def test_everything_wrong_is_collected(tmp_path: Path) -> None:
     tree(tmp_path, "i/a.png", "i/a.jpg", "i/b.png", "i/c.png", "l/a.png", "l/d.png", "l/d.bmp", "l/c.gif")
-    pairs, problems = match(Folder(tmp_path / "i", (".png", ".jpg")), Folder(tmp_path / "l", (".png", ".bmp")), "layout")
+    pairs, problems = match(
+        Folder(tmp_path / "i", (".png", ".jpg")), Folder(tmp_path / "l", (".png", ".bmp")), "layout"
+    )
     assert [name for name, _, _ in pairs] == ["a"]
     assert [(problem.kind, problem.file and problem.file.name, problem.stops) for problem in problems] == [
         ("same name", "a.png", True),
@@ -57,12 +62,16 @@ def listed() -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("nested", [False, True])
-def test_folders_are_listed_once_however_many_labels_are_missing(tmp_path: Path, listed: list[str], nested: bool) -> None:
+def test_folders_are_listed_once_however_many_labels_are_missing(
+    tmp_path: Path, listed: list[str], nested: bool
+) -> None:
     inner = "city/" if nested else ""
     tree(tmp_path, *(f"i/{inner}{n:03}.png" for n in range(50)), *(f"l/{inner}{n:03}_mask.png" for n in range(50)))
     tree(tmp_path, f"l/{inner}007.gif", f"l/{inner}007.bmp")
     listed.clear()
-    _, problems = match(Folder(tmp_path / "i", (".png",), nested=nested), Folder(tmp_path / "l", (".png",), nested=nested), "layout")
+    _, problems = match(
+        Folder(tmp_path / "i", (".png",), nested=nested), Folder(tmp_path / "l", (".png",), nested=nested), "layout"
+    )
     missing = [str(problem) for problem in problems if problem.kind == "missing label"]
     assert len(missing) == 50 and sum("does not count" in text for text in missing) == 1
     assert "007.png is missing (007.bmp does not count: labels are .png" in missing[7]
@@ -72,7 +81,9 @@ def test_folders_are_listed_once_however_many_labels_are_missing(tmp_path: Path,
 def test_nested_folders(tmp_path: Path) -> None:
     tree(tmp_path, "i/two/b.png", "i/one/a.png", "i/c.png", "l/one/a.png", "l/three/b.png")
     (tmp_path / "i" / "loop").symlink_to("loop")
-    pairs, problems = match(Folder(tmp_path / "i", (".png",), nested=True), Folder(tmp_path / "l", (".png",), nested=True), "layout")
+    pairs, problems = match(
+        Folder(tmp_path / "i", (".png",), nested=True), Folder(tmp_path / "l", (".png",), nested=True), "layout"
+    )
     assert [name for name, _, _ in pairs] == ["a", "b"] and problems == []
 
 

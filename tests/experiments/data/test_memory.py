@@ -14,7 +14,9 @@ from nas_space.errors import InputError
 
 
 def test_what_cannot_fit_is_refused_before_anything_is_read() -> None:
-    with pytest.raises(InputError, match=r"data: 320 images of 60000x60000 take 4608\.0 GB .* smaller --data\.size, or a --data\.limit"):
+    with pytest.raises(
+        InputError, match=r"data: 320 images of 60000x60000 take 4608\.0 GB .* smaller --data\.size, or a --data\.limit"
+    ):
         load(DataOptions(size="60000x60000"))
 
 
@@ -25,7 +27,9 @@ def test_three_channels_and_a_label_are_counted(monkeypatch: pytest.MonkeyPatch)
         if fits:
             check_memory(source, (32, 48))
             data = read_source(source, (32, 48))
-            assert sum(part.numel() for split in (data.train, data.val) for part in (split.images, split.labels)) == free
+            assert (
+                sum(part.numel() for split in (data.train, data.val) for part in (split.images, split.labels)) == free
+            )
         else:
             with pytest.raises(InputError, match="10 images of 32x48"):
                 check_memory(source, (32, 48))
@@ -38,14 +42,18 @@ def test_reading_is_the_same_as_one_by_one(tmp_path: Path, write_folder: Callabl
     for index, sample in enumerate(source.splits["train"]):
         image, label = sample.read()
         assert (data.train.images[index].permute(1, 2, 0).numpy() == resize_image(image, (32, 60))).all()
-        assert (data.train.labels[index].numpy() == resize_label(label, (32, 60))).all() and data.train.names[index] == sample.name
+        assert (data.train.labels[index].numpy() == resize_label(label, (32, 60))).all() and data.train.names[
+            index
+        ] == sample.name
 
 
 @pytest.mark.parametrize("size", [(20, 28), (80, 112), (40, 56), (32, 88)])
 def test_resizing(size: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     label = rng.integers(0, 5, (40, 56)).astype(np.uint8)
-    expected = torch.nn.functional.interpolate(torch.from_numpy(label)[None, None].float(), size, mode="nearest-exact")[0, 0]
+    expected = torch.nn.functional.interpolate(torch.from_numpy(label)[None, None].float(), size, mode="nearest-exact")[
+        0, 0
+    ]
     assert (resize_label(label, size) == expected.numpy()).all()
     image = rng.integers(0, 255, (40, 56, 3)).astype(np.uint8)
     resized = resize_image(image, size)

@@ -10,7 +10,9 @@ from nas_space.errors import InputError
 
 
 def test_evenly() -> None:
-    assert evenly(list(range(10)), 5) == [0, 2, 4, 6, 8] and evenly([1, 2], None) == [1, 2] and evenly([1, 2], 9) == [1, 2]
+    assert (
+        evenly(list(range(10)), 5) == [0, 2, 4, 6, 8] and evenly([1, 2], None) == [1, 2] and evenly([1, 2], 9) == [1, 2]
+    )
 
 
 @pytest.mark.parametrize("name", sorted(set(FINDERS) - {"streets"}))
@@ -46,5 +48,13 @@ def test_one_problem_is_told_and_the_rest_counted(tmp_path: Path) -> None:
 
 
 def test_finding_streets_does_not_load_torchvision() -> None:
-    code = "import sys; from experiments.data import open_source; from experiments.options.groups import DataOptions as D; open_source(D());"
-    assert subprocess.run([sys.executable, "-c", code + " assert 'torchvision' not in sys.modules"], timeout=120).returncode == 0
+    code = (
+        "import sys; from experiments.data import open_source; from experiments.options.groups import DataOptions as D; "
+        "open_source(D());"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code + " assert 'torchvision' not in sys.modules"], timeout=120
+        ).returncode
+        == 0
+    )

@@ -20,7 +20,9 @@ def order(stream: BatchStream) -> list[int]:
 
 
 def same(a: list[tuple[Tensor, Tensor]], b: list[tuple[Tensor, Tensor]]) -> bool:
-    return len(a) == len(b) and all(torch.equal(x, y) for one, two in zip(a, b, strict=True) for x, y in zip(one, two, strict=True))
+    return len(a) == len(b) and all(
+        torch.equal(x, y) for one, two in zip(a, b, strict=True) for x, y in zip(one, two, strict=True)
+    )
 
 
 def test_shapes_types_and_odd_sizes() -> None:
@@ -55,7 +57,9 @@ def test_a_resumed_run_repeats_exactly() -> None:
 
 
 def test_streams_and_seeds_are_independent() -> None:
-    orders = [tuple(order(BatchStream(split_of(30), 30, seed=s, stream=k))) for s in range(3) for k in (WEIGHTS, ARCHITECTURE)]
+    orders = [
+        tuple(order(BatchStream(split_of(30), 30, seed=s, stream=k))) for s in range(3) for k in (WEIGHTS, ARCHITECTURE)
+    ]
     assert len(set(orders)) == 6
 
 

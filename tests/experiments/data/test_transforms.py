@@ -3,7 +3,14 @@ import torch
 from torch import Tensor
 
 from experiments.data.dataset import IGNORE
-from experiments.data.transforms import MAX_SHIFT, Augmentation, augment, downsample_labels, draw_augmentation, normalise
+from experiments.data.transforms import (
+    MAX_SHIFT,
+    Augmentation,
+    augment,
+    downsample_labels,
+    draw_augmentation,
+    normalise,
+)
 
 
 def paired(count: int = 3, height: int = 9, width: int = 11) -> tuple[Tensor, Tensor]:

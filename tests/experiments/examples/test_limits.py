@@ -73,7 +73,10 @@ def test_a_body_that_comes_in_time_by_parts_but_never_ends() -> None:
     app = LimitedRequests(reads_all, Limits(patience_s=60, body_s=0.1))
     with pytest.raises(HTTPException) as error:
         asyncio.run(asyncio.wait_for(Trickle().call(app), 60))
-    assert (error.value.status_code, error.value.detail) == (408, "the body did not come within 0.1 s") and app.running == 0
+    assert (error.value.status_code, error.value.detail) == (
+        408,
+        "the body did not come within 0.1 s",
+    ) and app.running == 0
 
 
 def test_too_many_at_once() -> None:

@@ -52,7 +52,11 @@ def decoded(response: Any) -> np.ndarray:
 def test_what_comes_back(client: TestClient) -> None:
     for data, kind in ((PNG, "image/png"), (JPEG, "image/jpeg")):
         colours = decoded(upload(client, data, kind))
-        assert colours.shape == (40, 50, 3) and colours[0, 0].tolist() == [255, 0, 0] and colours[0, -1].tolist() == [0, 0, 255]
+        assert (
+            colours.shape == (40, 50, 3)
+            and colours[0, 0].tolist() == [255, 0, 0]
+            and colours[0, -1].tolist() == [0, 0, 255]
+        )
     classes = decoded(upload(client, PNG, query="?output=classes"))
     assert classes.tolist() == [[0] * 25 + [1] * 25] * 40
     overlay = decoded(upload(client, PNG, query="?output=overlay"))
@@ -103,8 +107,13 @@ def test_a_request_that_is_no_upload(client: TestClient) -> None:
     assert client.post("/segment").status_code == 422
     assert client.post("/segment", data={"image": "text"}).status_code == 422
     assert client.post("/segment", content=PNG, headers={"content-type": "image/png"}).status_code == 422
-    assert client.post("/segment", content=b"--x", headers={"content-type": "multipart/form-data; boundary=y"}).status_code in (400, 422)
-    assert client.post("/segment", content=b"x", headers={"content-type": "multipart/form-data"}).status_code in (400, 422)
+    assert client.post(
+        "/segment", content=b"--x", headers={"content-type": "multipart/form-data; boundary=y"}
+    ).status_code in (400, 422)
+    assert client.post("/segment", content=b"x", headers={"content-type": "multipart/form-data"}).status_code in (
+        400,
+        422,
+    )
     assert upload(client, PNG, query="?output=everything").status_code == 422
     assert client.get("/segment").status_code == 405
 
@@ -142,7 +151,8 @@ def test_the_answer_where_the_model_is_damaged_names_no_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("port", "65536"), ("port", "-1"), ("concurrency", "0"), ("most-bytes", "-5"), ("most-pixels", "0")]
+    ("key", "value"),
+    [("port", "65536"), ("port", "-1"), ("concurrency", "0"), ("most-bytes", "-5"), ("most-pixels", "0")],
 )
 def test_limits_without_meaning(key: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):

@@ -55,7 +55,9 @@ def test_what_is_kept_agrees(kind: Format, lowering: str, network: Networks, tmp
     exported = export(network(2), description, kind, tmp_path / FILES[kind], trial_images(SIZE, True, real()))
     assert exported.agreement.images == 7 and exported.agreement.equal_pixels >= 0.999
     assert 0 < exported.agreement.max_logit_difference < 1e-4
-    assert {path.name for path in tmp_path.iterdir()} == {FILES[kind]} | ({"model.bin"} if kind == "openvino" else set())
+    assert {path.name for path in tmp_path.iterdir()} == {FILES[kind]} | (
+        {"model.bin"} if kind == "openvino" else set()
+    )
     if kind != "torchscript":
         assert open_session(exported.file).description == description
 
@@ -75,11 +77,21 @@ def liar(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-@pytest.mark.parametrize("interface", [Interface(), Interface(pixels=True, resize=True, argmax=True)], ids=["logits", "classes"])
+@pytest.mark.parametrize(
+    "interface", [Interface(), Interface(pixels=True, resize=True, argmax=True)], ids=["logits", "classes"]
+)
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_that_lies_is_not_kept(kind: Format, interface: Interface, liar: None, network: Networks, tmp_path: Path) -> None:
+def test_a_file_that_lies_is_not_kept(
+    kind: Format, interface: Interface, liar: None, network: Networks, tmp_path: Path
+) -> None:
     with pytest.raises(ExportError, match="does not give the network's answer: logits differ by up to"):
-        export(network(), replace(DESCRIPTION, interface=interface), kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
+        export(
+            network(),
+            replace(DESCRIPTION, interface=interface),
+            kind,
+            tmp_path / FILES[kind],
+            trial_images(SIZE, False, real()),
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -93,7 +105,9 @@ def test_a_file_that_gives_nothing_finite_is_not_kept(network: Networks, tmp_pat
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_file_that_cannot_be_run_is_not_kept(kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_run_is_not_kept(
+    kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "_write", lambda network, description, kind, file: file.write_bytes(b"no such file"))
     with pytest.raises(ExportError, match="cannot be run"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
@@ -105,7 +119,10 @@ def test_a_full_disk(kind: Format, network: Networks, tmp_path: Path, monkeypatc
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("experiments.runs.folder.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace", full)
+    monkeypatch.setattr(
+        "experiments.runs.folder.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace",
+        full,
+    )
     with pytest.raises(OSError, match="No space left"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
     assert list(tmp_path.iterdir()) == []
@@ -136,13 +153,19 @@ def test_killed_while_the_file_is_tried(kind: Format, tmp_path: Path) -> None:
         network = SegmentationNetwork(baseline1(space), 5).eval()
         module.export(network, description, {kind!r}, Path({str(tmp_path / FILES[kind])!r}), [])
     """
-    result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120)
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, timeout=120
+    )
     assert result.returncode == -9, result.stderr
     assert [path for path in tmp_path.iterdir() if not path.name.startswith(".")] == []
 
 
 def test_what_is_there_already_is_refused(network: Networks, tmp_path: Path) -> None:
-    for kind, name, there in (("onnx", "a.onnx", "a.onnx"), ("openvino", "b.xml", "b.xml"), ("openvino", "c.xml", "c.bin")):
+    for kind, name, there in (
+        ("onnx", "a.onnx", "a.onnx"),
+        ("openvino", "b.xml", "b.xml"),
+        ("openvino", "c.xml", "c.bin"),
+    ):
         (tmp_path / there).write_text("mine")
         with pytest.raises(InputError, match=f"{there} is there already"):
             export(network(), DESCRIPTION, kind, tmp_path / name, [])  # type: ignore[arg-type]
@@ -152,7 +175,9 @@ def test_what_is_there_already_is_refused(network: Networks, tmp_path: Path) -> 
         check_out(tmp_path / "d.onnx", "onnx")
 
 
-def test_what_appears_meanwhile_is_not_overwritten(network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_appears_meanwhile_is_not_overwritten(
+    network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = module.compare
 
     def compare(*arguments: Any) -> Any:
@@ -184,7 +209,9 @@ def quantisation(network: SegmentationNetwork, most_lost: float) -> Quantisation
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
-@pytest.mark.parametrize("interface", [Interface(), Interface(pixels=True, resize=True, argmax=True)], ids=["logits", "classes"])
+@pytest.mark.parametrize(
+    "interface", [Interface(), Interface(pixels=True, resize=True, argmax=True)], ids=["logits", "classes"]
+)
 def test_eight_bits(kind: Format, interface: Interface, network: Networks, tmp_path: Path) -> None:
     original = network(1)
     description = replace(DESCRIPTION, precision="int8", interface=interface)
@@ -198,18 +225,31 @@ def test_eight_bits(kind: Format, interface: Interface, network: Networks, tmp_p
     types = (
         {tensor.data_type for tensor in onnx.load(exported.file).graph.initializer}
         if kind == "onnx"
-        else {str(node.get_output_element_type(0)) for node in openvino.Core().read_model(exported.file).get_ordered_ops()}
+        else {
+            str(node.get_output_element_type(0)) for node in openvino.Core().read_model(exported.file).get_ordered_ops()
+        }
     )
     assert (onnx.TensorProto.INT8 if kind == "onnx" else "<Type: 'int8_t'>") in types
-    assert {path.name for path in tmp_path.iterdir()} == {FILES[kind]} | ({"model.bin"} if kind == "openvino" else set())
+    assert {path.name for path in tmp_path.iterdir()} == {FILES[kind]} | (
+        {"model.bin"} if kind == "openvino" else set()
+    )
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
 def test_eight_bits_that_lose_too_much_are_not_kept(kind: Format, network: Networks, tmp_path: Path) -> None:
     original = network(1)
     description = replace(DESCRIPTION, precision="int8")
-    with pytest.raises(ExportError, match=r"the 8-bit file has .* % mIoU, .* points less .*--most_lost allows 0\); no file was kept"):
-        export(original, description, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()), quantisation(original, 0.0))
+    with pytest.raises(
+        ExportError, match=r"the 8-bit file has .* % mIoU, .* points less .*--most_lost allows 0\); no file was kept"
+    ):
+        export(
+            original,
+            description,
+            kind,
+            tmp_path / FILES[kind],
+            trial_images(SIZE, False, real()),
+            quantisation(original, 0.0),
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -223,7 +263,9 @@ def test_images_of_a_trial() -> None:
 def test_the_description_is_readable_elsewhere(network: Networks, tmp_path: Path) -> None:
     for kind in FILES:
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
-    assert {entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props} == DESCRIPTION.metadata()
+    assert {
+        entry.key: entry.value for entry in onnx.load(tmp_path / "model.onnx").metadata_props
+    } == DESCRIPTION.metadata()
     model = openvino.Core().read_model(tmp_path / "model.xml")
     assert all(model.get_rt_info([RT_INFO, key]).astype(str) == value for key, value in DESCRIPTION.metadata().items())
     extra = {"ssr-nas.json": ""}

@@ -50,7 +50,11 @@ def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tm
     for interface in FORMS:
         export(original, path, SIZES[0], dynamic=dynamic, interface=interface)
         for size in SIZES if dynamic else SIZES[:1]:
-            image = torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8) if interface.pixels else torch.randn(1, 3, *size)
+            image = (
+                torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8)
+                if interface.pixels
+                else torch.randn(1, 3, *size)
+            )
             with torch.inference_mode():
                 expected = Deployed(original, interface).eval()(image).numpy()
             result = run(path, image.numpy())
@@ -63,12 +67,16 @@ def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tm
 
 
 @pytest.mark.parametrize("lowering", LOWERINGS)
-def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(lowering: Lowering, network: Networks, tmp_path: Path) -> None:
+def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
+    lowering: Lowering, network: Networks, tmp_path: Path
+) -> None:
     original, image = network(1), np.random.default_rng(0).standard_normal((1, 3, 67, 101), dtype=np.float32)
     export_onnx(original, tmp_path / "model.onnx", (67, 101), lowering=lowering, metadata={"key": "value"})
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
-    counts, by_hand = (Counter(node.op_type for node in graph.graph.node) for graph in (model, to_onnx(original, image.shape)))  # type: ignore[arg-type]
+    counts, by_hand = (
+        Counter(node.op_type for node in graph.graph.node) for graph in (model, to_onnx(original, image.shape))
+    )  # type: ignore[arg-type]
     for operation in ("Conv", "MaxPool", "AveragePool", "Resize"):
         assert counts[operation] == by_hand[operation]
     assert counts["BatchNormalization"] == 0
@@ -82,7 +90,9 @@ def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
     export_onnx(network(), tmp_path / "model.onnx", (40, 48), dynamic=True)
     images = np.random.default_rng(0).standard_normal((3, 3, 40, 48), dtype=np.float32)
     together = run_onnx(tmp_path / "model.onnx", images)
-    np.testing.assert_allclose(together, np.concatenate([run_onnx(tmp_path / "model.onnx", x[None]) for x in images]), atol=1e-5)
+    np.testing.assert_allclose(
+        together, np.concatenate([run_onnx(tmp_path / "model.onnx", x[None]) for x in images]), atol=1e-5
+    )
 
 
 def test_an_intermediate_representation_says_what_it_is(network: Networks, tmp_path: Path) -> None:
@@ -95,4 +105,6 @@ def test_any_other_network(tmp_path: Path) -> None:
     other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
     export_onnx(other, tmp_path / "model.onnx", (32, 32))
     image = torch.randn(1, 3, 32, 32)
-    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", image.numpy()), other(image).detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(
+        run_onnx(tmp_path / "model.onnx", image.numpy()), other(image).detach().numpy(), atol=1e-5
+    )

@@ -19,14 +19,18 @@ SIZES = [(64, 96), (67, 101), (97, 64)]
 PAPER = (3, 9, 15)  # these of the twenty are of the paper's space
 
 
-def tried(kind: str, seeds: list[int], learned: Callable[[SegmentationNetwork], SegmentationNetwork], folder: Path) -> tuple[float, float]:
+def tried(
+    kind: str, seeds: list[int], learned: Callable[[SegmentationNetwork], SegmentationNetwork], folder: Path
+) -> tuple[float, float]:
     """Worst difference of logits and worst share of equal pixels."""
     name, write, read = FORMATS[kind]
     differences, equal = [], []
     for seed in seeds:
         torch.manual_seed(seed)
         space = SpaceConfig.paper() if seed in PAPER else SpaceConfig.compact()
-        network = SegmentationNetwork(Architecture.random(space, random.Random(seed)), 11, "aggregation" if seed % 2 else "encoder")
+        network = SegmentationNetwork(
+            Architecture.random(space, random.Random(seed)), 11, "aggregation" if seed % 2 else "encoder"
+        )
         learned(network)
         dynamic: dict[str, Any] = {} if kind == "torchscript" else {"dynamic": True}
         write(network, folder / name, SIZES[0], **dynamic)
@@ -35,7 +39,9 @@ def tried(kind: str, seeds: list[int], learned: Callable[[SegmentationNetwork], 
         differences.append(agreement.max_logit_difference)
         equal.append(agreement.equal_pixels)
         assert agreement.within(1e-3, 0.999), (kind, seed, agreement)
-    print(f"{kind}: {len(seeds)} networks, largest difference of logits {max(differences):.2g}, equal pixels at least {min(equal):.5f}")
+    print(
+        f"{kind}: {len(seeds)} networks, largest difference of logits {max(differences):.2g}, equal pixels at least {min(equal):.5f}"
+    )
     return max(differences), min(equal)
 
 

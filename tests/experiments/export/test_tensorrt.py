@@ -75,7 +75,13 @@ def test_an_engine_is_built_and_tried(
     log, out = trtexec(), tmp_path / "out"
     out.mkdir()
     images = trial_images(SIZE, dynamic, torch.zeros(1, 3, *SIZE, dtype=torch.uint8))
-    exported = export(network(), described(dynamic=dynamic, interface=Interface(pixels=pixels)), "tensorrt", out / "a,b:c.engine", images)
+    exported = export(
+        network(),
+        described(dynamic=dynamic, interface=Interface(pixels=pixels)),
+        "tensorrt",
+        out / "a,b:c.engine",
+        images,
+    )
     assert exported.agreement.max_logit_difference < 1e-4 and exported.agreement.images == len(images)
     assert [path.name for path in out.iterdir()] == ["a,b:c.engine"]
     calls = log.read_text().splitlines()
@@ -105,5 +111,7 @@ def test_an_engine_that_misbehaves(
 
 def test_without_tensorrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(InputError, match="format tensorrt: trtexec is not on the PATH; install TensorRT, or choose onnx"):
+    with pytest.raises(
+        InputError, match="format tensorrt: trtexec is not on the PATH; install TensorRT, or choose onnx"
+    ):
         check_tensorrt()

@@ -91,7 +91,10 @@ class FakeEngine:
         self.pace: Callable[[float], float] = lambda now: 1.0
 
     def layer(self, layer: ResidualLayer) -> float:
-        return 0.001 * layer.conv.conv3x1.out_channels + 0.0001 * layer.conv.conv1x3.out_channels * layer.conv.conv1x3.dilation[1]
+        return (
+            0.001 * layer.conv.conv3x1.out_channels
+            + 0.0001 * layer.conv.conv1x3.out_channels * layer.conv.conv1x3.dilation[1]
+        )
 
     def build(self, module: nn.Module, shape: tuple[int, ...], threads: int) -> Callable[[Any], Any]:
         assert not module.training
@@ -137,7 +140,9 @@ def test_whole_networks_agree_where_latency_is_additive(fake: FakeEngine, tiny: 
     fake.built = 0
     agreement = check_table(table, 5, 2, lambda: fake.now)
     assert len(agreement.networks) == 5
-    assert agreement.rank_correlation == pytest.approx(1.0) and agreement.median_relative_error == pytest.approx(0.0, abs=1e-6)
+    assert agreement.rank_correlation == pytest.approx(1.0) and agreement.median_relative_error == pytest.approx(
+        0.0, abs=1e-6
+    )
     assert agreement.rank_correlation_macs < 1.0
 
 
@@ -154,7 +159,11 @@ def test_a_host_that_is_busy_for_seconds_changes_no_ranks(fake: FakeEngine, tiny
 def test_what_a_module_takes_undisturbed() -> None:
     quiet = 2 * QUIET - 0.01
     twice = [Call(3.0, 2.0, 2.0), Call(2.5, 4.0, 4.0), Call(2.6, quiet, 2.0)]
-    once = [Call(3.0, 2.0, 2.0), Call(3.0, 4.0, 4.0), Call(3.2, 4.0, 6.0)]  # 3.0, 1.5, 1.28 for a machine that is as quiet as it was once
+    once = [
+        Call(3.0, 2.0, 2.0),
+        Call(3.0, 4.0, 4.0),
+        Call(3.2, 4.0, 6.0),
+    ]  # 3.0, 1.5, 1.28 for a machine that is as quiet as it was once
     never = [Call(4.0, 4.0, 4.0)]
     lucky = [Call(1.0, 2.2, 4.0), Call(3.0, 2.2, 2.2), Call(3.0, 2.2, 2.2)]  # 0.64, 2.73, 2.73: never above the fastest
     np.testing.assert_allclose(undisturbed([twice, once, never, lucky]), [2.5, 1.5, 2.0, 1.0])
@@ -168,7 +177,9 @@ def test_a_layer_faster_than_the_overhead_takes_no_time(fake: FakeEngine, tiny: 
     assert table.layer_ms(0, 1, 1, 8, 8) == 0.0
 
 
-@pytest.mark.parametrize(("seconds", "calls", "yardsticks"), [(0.0, build.CALLS, 2), (0.004, 3, 5), (1.0, 2, build.YARDSTICKS)])
+@pytest.mark.parametrize(
+    ("seconds", "calls", "yardsticks"), [(0.0, build.CALLS, 2), (0.004, 3, 5), (1.0, 2, build.YARDSTICKS)]
+)
 def test_the_number_of_calls_is_bounded(seconds: float, calls: int, yardsticks: int) -> None:
     times: list[float] = []
 

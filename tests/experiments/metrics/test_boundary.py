@@ -37,7 +37,12 @@ def brute_counts(prediction: Labels, label: Labels, num_classes: int, tolerance:
 
 def maps(rng: np.random.Generator, height: int, width: int) -> tuple[Labels, Labels]:
     """A blocky label with ignored pixels and a class that never occurs (4), and a prediction that is shifted and noisy."""
-    label = rng.integers(0, 4, (-(-height // 6), -(-width // 7)), dtype=np.uint8).repeat(6, 0).repeat(7, 1)[:height, :width].copy()
+    label = (
+        rng.integers(0, 4, (-(-height // 6), -(-width // 7)), dtype=np.uint8)
+        .repeat(6, 0)
+        .repeat(7, 1)[:height, :width]
+        .copy()
+    )
     prediction = np.roll(label, rng.integers(-2, 3, 2), (0, 1))
     noise = rng.random(label.shape) < 0.03
     prediction[noise] = rng.integers(0, 4, int(noise.sum()), dtype=np.uint8)
@@ -71,7 +76,9 @@ def test_perfect_wrong_and_absent() -> None:
     assert boundary_f1(boundary_counts(moved, label, 2)).tolist() == [0.0, 0.0]
     scores = boundary_f1(boundary_counts(np.zeros_like(label), label, 3))
     assert scores[:2].tolist() == [0.0, 0.0] and math.isnan(scores[2])
-    assert np.isnan(boundary_f1(boundary_counts(np.zeros_like(label), np.zeros_like(label), 2))).all()  # one class, no outline
+    assert np.isnan(
+        boundary_f1(boundary_counts(np.zeros_like(label), np.zeros_like(label), 2))
+    ).all()  # one class, no outline
 
 
 def test_counts_of_images_are_pooled() -> None:

@@ -24,10 +24,15 @@ def batch(images: int, labelled: bool = True) -> tuple[Tensor, Tensor]:
     return torch.randn(images, 3, 4, 5), labels if labelled else torch.full_like(labels, 255)
 
 
-@pytest.mark.parametrize("loss", [nn.CrossEntropyLoss(WEIGHTS, ignore_index=255), OhemCrossEntropy(WEIGHTS)], ids=("plain", "ohem"))
+@pytest.mark.parametrize(
+    "loss", [nn.CrossEntropyLoss(WEIGHTS, ignore_index=255), OhemCrossEntropy(WEIGHTS)], ids=("plain", "ohem")
+)
 def test_a_batch_without_a_labelled_pixel_does_not_count(network: nn.Module, loss: nn.Module) -> None:
     first, last = batch(4), batch(4)
-    without, scores = evaluate(network, [first, last], loss, 3), evaluate(network, [first, batch(4, False), last], loss, 3)
+    without, scores = (
+        evaluate(network, [first, last], loss, 3),
+        evaluate(network, [first, batch(4, False), last], loss, 3),
+    )
     assert math.isfinite(without.loss) and scores == without
 
 

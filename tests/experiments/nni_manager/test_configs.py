@@ -39,7 +39,10 @@ def parameters_of(config: ExperimentConfig) -> Iterator[dict[str, Any]]:
 def test_every_trial_has_options_that_mean_something(path: Path) -> None:
     config = ExperimentConfig.load(path).canonical_copy()  # paths beside the file
     config.validate()
-    assert f"experiments/configs/{path.parent.name}/experiment.yml" in path.read_text() and config.experiment_name == path.parent.name
+    assert (
+        f"experiments/configs/{path.parent.name}/experiment.yml" in path.read_text()
+        and config.experiment_name == path.parent.name
+    )
     (file,) = re.findall(r"ssr-nas trial --config (\S+)", config.trial_command)
     base, _ = parse("ssr-nas trial", "", Options, [f"--config={Path(config.trial_code_directory) / file}"])
     seen = []
@@ -76,4 +79,7 @@ def test_the_remote_configuration_passes_once_its_key_is_there(tmp_path: Path) -
     path.write_text(yaml.safe_dump(content))
     config = ExperimentConfig.load(path)
     config.validate()
-    assert [machine.host for machine in config.training_service.machine_list] == ["worker1.example.com", "worker2.example.com"]
+    assert [machine.host for machine in config.training_service.machine_list] == [
+        "worker1.example.com",
+        "worker2.example.com",
+    ]

@@ -58,7 +58,9 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "experiment.yml"
 
 
-def test_a_launch_that_listens_everywhere_is_refused_before_anything_is_written(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_launch_that_listens_everywhere_is_refused_before_anything_is_written(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["launch", str(file), "--host", "0.0.0.0", "--port", "18731", "--out", str(file.parent / "found")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "--host 0.0.0.0" in line and "nniManagerIp" in line

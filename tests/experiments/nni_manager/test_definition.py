@@ -67,7 +67,9 @@ def test_machines_of_a_remote_one(write: Callable[..., Path], tmp_path: Path) ->
     ],
     ids=lambda value: "" if isinstance(value, str) else "-".join(value),
 )
-def test_mistakes(changes: dict[str, Any], words: str, write: Callable[..., Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_mistakes(
+    changes: dict[str, Any], words: str, write: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
     path = write(**changes)
     assert main(["launch", str(path)]) == 2
     error = capsys.readouterr().err
@@ -100,7 +102,9 @@ def test_a_trial_of_another_kind_may_have_keys_of_its_own(write: Callable[..., P
     assert read_experiment(write(trialCommand="python mine.py", searchSpace=space)).search_space == space
 
 
-def test_launch_needs_an_experiment_or_an_id(write: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_launch_needs_an_experiment_or_an_id(
+    write: Callable[..., Path], capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     assert main(["launch"]) == main(["launch", str(write()), "--resume", "x"]) == 2
     assert main(["launch", str(write()), "--port", "80"]) == main(["launch", str(write()), "--host", "nowhere"]) == 2
     (tmp_path / "full").mkdir()

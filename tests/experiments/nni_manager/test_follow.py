@@ -11,9 +11,17 @@ from experiments.nni_manager.follow import ManagerError, follow, line
 
 
 def trial(number: int, status: str, **result: Any) -> dict[str, Any]:
-    parameters = json.dumps({"parameter_id": number, "parameters": {"strategy": "ssr", "row": {"_name": "IE(2)", "seed": 1}}})
+    parameters = json.dumps(
+        {"parameter_id": number, "parameters": {"strategy": "ssr", "row": {"_name": "IE(2)", "seed": 1}}}
+    )
     metric = [{"data": json.dumps(json.dumps(result))}] if result else None
-    return {"trialJobId": f"t{number}", "sequenceId": number, "status": status, "hyperParameters": [parameters], "finalMetricData": metric}
+    return {
+        "trialJobId": f"t{number}",
+        "sequenceId": number,
+        "status": status,
+        "hyperParameters": [parameters],
+        "finalMetricData": metric,
+    }
 
 
 GOOD = {"default": 0.5, "macs": 30e6, "discrete": 1, "seconds": 12.0}

@@ -46,12 +46,23 @@ class Experiment:
             connection.execute(f"insert into {table} values ({','.join('?' * len(values))})", values)
 
     def trial(self, name: str, number: int, status: str, parameters: dict[str, Any], *results: dict[str, Any]) -> None:
-        for event, data in (("RUNNING", json.dumps({"parameter_id": number, "parameters": parameters})), (status, None)):
+        for event, data in (
+            ("RUNNING", json.dumps({"parameter_id": number, "parameters": parameters})),
+            (status, None),
+        ):
             self.time += 1
             self.insert("TrialJobEvent", self.time, name, event, data, "", number, None, "local-env")
         for sequence, value in enumerate(results):
             self.time += 1
-            self.insert("MetricData", self.time, name, str(number), "PERIODICAL", sequence, json.dumps(json.dumps({"default": 0.99})))
+            self.insert(
+                "MetricData",
+                self.time,
+                name,
+                str(number),
+                "PERIODICAL",
+                sequence,
+                json.dumps(json.dumps({"default": 0.99})),
+            )
             self.insert("MetricData", self.time, name, str(number), "FINAL", 0, json.dumps(json.dumps(value)))
 
 
@@ -68,7 +79,14 @@ def experiment(home: Path) -> Experiment:
     made.trial("good1", 1, "SUCCEEDED", {"strategy": "ssr", "seed": 0}, result(0.5, 30e6, NETWORKS[0]))
     made.trial("fails", 0, "FAILED", {"strategy": "dart", "seed": 0})
     made.trial("cheap", 2, "SUCCEEDED", {"strategy": "ssr", "seed": 1}, result(0.4, 10e6, NETWORKS[1]))
-    made.trial("twice", 3, "SUCCEEDED", {"strategy": "darts", "seed": 0}, result(0.9, 1e6, NETWORKS[0]), result(0.45, 40e6, NETWORKS[0]))
+    made.trial(
+        "twice",
+        3,
+        "SUCCEEDED",
+        {"strategy": "darts", "seed": 0},
+        result(0.9, 1e6, NETWORKS[0]),
+        result(0.45, 40e6, NETWORKS[0]),
+    )
     made.trial("equal", 4, "SUCCEEDED", {"strategy": "darts", "seed": 1}, result(0.5, 31e6, NETWORKS[0], discrete=0))
     made.trial("still", 5, "RUNNING", {"row": {"_name": "IE(2)", "strategy": "ssr-ie"}, "seed": 0})
     return made
@@ -113,14 +131,21 @@ def test_the_pareto_set_is_written(experiment: Experiment, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize("suffix", [".md", ".csv", ".json"])
-def test_the_table_of_an_experiment_is_reported(suffix: str, experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_of_an_experiment_is_reported(
+    suffix: str, experiment: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
     experiment.trial("lists", 6, "SUCCEEDED", {"space.search": ["width", "depth"]}, result(0.3, 1e6, NETWORKS[0]))
     assert main(["report", "aBc12", "--out", f"table{suffix}", "--json"]) == 0
     out = capsys.readouterr().out
     rows = json.loads(out.splitlines()[-1])["experiments"]["aBc12"]
     assert [row["trial"] for row in rows] == ["fails", "good1", "cheap", "twice", "equal", "still", "lists"]
     assert rows[1]["mIoU %"] == 50.0 and rows[0]["mIoU %"] is None and rows[6]["space.search"] == ["width", "depth"]
-    assert "mine (aBc12), 7 trials" in out and "width, depth" in out and "| good1 | SUCCEEDED | ssr |" in out and "| yes | 3 |" in out
+    assert (
+        "mine (aBc12), 7 trials" in out
+        and "width, depth" in out
+        and "| good1 | SUCCEEDED | ssr |" in out
+        and "| yes | 3 |" in out
+    )
     assert "good1" in Path(f"table{suffix}").read_text()
     assert main(["report", "aBc12", "--out", f"table{suffix}"]) == 2  # nothing is overwritten
 
@@ -157,7 +182,9 @@ def test_damaged(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> 
     experiment.path.write_bytes(b"SQLite format 3\0" + b"\xff" * 200)
     assert main(["export-best", "aBc12"]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert "choose from best, pareto" in errors[0] and "cannot be read as NNI's database" in errors[1] and len(errors) == 2
+    assert (
+        "choose from best, pareto" in errors[0] and "cannot be read as NNI's database" in errors[1] and len(errors) == 2
+    )
     assert not Path("runs").exists()
 
 
@@ -170,13 +197,20 @@ def test_no_network(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made.trial("c", 2, "SUCCEEDED", {}, result(0.5, 1.0, NETWORKS[0], architecture="{}"))
     assert main(["export-best", "aBc12", "--out", "x"]) == 2
     errors = capsys.readouterr().err.splitlines()
-    assert "no trial has left a network" in errors[0] == errors[1] and "trial c: its final metric holds no architecture" in errors[2]
+    assert (
+        "no trial has left a network" in errors[0] == errors[1]
+        and "trial c: its final metric holds no architecture" in errors[2]
+    )
 
 
-def test_trials_of_another_program_have_rows_without_our_columns(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_trials_of_another_program_have_rows_without_our_columns(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = Experiment(home)
     made.trial("plain", 0, "SUCCEEDED", {"lr": 0.1}, {"default": 0.25})
-    made.trial("own", 1, "SUCCEEDED", {"lr": 0.2}, {"default": 0.5, "loss": 1.5, "architecture": "mine"})  # nothing of ours to compare
+    made.trial(
+        "own", 1, "SUCCEEDED", {"lr": 0.2}, {"default": 0.5, "loss": 1.5, "architecture": "mine"}
+    )  # nothing of ours to compare
     record = read_record("aBc12")
     with pytest.raises(InputError, match="no trial has left a network"):
         record.best()

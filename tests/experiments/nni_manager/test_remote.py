@@ -16,7 +16,9 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = all(shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for tool in ("ip", "sshd", "ssh", "ssh-keygen"))
+TOOLS = all(
+    shutil.which(tool, path=f"{os.environ.get('PATH', '')}:/usr/sbin") for tool in ("ip", "sshd", "ssh", "ssh-keygen")
+)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not TOOLS or os.geteuid() != 0, reason="needs root, Debian's iproute2 and openssh-server"),
@@ -60,7 +62,10 @@ class Worker:
         """Whether a program on the worker reaches a port."""
         code = f"import socket; socket.create_connection(({address!r}, {port}), timeout=60)"
         return (
-            subprocess.run(["ip", "netns", "exec", self.namespace, sys.executable, "-c", code], stderr=subprocess.DEVNULL).returncode == 0
+            subprocess.run(
+                ["ip", "netns", "exec", self.namespace, sys.executable, "-c", code], stderr=subprocess.DEVNULL
+            ).returncode
+            == 0
         )
 
 
@@ -137,7 +142,11 @@ def finish(worker: Worker, process: subprocess.Popen[bytes]) -> None:
         process.wait(60)
         pytest.fail(log.read_text())
     assert code == 0, log.read_text()
-    (database,) = (path for path in (worker.folder / "home" / "nni-experiments").glob("*/db/nni.sqlite") if "_latest" not in path.parts)
+    (database,) = (
+        path
+        for path in (worker.folder / "home" / "nni-experiments").glob("*/db/nni.sqlite")
+        if "_latest" not in path.parts
+    )
     with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
         events = connection.execute("select event, environmentId from TrialJobEvent").fetchall()
         kinds = [kind for (kind,) in connection.execute("select type from MetricData")]

@@ -46,7 +46,12 @@ def free_port() -> int:
 
 def outside() -> list[str]:
     """Addresses of this machine that others reach, IPv4 and IPv6."""
-    found = [address.address for interface in psutil.net_if_addrs().values() for address in interface if address.family in (2, 10)]
+    found = [
+        address.address
+        for interface in psutil.net_if_addrs().values()
+        for address in interface
+        if address.family in (2, 10)
+    ]
     return [address for address in found if not address.startswith("127.") and address != "::1"]
 
 
@@ -98,12 +103,17 @@ def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
         "const child = require('child_process').spawn(process.argv[2], ['-m', 'nni', '--exp_params', 'x'], { stdio: 'inherit' });"
         "console.log(child.spawnargs[2], child.pid); setInterval(() => {}, 1000);"
     )
-    script = "#!/bin/sh\n" + f'exec {sys.executable} -c "import os; from experiments.nni_manager.tethered import end_with, MANAGER;'
+    script = (
+        "#!/bin/sh\n"
+        + f'exec {sys.executable} -c "import os; from experiments.nni_manager.tethered import end_with, MANAGER;'
+    )
     script += ' end_with(int(os.environ[MANAGER])); import time; print(1, flush=True); time.sleep(3600)"\n'
     (tmp_path / "python").write_text(script)
     (tmp_path / "python").chmod(0o755)
     with manager_environment(["127.0.0.1"]):
-        manager = subprocess.Popen([str(NODE), str(tmp_path / "manager.js"), str(tmp_path / "python")], stdout=subprocess.PIPE, text=True)
+        manager = subprocess.Popen(
+            [str(NODE), str(tmp_path / "manager.js"), str(tmp_path / "python")], stdout=subprocess.PIPE, text=True
+        )
     with manager:
         assert manager.stdout is not None
         module, number = manager.stdout.readline().split()
@@ -163,7 +173,9 @@ def test_ports() -> None:
     with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(InputError, match=f"--port {port}: in use on 127.0.0.1; choose another"):
             check_ports(["127.0.0.1"], port, "local")
-        with pytest.raises(InputError, match=rf"--port {port}: in use on 127.0.0.1 \(NNI's remote service takes the port after"):
+        with pytest.raises(
+            InputError, match=rf"--port {port}: in use on 127.0.0.1 \(NNI's remote service takes the port after"
+        ):
             check_ports(["127.0.0.1"], port - 1, "remote")
     for wrong in (80, 70000, -1, 65535):
         with pytest.raises(InputError, match="must be from 1024 to 65534"):
@@ -173,7 +185,9 @@ def test_ports() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), RuntimeError("busy")])
-def test_a_start_that_comes_to_nothing_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+def test_a_start_that_comes_to_nothing_leaves_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
     from nni.experiment import launcher
 
     def manager(*_: object) -> "subprocess.Popen[str]":

@@ -72,7 +72,9 @@ def trial(folder: Path, **parameters: Any) -> tuple[int, Channel]:
 
 
 def test_every_epoch_and_the_result_reach_the_manager(folder: Path) -> None:
-    code, manager = trial(folder, **{"strategy": "ssr", "seed": 3, "method.rho.width": 0.001, "space.search": ["depth", "width"]})
+    code, manager = trial(
+        folder, **{"strategy": "ssr", "seed": 3, "method.rho.width": 0.001, "space.search": ["depth", "width"]}
+    )
     assert code == 0
     intermediate, final = manager.of("PERIODICAL"), manager.of("FINAL")
     metrics = pd.read_csv(folder / "metrics.csv")
@@ -107,13 +109,18 @@ def test_a_trial_submitted_again_goes_on(folder: Path, tmp_path: Path, monkeypat
     monkeypatch.setenv("NNI_OUTPUT_DIR", str(whole))
     _, uninterrupted = trial(folder, strategy="ssr")
     without_speed = [
-        [{key: value for key, value in metric.items() if key not in ("images_per_s", "seconds")} for _, _, metric in metrics]
+        [
+            {key: value for key, value in metric.items() if key not in ("images_per_s", "seconds")}
+            for _, _, metric in metrics
+        ]
         for metrics in (first.metrics + second.metrics, uninterrupted.metrics)
     ]
     assert without_speed[0] == without_speed[1]
 
 
-def test_a_finished_trial_submitted_again_tells_its_result_and_searches_no_more(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_finished_trial_submitted_again_tells_its_result_and_searches_no_more(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     _, first = trial(folder, strategy="ssr")
     monkeypatch.setattr("experiments.search.one_shot.Search.execute", lambda *_: pytest.fail("searched again"))
     code, second = trial(folder, strategy="ssr")
@@ -162,7 +169,9 @@ def test_the_tensorboard_button_finds_the_curves(tmp_path: Path) -> None:
 
 def test_sampled_networks_are_reported_one_by_one(folder: Path) -> None:
     code, manager = trial(folder, **{"strategy": "random", "method.samples": 2, "epochs": 1})
-    assert code == 0 and [sequence for sequence, _ in manager.of("PERIODICAL")] == [0, 1] and len(manager.of("FINAL")) == 1
+    assert (
+        code == 0 and [sequence for sequence, _ in manager.of("PERIODICAL")] == [0, 1] and len(manager.of("FINAL")) == 1
+    )
 
 
 @pytest.mark.parametrize(
@@ -187,12 +196,22 @@ def test_a_mistake_fails_the_trial_in_one_line(
 def test_parameters_win_over_the_file_and_keep_the_rest() -> None:
     base = Options(epochs=5, seed=1)
     base.data.root = "null"
-    options = with_parameters(base, {"seed": 2, "space.search": "depth,width", "method.h": 0.2, "constraint.macs": "20M"})
+    options = with_parameters(
+        base, {"seed": 2, "space.search": "depth,width", "method.h": 0.2, "constraint.macs": "20M"}
+    )
     assert (options.epochs, options.seed, options.space.search, options.method.h) == (5, 2, ["depth", "width"], 0.2)
     assert options.data.root == "null" and float(options.constraint.macs or 0) == 20e6
-    nested = {"row": {"_name": "IE(2)", "strategy": "ssr-ie", "method.rho.width": 0.6}, "data.name": {"_name": "streets", "data.limit": 8}}
+    nested = {
+        "row": {"_name": "IE(2)", "strategy": "ssr-ie", "method.rho.width": 0.6},
+        "data.name": {"_name": "streets", "data.limit": 8},
+    }
     options = with_parameters(base, nested)
-    assert (options.strategy, options.method.rho.width, options.data.name, options.data.limit) == ("ssr-ie", 0.6, "streets", 8)
+    assert (options.strategy, options.method.rho.width, options.data.name, options.data.limit) == (
+        "ssr-ie",
+        0.6,
+        "streets",
+        8,
+    )
     with pytest.raises(InputError, match="dotted key"):
         with_parameters(base, [1, 2])  # type: ignore[arg-type]
 
@@ -224,14 +243,20 @@ class Rest(BaseHTTPRequestHandler):
         pass
 
 
-def test_parameters_that_nni_mixed_up_are_those_that_the_web_ui_shows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_that_nni_mixed_up_are_those_that_the_web_ui_shows(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Rest) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("NNI_TRIAL_COMMAND_CHANNEL", f"http://127.0.0.1:{server.server_port}/env/local-env/aBcDe")
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
         code, manager = trial(folder, seed=6, epochs=2)  # another trial's, handed out in the wrong order
         server.shutdown()
-    assert code == 0 and json.loads((folder / "search.json").read_text())["seed"] == 5 and len(manager.of("PERIODICAL")) == 1
+    assert (
+        code == 0
+        and json.loads((folder / "search.json").read_text())["seed"] == 5
+        and len(manager.of("PERIODICAL")) == 1
+    )
     monkeypatch.delenv("NNI_TRIAL_COMMAND_CHANNEL")
     (folder / "search.json").unlink()
     assert trial(folder, seed=8)[0] == 0  # submitted again: the trial stays what it was

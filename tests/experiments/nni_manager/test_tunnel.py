@@ -31,7 +31,14 @@ class Clock:
 
 
 def machine(**changes: Any) -> Any:
-    values = {"host": "worker", "port": 22, "user": "me", "password": None, "ssh_key_file": "/k", "ssh_passphrase": None}
+    values = {
+        "host": "worker",
+        "port": 22,
+        "user": "me",
+        "password": None,
+        "ssh_key_file": "/k",
+        "ssh_passphrase": None,
+    }
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -57,7 +64,11 @@ def test_no_password_can_be_typed(changes: dict[str, str]) -> None:
 
 def test_a_machine_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tunnel, "SETTLE", 120.0)
-    fake_ssh(tmp_path, "echo 'debug1: hello' >&2; echo 'me@worker: Permission denied (publickey).' >&2; exit 255", monkeypatch)
+    fake_ssh(
+        tmp_path,
+        "echo 'debug1: hello' >&2; echo 'me@worker: Permission denied (publickey).' >&2; exit 255",
+        monkeypatch,
+    )
     with pytest.raises(InputError, match=r"worker: no tunnel by ssh \(me@worker: Permission denied"):
         Tunnels([machine()], 8080)
 

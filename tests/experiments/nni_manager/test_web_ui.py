@@ -25,7 +25,14 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None or DRIVER is None, reason="needs Debian's chromium and chromium-driver"),
 ]
 # Nothing of the browser's own leaves the machine.
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking")
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+)
 FLAGS = (*FLAGS, "--disable-component-update", "--disable-sync", "--window-size=1500,1300")
 
 EXPERIMENT = """
@@ -51,12 +58,26 @@ SPACE = {"strategy": {"_type": "choice", "_value": ["unheard-of", "darts"]}}
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The web UI of an experiment whose first trial fails and whose second runs for a while."""
     folder = tmp_path_factory.mktemp("seen")
-    for name, text in (("experiment.yml", EXPERIMENT), ("search.yml", SEARCH), ("search_space.json", json.dumps(SPACE))):
+    for name, text in (
+        ("experiment.yml", EXPERIMENT),
+        ("search.yml", SEARCH),
+        ("search_space.json", json.dumps(SPACE)),
+    ):
         (folder / name).write_text(text)
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     (folder / "home").mkdir()
-    command = [sys.executable, "-m", "experiments.cli", "launch", str(folder / "experiment.yml"), "--port", str(port), "--keep", "true"]
+    command = [
+        sys.executable,
+        "-m",
+        "experiments.cli",
+        "launch",
+        str(folder / "experiment.yml"),
+        "--port",
+        str(port),
+        "--keep",
+        "true",
+    ]
     environment = {**os.environ, "HOME": str(folder / "home")}
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, cwd=folder)
@@ -107,9 +128,15 @@ def body(browser: webdriver.Chrome) -> str:
 
 
 def test_a_failed_trial_tells_why_and_the_other_goes_on(url: str, browser: webdriver.Chrome) -> None:
-    failed, running = until(lambda: len(trials(url)) == 2 and trials(url)[1]["status"] in ("RUNNING", "SUCCEEDED") and trials(url), 60)
+    failed, running = until(
+        lambda: len(trials(url)) == 2 and trials(url)[1]["status"] in ("RUNNING", "SUCCEEDED") and trials(url), 60
+    )
     assert failed["status"] == "FAILED"
-    reason = urllib.request.urlopen(f"{url}/api/v1/nni/trial-file/{failed['trialJobId']}/trial.stderr", timeout=60).read().decode()
+    reason = (
+        urllib.request.urlopen(f"{url}/api/v1/nni/trial-file/{failed['trialJobId']}/trial.stderr", timeout=60)
+        .read()
+        .decode()
+    )
     assert len(reason.splitlines()) == 1 and "unheard-of" in reason
     browser.get(f"{url}/detail")
     WebDriverWait(browser, 60).until(lambda page: "FAILED" in body(page) and failed["trialJobId"] in body(page))

@@ -6,7 +6,9 @@ import yaml
 from experiments.options.yaml_text import load_yaml
 
 
-@pytest.mark.parametrize("text", ["", "a: 1\nb: [x, {c: null}]", "a: &a [1, 2]\nb: *a", "a: &a {x: 1}\nb: {<<: *a, x: 2}", "1: a\n'1': b"])
+@pytest.mark.parametrize(
+    "text", ["", "a: 1\nb: [x, {c: null}]", "a: &a [1, 2]\nb: *a", "a: &a {x: 1}\nb: {<<: *a, x: 2}", "1: a\n'1': b"]
+)
 def test_as_the_library_reads_it(text: str) -> None:
     assert load_yaml(text) == yaml.safe_load(text)
 
@@ -29,6 +31,9 @@ def test_mistakes(text: str, words: str) -> None:
 
 
 def test_a_few_lines_that_stand_for_billions() -> None:
-    lines = ["- &a0 [x, x, x, x, x, x, x, x, x, x]", *(f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30))]
+    lines = [
+        "- &a0 [x, x, x, x, x, x, x, x, x, x]",
+        *(f"- &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 30)),
+    ]
     with pytest.raises(yaml.YAMLError, match="its aliases stand for more than"):
         load_yaml("\n".join(lines))

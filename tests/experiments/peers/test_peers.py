@@ -26,7 +26,9 @@ def test_parameters_of_erfnet_by_hand():
 
 
 def test_parameters_of_lraspp_are_those_of_torchvision():
-    assert parameters(create_peer("lraspp_mobilenet_v3_large", 21)) == 3_221_538  # in torchvision's table of weights, for 21 classes
+    assert (
+        parameters(create_peer("lraspp_mobilenet_v3_large", 21)) == 3_221_538
+    )  # in torchvision's table of weights, for 21 classes
 
 
 @pytest.mark.parametrize("size", [(32, 64), (33, 45), (45, 60)])

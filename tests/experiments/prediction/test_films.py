@@ -19,7 +19,9 @@ from nas_space.errors import InputError
 Checkpoint = Callable[..., Path]
 
 
-def write_film(path: Path, frames: int = 6, size: tuple[int, int] = (48, 64), rate: float = 12.5, codec: str = "mp4v") -> Path:
+def write_film(
+    path: Path, frames: int = 6, size: tuple[int, int] = (48, 64), rate: float = 12.5, codec: str = "mp4v"
+) -> Path:
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, size[::-1])
     assert writer.isOpened()
     for i in range(frames):
@@ -41,14 +43,23 @@ def read(path: Path) -> tuple[list[np.ndarray], float]:
     return frames, capture.get(cv2.CAP_PROP_FPS)
 
 
-@pytest.mark.parametrize(("name", "codec", "rate"), [("a.mp4", "mp4v", 12.5), ("b.avi", "MJPG", 30000 / 1001), ("ü 日.mp4", "mp4v", 5)])
-def test_a_film_of_overlays(name: str, codec: str, rate: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"), [("a.mp4", "mp4v", 12.5), ("b.avi", "MJPG", 30000 / 1001), ("ü 日.mp4", "mp4v", 5)]
+)
+def test_a_film_of_overlays(
+    name: str, codec: str, rate: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]
+) -> None:
     source = write_film(tmp_path / name, rate=rate, codec=codec)
     out = tmp_path / "new" / name.replace(".avi", ".mp4")
     row = predict_film(Film(source), *trained, out)
     assert row == {"frames": 6, "promised": 6, "size": "48x64", "rate": pytest.approx(rate, abs=0.01), "damaged": False}
     frames, found = read(out)
-    assert len(frames) == 6 and found == pytest.approx(rate, abs=0.01) and frames[0].shape[0] > 48 and frames[0].shape[1] == 256
+    assert (
+        len(frames) == 6
+        and found == pytest.approx(rate, abs=0.01)
+        and frames[0].shape[0] > 48
+        and frames[0].shape[1] == 256
+    )
     assert list(out.parent.iterdir()) == [out]
     legend = frames[0][60:]
     assert len({tuple(pixel) for pixel in (legend[::2, ::2] // 32).reshape(-1, 3)}) > 6  # its classes' colours
@@ -125,7 +136,9 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(films.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(2**30, 2**30, 4096))  # type: ignore[attr-defined]
     with pytest.raises(OSError) as error:
         writer.finish()
-    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "a.mp4")) and not list(tmp_path.iterdir())
+    assert (error.value.errno, error.value.filename) == (errno.ENOSPC, str(tmp_path / "a.mp4")) and not list(
+        tmp_path.iterdir()
+    )
 
 
 def test_paths_that_are_not_utf8(tmp_path: Path) -> None:

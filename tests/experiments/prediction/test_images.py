@@ -26,7 +26,9 @@ def scene(height: int = 50, width: int = 70) -> Image.Image:
     return Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)).resize((width, height))
 
 
-def predicted(path: Path, trained: tuple[Segmenter, ModelInfo], folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def predicted(
+    path: Path, trained: tuple[Segmenter, ModelInfo], folder: Path
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index, colour and overlay, the last two RGB."""
     predict_image(Source(path, "name"), *trained, folder)
     index = cv2.imread(str(folder / "index" / "name.png"), cv2.IMREAD_UNCHANGED)
@@ -64,7 +66,11 @@ MODES = {
 
 @pytest.mark.parametrize(("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes])
 def test_kinds_of_images(mode: str, suffix: str, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
-    image = Image.fromarray(np.asarray(scene().convert("L")).astype(np.uint16) * 257) if mode == "I;16" else scene().convert(mode)
+    image = (
+        Image.fromarray(np.asarray(scene().convert("L")).astype(np.uint16) * 257)
+        if mode == "I;16"
+        else scene().convert(mode)
+    )
     image.save(tmp_path / f"x.{suffix}")
     index, _, _ = predicted(tmp_path / f"x.{suffix}", trained, tmp_path)
     assert index.shape == (50, 70)
@@ -99,7 +105,9 @@ def test_sizes(shape: tuple[int, int], tmp_path: Path, trained: tuple[Segmenter,
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
-def test_a_truncated_image_is_refused(suffix: str, keep: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_a_truncated_image_is_refused(
+    suffix: str, keep: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]
+) -> None:
     path = tmp_path / f"x.{suffix}"
     scene(60, 80).save(path)
     data = path.read_bytes()

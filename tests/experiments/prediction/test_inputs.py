@@ -51,7 +51,10 @@ def test_a_name_is_cut_between_characters(tmp_path: Path) -> None:
 
 
 def test_results_of_names_that_are_not_utf8_are_utf8(tmp_path: Path) -> None:
-    touch(tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff.png"), tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xfe.png"))
+    touch(
+        tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xff.png"),
+        tmp_path / os.fsdecode(b"caf\xe9") / os.fsdecode(b"\xfe.png"),
+    )
     assert names(tmp_path) == ["caf_/_", "caf_/_-2"]
 
 

@@ -43,7 +43,9 @@ def maps(count: int = 4, seed: int = 0) -> list[tuple[Array, Array]]:
 
 
 def evaluated(pairs: list[tuple[Array, Array]]) -> Evaluation:
-    samples = [Sample(f"s{i}", None, None, lambda p=p, t=t: (np.stack([p] * 3, -1), t)) for i, (p, t) in enumerate(pairs)]
+    samples = [
+        Sample(f"s{i}", None, None, lambda p=p, t=t: (np.stack([p] * 3, -1), t)) for i, (p, t) in enumerate(pairs)
+    ]
     return score(Given(), samples, len(CLASSES))
 
 

@@ -38,7 +38,9 @@ def test_the_input_is_that_of_training() -> None:
     image = np.random.default_rng(0).integers(0, 256, (50, 70, 3), dtype=np.uint8)
     expected = normalise(torch.from_numpy(resize_image(image, (32, 40))).permute(2, 0, 1)[None])
     assert torch.equal(to_input(image, (32, 40)), expected)
-    torch.testing.assert_close(to_input(image, (50, 70))[0, :, 3, 5], (torch.from_numpy(image[3, 5]) / 255 - 0.5) / 0.25)
+    torch.testing.assert_close(
+        to_input(image, (50, 70))[0, :, 3, 5], (torch.from_numpy(image[3, 5]) / 255 - 0.5) / 0.25
+    )
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (1, 1), (7, 300), (300, 7), (333, 127)])

@@ -32,7 +32,13 @@ SUMMARY: dict[str, Any] = {
     "discrete_epoch": 7,
     "time": {"total_s": 60.0},
 }
-SCORES = {"ssr-0": [0.50, 0.52], "ssr-1": [0.54, 0.56], "baseline1": [0.4, 0.4], "random-0": [0.45, 0.47], "random-1": [0.41, 0.43]}
+SCORES = {
+    "ssr-0": [0.50, 0.52],
+    "ssr-1": [0.54, 0.56],
+    "baseline1": [0.4, 0.4],
+    "random-0": [0.45, 0.47],
+    "random-1": [0.41, 0.43],
+}
 
 
 def test_rows_and_group_means() -> None:
@@ -54,7 +60,9 @@ def test_a_loss_that_was_not_finite_is_a_gap_in_the_table() -> None:
     assert table.set_index("network").loc["ssr-0", columns].isna().all()
     row = summary_table(table, ["ssr"]).iloc[0]
     assert row[columns].isna().all() and row["entropy"] == 0 and "| - |" in markdown(table)
-    mixed = summary_table(comparison_table(COSTS, {"ssr-0": summary, "ssr-1": SUMMARY}, SCORES, ["ssr"]), ["ssr"]).iloc[0]
+    mixed = summary_table(comparison_table(COSTS, {"ssr-0": summary, "ssr-1": SUMMARY}, SCORES, ["ssr"]), ["ssr"]).iloc[
+        0
+    ]
     assert mixed["loss_jump"] == pytest.approx(0.25) and mixed["search_miou"] == pytest.approx(50)
 
 
@@ -109,7 +117,9 @@ def test_half_removed_counts_what_was_searched_and_not_cut() -> None:
 
 
 def test_deviations_stand_beside_their_means() -> None:
-    table = comparison_table(COSTS, {"ssr-0": SUMMARY, "ssr-1": SUMMARY}, SCORES, ["ssr"], {"ssr-0": 50.0, "ssr-1": 52.0})
+    table = comparison_table(
+        COSTS, {"ssr-0": SUMMARY, "ssr-1": SUMMARY}, SCORES, ["ssr"], {"ssr-0": 50.0, "ssr-1": 52.0}
+    )
     merged = with_deviations(summary_table(table, ["ssr"])).iloc[0]
     assert merged["retrained"] == "53 ± 2.83" and merged["entropy_area"] == "51 ± 1.41"
     assert merged["discrete_epoch"] == "7" and "retrained_sd" not in merged

@@ -30,7 +30,9 @@ METRICS = pd.DataFrame(
 
 def lines(figure: Figure, panel: int) -> list[tuple[list[float], list[float]]]:
     """Points of a panel's lines, those over all its height left out."""
-    drawn = [(list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in figure.axes[panel].lines]
+    drawn = [
+        (list(map(float, line.get_xdata())), list(map(float, line.get_ydata()))) for line in figure.axes[panel].lines
+    ]
     return [(x, y) for x, y in drawn if y != [0.0, 1.0]]
 
 
@@ -71,7 +73,9 @@ def test_boxes_are_as_wide_as_their_convolutions() -> None:
     second = {"dilation": 4, "pooling": 2, "width_3x1": 24, "width_1x3": 32}
     stages = [[first], [second]]
     figure = architecture_figure({"schema": 1, "space": space, "stages": stages})
-    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch) and patch.get_edgecolor()[3] > 0]
+    boxes = [
+        patch for patch in figure.axes[0].patches if isinstance(patch, FancyBboxPatch) and patch.get_edgecolor()[3] > 0
+    ]
     assert [round(32 * box.get_width()) for box in boxes] == [12, 16, 24, 32]
     assert [bool(box.get_hatch()) for box in boxes] == [False, False, True, True]
     assert boxes[0].get_facecolor() == boxes[1].get_facecolor() != boxes[2].get_facecolor()

@@ -18,7 +18,9 @@ class Constant(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Logits ``(N, classes, ceil(H/8), ceil(W/8))``."""
-        return self.logits[None, :, None, None].expand(len(images), -1, -(-images.shape[-2] // 8), -(-images.shape[-1] // 8))
+        return self.logits[None, :, None, None].expand(
+            len(images), -1, -(-images.shape[-2] // 8), -(-images.shape[-1] // 8)
+        )
 
 
 def test_colours_by_class_and_black_for_the_ignored() -> None:

@@ -30,9 +30,30 @@ def search_summary() -> dict[str, Any]:
         "discrete": True,
         "discrete_epoch": 9,
         "removals": [
-            {"epoch": 2, "level": "operator", "label": "stage1/layer1/op", "candidate": "d2s1", "ratio": 0.09, "rule": "threshold"},
-            {"epoch": 4, "level": "operator", "label": "stage1/layer1/op", "candidate": "d4s1", "ratio": 0.05, "rule": "threshold"},
-            {"epoch": 4, "level": "width", "label": "stage1/layer1/d4s1/width_3x1", "candidate": 16, "ratio": None, "rule": "cascade"},
+            {
+                "epoch": 2,
+                "level": "operator",
+                "label": "stage1/layer1/op",
+                "candidate": "d2s1",
+                "ratio": 0.09,
+                "rule": "threshold",
+            },
+            {
+                "epoch": 4,
+                "level": "operator",
+                "label": "stage1/layer1/op",
+                "candidate": "d4s1",
+                "ratio": 0.05,
+                "rule": "threshold",
+            },
+            {
+                "epoch": 4,
+                "level": "width",
+                "label": "stage1/layer1/d4s1/width_3x1",
+                "candidate": 16,
+                "ratio": None,
+                "rule": "cascade",
+            },
         ],
         "entropy": {"initial": 140.5, "final": 0.0, "per_level": {"depth": 0.0, "operator": 0.0, "width": 0.0}},
         "miou": {"supernet": 0.4801, "derived": 0.4801, "resolution": "1/8"},
@@ -41,7 +62,9 @@ def search_summary() -> dict[str, Any]:
         "cost": {"params": 80123, "macs_conv": 2.0e7, "macs_total": 2.1e7, "size": "96x128"},
         "time": {"total_s": 131.0, "epoch_s": [11.0] * EPOCHS},
         "peak_memory_mb": 812.4,
-        "alive": [{"epoch": e, "depth": 7 - e, "operator": 70 - 4 * e, "width": 560 - 40 * e} for e in range(1, EPOCHS + 2)],
+        "alive": [
+            {"epoch": e, "depth": 7 - e, "operator": 70 - 4 * e, "width": 560 - 40 * e} for e in range(1, EPOCHS + 2)
+        ],
         "versions": {"ssr-nas": "0.1.0", "torch": "2.14.1"},
         "device": "cpu",
     }
@@ -51,7 +74,12 @@ def metrics() -> list[dict[str, Any]]:
     rows = []
     for epoch in range(1, EPOCHS + 1):
         left = max(0.0, 1 - epoch / 9)
-        row: dict[str, Any] = {"epoch": epoch, "loss_w": 2 / epoch, "loss_a": 2.2 / epoch if left else None, "miou": 0.5 - 0.4 / epoch}
+        row: dict[str, Any] = {
+            "epoch": epoch,
+            "loss_w": 2 / epoch,
+            "loss_a": 2.2 / epoch if left else None,
+            "miou": 0.5 - 0.4 / epoch,
+        }
         for level, share in (("depth", 2.2), ("operator", 14.6), ("width", 123.7)):
             row[f"entropy_{level}"] = share * left
         row["entropy"] = 140.5 * left
@@ -98,7 +126,16 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert page.open == []
     assert len(page.sources) == 4 and all(source.startswith("data:image/png;base64,") for source in page.sources)
-    for fact in ("ssr on streets, seed 3", "Discrete at epoch 9", "cascade, threshold", "48.01 %", "80.12K", "21M", "812 MB", "2.2 min"):
+    for fact in (
+        "ssr on streets, seed 3",
+        "Discrete at epoch 9",
+        "cascade, threshold",
+        "48.01 %",
+        "80.12K",
+        "21M",
+        "812 MB",
+        "2.2 min",
+    ):
         assert fact in page.text
     assert "torch 2.14.1" in page.text and "epochs: 12" in page.text
     for number in ("architecture", "entropy", "alive", "miou"):

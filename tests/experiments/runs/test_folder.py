@@ -10,7 +10,15 @@ import yaml
 
 from experiments.options.quantity import Quantity
 from experiments.runs import folder as runs
-from experiments.runs.folder import filled, prepare_run, read_config, write_atomic, write_config, write_json, write_metrics
+from experiments.runs.folder import (
+    filled,
+    prepare_run,
+    read_config,
+    write_atomic,
+    write_config,
+    write_json,
+    write_metrics,
+)
 from nas_space.errors import InputError
 
 
@@ -39,7 +47,9 @@ def test_content_is_written_as_given(tmp_path: Path, content: str | bytes) -> No
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_failure_in_the_middle_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException) -> None:
+def test_failure_in_the_middle_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException
+) -> None:
     file = tmp_path / "file"
     write_atomic(file, "before")
 
@@ -74,7 +84,14 @@ def test_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
 def test_json_holds_no_nan_and_no_foreign_types(tmp_path: Path) -> None:
     import numpy as np
 
-    data = {"nan": float("nan"), "scalar": np.float32(0.5), "count": np.int64(3), "path": Path("a"), "tuple": (1, 2), 4: Quantity("2K")}
+    data = {
+        "nan": float("nan"),
+        "scalar": np.float32(0.5),
+        "count": np.int64(3),
+        "path": Path("a"),
+        "tuple": (1, 2),
+        4: Quantity("2K"),
+    }
     write_json(tmp_path / "file.json", data)
     read = json.loads((tmp_path / "file.json").read_text(), parse_constant=pytest.fail)
     assert read == {"nan": None, "scalar": 0.5, "count": 3, "path": "a", "tuple": [1, 2], "4": 2000.0}
@@ -115,11 +132,17 @@ def test_default_folders_are_distinct(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.chdir(tmp_path)
     folders = [prepare_run(None, "search", "ssr") for _ in range(5)]
     assert len(set(folders)) == 5
-    assert all(folder.is_dir() and folder.parent == Path("runs") and folder.name.startswith("ssr-2") for folder in folders)
+    assert all(
+        folder.is_dir() and folder.parent == Path("runs") and folder.name.startswith("ssr-2") for folder in folders
+    )
 
 
-@pytest.mark.parametrize("name", ["camvid/96x128", "/absolute", "../above", "..", ".hidden", "a\0b\nc", "x" * 300, "\u4e2d" * 300])
-def test_a_name_that_is_no_file_name_makes_one_folder_below_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["camvid/96x128", "/absolute", "../above", "..", ".hidden", "a\0b\nc", "x" * 300, "\u4e2d" * 300]
+)
+def test_a_name_that_is_no_file_name_makes_one_folder_below_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     folder = prepare_run(None, "launch", name)
     assert folder.parent == Path("runs") and [path.name for path in tmp_path.rglob("*")] == ["runs", folder.name]
@@ -171,5 +194,9 @@ def test_options_that_a_run_does_not_know_are_filled_in() -> None:
     defaults = {"epochs": 24, "method": {"lr": 0.02, "order": 1}, "cost": {"size": None}}
     older = {"epochs": 3, "method": {"lr": 0.5}}
     assert filled(older, defaults) == {"epochs": 3, "method": {"lr": 0.5, "order": 1}, "cost": {"size": None}}
-    assert filled({"method": {"lr": None}, "cost": None}, defaults) == {"epochs": 24, "method": {"lr": None, "order": 1}, "cost": None}
+    assert filled({"method": {"lr": None}, "cost": None}, defaults) == {
+        "epochs": 24,
+        "method": {"lr": None, "order": 1},
+        "cost": None,
+    }
     assert defaults["method"] == {"lr": 0.02, "order": 1}

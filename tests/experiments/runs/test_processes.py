@@ -22,7 +22,9 @@ def users_own(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     """The current folder of a user whose own modules are called as ours; the toolkit is found as an editable installation is."""
     for name in ("experiments", "nas_space", "strategies"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / ("__init__.py" if request.param == "package" else "train.py")).write_text("raise SystemExit('not ours')\n")
+        (tmp_path / name / ("__init__.py" if request.param == "package" else "train.py")).write_text(
+            "raise SystemExit('not ours')\n"
+        )
     (tmp_path / "runpy.py").write_text("raise SystemExit('not ours')\n")
     (tmp_path / "mine.py").write_text("")
     monkeypatch.chdir(tmp_path)
@@ -78,4 +80,6 @@ def test_a_module_sees_what_python_m_shows_it_but_for_the_current_folder(
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     paths, rest = out.split("] ", 1)
     assert rest.strip() == "['-a', 'b c'] __main__ shown True"
-    assert eval(paths + "]")[:2] == [ROOT, str(tmp_path)] and "" not in eval(paths + "]") and "/" not in eval(paths + "]")
+    assert (
+        eval(paths + "]")[:2] == [ROOT, str(tmp_path)] and "" not in eval(paths + "]") and "/" not in eval(paths + "]")
+    )

@@ -59,6 +59,8 @@ def test_a_png_ends_where_its_parts_do() -> None:
     assert not any(is_whole(data[:keep]) for keep in range(8, len(data)))
 
 
-@pytest.mark.parametrize("data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xda\0\0\xff\xd9", b"text"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\xff\xd8", b"\xff\xd8\xff", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xda\0\0\xff\xd9", b"text"]
+)
 def test_what_is_no_image_gives_none(data: bytes) -> None:
     assert decode_whole(data, cv2.IMREAD_COLOR) is None

@@ -72,6 +72,8 @@ def test_a_damaged_description(changes: dict[str, object]) -> None:
 @pytest.mark.parametrize("key", [key for key in DESCRIPTION.metadata() if key != "format"])
 def test_a_missing_or_broken_part(key: str) -> None:
     for text in (None, "{"):
-        metadata = {name: value for name, value in DESCRIPTION.metadata().items() if name != key} | ({} if text is None else {key: text})
+        metadata = {name: value for name, value in DESCRIPTION.metadata().items() if name != key} | (
+            {} if text is None else {key: text}
+        )
         with pytest.raises(InputError, match="is damaged"):
             Description.from_metadata("file.onnx", metadata)

@@ -31,7 +31,9 @@ def table(space: SpaceConfig, classes: int = 9) -> LatencyTable:
         )
         for stage in widths
     )
-    return LatencyTable(space, (32, 40), classes, "onnxruntime", "32", 1, "paper", "2026-01-01", {}, 0.5, widths, layers)
+    return LatencyTable(
+        space, (32, 40), classes, "onnxruntime", "32", 1, "paper", "2026-01-01", {}, 0.5, widths, layers
+    )
 
 
 @pytest.fixture
@@ -86,10 +88,16 @@ def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path) -> None:
     found = LatencyTable.load(out / TABLE).predict(Architecture.load(out / "architecture.json"))
     networks = json.loads((out / "pareto.json").read_text())["networks"]
     assert networks[-1]["latency_ms"] == pytest.approx(found)
-    assert found <= 1.2 and summary["constraint"]["latency_ms"] == {"limit": 1.2, "found": pytest.approx(found), "met": True}
+    assert found <= 1.2 and summary["constraint"]["latency_ms"] == {
+        "limit": 1.2,
+        "found": pytest.approx(found),
+        "met": True,
+    }
 
 
-def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     built: list[tuple[object, ...]] = []
 
     def build(space: SpaceConfig, size: tuple[int, int], classes: int, engine: str) -> LatencyTable:
@@ -107,7 +115,9 @@ def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(tmp_pa
     assert constraint is not None and constraint.bounds[0].name == "latency_ms"
 
 
-def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     bound = ["--constraint.latency_ms", "0.4", "--constraint.table", str(file)]
     assert main(["search", *ARGUMENTS, *bound, "--out", str(tmp_path / "run")]) == 2
     assert "constraint.latency_ms: 0.4 is below" in capsys.readouterr().err and not (tmp_path / "run").exists()
@@ -152,7 +162,9 @@ def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Pat
         (["--strategy", "random", "--method.samples", "5"], "method.samples: 5 networks do not fit into 2 epochs"),
     ],
 )
-def test_bad_options_are_one_line(arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_options_are_one_line(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["search", *ARGUMENTS, *arguments, "--out", str(tmp_path / "run")]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1 and message in error[0]

@@ -24,7 +24,10 @@ TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--dev
 DECIDE = ["--method.lr", "1.5", "--method.h", "0.6", "--method.warmup", "0", "--method.explore", "0"]
 TWO = ["search", *TINY, *DECIDE, "--epochs", "4", "--devices", "2"]
 LONG = ["search", *TINY, "--epochs", "100000", "--devices", "2"]
-STARTS = {"script": [str(Path(sys.executable).with_name("ssr-nas"))], "module": [sys.executable, "-m", "experiments.cli"]}
+STARTS = {
+    "script": [str(Path(sys.executable).with_name("ssr-nas"))],
+    "module": [sys.executable, "-m", "experiments.cli"],
+}
 
 # Runs the command and kills its processes, all at once, when the second checkpoint has its name.
 KILLER = """
@@ -50,7 +53,12 @@ def start(arguments: list[str], folder: Path, command: str = "module", **environ
     folder.mkdir(exist_ok=True)
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder), **environment}
     return subprocess.Popen(
-        [*STARTS[command], *arguments], env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*STARTS[command], *arguments],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -116,7 +124,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_files_are_there_and_the_summary_has_the_keys_of_one_device(whole: Path, tmp_path: Path) -> None:
     one = tmp_path / "one"
     assert main([*TWO[:-1], "1", "--out", str(one)]) == 0
-    names = [{str(path.relative_to(run)) for path in run.rglob("*") if "tfevents" not in path.name} for run in (whole, one)]
+    names = [
+        {str(path.relative_to(run)) for path in run.rglob("*") if "tfevents" not in path.name} for run in (whole, one)
+    ]
     files = [{name for name in found if "snapshots" not in name} for found in names]  # a snapshot for every shrink
     assert files[0] == files[1]
     assert len(list(whole.glob("tensorboard/*tfevents*"))) == 1
@@ -135,14 +145,20 @@ def test_a_killed_process_ends_all(victim: int, searching: subprocess.Popen[str]
     assert searching.wait(120) != 0
     if victim == 1:
         line = complaint(searching)
-        assert searching.returncode == 1 and line.startswith("ssr-nas search: error: ") and "device 1 was killed (SIGKILL)" in line
+        assert (
+            searching.returncode == 1
+            and line.startswith("ssr-nas search: error: ")
+            and "device 1 was killed (SIGKILL)" in line
+        )
         assert list((tmp_path / "tmp").iterdir()) == []
     until(lambda: group(searching) == [])
     assert (tmp_path / "run" / "checkpoints" / "last.ckpt").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")])
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
 @pytest.mark.parametrize("everyone", [True, False], ids=("group", "first"))
 def test_interrupted_in_one_line(
     number: int, code: int, word: str, everyone: bool, searching: subprocess.Popen[str], tmp_path: Path
@@ -155,7 +171,9 @@ def test_interrupted_in_one_line(
 
 
 @pytest.mark.slow
-def test_a_search_that_was_killed_resumes_to_the_same_end(whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_search_that_was_killed_resumes_to_the_same_end(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run, script = tmp_path / "run", tmp_path / "killer.py"
     script.write_text(KILLER)
     monkeypatch.setitem(STARTS, "killer", [sys.executable, str(script)])
@@ -172,7 +190,9 @@ def test_a_search_that_was_killed_resumes_to_the_same_end(whole: Path, tmp_path:
         assert first[key] == second[key], key
     metrics = [pd.read_csv(folder / "metrics.csv").filter(regex="^(?!seconds)") for folder in (whole, run)]
     pd.testing.assert_frame_equal(*metrics)
-    weights = [torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (whole, run)]
+    weights = [
+        torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for folder in (whole, run)
+    ]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
 
@@ -238,8 +258,14 @@ def test_one_process_fails(code: str, number: int, words: str, tmp_path: Path) -
     ("changes", "message"),
     [
         ({"devices": 0}, "devices: 0 must be at least 1"),
-        ({"devices": 3}, "data.batch: 8 images are no two or more for each of 3 devices; make it a multiple of 3, 6 or more"),
-        ({"devices": 8}, "data.batch: 8 images are no two or more for each of 8 devices; make it a multiple of 8, 16 or more"),
+        (
+            {"devices": 3},
+            "data.batch: 8 images are no two or more for each of 3 devices; make it a multiple of 3, 6 or more",
+        ),
+        (
+            {"devices": 8},
+            "data.batch: 8 images are no two or more for each of 8 devices; make it a multiple of 8, 16 or more",
+        ),
         ({"devices": 2, "strategy": "nni-darts"}, "devices: nni-darts runs on one device"),
         ({"devices": 2, "strategy": "random"}, "devices: random runs on one device"),
     ],

@@ -15,8 +15,31 @@ import torch
 pytestmark = pytest.mark.slow
 EPOCHS, BATCHES = 12, 4
 SEARCH = [
-    *("search", "--data.size", "32x40", "--data.limit", "16", "--data.batch", "4", "--epochs", str(EPOCHS), "--device", "cpu"),
-    *("--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8", "--method.lr", "0.12", "--method.h", "0.5"),
+    *(
+        "search",
+        "--data.size",
+        "32x40",
+        "--data.limit",
+        "16",
+        "--data.batch",
+        "4",
+        "--epochs",
+        str(EPOCHS),
+        "--device",
+        "cpu",
+    ),
+    *(
+        "--space.dilations",
+        "1,2",
+        "--space.depths",
+        "[[1, 2], [2, 3]]",
+        "--space.span",
+        "8",
+        "--method.lr",
+        "0.12",
+        "--method.h",
+        "0.5",
+    ),
 ]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
 # Runs the command and kills it by SIGKILL at a moment of a kind, counted from the start of this process.
@@ -89,7 +112,9 @@ def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) ->
     script = folder / "killer.py"
     script.write_text(KILLER)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, str(script), kind, str(at), *arguments], env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(script), kind, str(at), *arguments], env=environment, capture_output=True, text=True
+    )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
@@ -97,10 +122,21 @@ def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) ->
 def moments(seed: int) -> list[tuple[str, int]]:
     """Where to kill: first before any checkpoint; then each kind while the search still shrinks, among steps; then steps to its end."""
     draw = random.Random(seed)
-    kinds = ["half a checkpoint", "before the rename", "after the rename", "before a shrink", "in a shrink", "after narrowing"]
+    kinds = [
+        "half a checkpoint",
+        "before the rename",
+        "after the rename",
+        "before a shrink",
+        "in a shrink",
+        "after narrowing",
+    ]
     early = [(kind, 0) for kind in kinds] + [("step", draw.randrange(1, BATCHES)) for _ in range(2)]
     draw.shuffle(early)
-    return [("step", draw.randrange(BATCHES)), *early, *(("step", draw.randrange(BATCHES, 3 * BATCHES)) for _ in range(4))]
+    return [
+        ("step", draw.randrange(BATCHES)),
+        *early,
+        *(("step", draw.randrange(BATCHES, 3 * BATCHES)) for _ in range(4)),
+    ]
 
 
 @pytest.mark.parametrize("seed", [0])
@@ -115,7 +151,9 @@ def test_killed_at_random_moments_it_ends_the_same_bit_for_bit(seed: int, tmp_pa
         arguments = ["search", "--resume", str(parts)]
     assert run(tmp_path, arguments) == 0
     first, second = (json.loads((folder / "search.json").read_text()) for folder in (whole, parts))
-    assert len({removal["epoch"] for removal in first["removals"]}) > 2, "the search of this test must shrink in several epochs"
+    assert len({removal["epoch"] for removal in first["removals"]}) > 2, (
+        "the search of this test must shrink in several epochs"
+    )
     for key in KEYS:
         assert first[key] == second[key], key
     for name in ("architecture.json", "pareto.json"):

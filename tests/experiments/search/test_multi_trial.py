@@ -44,12 +44,20 @@ def split(colours: set[int], seed: int = 0) -> Split:
 
 
 def data(val: Split | None = None) -> SegmentationData:
-    return SegmentationData("colours", ("a", "b", "c"), ((0, 0, 0), (90, 1, 1), (2, 2, 90)), split(TRAIN), val or split(VAL))
+    return SegmentationData(
+        "colours", ("a", "b", "c"), ((0, 0, 0), (90, 1, 1), (2, 2, 90)), split(TRAIN), val or split(VAL)
+    )
 
 
 def options(strategy: str, **changes: Any) -> SearchOptions:
     method = MethodOptions(samples=changes.pop("samples", 3), arch_split=changes.pop("arch_split", None))
-    values: dict[str, Any] = {"epochs": 2, "device": "cpu", "data": DataOptions(size="32x40", batch=4), "space": SPACE, "method": method}
+    values: dict[str, Any] = {
+        "epochs": 2,
+        "device": "cpu",
+        "data": DataOptions(size="32x40", batch=4),
+        "space": SPACE,
+        "method": method,
+    }
     return SearchOptions(strategy=strategy, **{**values, **changes})
 
 
@@ -72,7 +80,9 @@ def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
         trained.append(architecture)
         score = bound(1.0, space=architecture.space).of(architecture) % 997 / 997
         numbers = {"loss_heldout": 1.0, "miou": 1 - score, "loss": 1.0, "loss_train": 1.0, "lr": 0.1}
-        return Trial(architecture, score, **numbers, seconds=2.0, seconds_validation=1.0), SegmentationNetwork(architecture, 3)
+        return Trial(architecture, score, **numbers, seconds=2.0, seconds_validation=1.0), SegmentationNetwork(
+            architecture, 3
+        )
 
     monkeypatch.setattr(MultiTrialSearch, "train", train)
     return trained
@@ -86,7 +96,9 @@ def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) 
     assert {path.name for path in tmp_path.iterdir()} == files
     networks = json.loads((tmp_path / "pareto.json").read_text())["networks"]
     entries = json.loads((tmp_path / "trials.json").read_text())
-    assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [entry["architecture"] for entry in entries]
+    assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [
+        entry["architecture"] for entry in entries
+    ]
     assert any(row["front"] for row in networks) and (tmp_path / "figures" / "pareto.png").is_file()
     architecture = Architecture.load(tmp_path / "architecture.json")
     assert SegmentationNetwork(architecture, 3)(torch.randn(2, 3, 33, 40)).shape == (2, 3, 5, 5)
@@ -109,7 +121,9 @@ def test_same_seed_same_result_and_another_seed_another(strategy: str, tmp_path:
         (tmp_path / name).mkdir()
         MultiTrialSearch(options(strategy, samples=2, epochs=1, seed=seed), data(), tmp_path / name).execute()
         torch.rand(3)  # what happened before does not matter
-    assert (tmp_path / "first" / "architecture.json").read_bytes() == (tmp_path / "again" / "architecture.json").read_bytes()
+    assert (tmp_path / "first" / "architecture.json").read_bytes() == (
+        tmp_path / "again" / "architecture.json"
+    ).read_bytes()
     assert trials(tmp_path / "first") == trials(tmp_path / "again")
     assert trials(tmp_path / "first") != trials(tmp_path / "other")
 
@@ -119,7 +133,9 @@ def test_the_best_on_the_held_out_images_is_kept(strategy: str, tmp_path: Path, 
     summary = MultiTrialSearch(options(strategy, samples=6), data(), tmp_path).execute()
     rows = trials(tmp_path)
     best = max(rows, key=lambda row: row["miou_heldout"])
-    assert best["miou"] == min(row["miou"] for row in rows) == summary["miou"]["derived"]  # validation would choose another
+    assert (
+        best["miou"] == min(row["miou"] for row in rows) == summary["miou"]["derived"]
+    )  # validation would choose another
     assert json.loads((tmp_path / "architecture.json").read_text()) == best["architecture"]
     metrics = pd.read_csv(tmp_path / "metrics.csv")
     assert metrics["miou"].tolist() == pytest.approx((1 - metrics["heldout_miou"].cummax()).tolist())
@@ -159,7 +175,9 @@ def test_validation_images_are_only_reported(
     for reported in ("miou", "loss"):
         assert [row.pop(reported) for row in results[0]] != [row.pop(reported) for row in results[1]]
     assert results[0] == results[1]  # the same networks, with the same scores
-    assert (tmp_path / "own" / "architecture.json").read_bytes() == (tmp_path / "other" / "architecture.json").read_bytes()
+    assert (tmp_path / "own" / "architecture.json").read_bytes() == (
+        tmp_path / "other" / "architecture.json"
+    ).read_bytes()
 
 
 def test_the_networks_share_the_passes_of_a_search(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,12 +194,16 @@ def test_the_networks_share_the_passes_of_a_search(tmp_path: Path, monkeypatch: 
     assert rates == one + one
     assert [row["lr"] for row in trials(tmp_path)] == [one[5], one[5]]
     assert one[0] == one[1] == 0.001 > one[2] == one[3] > one[4] == one[5] > 0
-    assert [MultiTrialSearch(options("random", samples=n, epochs=24), data(), tmp_path).epochs for n in (1, 8, 1000)] == [48, 6, 1]
+    assert [
+        MultiTrialSearch(options("random", samples=n, epochs=24), data(), tmp_path).epochs for n in (1, 8, 1000)
+    ] == [48, 6, 1]
 
 
 def test_duplicates_are_trained_once(tmp_path: Path, pretend: list[Architecture]) -> None:
     """NNI tells samples apart by labels that the network does not use."""
-    space = SpaceOptions(stem=4, widths=[8, 12], depths=[[1], [1]], dilations=[1, 2], poolings=[1], span=4, step=2, search=["dilation"])
+    space = SpaceOptions(
+        stem=4, widths=[8, 12], depths=[[1], [1]], dilations=[1, 2], poolings=[1], span=4, step=2, search=["dilation"]
+    )
     for strategy in MULTI_TRIAL:
         pretend.clear()
         (tmp_path / strategy).mkdir()
@@ -189,7 +211,9 @@ def test_duplicates_are_trained_once(tmp_path: Path, pretend: list[Architecture]
         assert len(pretend) == len(set(pretend)) == len(trials(tmp_path / strategy)) <= 4
     assert len(sample_networks(space.resolve(), 12, 0)) == 4  # all there are
     depth = SpaceOptions(stem=4, widths=[8, 12], depths=[[1, 2], [1]], dilations=[1, 2], poolings=[1], span=4, step=2)
-    search = MultiTrialSearch(options("nni-random", samples=60, space=replace(depth, search=["depth", "dilation"])), data(), tmp_path)
+    search = MultiTrialSearch(
+        options("nni-random", samples=60, space=replace(depth, search=["depth", "dilation"])), data(), tmp_path
+    )
     pretend.clear()
     search.execute()
     assert len(pretend) == 12  # of 16 samples; (2 + 4) networks of the first stage times 2 of the second
@@ -206,7 +230,9 @@ def test_networks_beyond_a_bound_are_not_trained(strategy: str, tmp_path: Path, 
     assert summary["constraint"]["macs"] == {"limit": costs[60], "found": summary["cost"]["macs_total"], "met": True}
 
 
-def test_a_bound_that_no_draw_meets(tmp_path: Path, pretend: list[Architecture], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bound_that_no_draw_meets(
+    tmp_path: Path, pretend: list[Architecture], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sampled, "DRAWS", 50)
     full = Alive.full(CONFIG)
     least = {kind: bound(1.0, kind).cost.cheapest(*full) for kind in ("macs_total", "params")}
@@ -218,7 +244,10 @@ def test_a_bound_that_no_draw_meets(tmp_path: Path, pretend: list[Architecture],
     with pytest.raises(InputError, match="no network that nni-random drew is within the bounds"):
         MultiTrialSearch(options("nni-random"), data(), tmp_path / "nni", constraint).execute()
     assert not pretend and not (tmp_path / "nni" / "search.json").exists()
-    assert MultiTrialSearch(options("random"), data(), tmp_path, constraint).execute()["cost"]["params"] <= 1.05 * least["params"]
+    assert (
+        MultiTrialSearch(options("random"), data(), tmp_path, constraint).execute()["cost"]["params"]
+        <= 1.05 * least["params"]
+    )
 
 
 @pytest.mark.parametrize("strategy", MULTI_TRIAL)
@@ -229,7 +258,9 @@ def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(strategy: str, tm
 
 
 @pytest.mark.parametrize("strategy", MULTI_TRIAL)
-def test_a_killed_search_continues_to_the_same_end(strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_search_continues_to_the_same_end(
+    strategy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
@@ -246,7 +277,9 @@ def test_a_killed_search_continues_to_the_same_end(strategy: str, tmp_path: Path
     monkeypatch.setattr(MultiTrialSearch, "train", die)
     with pytest.raises(RuntimeError, match="killed"):
         MultiTrialSearch(options(strategy), data(), killed).execute()
-    assert len(trials(killed)) == len(pd.read_csv(killed / "metrics.csv")) == 1 and not (killed / "search.json").exists()
+    assert (
+        len(trials(killed)) == len(pd.read_csv(killed / "metrics.csv")) == 1 and not (killed / "search.json").exists()
+    )
     earlier = json.loads((killed / "trials.json").read_text())
     again = MultiTrialSearch(options(strategy), data(), killed).execute()
     assert calls[1] == calls[2] and calls[0] not in calls[1:]
@@ -263,7 +296,9 @@ def test_trials_that_cannot_be_continued_are_refused(tmp_path: Path, pretend: li
     MultiTrialSearch(options("random"), data(), tmp_path).execute()
     with pytest.raises(InputError, match=r"an option is not what .*trials.json was made with"):
         MultiTrialSearch(options("random", seed=1), data(), tmp_path).execute()
-    MultiTrialSearch(options("random", precision="bf16"), data(), tmp_path).execute()  # decides nothing about the search
+    MultiTrialSearch(
+        options("random", precision="bf16"), data(), tmp_path
+    ).execute()  # decides nothing about the search
     whole = (tmp_path / "trials.json").read_text()
     entries = json.loads(whole)
     entries[0]["miou_heldout"] = None
@@ -284,7 +319,9 @@ def test_held_out_images_need_a_labelled_pixel(tmp_path: Path) -> None:
         MultiTrialSearch(options("random"), images, tmp_path)
 
 
-def test_nothing_is_written_to_nnis_folder_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretend: list[Architecture]) -> None:
+def test_nothing_is_written_to_nnis_folder_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pretend: list[Architecture]
+) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     MultiTrialSearch(options("nni-evolution"), data(), tmp_path).execute()
     assert not (tmp_path / "home").exists()

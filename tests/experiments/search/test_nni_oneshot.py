@@ -26,7 +26,9 @@ def searched(name: str, search: tuple[str, ...], folder: Path) -> Any:
         epochs=1,
         device="cpu",
         data=DataOptions(size="32x40", limit=8, batch=4),
-        space=SpaceOptions(search=list(search), dilations=[1, 2], depths=[[1, 2], [1, 2]], widths=[24, 32], span=8, step=8),
+        space=SpaceOptions(
+            search=list(search), dilations=[1, 2], depths=[[1, 2], [1, 2]], widths=[24, 32], span=8, step=8
+        ),
         method=MethodOptions(warmup=0.0),
     )
     run = Search(options, load(options.data), folder)
@@ -39,7 +41,8 @@ def searched(name: str, search: tuple[str, ...], folder: Path) -> Any:
 def test_the_derived_network_is_the_supernet_at_one_hot(search: tuple[str, ...], tmp_path: Path) -> None:
     """NNI's DARTS with logits that leave no doubt computes what the network cut out of it computes.
 
-    At full width only: NNI's batch norm does not mask, so that a narrower choice leaves the shifts of the channels it left out.
+    At full width only: NNI's batch norm does not mask, so that a narrower choice leaves the shifts of the channels it
+    left out.
     """
     run, module = searched("nni-darts", search, tmp_path)
     for i, (name, alpha) in enumerate((name, p) for name, p in module.named_parameters() if "_arch_alpha" in name):

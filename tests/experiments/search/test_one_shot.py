@@ -17,7 +17,18 @@ from nas_space.network import SegmentationNetwork
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
 TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "2", "--epochs", "4", "--device", "cpu", *SMALL]
-DECIDE = ["--method.lr", "1.5", "--method.h", "0.6", "--method.rescale", "true", "--method.warmup", "0", "--method.explore", "0"]
+DECIDE = [
+    "--method.lr",
+    "1.5",
+    "--method.h",
+    "0.6",
+    "--method.rescale",
+    "true",
+    "--method.warmup",
+    "0",
+    "--method.explore",
+    "0",
+]
 
 
 def search(out: Path, *arguments: str) -> dict[str, Any]:
@@ -36,7 +47,15 @@ def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_run_folder_is_complete(decided: Path) -> None:
     names = {path.name for path in decided.iterdir()}
-    assert names >= {"config.yml", "search.json", "architecture.json", "metrics.csv", "checkpoints", "figures", "report.html"}
+    assert names >= {
+        "config.yml",
+        "search.json",
+        "architecture.json",
+        "metrics.csv",
+        "checkpoints",
+        "figures",
+        "report.html",
+    }
     assert (decided / "checkpoints" / "last.ckpt").is_file()
     assert any((decided / "tensorboard").iterdir())
     metrics = pd.read_csv(decided / "metrics.csv")
@@ -91,7 +110,9 @@ def test_same_seed_same_result_and_another_seed_another(tmp_path: Path, decided:
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_a_killed_search_resumes_to_the_same_end(tmp_path: Path, decided: Path, stop: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_search_resumes_to_the_same_end(
+    tmp_path: Path, decided: Path, stop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import experiments.search.monitor as monitor
 
     start = monitor.SearchMonitor.on_train_epoch_start
@@ -109,7 +130,9 @@ def test_a_killed_search_resumes_to_the_same_end(tmp_path: Path, decided: Path, 
     assert main(["search", "--resume", str(out)]) == 0
     same(json.loads((decided / "search.json").read_text()), json.loads((out / "search.json").read_text()))
     columns = [column for column in pd.read_csv(out / "metrics.csv").columns if not column.startswith("seconds")]
-    pd.testing.assert_frame_equal(pd.read_csv(out / "metrics.csv")[columns], pd.read_csv(decided / "metrics.csv")[columns])
+    pd.testing.assert_frame_equal(
+        pd.read_csv(out / "metrics.csv")[columns], pd.read_csv(decided / "metrics.csv")[columns]
+    )
     weights = [torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"] for run in (out, decided)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[1])
 
@@ -132,7 +155,9 @@ def test_resume_of_a_complete_run_changes_nothing(decided: Path, capsys: pytest.
     assert files() == before
 
 
-def test_a_damaged_checkpoint_is_refused_in_one_line(tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_checkpoint_is_refused_in_one_line(
+    tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     (out / "checkpoints").mkdir(parents=True)
     shutil.copy(decided / "config.yml", out)
@@ -150,7 +175,9 @@ def test_resume_after_a_kill_before_the_report_writes_it(tmp_path: Path, decided
     assert (out / "report.html").read_text() == (decided / "report.html").read_text()
 
 
-def test_an_option_that_changed_since_the_checkpoint_is_named(tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_changed_since_the_checkpoint_is_named(
+    tmp_path: Path, decided: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "run"
     shutil.copytree(decided, out)
     (out / "search.json").unlink()
@@ -180,7 +207,9 @@ def test_cost_is_counted_at_the_size_that_is_asked_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bound", ["0.9M", "1M", "1.2M"])
-def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bound_on_the_cost_is_met(
+    tmp_path: Path, bound: str, decided: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     summary = search(tmp_path / "run", *DECIDE, "--constraint.macs", bound)
     limit = float(bound[:-1]) * 1e6
     free = json.loads((decided / "search.json").read_text())["cost"]["macs_total"]
@@ -193,12 +222,16 @@ def test_a_bound_on_the_cost_is_met(tmp_path: Path, bound: str, decided: Path, c
 
 
 @pytest.mark.parametrize(("key", "value"), [("macs", "0.1M"), ("params", "1K")])
-def test_a_bound_below_the_smallest_network_is_refused(tmp_path: Path, key: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bound_below_the_smallest_network_is_refused(
+    tmp_path: Path, key: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["search", *TINY, f"--constraint.{key}", value, "--out", str(tmp_path / "run")]) == 2
     assert f"constraint.{key}" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
-def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_from_or_written_to_nnis_folder_at_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = tmp_path / "home"
     (home / "nni-experiments").mkdir(parents=True)
     monkeypatch.setenv("HOME", str(home))

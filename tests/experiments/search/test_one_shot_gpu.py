@@ -74,7 +74,9 @@ def test_no_step_synchronises(precision: str, recorded: bool, monkeypatch: pytes
 
 @pytest.mark.gpu
 @pytest.mark.parametrize(("precision", "tolerance"), [("32", 1e-3), ("bf16", 2e-2)])
-def test_what_is_replayed_is_what_a_step_does(precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_replayed_is_what_a_step_does(
+    precision: str, tolerance: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Losses of a search, before and after a shrink."""
     recorded, plain = Losses(), Losses()
     run(precision, recorded)

@@ -11,7 +11,18 @@ from experiments.cli import main
 from experiments.search.monitor import SearchMonitor
 
 TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "6", "--device", "cpu"]
-SPACE = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [1, 2]]", "--space.span", "8", "--method.lr", "0.5", "--method.h", "0.6"]
+SPACE = [
+    "--space.dilations",
+    "1,2",
+    "--space.depths",
+    "[[1, 2], [1, 2]]",
+    "--space.span",
+    "8",
+    "--method.lr",
+    "0.5",
+    "--method.h",
+    "0.6",
+]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
 
 
@@ -28,7 +39,9 @@ KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "di
     ids=lambda value: value if isinstance(value, str) else "",
 )
 @pytest.mark.parametrize("stop", [2, 4])
-def test_resumed_is_the_same(strategy: str, extra: list[str], stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_is_the_same(
+    strategy: str, extra: list[str], stop: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     arguments = ["search", *TINY, *SPACE, "--strategy", strategy, *extra]
     assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
     start = SearchMonitor.on_train_epoch_start
@@ -53,7 +66,16 @@ def test_resumed_is_the_same(strategy: str, extra: list[str], stop: int, tmp_pat
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:nni")
 def test_a_search_of_nnis_cannot_be_continued(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = tmp_path / "run"
-    arguments = ["--strategy", "nni-darts", "--epochs", "1", "--space.search", "depth", "--space.depths", "[[1, 2], [1, 2]]"]
+    arguments = [
+        "--strategy",
+        "nni-darts",
+        "--epochs",
+        "1",
+        "--space.search",
+        "depth",
+        "--space.depths",
+        "[[1, 2], [1, 2]]",
+    ]
     assert main(["search", *TINY, *arguments, "--out", str(run)]) == 0
     assert main(["search", "--resume", str(run)]) == 2
     assert "nni-darts is NNI's own" in capsys.readouterr().err

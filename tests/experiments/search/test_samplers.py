@@ -33,8 +33,12 @@ def test_bounds_reject_and_do_not_bend(tiny: Callable[..., SpaceConfig]) -> None
     assert sample_networks(tiny(), 15, 0, constraint) == [network for network in free if fits(network, constraint)][:15]
 
 
-@pytest.mark.parametrize("search", [("dilation", "pooling", "width", "depth"), ("width",), ("depth",), ("pooling",)], ids=str)
-def test_shrinking_reaches_the_smallest_network_and_stops_early(search: tuple[str, ...], tiny: Callable[..., SpaceConfig]) -> None:
+@pytest.mark.parametrize(
+    "search", [("dilation", "pooling", "width", "depth"), ("width",), ("depth",), ("pooling",)], ids=str
+)
+def test_shrinking_reaches_the_smallest_network_and_stops_early(
+    search: tuple[str, ...], tiny: Callable[..., SpaceConfig]
+) -> None:
     space = tiny(search)
     generator = random.Random(0)
     limit = bound(1.0, space).cost.cheapest(*Alive.full(space))

@@ -12,7 +12,18 @@ from experiments.model_file import load_model
 from experiments.prediction.trained_on import as_trained, completed
 from nas_space.architecture import Architecture
 
-SPACE = ["--space.stem", "4", "--space.widths", "8,12", "--space.depths", "[[1,2],[1,2]]", "--space.span", "4", "--space.step", "2"]
+SPACE = [
+    "--space.stem",
+    "4",
+    "--space.widths",
+    "8,12",
+    "--space.depths",
+    "[[1,2],[1,2]]",
+    "--space.span",
+    "4",
+    "--space.step",
+    "2",
+]
 
 
 @pytest.fixture
@@ -47,25 +58,46 @@ def test_what_follows_a_training_finds_its_data_and_their_division(
     for kind in ("images", "masks"):
         (whole / "train" / kind).rename(root / kind)
     (tmp_path / "plants.csv").write_text((whole / "classes.csv").read_text())
-    data = ["--data.name", "folder", "--data.root", str(root), "--data.classes", str(tmp_path / "plants.csv"), "--data.val_fraction", "0.1"]
+    data = [
+        "--data.name",
+        "folder",
+        "--data.root",
+        str(root),
+        "--data.classes",
+        str(tmp_path / "plants.csv"),
+        "--data.val_fraction",
+        "0.1",
+    ]
     run, size = tmp_path / "run", ["--data.size", "40x56", "--data.batch", "2"]
-    assert main(["retrain", "--arch", "baseline1", *data, *size, "--epochs", "1", "--device", "cpu", "--out", str(run)]) == 0
+    assert (
+        main(["retrain", "--arch", "baseline1", *data, *size, "--epochs", "1", "--device", "cpu", "--out", str(run)])
+        == 0
+    )
     trained = json.loads((run / "retrain.json").read_text())
     capsys.readouterr()
     for checkpoint in (run, run / "best", run / "best" / "model.safetensors"):
         assert main(["evaluate", "--checkpoint", str(checkpoint), "--device", "cpu", "--json"]) == 0
         scores = json.loads(capsys.readouterr().out.splitlines()[-1])
-        assert scores["images"] == 1 and (checkpoint != run or scores["miou"] == pytest.approx(trained["miou"], abs=1e-6))
+        assert scores["images"] == 1 and (
+            checkpoint != run or scores["miou"] == pytest.approx(trained["miou"], abs=1e-6)
+        )
     assert main(["evaluate", "--checkpoint", str(run), "--device", "cpu", "--data.val_fraction", "0.3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 3
     for kind, precision, file in (("onnx", "int8", "model.onnx"), ("torchscript", "32", "model.pt")):
         arguments = ["--checkpoint", str(run / "best"), "--format", kind, "--precision", precision, "--most_lost", "1"]
         assert main(["export", *arguments, "--out", str(tmp_path / file)]) == 0
         assert "some of folder" in capsys.readouterr().out
-    assert main(["figures", "--checkpoint", str(run), "--count", "1", "--device", "cpu", "--out", str(tmp_path / "figures")]) == 0
+    assert (
+        main(
+            ["figures", "--checkpoint", str(run), "--count", "1", "--device", "cpu", "--out", str(tmp_path / "figures")]
+        )
+        == 0
+    )
 
 
-def test_a_configuration_of_something_else_is_not_the_trainings(tmp_path: Path, checkpoint: Callable[..., Path]) -> None:
+def test_a_configuration_of_something_else_is_not_the_trainings(
+    tmp_path: Path, checkpoint: Callable[..., Path]
+) -> None:
     folder = checkpoint()
     info = load_model(folder)[1]
     (folder.parent / "config.yml").write_text("data: {name: folder, root: elsewhere, val_fraction: 0.5}\n")

@@ -43,5 +43,8 @@ def test_batch_statistics_are_averaged_and_state_comes_back() -> None:
     assert not torch.equal(mean, own) and (mean != 0).all()
     again = WeightAverage(network, 0.9)
     again.load_state_dict(average.state_dict())
-    assert all(torch.equal(a, b) for a, b in zip(again.model.state_dict().values(), average.model.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(again.model.state_dict().values(), average.model.state_dict().values(), strict=True)
+    )
     assert int(again.averaged.n_averaged) == 3

@@ -67,7 +67,9 @@ def test_what_a_monitor_has_left() -> None:
 
 
 @pytest.mark.parametrize(
-    "callbacks", [None, 5, {}, {"Other": {"options": {}}}, {"Monitor": 5}, {"Monitor": {}}, {"Monitor": {"options": 5}}], ids=str
+    "callbacks",
+    [None, 5, {}, {"Other": {"options": {}}}, {"Monitor": 5}, {"Monitor": {}}, {"Monitor": {"options": 5}}],
+    ids=str,
 )
 def test_a_checkpoint_without_its_monitor(callbacks: object) -> None:
     assert monitor_state({**WHOLE, "callbacks": callbacks}, "Monitor") is None

@@ -29,7 +29,9 @@ def reference(logits: Tensor, labels: Tensor, threshold: float, share: float, we
 def test_it_is_what_a_sort_gives(seed: int, scale: float, weighted: bool) -> None:
     generator = torch.Generator().manual_seed(seed)
     labels = torch.randint(0, 5, (2, 9, 11), generator=generator)
-    logits = torch.nn.functional.one_hot(labels, 5).permute(0, 3, 1, 2).float() * scale + torch.randn(2, 5, 9, 11, generator=generator)
+    logits = torch.nn.functional.one_hot(labels, 5).permute(0, 3, 1, 2).float() * scale + torch.randn(
+        2, 5, 9, 11, generator=generator
+    )
     labels[torch.rand(2, 9, 11, generator=generator) < 0.3] = 255
     weight = torch.rand(5, generator=generator) + 0.5 if weighted else None
     found = OhemCrossEntropy(weight, threshold=0.7, share=1 / 16)(logits, labels)
@@ -40,7 +42,9 @@ def test_with_everything_kept_it_is_cross_entropy() -> None:
     logits, labels, weight = torch.randn(2, 4, 6, 7), torch.randint(0, 4, (2, 6, 7)), torch.rand(4)
     labels[0, 0] = 255
     plain = torch.nn.CrossEntropyLoss(weight, ignore_index=255)(logits, labels)
-    assert float(OhemCrossEntropy(weight, threshold=1e-9, share=1.0)(logits, labels)) == pytest.approx(float(plain), rel=1e-5)
+    assert float(OhemCrossEntropy(weight, threshold=1e-9, share=1.0)(logits, labels)) == pytest.approx(
+        float(plain), rel=1e-5
+    )
 
 
 def test_easy_pixels_get_no_gradient_and_hard_ones_do() -> None:

@@ -51,7 +51,9 @@ def weights(k: float, stride: int) -> Tensor:
 def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path) -> None:
     summary = retrain(tmp_path / "run", *PLAIN, "--epochs", "8")
     scores = score(tmp_path / "run", nn.CrossEntropyLoss(weights(1.2, 8), ignore_index=255))
-    assert scores.miou == pytest.approx(summary["miou"], abs=1e-6) and scores.loss == pytest.approx(summary["loss"], rel=1e-5)
+    assert scores.miou == pytest.approx(summary["miou"], abs=1e-6) and scores.loss == pytest.approx(
+        summary["loss"], rel=1e-5
+    )
     assert summary["resolution"] == "32x40" and len(summary["per_class"]) == 9
     metrics = pd.read_csv(tmp_path / "run" / "metrics.csv")
     assert list(metrics["epoch"]) == list(range(1, 9)) and metrics["loss_w"].iloc[-1] < metrics["loss_w"].iloc[0]
@@ -66,11 +68,16 @@ def test_the_whole_recipe(tmp_path: Path) -> None:
     assert summary["recipe"]["ema"] == 0.9 and summary["head"] == "aggregation" and summary["peer"] is None
     loss = OhemCrossEntropy(weights(1.1, 1))
     last, best = score(run / "model.safetensors", loss), score(run / "best", loss)
-    assert last.miou == pytest.approx(summary["miou"], abs=1e-6) and last.loss == pytest.approx(summary["loss"], rel=1e-5)
+    assert last.miou == pytest.approx(summary["miou"], abs=1e-6) and last.loss == pytest.approx(
+        summary["loss"], rel=1e-5
+    )
     assert best.miou == pytest.approx(summary["best"]["miou"], abs=1e-6)
     metrics = pd.read_csv(run / "metrics.csv")
     final = metrics[metrics["stage"] == "aggregation"]
-    assert summary["best"]["miou"] == final["miou"].max() and summary["best"]["epoch"] == final.loc[final["miou"].idxmax(), "epoch"]
+    assert (
+        summary["best"]["miou"] == final["miou"].max()
+        and summary["best"]["epoch"] == final.loc[final["miou"].idxmax(), "epoch"]
+    )
     assert metrics["miou"].iloc[-1] == pytest.approx(summary["miou"])
     poly = [0.01 * (1 - epoch / 3) ** 0.9 for epoch in range(3)]
     assert metrics["lr"].tolist() == pytest.approx(poly + poly)
@@ -92,7 +99,9 @@ def test_the_second_stage_begins_with_the_backbone_of_the_first() -> None:
 
 
 def test_same_seed_same_weights(tmp_path: Path) -> None:
-    first, second, other = (retrain(tmp_path / name, "--seed", seed) for name, seed in (("a", "0"), ("b", "0"), ("c", "1")))
+    first, second, other = (
+        retrain(tmp_path / name, "--seed", seed) for name, seed in (("a", "0"), ("b", "0"), ("c", "1"))
+    )
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
     assert first["miou"] == second["miou"] and first["loss"] != other["loss"]
 
@@ -106,7 +115,9 @@ def test_the_validation_set_reaches_no_training_step(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(command, "load", other)
     retrain(tmp_path / "b", "--train.ema", "0.9")
-    assert load_file(tmp_path / "a" / "model.safetensors").keys() == load_file(tmp_path / "b" / "model.safetensors").keys()
+    assert (
+        load_file(tmp_path / "a" / "model.safetensors").keys() == load_file(tmp_path / "b" / "model.safetensors").keys()
+    )
     assert (tmp_path / "a" / "model.safetensors").read_bytes() == (tmp_path / "b" / "model.safetensors").read_bytes()
     losses = [pd.read_csv(tmp_path / name / "metrics.csv")[["loss_w", "val_loss"]] for name in "ab"]
     assert losses[0]["loss_w"].equals(losses[1]["loss_w"]) and not losses[0]["val_loss"].equals(losses[1]["val_loss"])
@@ -118,15 +129,30 @@ def test_a_stage_ends_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     scores, real = iter((0.1, 0.4, 0.3, 0.2, 0.1, 0.2, 0.3, 0.4, 0.4, 0.4)), monitor.evaluate
     monkeypatch.setattr(monitor, "evaluate", lambda *arguments: replace(real(*arguments), miou=next(scores)))
     summary = retrain(tmp_path / "run", "--epochs", "5", "--train.patience", "2")
-    assert [stage["epochs"] for stage in summary["stages"]] == [4, 5]  # best in its 2nd epoch, two without a better one; then never
-    assert summary["epochs"] == 9 and list(pd.read_csv(tmp_path / "run" / "metrics.csv")["epoch"]) == [1, 2, 3, 4, 6, 7, 8, 9, 10]
+    assert [stage["epochs"] for stage in summary["stages"]] == [
+        4,
+        5,
+    ]  # best in its 2nd epoch, two without a better one; then never
+    assert summary["epochs"] == 9 and list(pd.read_csv(tmp_path / "run" / "metrics.csv")["epoch"]) == [
+        1,
+        2,
+        3,
+        4,
+        6,
+        7,
+        8,
+        9,
+        10,
+    ]
 
 
 def test_a_peer_goes_the_same_way(tmp_path: Path) -> None:
     peer = "lraspp_mobilenet_v3_large"
     summary = retrain(tmp_path / "run", "--epochs", "1", network=("--peer", peer))
     assert summary["peer"] == peer and summary["head"] is None
-    assert [(stage["name"], stage["epochs"]) for stage in summary["stages"]] == [("peer", 2)]  # as many epochs as the others in all
+    assert [(stage["name"], stage["epochs"]) for stage in summary["stages"]] == [
+        ("peer", 2)
+    ]  # as many epochs as the others in all
     scores = score(tmp_path / "run", OhemCrossEntropy(weights(1.1, 1)))
     assert scores.miou == pytest.approx(summary["miou"], abs=1e-6)
     assert not (tmp_path / "run" / "architecture.json").exists() and summary["cost"]["params"] > 3e6
@@ -139,7 +165,9 @@ def test_reduced_precision(tmp_path: Path) -> None:
 
 
 def test_the_cost_of_a_network_counted_and_in_closed_form() -> None:
-    info = ModelInfo(baseline1(SpaceConfig.compact()), "aggregation", ("a", "b"), ((0, 0, 0), (1, 1, 1)), (96, 128), "mine")
+    info = ModelInfo(
+        baseline1(SpaceConfig.compact()), "aggregation", ("a", "b"), ((0, 0, 0), (1, 1, 1)), (96, 128), "mine"
+    )
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         info.build().eval()(torch.zeros(1, 3, 96, 128))
     assert model_cost(info)["macs_conv"] == counter.get_total_flops() / 2
@@ -182,7 +210,9 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_a_width_that_is_no_multiple_of_the_step_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     retrain(tmp_path / "run", "--epochs", "1")
     broken = tmp_path / "broken.json"
-    broken.write_text((tmp_path / "run" / "architecture.json").read_text().replace('"width_3x1": 64', '"width_3x1": 61', 1))
+    broken.write_text(
+        (tmp_path / "run" / "architecture.json").read_text().replace('"width_3x1": 64', '"width_3x1": 61', 1)
+    )
     capsys.readouterr()
     assert main(["retrain", "--arch", str(broken), *TINY, "--out", str(tmp_path / "other")]) == 2
     error = capsys.readouterr().err

@@ -16,7 +16,20 @@ import yaml
 from experiments.cli import main
 from experiments.training.monitor import RetrainMonitor
 
-TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "3", "--device", "cpu", "--train.ema", "0.9"]
+TINY = [
+    "--data.size",
+    "32x40",
+    "--data.limit",
+    "8",
+    "--data.batch",
+    "4",
+    "--epochs",
+    "3",
+    "--device",
+    "cpu",
+    "--train.ema",
+    "0.9",
+]
 
 
 def same(whole: Path, parts: Path) -> None:
@@ -39,7 +52,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("stop", [1, 3, 4], ids=("in the first stage", "between the stages", "in the second stage"))
-def test_killed_at_the_start_of_an_epoch(stop: int, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_at_the_start_of_an_epoch(
+    stop: int, tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     start = RetrainMonitor.on_train_epoch_start
 
     def die(self: RetrainMonitor, trainer: Any, module: Any) -> None:
@@ -232,7 +247,9 @@ def test_a_changed_option_is_named(
     assert words in error[-1] and error[-1].startswith("ssr-nas retrain: error:")
 
 
-def test_what_is_no_run_and_what_is_no_checkpoint(tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_run_and_what_is_no_checkpoint(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["retrain", "--resume", str(tmp_path)]) == 2
     assert "not a run" in capsys.readouterr().err
     assert main(["retrain", "--resume", str(whole), "--epochs", "9"]) == 2

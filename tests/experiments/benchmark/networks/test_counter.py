@@ -22,7 +22,10 @@ def test_our_networks_cost_what_the_closed_form_says(tiny, seed):
 
 def test_odd_sizes_have_the_same_convolutions(tiny):
     architecture = Architecture.random(tiny(), random.Random(1))
-    assert count_module(SegmentationNetwork(architecture, 5), (67, 101)).macs_conv == cost(architecture, (67, 101), 5).macs_conv
+    assert (
+        count_module(SegmentationNetwork(architecture, 5), (67, 101)).macs_conv
+        == cost(architecture, (67, 101), 5).macs_conv
+    )
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,9 @@ def test_each_operator_by_hand(module, conv, rest):
 
 
 def test_published_costs_of_the_peers():
-    erfnet, lraspp = (count_module(create_peer(name, 19), (512, 1024)) for name in ("erfnet", "lraspp_mobilenet_v3_large"))
+    erfnet, lraspp = (
+        count_module(create_peer(name, 19), (512, 1024)) for name in ("erfnet", "lraspp_mobilenet_v3_large")
+    )
     assert (erfnet.params, round(erfnet.macs_conv / 1e9, 1)) == (2_064_191, 26.6)
     assert (lraspp.params, round(lraspp.macs_conv / 1e9, 2)) == (3_221_198, 3.94)
     assert erfnet.unknown == lraspp.unknown == {}

@@ -16,7 +16,8 @@ def answer(engine, file, image):
 
 
 @pytest.mark.parametrize(
-    ("engine", "name"), [("onnxruntime", "own"), ("openvino", "own"), ("onnxruntime", "erfnet"), ("openvino", "lraspp_mobilenet_v3_large")]
+    ("engine", "name"),
+    [("onnxruntime", "own"), ("openvino", "own"), ("onnxruntime", "erfnet"), ("openvino", "lraspp_mobilenet_v3_large")],
 )
 def test_files_are_the_networks(engine, name, architecture, tmp_path):
     (network,) = find_networks([str(architecture) if name == "own" else name], None, 5)
@@ -61,13 +62,17 @@ def test_eight_bits_are_other_and_smaller_files(engine, tmp_path):
 
 
 def test_batch_norms_are_counted(tmp_path):
-    plain = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
+    plain = torch.nn.Sequential(
+        torch.nn.Conv2d(3, 4, 3), torch.nn.ReLU(), torch.nn.BatchNorm2d(4), torch.nn.ReLU()
+    ).eval()
     folded = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4)).eval()
     for number, (module, left) in enumerate(((plain, 1), (folded, 0))):
         for engine in ("onnxruntime", "openvino"):
             folder = tmp_path / f"{number}-{engine}"
             folder.mkdir()
-            found = unfolded(write_file(Network("x", 4, lambda module=module: module), engine, "fp32", (32, 32), folder))
+            found = unfolded(
+                write_file(Network("x", 4, lambda module=module: module), engine, "fp32", (32, 32), folder)
+            )
             assert found == left or (engine == "openvino" and found == 0)  # its reader folds more
 
 
@@ -91,7 +96,9 @@ def test_files_of_others_are_run_as_they_are(onnx_file, tmp_path):
 
 def test_what_an_engine_cannot_run_is_refused_before_anything_is_exported(onnx_file):
     (other,) = find_networks([str(onnx_file())], None, 5)
-    with pytest.raises(InputError, match="other.onnx: engine compile runs no ONNX files; choose onnxruntime or openvino"):
+    with pytest.raises(
+        InputError, match="other.onnx: engine compile runs no ONNX files; choose onnxruntime or openvino"
+    ):
         check_file(other, "compile", "fp32", (32, 64))
     with pytest.raises(InputError, match="other.onnx: takes 1x3x32x64 only"):
         check_file(other, "onnxruntime", "fp32", (64, 64))

@@ -24,7 +24,14 @@ def run_folder(tiny, tmp_path) -> Path:
 
 
 def test_every_kind_is_found(architecture, run_folder, onnx_file):
-    names = [str(architecture), str(run_folder), str(run_folder / "model.safetensors"), str(onnx_file()), "erfnet", "baseline2"]
+    names = [
+        str(architecture),
+        str(run_folder),
+        str(run_folder / "model.safetensors"),
+        str(onnx_file()),
+        "erfnet",
+        "baseline2",
+    ]
     found = find_networks(names, None, 7)
     assert [network.name for network in found] == names
     assert [network.trained for network in found] == [False, True, True, False, False, False]
@@ -62,9 +69,13 @@ def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folde
     assert (found[1].architecture, found[1].head) == (baseline1(tiny()), "aggregation")
     assert [network.classes for network in found] == [2, 2, 2]
     ours, reference = (network.build() for network in found[:2] if network.build is not None)
-    assert {name: value.shape for name, value in ours.state_dict().items()} == {name: v.shape for name, v in reference.state_dict().items()}
+    assert {name: value.shape for name, value in ours.state_dict().items()} == {
+        name: v.shape for name, v in reference.state_dict().items()
+    }
     assert count(found[0], (64, 96)) == count(found[1], (64, 96))  # of baseline1's layers, both
-    assert described_baselines(found) == "baselines of the measured space, 8 and 12 channels, with the aggregation block"
+    assert (
+        described_baselines(found) == "baselines of the measured space, 8 and 12 channels, with the aggregation block"
+    )
     assert [network.classes for network in find_networks(["baseline1", "erfnet"], None, None)] == [19, 19]
 
 

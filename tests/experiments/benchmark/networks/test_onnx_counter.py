@@ -35,7 +35,9 @@ def test_operators_by_hand(onnx_file):
 
 
 def test_what_is_not_known_is_listed(onnx_file):
-    file = onnx_file(more=(helper.make_node("Det", ["scores"], ["area"]), helper.make_node("Sin", ["scores"], ["wave"])))
+    file = onnx_file(
+        more=(helper.make_node("Det", ["scores"], ["area"]), helper.make_node("Sin", ["scores"], ["wave"]))
+    )
     found = count_onnx(file, (32, 64))
     assert found.unknown == {"Det": 1, "Sin": 1} and found.macs_conv == 32 * 64 * 15
 

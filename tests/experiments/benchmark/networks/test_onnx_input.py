@@ -8,7 +8,9 @@ from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
 from nas_space.errors import InputError
 
 
-@pytest.mark.parametrize("shape", [(1, 3, 32, 64), (1, 3, "height", "width"), ("batch", 3, "height", "width"), (1, 3, 32, "width")])
+@pytest.mark.parametrize(
+    "shape", [(1, 3, 32, 64), (1, 3, "height", "width"), ("batch", 3, "height", "width"), (1, 3, 32, "width")]
+)
 def test_networks_for_one_image_are_taken(onnx_file, shape):
     check_onnx(onnx_file(shape), (32, 64))
 
@@ -64,7 +66,9 @@ def test_weights_in_another_file(onnx_file, content):
     else:
         (file.parent / "weights.bin").write_bytes(content)
     check_onnx(file, (32, 64))
-    with pytest.raises(InputError, match=f"^{file}: its weights lie in another file, which cannot be read; put it beside this one"):
+    with pytest.raises(
+        InputError, match=f"^{file}: its weights lie in another file, which cannot be read; put it beside this one"
+    ):
         read_onnx(file, weights=True)
 
 

@@ -73,9 +73,17 @@ def test_both_ways_are_timed_in_turns(video, monkeypatch):
         monkeypatch.setattr(module, name, lambda *arguments, way=way, name=name: order.append(name) or way(*arguments))
     done = []
     found = measure_stream(lambda: read_frames(video), scores, (24, 32), 2, 3, lambda: done.append(len(order)))
-    assert order == ["sequential", "pipelined"] * 2 + ["pipelined", "sequential"] + ["sequential", "pipelined"] and done == [4, 6, 8]
-    assert (found.frames, found.frame_size) == (12, (48, 64)) and found.sequential.shape == found.pipelined.shape == (3, 1)
-    assert list(found.stage_ms) == ["decode", "prepare", "infer", "finish"] and all(value > 0 for value in found.stage_ms.values())
+    assert order == ["sequential", "pipelined"] * 2 + ["pipelined", "sequential"] + [
+        "sequential",
+        "pipelined",
+    ] and done == [4, 6, 8]
+    assert (found.frames, found.frame_size) == (12, (48, 64)) and found.sequential.shape == found.pipelined.shape == (
+        3,
+        1,
+    )
+    assert list(found.stage_ms) == ["decode", "prepare", "infer", "finish"] and all(
+        value > 0 for value in found.stage_ms.values()
+    )
 
 
 def test_seconds_of_the_stages_and_of_both_ways(video, monkeypatch):
@@ -101,7 +109,11 @@ def test_seconds_of_the_stages_and_of_both_ways(video, monkeypatch):
 
 
 def test_a_pipeline_that_answers_otherwise_is_found_out(video, monkeypatch):
-    monkeypatch.setattr(module, "pipelined", lambda source, steps: (result for result in reversed(list(module.sequential(source, steps)))))
+    monkeypatch.setattr(
+        module,
+        "pipelined",
+        lambda source, steps: (result for result in reversed(list(module.sequential(source, steps)))),
+    )
     with pytest.raises(RuntimeError, match="other class maps"):
         measure_stream(lambda: read_frames(video), scores, (24, 32), 1, 1, lambda: None)
 

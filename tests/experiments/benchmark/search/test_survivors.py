@@ -11,7 +11,9 @@ from strategies.alive import Alive
 def test_the_share(share: float) -> None:
     space = SpaceConfig.paper()
     total, alive = sum(Alive.full(space).counts().values()), random_survivors(space, share, 0)
-    assert 0.85 * share * total <= sum(alive.counts().values()) <= share * total  # an operator that leaves takes its widths along
+    assert (
+        0.85 * share * total <= sum(alive.counts().values()) <= share * total
+    )  # an operator that leaves takes its widths along
     cascaded = alive.cascade(space)
     assert all(bool((mine == theirs).all()) for mine, theirs in zip(alive, cascaded, strict=True))
     assert bool((alive.depth.sum(-1) >= 1).all())

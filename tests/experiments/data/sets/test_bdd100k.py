@@ -33,7 +33,11 @@ def options(root: Path) -> DataOptions:
 
 def test_reads_both_layouts(root: Path) -> None:
     data = load(options(root))
-    assert data.train.names == ("0004a4c0-d4dff0ad", "00054602-3bf57337") and len(data.val) == 1 and data.classes == CLASSES
+    assert (
+        data.train.names == ("0004a4c0-d4dff0ad", "00054602-3bf57337")
+        and len(data.val) == 1
+        and data.classes == CLASSES
+    )
     _, label = open_source(options(root)).splits["val"][0].read()
     assert (label == np.resize(np.array([*range(19), IGNORE]), (40, 56))).all()
 
@@ -42,7 +46,9 @@ def test_mistakes_name_the_file(root: Path, write_pair: Callable[..., tuple[Path
     sample = open_source(options(root)).splits["train"][1]
     assert sample.image is not None and sample.label is not None
     write_pair(sample.image, sample.label, (0, 19))
-    with pytest.raises(InputError, match=rf"{sample.label.name}: value 19 is no class; labels are the train ids 0 to 18"):
+    with pytest.raises(
+        InputError, match=rf"{sample.label.name}: value 19 is no class; labels are the train ids 0 to 18"
+    ):
         load(options(root))
     sample.label.unlink()
     with pytest.raises(InputError, match=rf"{sample.image.name}: its label .*{sample.label.name} is missing"):
@@ -50,5 +56,7 @@ def test_mistakes_name_the_file(root: Path, write_pair: Callable[..., tuple[Path
 
 
 def test_another_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"images/10k/train: no such folder; data.root must hold images/10k/ .* or seg/images/"):
+    with pytest.raises(
+        InputError, match=r"images/10k/train: no such folder; data.root must hold images/10k/ .* or seg/images/"
+    ):
         load(options(tmp_path))

@@ -122,7 +122,8 @@ def test_value_that_is_no_class(root: Path, value: int) -> None:
 def test_different_sizes(root: Path) -> None:
     cv2.imwrite(str(root / "valannot" / "a2.png"), np.zeros((20, 20), np.uint8))
     with pytest.raises(
-        InputError, match=r"val/a2\.png and .*valannot/a2\.png: image and label differ in size, height x width \(40x56 and 20x20\)"
+        InputError,
+        match=r"val/a2\.png and .*valannot/a2\.png: image and label differ in size, height x width \(40x56 and 20x20\)",
     ):
         load_camvid(str(root), SIZE)
 

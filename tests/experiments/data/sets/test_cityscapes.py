@@ -13,14 +13,35 @@ from experiments.data.sets.cityscapes import CLASSES, COLOURS
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
-OFFICIAL = {7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9, 23: 10, 24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16}
+OFFICIAL = {
+    7: 0,
+    8: 1,
+    11: 2,
+    12: 3,
+    13: 4,
+    17: 5,
+    19: 6,
+    20: 7,
+    21: 8,
+    22: 9,
+    23: 10,
+    24: 11,
+    25: 12,
+    26: 13,
+    27: 14,
+    28: 15,
+    31: 16,
+}
 OFFICIAL |= {32: 17, 33: 18}
 """Label id -> train id, as published."""
 
 
 @pytest.fixture
 def root(tmp_path: Path, write_pair: Callable[..., tuple[Path, Path]]) -> Path:
-    for split, names in {"train": ("ulm_000001_000019", "aachen_000000_000019"), "val": ("lindau_000002_000019",)}.items():
+    for split, names in {
+        "train": ("ulm_000001_000019", "aachen_000000_000019"),
+        "val": ("lindau_000002_000019",),
+    }.items():
         for name in names:
             city = name.partition("_")[0]
             label = tmp_path / "gtFine" / split / city / f"{name}_gtFine_labelIds.png"
@@ -85,11 +106,14 @@ def test_archives_are_not_unpacked(tmp_path: Path) -> None:
 def test_mistakes_name_the_file(root: Path) -> None:
     label = root / "gtFine" / "train" / "ulm" / "ulm_000001_000019_gtFine_labelIds.png"
     Image.fromarray(np.full((40, 56), 34, np.uint8)).save(label)
-    with pytest.raises(InputError, match=r"ulm_000001_000019_gtFine_labelIds\.png: value 34 is no class; labels are the official ids"):
+    with pytest.raises(
+        InputError, match=r"ulm_000001_000019_gtFine_labelIds\.png: value 34 is no class; labels are the official ids"
+    ):
         load(options(root))
     label.rename(label.with_name("ulm_000001_000019_gtFine_labelTrainIds.png"))
     with pytest.raises(
-        InputError, match=r"ulm_000001_000019_leftImg8bit\.png: its label .*ulm/ulm_000001_000019_gtFine_labelIds\.png is missing"
+        InputError,
+        match=r"ulm_000001_000019_leftImg8bit\.png: its label .*ulm/ulm_000001_000019_gtFine_labelIds\.png is missing",
     ):
         load(options(root))
 

@@ -23,11 +23,15 @@ def write(folder: Path, text: str, name: str = "classes.yml") -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "text"), [("c.yml", YAML), ("c.yaml", WRAPPED), ("c.csv", CSV), ("c.CSV", CSV.replace(",", "\t")), ("d.csv", CHANNELS)]
+    ("name", "text"),
+    [("c.yml", YAML), ("c.yaml", WRAPPED), ("c.csv", CSV), ("c.CSV", CSV.replace(",", "\t")), ("d.csv", CHANNELS)],
 )
 def test_both_formats_mean_the_same(tmp_path: Path, name: str, text: str) -> None:
     classes = read_class_file(write(tmp_path, text, name))
-    assert classes.names == ("grass", "path") and classes.colours == ((0, 200, 0), (200, 180, 100))  # by id, not by line
+    assert classes.names == ("grass", "path") and classes.colours == (
+        (0, 200, 0),
+        (200, 180, 100),
+    )  # by id, not by line
     assert classes.by_id == {3: 0, 7: 1, 9: 255, 255: 255}
     assert classes.by_colour == {(0, 200, 0): 0, (200, 180, 100): 1, (0, 0, 200): 255}
 
@@ -74,10 +78,16 @@ def test_white_as_a_class_is_not_ignored_by_its_value(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[{name: a, id: 1}, {name: b, id: 1}]", "id 1 is given twice .for a and b"),
-        ("[{name: a, colour: [1, 2, 3]}, {name: b, colour: '#010203'}]", r"colour \(1, 2, 3\) is given twice .for a and b"),
+        (
+            "[{name: a, colour: [1, 2, 3]}, {name: b, colour: '#010203'}]",
+            r"colour \(1, 2, 3\) is given twice .for a and b",
+        ),
         ("[{name: a, id: 1}, {name: a, id: 2}]", "name a is given twice"),
         ("[{name: a, id: 1}, {name: b, id: 2, ignored: true}]", "entry 2: unknown key 'ignored'; did you mean ignore"),
-        ("[{name: a, id: 1}, {name: b, id: 2, weight: 3}]", "entry 2: unknown key 'weight'; keys are name, id, colour, ignore"),
+        (
+            "[{name: a, id: 1}, {name: b, id: 2, weight: 3}]",
+            "entry 2: unknown key 'weight'; keys are name, id, colour, ignore",
+        ),
         ("[{name: a, id: 1}, {id: 2}]", "entry 2: name is missing"),
         ("[{name: no, id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
         ("[{name: a, id: 1}, {name: b}]", "entry 2: id of b is missing"),
@@ -102,7 +112,10 @@ def test_white_as_a_class_is_not_ignored_by_its_value(tmp_path: Path) -> None:
         ("[{name: a", "not valid YAML"),
         ("!!python/object/apply:os.system ['true']", "not valid YAML"),
         ("[" * 5000, "not valid YAML"),
-        ("[" + ",".join(f"{{name: c{i}, id: {i}}}" for i in range(300) if i != 255) + "]", "299 classes; at most 255 are possible"),
+        (
+            "[" + ",".join(f"{{name: c{i}, id: {i}}}" for i in range(300) if i != 255) + "]",
+            "299 classes; at most 255 are possible",
+        ),
     ],
 )
 def test_mistakes_in_yaml(tmp_path: Path, text: str, message: str) -> None:

@@ -35,7 +35,9 @@ def test_splits_in_their_own_folders(root: Path) -> None:
 
 
 def test_index_and_colour_masks_give_the_same_data(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
-    one, two = (load(options(write_folder(tmp_path / name, colours=name == "colours"))) for name in ("colours", "indices"))
+    one, two = (
+        load(options(write_folder(tmp_path / name, colours=name == "colours"))) for name in ("colours", "indices")
+    )
     assert torch.equal(one.train.labels, two.train.labels) and torch.equal(one.val.images, two.val.images)
 
 
@@ -86,15 +88,21 @@ def test_the_division_depends_on_names_alone() -> None:
     assert len(chosen) == 10 and validation_names(shuffled, 0.2) == chosen
     assert len(chosen & validation_names([*names, "one more"], 0.2)) >= 9
     assert [len(validation_names(names[:n], 0.2)) for n in (0, 1, 2, 3, 8)] == [0, 0, 1, 1, 2]
-    assert len(validation_names(names, 0.999)) == 49 and validation_names(["\udcff", "b"], 0.5)  # a name that is no valid text
+    assert len(validation_names(names, 0.999)) == 49 and validation_names(
+        ["\udcff", "b"], 0.5
+    )  # a name that is no valid text
 
 
 def test_images_of_any_sizes_and_kinds(root: Path) -> None:
     rng = np.random.default_rng(0)
     for i, suffix in enumerate(("jpg", "JPEG", "bmp", "tiff", "webp")):
         size = (30 + 7 * i, 90 - 11 * i)
-        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(root / "train" / "images" / f"x{i}.{suffix}")
-        Image.fromarray(rng.integers(0, 4, size, dtype=np.uint8)).save(root / "train" / "masks" / f"x{i}.{'tif' if i % 2 else 'bmp'}")
+        Image.fromarray(rng.integers(0, 255, (*size, 3), dtype=np.uint8)).save(
+            root / "train" / "images" / f"x{i}.{suffix}"
+        )
+        Image.fromarray(rng.integers(0, 4, size, dtype=np.uint8)).save(
+            root / "train" / "masks" / f"x{i}.{'tif' if i % 2 else 'bmp'}"
+        )
     (root / "train" / "images" / "._x0.jpg").write_bytes(b"resource fork")
     (root / "train" / "images" / "notes.txt").write_text("notes")
     samples = open_source(options(root)).splits["train"]
@@ -117,7 +125,8 @@ def test_exif_turns_image_and_mask_alike(root: Path) -> None:
     before = open_source(options(root)).splits["train"][0].read()
     Image.open(image).save(image, exif=exif)
     with pytest.raises(
-        InputError, match=r"differ in size, height x width \(56x40 and 40x56\); images are turned by their EXIF orientation"
+        InputError,
+        match=r"differ in size, height x width \(56x40 and 40x56\); images are turned by their EXIF orientation",
     ):
         open_source(options(root)).splits["train"][0].read()
     Image.open(mask).rotate(-90, expand=True).save(mask)  # drawn on what a viewer shows
@@ -128,20 +137,38 @@ def test_exif_turns_image_and_mask_alike(root: Path) -> None:
 @pytest.mark.parametrize(
     ("action", "message"),
     [
-        (lambda root: (root / "val" / "masks").rename(root / "gone"), r"val/masks: no such folder; data\.root must hold train/images"),
-        (lambda root: (root / "train" / "masks" / "train1.png").unlink(), r"train1\.png: its label .*masks/train1\.png is missing"),
+        (
+            lambda root: (root / "val" / "masks").rename(root / "gone"),
+            r"val/masks: no such folder; data\.root must hold train/images",
+        ),
+        (
+            lambda root: (root / "train" / "masks" / "train1.png").unlink(),
+            r"train1\.png: its label .*masks/train1\.png is missing",
+        ),
         (
             lambda root: (root / "train" / "masks" / "train1.png").rename(root / "train" / "masks" / "train1.jpg"),
             r"train1\.jpg does not count: labels are \.png, \.bmp",
         ),
-        (lambda root: Image.new("RGB", (9, 9)).save(root / "val" / "images" / "val0.jpg"), r"val0\.png: val0\.jpg has the same name"),
-        (lambda root: Image.new("L", (9, 9)).save(root / "val" / "masks" / "val0.bmp"), r"masks/val0\.png: val0\.bmp has the same name"),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(root / "val" / "images" / "val0.jpg"),
+            r"val0\.png: val0\.jpg has the same name",
+        ),
+        (
+            lambda root: Image.new("L", (9, 9)).save(root / "val" / "masks" / "val0.bmp"),
+            r"masks/val0\.png: val0\.bmp has the same name",
+        ),
         (
             lambda root: Image.new("L", (9, 9)).save(root / "val" / "masks" / "val0.png"),
             r"differ in size, .*\(40x56 and 9x9\); make the label",
         ),
-        (lambda root: Image.new("L", (56, 40), 9).save(root / "val" / "masks" / "val0.png"), r"masks/val0\.png: value 9 is no class"),
-        (lambda root: [path.unlink() for path in (root / "val" / "images").iterdir()], r"val/images: holds no \.jpg.* or \.webp image"),
+        (
+            lambda root: Image.new("L", (56, 40), 9).save(root / "val" / "masks" / "val0.png"),
+            r"masks/val0\.png: value 9 is no class",
+        ),
+        (
+            lambda root: [path.unlink() for path in (root / "val" / "images").iterdir()],
+            r"val/images: holds no \.jpg.* or \.webp image",
+        ),
         (lambda root: (root / "classes.csv").unlink(), "holds no file of classes"),
     ],
 )

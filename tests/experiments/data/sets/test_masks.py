@@ -23,7 +23,8 @@ BOTH = """
 """
 IDS = "[{name: grass, id: 0}, {name: path, id: 1}, {name: pond, id: 2}, {name: sky, id: 3, ignore: true}]"
 COLOURS = (
-    "[{name: g, colour: [0, 200, 0]}, {name: p, colour: [200, 180, 100]}, {name: w, colour: [0, 0, 200]}, {name: void, colour: [1, 2, 3]}]"
+    "[{name: g, colour: [0, 200, 0]}, {name: p, colour: [200, 180, 100]}, "
+    "{name: w, colour: [0, 0, 200]}, {name: void, colour: [1, 2, 3]}]"
 )
 PALETTE = np.array([(0, 200, 0), (200, 180, 100), (0, 0, 200), (1, 2, 3)], np.uint8)
 VALUES = np.random.default_rng(0).integers(0, 4, (6, 9)).astype(np.uint8)
@@ -50,7 +51,9 @@ def palette_image(indices: np.ndarray, palette: np.ndarray) -> Image.Image:
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
-@pytest.mark.parametrize(("classes", "mask"), [(BOTH, VALUES), (IDS, VALUES), (BOTH, PALETTE[VALUES]), (COLOURS, PALETTE[VALUES])])
+@pytest.mark.parametrize(
+    ("classes", "mask"), [(BOTH, VALUES), (IDS, VALUES), (BOTH, PALETTE[VALUES]), (COLOURS, PALETTE[VALUES])]
+)
 def test_index_and_colour_masks(read: Callable[..., Array], classes: str, mask: np.ndarray, suffix: str) -> None:
     label = read(mask, classes, suffix)
     assert label.dtype == np.uint8 and (label == LABEL).all()
@@ -68,7 +71,9 @@ def test_palette_masks_by_colour(read: Callable[..., Array], classes: str) -> No
     """An editor has put the colours into an order of its own."""
     order = np.array([2, 0, 3, 1])
     assert (read(palette_image(np.argsort(order)[VALUES], PALETTE[order]), classes) == LABEL).all()
-    assert (read(Image.fromarray(PALETTE[VALUES]).convert("P", palette=Image.Palette.ADAPTIVE, colors=4), classes) == LABEL).all()
+    assert (
+        read(Image.fromarray(PALETTE[VALUES]).convert("P", palette=Image.Palette.ADAPTIVE, colors=4), classes) == LABEL
+    ).all()
 
 
 def test_255_is_ignored_in_index_masks(read: Callable[..., Array]) -> None:
@@ -90,7 +95,9 @@ def test_sixteen_bits(read: Callable[..., Array]) -> None:
 def png(header: bytes, pixels: bytes) -> bytes:
     """A PNG file of one part of pixels, each row behind its filter's byte."""
     parts = [(b"IHDR", header + bytes(3)), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]
-    whole = (len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in parts)
+    whole = (
+        len(data).to_bytes(4, "big") + kind + data + zlib.crc32(kind + data).to_bytes(4, "big") for kind, data in parts
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(whole)
 
 
@@ -106,8 +113,12 @@ def test_sixteen_bits_a_channel(tmp_path: Path, kind: str) -> None:
     elif kind == "rgba.png":
         cv2.imwrite(str(path), np.concatenate([values, np.full_like(values[..., :1], 65535)], -1))
     else:
-        cv2.imwrite(str(path), values, [cv2.IMWRITE_TIFF_COMPRESSION, 5 if "lzw" in kind else 1] if kind.endswith("tif") else [])
-    with pytest.raises(DataError, match=rf"mask-{kind}: has several channels of 16 bits; save ids as one channel") as caught:
+        cv2.imwrite(
+            str(path), values, [cv2.IMWRITE_TIFF_COMPRESSION, 5 if "lzw" in kind else 1] if kind.endswith("tif") else []
+        )
+    with pytest.raises(
+        DataError, match=rf"mask-{kind}: has several channels of 16 bits; save ids as one channel"
+    ) as caught:
         MaskReader(read_class_file(tmp_path / "classes.yml")).read(path)
     assert caught.value.kind == "label format"
 
@@ -159,9 +170,9 @@ def test_alpha(read: Callable[..., Array], mode: str) -> None:
     assert caught.value.kind == "label format"
 
 
-BLACK_WHITE = "[{name: no, id: 0, colour: [0, 0, 0]}, {name: yes, id: 1, colour: [255, 255, 255]}]".replace("no", "'no'").replace(
-    "yes", "'yes'"
-)
+BLACK_WHITE = "[{name: no, id: 0, colour: [0, 0, 0]}, {name: yes, id: 1, colour: [255, 255, 255]}]".replace(
+    "no", "'no'"
+).replace("yes", "'yes'")
 
 
 @pytest.mark.parametrize("classes", [BLACK_WHITE, BLACK_WHITE.replace("id: 0, ", "").replace("id: 1, ", "")])
@@ -177,7 +188,9 @@ def test_bilevel_masks_hold_ids_0_and_1(read: Callable[..., Array]) -> None:
 
 
 def test_ids_saved_in_three_channels(read: Callable[..., Array]) -> None:
-    assert (read(np.stack([VALUES] * 3, -1), IDS) == LABEL).all() and (read(np.stack([VALUES] * 3, -1), BOTH) == LABEL).all()
+    assert (read(np.stack([VALUES] * 3, -1), IDS) == LABEL).all() and (
+        read(np.stack([VALUES] * 3, -1), BOTH) == LABEL
+    ).all()
     with pytest.raises(DataError, match="is a colour mask, but .*classes.yml gives no colours"):
         read(PALETTE[VALUES], IDS)
 
@@ -199,7 +212,9 @@ def test_smoothed_borders_are_told(read: Callable[..., Array]) -> None:
         read(smooth)
     colours, counts = np.unique(np.asarray(smooth).reshape(-1, 3), axis=0, return_counts=True)
     wrong = {
-        f"colour ({r}, {g}, {b})": n for (r, g, b), n in zip(colours.tolist(), counts, strict=True) if [r, g, b] not in PALETTE.tolist()
+        f"colour ({r}, {g}, {b})": n
+        for (r, g, b), n in zip(colours.tolist(), counts, strict=True)
+        if [r, g, b] not in PALETTE.tolist()
     }
     assert len(caught.value.values) == 256 and caught.value.values.items() <= wrong.items()
 
@@ -209,7 +224,9 @@ def test_exif_turns_the_mask_as_it_turns_the_image(read: Callable[..., Array], t
     exif[0x0112] = 6
     label = read(VALUES, IDS, exif=exif)
     assert label.shape == (9, 6) and (label == np.rot90(LABEL, -1)).all()
-    assert (label == np.where(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "mask.png"))) == 3, 255, label)).all()
+    assert (
+        label == np.where(np.asarray(ImageOps.exif_transpose(Image.open(tmp_path / "mask.png"))) == 3, 255, label)
+    ).all()
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "F"])
