@@ -16,7 +16,8 @@ from difflib import get_close_matches
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
-from experiments.search.follower import follow, rank
+from experiments.runs.processes import rank
+from experiments.search.follower import follow
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"

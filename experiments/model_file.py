@@ -13,8 +13,9 @@ from experiments.options.groups import parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
 from experiments.runs.folder import write_atomic
 from nas_space.architecture import Architecture
+from nas_space.config import Head
 from nas_space.errors import InputError
-from nas_space.network import Head, SegmentationNetwork
+from nas_space.network import SegmentationNetwork
 
 WEIGHTS, ARCHITECTURE = "model.safetensors", "architecture.json"
 HEADER, FORMAT = "ssr-nas", "ssr-nas model 1"

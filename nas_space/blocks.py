@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nas_space.cost import PYRAMID_BINS
+from nas_space.config import PYRAMID_BINS
 
 BATCH_NORM_EPS = 1e-3  # ERFNet's
 

@@ -3,12 +3,15 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from nas_space.errors import InputError
 
 LARGEST = 4096  # far beyond any network, small enough that every table of the space fits into memory
 DIMENSIONS = ("dilation", "pooling", "width", "depth")
+Head = Literal["encoder", "aggregation"]
+PYRAMID_BINS = (1, 2, 3, 6)
+"""Sides of the grids that the aggregation head pools the deepest stage to."""
 
 
 @dataclass(frozen=True)

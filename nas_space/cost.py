@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from nas_space.architecture import Architecture
-from nas_space.config import SpaceConfig
+from nas_space.config import PYRAMID_BINS, SpaceConfig
 
 if TYPE_CHECKING:
-    from nas_space.network import Head
+    from nas_space.config import Head
 
-PYRAMID_BINS = (1, 2, 3, 6)
 """Bins a side of each level of the aggregation block's pyramid pooling."""
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from nas_space.blocks import AggregationBlock, ConvBlock, DownsamplerBlock, ResidualLayer, upsample
-from nas_space.cost import PYRAMID_BINS
+from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)

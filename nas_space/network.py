@@ -1,13 +1,10 @@
 """The network that an architecture describes, in plain PyTorch: it knows nothing of NNI or of a search."""
 
-from typing import Literal
-
 from torch import Tensor, nn
 
 from nas_space.architecture import Architecture
 from nas_space.blocks import AggregationBlock, DownsamplerBlock, ResidualLayer
-
-Head = Literal["encoder", "aggregation"]
+from nas_space.config import Head
 
 
 class SegmentationNetwork(nn.Module):

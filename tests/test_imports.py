@@ -1,6 +1,5 @@
 """Imports go one way, and what must start quickly loads neither torch nor NNI."""
 
-import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -8,30 +7,66 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# Each room may import itself and the rooms before it.
-ROOMS = ("nas_space", "strategies", "experiments")
-FILES = sorted(path.relative_to(ROOT) for room in ROOMS for path in (ROOT / room).rglob("*.py"))
+FOLDERS = ("nas_space", "strategies", "experiments")
+FILES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+LOOSE = {"__init__.py", "cli.py", "model_file.py"}
+ROOMS = 21
 
 
-def imported(file: Path) -> set[str]:
-    """Top-level packages that a file imports anywhere, inside functions and under TYPE_CHECKING too."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add((node.module or "").partition(".")[0] if node.level == 0 else file.parts[0])
-    return names
+def broken_imports(root: Path) -> list[str]:
+    """The imports that break a contract of pyproject.toml, lazy ones too; or what import-linter says instead."""
+    code = "from importlinter.cli import lint_imports; raise SystemExit(lint_imports(no_cache=True))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=120)
+    broken, package = [], ""
+    for line in result.stdout.splitlines():
+        package = line.split()[-1].rstrip(".") if line.startswith("No cycles are allowed in ") else package
+        if " -> " in line:
+            first, second = line.strip(" -").split(" -> ")
+            broken.append(
+                f"{package if first[0] == '.' else ''}{first} -> {package if second[0] == '.' else ''}{second}"
+            )
+    assert result.returncode == 0 or broken, result.stdout + result.stderr
+    return broken
 
 
-def test_every_room_is_looked_at() -> None:
-    assert {file.parts[0] for file in FILES} == set(ROOMS)
+def test_every_import_goes_down() -> None:
+    broken = broken_imports(ROOT)
+    assert not broken, f"goes up, or in a circle: {'; '.join(broken)}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=str)
-def test_imports_go_one_way(file: Path) -> None:
-    allowed = ROOMS[: ROOMS.index(file.parts[0]) + 1]
-    assert imported(file) & {*ROOMS, "tests"} <= set(allowed)
+@pytest.mark.parametrize(
+    ("file", "line", "culprit"),
+    [
+        ("strategies/ssr.py", "import experiments.options.quantity", "strategies.ssr -> experiments.options.quantity"),
+        (
+            "experiments/training/losses.py",
+            "def later():\n    from experiments.search.options import SearchOptions",
+            "experiments.training.losses -> experiments.search.options",
+        ),
+        (
+            "experiments/options/quantity.py",
+            "def later():\n    import experiments.options.arguments",
+            "experiments.options.quantity -> experiments.options.arguments",
+        ),
+    ],
+    ids=["folder", "room", "circle"],
+)
+def test_an_import_that_goes_up_is_named(file: str, line: str, culprit: str, tmp_path: Path) -> None:
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            copy = tmp_path / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
+    with (tmp_path / file).open("a") as source:
+        source.write(f"\n{line}\n")
+    assert any(culprit in found for found in broken_imports(tmp_path))
+
+
+def test_the_corridor_is_short() -> None:
+    folders = [path for path in (ROOT / "experiments").rglob("*") if path.is_dir() and any(path.glob("*.py"))]
+    assert {path.name for path in (ROOT / "experiments").glob("*.py")} == LOOSE
+    assert len(folders) + 1 <= ROOMS  # with the corridor itself
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)
@@ -40,9 +75,9 @@ def test_every_folder_of_code_is_a_package(file: Path) -> None:
     assert all((ROOT / folder / "__init__.py").is_file() for folder in list(file.parents)[:-1])
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_room_is_typed(room: str) -> None:
-    assert (ROOT / room / "py.typed").is_file()
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_folder_is_typed(folder: str) -> None:
+    assert (ROOT / folder / "py.typed").is_file()
 
 
 @pytest.mark.parametrize(
@@ -50,14 +85,16 @@ def test_every_room_is_typed(room: str) -> None:
     [
         "import nas_space, nas_space.config, nas_space.architecture, nas_space.cost",
         "import strategies",
-        "import experiments, experiments.options.groups, experiments.runs.folder",
+        "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.folder",
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",
         "import experiments.cli; assert experiments.cli.main(['space']) == 0",
     ],
 )
 def test_light_imports_stay_light(statement: str) -> None:
-    check = f"import sys; {statement}; heavy = {{'torch', 'nni', 'pytorch_lightning', 'cv2', 'matplotlib', 'pandas'}} & set(sys.modules)"
-    command = [sys.executable, "-c", f"{check}; assert not heavy, heavy"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60)
+    heavy = "{'torch', 'nni', 'pytorch_lightning', 'cv2', 'matplotlib', 'pandas'}"
+    code = f"import sys; {statement}; heavy = {heavy} & set(sys.modules); assert not heavy, heavy"
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60
+    )
     assert result.returncode == 0, result.stderr

@@ -13,11 +13,11 @@ from typing import Any
 from experiments.benchmark.search.figure import benchmark_figure
 from experiments.benchmark.search.problem import Problem
 from experiments.benchmark.search.rounds import compare
+from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size
 from experiments.report.figures import png
 from experiments.runs.environment import versions
 from experiments.runs.folder import write_atomic
-from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
 
 

@@ -10,11 +10,11 @@ from experiments.commands.retrain import Options as RetrainCommand
 from experiments.commands.retrain import resolve_network
 from experiments.data import load
 from experiments.model_file import ModelInfo
+from experiments.options.device import resolve_precision
 from experiments.options.groups import part_of
 from experiments.runs.environment import device_name, versions
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import Retraining
-from experiments.training.trainer import resolve_precision
 from nas_space.errors import InputError
 
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from experiments.data import SegmentationData, load
 from experiments.model_file import WEIGHTS, ModelInfo, load_model
 from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, part_of
 from experiments.peers import PEERS
-from experiments.runs.folder import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.report.figures import png, training_figure
+from experiments.runs.folder import CONFIG, METRICS, new_run, program, read_summary, resumed, write_atomic, write_config
 from experiments.runs.lock import locked
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import Retraining
@@ -98,6 +101,12 @@ def _complete(folder: Path) -> dict[str, Any]:
     return summary
 
 
+def _draw(folder: Path) -> None:
+    """Draw the curves of ``metrics.csv``."""
+    (folder / "figures").mkdir(exist_ok=True)
+    write_atomic(folder / "figures" / "training.png", png(training_figure(pd.read_csv(folder / METRICS))))
+
+
 def _execute(
     options: Options,
     folder: Path,
@@ -109,6 +118,7 @@ def _execute(
     head = own.plan(peer=options.peer is not None)[-1].head
     info = ModelInfo(architecture, head, data.classes, data.colours, options.image_size, data.name, options.peer)
     summary = Retraining(info, own, data, folder).execute(checkpoint)
+    _draw(folder)
     width, best = max(map(len, summary["per_class"])), summary["best"]
     print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
     print(

@@ -1,7 +1,7 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from experiments.runs.lock import locked
 from experiments.search.bounds import TABLE, latency_table, make_constraint
 from experiments.search.multi_trial import MultiTrialSearch
 from experiments.search.one_shot import Search
-from experiments.search.options import SearchOptions, check_data, check_options
+from experiments.search.options import SearchOptions, SearchRunOptions, check_data, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError
@@ -24,18 +24,7 @@ from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES
 ENOUGH_STEPS = "it takes some 500 to 1000 with the default method"
 """What searches of the compact space took, on street scenes and on CamVid."""
 
-
-@dataclass
-class Options(SearchOptions):
-    """Options of ``ssr-nas search``.
-
-    Args:
-        out: the run's folder; ``runs/<strategy>-<date>-<time>`` if absent.
-        resume: continue the run in this folder; all other options come from its config.yml.
-    """
-
-    out: str | None = None
-    resume: str | None = None
+Options = SearchRunOptions
 
 
 def run(options: Options) -> dict[str, Any]:

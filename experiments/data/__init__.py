@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import torch
 
-from experiments.data.dataset import IGNORE, SegmentationData, Split, split_halves
+from experiments.data.dataset import SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
 from experiments.data.source import DataSource, Sample, open_source
-from experiments.options.groups import DataOptions, parse_size
+from experiments.options.groups import IGNORE, DataOptions, parse_size
 from nas_space.errors import InputError
 
-__all__ = ["IGNORE", "DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
+__all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
 
 
 def load(options: DataOptions) -> SegmentationData:

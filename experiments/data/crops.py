@@ -8,9 +8,10 @@ from torch import Tensor
 from torchvision.transforms.v2 import InterpolationMode
 from torchvision.transforms.v2 import functional as F
 
-from experiments.data.dataset import IGNORE, Split
+from experiments.data.dataset import Split
 from experiments.data.streams import WEIGHTS, BatchStream
 from experiments.data.transforms import downsample_labels, normalise
+from experiments.options.groups import IGNORE
 
 SCALES = (0.75, 1.75)
 """Smallest and largest random scale: the paper's 0.375 to 0.875 of images that are used at half their size."""

@@ -7,9 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-IGNORE = 255
-"""Label of pixels that count neither in the loss nor in the score."""
-
 
 @dataclass(frozen=True)
 class Split:

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from experiments.data.dataset import IGNORE
 from experiments.data.transforms import downsample_labels
+from experiments.options.groups import IGNORE
 
 CHUNK = 16
 """Labels that are counted at once: the bytes of a whole set may fit where eight times as many do not."""

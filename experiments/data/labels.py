@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.dataset import IGNORE
 from experiments.data.errors import DataError
 from experiments.data.files import Array, decode, read_image
+from experiments.options.groups import IGNORE
 
 Table = npt.NDArray[np.int16]
 UNKNOWN = -1

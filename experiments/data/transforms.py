@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from experiments.data.dataset import IGNORE
+from experiments.options.groups import IGNORE
 
 MAX_SHIFT = 2
 """Largest random translation in pixels, along each axis, as ERFNet was trained."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from experiments import __version__
+from experiments.runs.environment import package_version
 from experiments.runtime.engines import Array, Runner, check_installed, open_onnxruntime, open_openvino
 from nas_space.errors import InputError
 
@@ -53,7 +53,7 @@ class Engine:
     def versions(self) -> dict[str, str]:
         """Versions of what decides its speed."""
         packages = {name: str(import_module(name).__version__).partition("-")[0] for name in self.packages}
-        return {"ssr-nas": __version__, "python": platform.python_version(), **packages}
+        return {"ssr-nas": package_version(), "python": platform.python_version(), **packages}
 
 
 ENGINES = {

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.dataset import IGNORE
+from experiments.options.groups import IGNORE
 
 TOLERANCE = 0.0075
 """Farthest that two outlines may be apart, as a fraction of the image's diagonal."""

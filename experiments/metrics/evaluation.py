@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from experiments.data.dataset import IGNORE
 from experiments.metrics.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.options.groups import IGNORE
 from nas_space.blocks import upsample
 
 

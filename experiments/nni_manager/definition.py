@@ -76,10 +76,10 @@ def check_search_space(path: str, space: Any) -> None:
     Raises:
         InputError: a key that is no option, unless it only names a choice between groups of options.
     """
-    from experiments.commands.trial import Options
     from experiments.options.arguments import explain_unknown, leaves
+    from experiments.search.options import SearchOptions
 
-    known = [leaf.key for leaf in leaves(Options)]
+    known = [leaf.key for leaf in leaves(SearchOptions)]
 
     def check(part: Mapping[str, Any]) -> None:
         for key, entry in part.items():

@@ -33,6 +33,8 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+IGNORE = 255
+"""Label of pixels that count neither in the loss nor in the score."""
 MOST_CLASSES = 255
 """Class indices have 8 bits, and 255 marks what is ignored."""
 

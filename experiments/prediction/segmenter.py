@@ -16,8 +16,8 @@ from experiments.data.files import Array
 from experiments.data.memory import resize_image
 from experiments.data.transforms import normalise
 from experiments.model_file import ModelInfo, load_model
+from experiments.options.device import resolve_device
 from experiments.options.groups import parse_size
-from experiments.training.trainer import resolve_device
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 

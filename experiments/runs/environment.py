@@ -7,13 +7,16 @@ from importlib.metadata import version
 
 import torch
 
-from experiments import __version__
+
+def package_version() -> str:
+    """The version of this toolkit."""
+    return version("ssr-nas")
 
 
 def versions() -> dict[str, str]:
     """Versions of what decides a result."""
     return {
-        "ssr-nas": __version__,
+        "ssr-nas": package_version(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "nni": version("nni"),

@@ -1,10 +1,16 @@
-"""Modules of this toolkit as processes of their own."""
+"""The processes of a run: how a module is started as one, and how those of one search know each other."""
 
+import os
 import sys
 from pathlib import Path
 
 ROOT = str(Path(__file__).parents[2])
 """Where this toolkit lies."""
+
+RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
+"""Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
+POLL = 0.5
+"""Seconds between two looks at another process."""
 
 # As ``python -m``, which would take a folder ``experiments`` in the current one for this toolkit. (``python -P`` begins
 # with Python 3.11.)
@@ -29,3 +35,8 @@ def module_command(module: str, *arguments: str) -> list[str]:
         arguments: its own.
     """
     return [sys.executable, "-c", START, ROOT, module, *arguments]
+
+
+def rank() -> int:
+    """Number of this process among those of its search, the first is 0."""
+    return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0

@@ -11,15 +11,7 @@ import threading
 import time
 from pathlib import Path
 
-RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
-"""Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
-POLL = 0.5
-"""Seconds between two looks at another process."""
-
-
-def rank() -> int:
-    """Number of this process among those of its search, the first is 0."""
-    return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0
+from experiments.runs.processes import CHECKPOINT, LEADER, POLL, RUN, rank
 
 
 def follow() -> None:
@@ -32,17 +24,16 @@ def follow() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all; the first process ends the others
     import torch
 
-    from experiments.commands.search import Options
     from experiments.data import load
     from experiments.options.arguments import parse
     from experiments.options.groups import part_of
     from experiments.runs.folder import CONFIG
     from experiments.search.bounds import latency_table, make_constraint
     from experiments.search.one_shot import Search
-    from experiments.search.options import SearchOptions
+    from experiments.search.options import SearchOptions, SearchRunOptions
 
     run = Path(os.environ[RUN])
-    options, _ = parse("ssr-nas search", "", Options, [f"--config={run / CONFIG}"])
+    options, _ = parse("ssr-nas search", "", SearchRunOptions, [f"--config={run / CONFIG}"])
     if options.resolved_device == "cuda":
         torch.cuda.set_device(rank())
     data = load(options.data)

@@ -13,11 +13,13 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from torch import Tensor
 from tqdm import tqdm
 
-from experiments.data import IGNORE, SegmentationData, split_halves
+from experiments.data import SegmentationData, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.metrics.evaluation import evaluate
+from experiments.options.device import resolve_precision
+from experiments.options.groups import IGNORE
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.report.pareto import write_pareto
@@ -27,7 +29,7 @@ from experiments.search.samplers import create_multi_trial, fits, run_multi_tria
 from experiments.search.summary import Outcome, search_summary
 from experiments.search.trials import Trial, metric_rows, read_trials, write_trials
 from experiments.training.module import SegmentationModule
-from experiments.training.trainer import make_trainer, resolve_precision
+from experiments.training.trainer import make_trainer
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
 from nas_space.errors import InputError

@@ -15,10 +15,11 @@ from experiments.data import SegmentationData, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream, val_stream
 from experiments.metrics.evaluation import largest_difference
+from experiments.options.device import resolve_precision
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.runs.folder import plain, write_atomic, write_json, write_metrics
-from experiments.search.follower import rank
+from experiments.runs.processes import rank
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
@@ -29,7 +30,7 @@ from experiments.search.summary import Outcome, search_summary
 from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
-from experiments.training.trainer import make_trainer, resolve_precision
+from experiments.training.trainer import make_trainer
 from nas_space.errors import InputError
 from nas_space.expected_cost import CostModel
 from nas_space.space import JointSpace

@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 
 import torch
 
-from experiments.data import IGNORE, SegmentationData, split_halves
+from experiments.data import SegmentationData, split_halves
 from experiments.data.transforms import downsample_labels
 from experiments.latency.engines import find_engine
+from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import (
+    IGNORE,
     ConstraintOptions,
     CostOptions,
     DataOptions,
@@ -16,7 +18,6 @@ from experiments.options.groups import (
     check_seed,
     parse_size,
 )
-from experiments.training.trainer import resolve_device, resolve_precision
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
 from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
@@ -68,6 +69,19 @@ class SearchOptions:
     def resolved_device(self) -> str:
         """``cpu`` or ``cuda``."""
         return resolve_device(self.device)
+
+
+@dataclass
+class SearchRunOptions(SearchOptions):
+    """Options of ``ssr-nas search``.
+
+    Args:
+        out: the run's folder; ``runs/<strategy>-<date>-<time>`` if absent.
+        resume: continue the run in this folder; all other options come from its config.yml.
+    """
+
+    out: str | None = None
+    resume: str | None = None
 
 
 def check_options(options: SearchOptions) -> None:

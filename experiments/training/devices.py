@@ -26,8 +26,7 @@ from pytorch_lightning.strategies.launchers import _SubprocessScriptLauncher
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 from torch import distributed
 
-from experiments.runs.processes import module_command
-from experiments.search.follower import CHECKPOINT, LEADER, POLL, RUN, rank
+from experiments.runs.processes import CHECKPOINT, LEADER, POLL, RUN, module_command, rank
 from nas_space.errors import InputError
 
 GRACE = 5.0

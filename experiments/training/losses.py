@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from experiments.data.dataset import IGNORE
+from experiments.options.groups import IGNORE
 
 
 class OhemCrossEntropy(nn.Module):

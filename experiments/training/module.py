@@ -6,8 +6,7 @@ from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from experiments.data.dataset import IGNORE
-from experiments.options.groups import TrainOptions
+from experiments.options.groups import IGNORE, TrainOptions
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 from strategies.schedules import poly

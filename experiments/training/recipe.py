@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
-from experiments.training.trainer import resolve_device, resolve_precision
+from nas_space.config import Head
 from nas_space.errors import InputError
-from nas_space.network import Head
 
 HEADS: tuple[Head, ...] = ("encoder", "aggregation")
 AUGMENTATIONS = ("crop", "shift")

@@ -4,7 +4,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
@@ -16,9 +15,9 @@ from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.model_file import ModelInfo, save_model
-from experiments.report.figures import png, training_figure
+from experiments.options.device import resolve_device, resolve_precision
 from experiments.runs.environment import device_name, peak_memory_mb, versions
-from experiments.runs.folder import plain, write_atomic, write_json, write_metrics
+from experiments.runs.folder import plain, write_json, write_metrics
 from experiments.training.average import WeightAverage
 from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from experiments.training.losses import OhemCrossEntropy
@@ -26,7 +25,7 @@ from experiments.training.module import SegmentationModule
 from experiments.training.monitor import RetrainMonitor
 from experiments.training.progress import RunProgress
 from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
-from experiments.training.trainer import make_trainer, resolve_device, resolve_precision
+from experiments.training.trainer import make_trainer
 from nas_space.cost import cost
 from nas_space.errors import InputError
 
@@ -105,8 +104,6 @@ class Retraining:
         assert network is not None
         scores = monitor.scores(module.to(self.device))  # Lightning has left it on the CPU
         save_model(self.run, network, self.info)
-        (self.run / "figures").mkdir(exist_ok=True)
-        write_atomic(self.run / "figures" / "training.png", png(training_figure(pd.DataFrame(self.rows))))
         write_metrics(self.run, self.rows)
         summary = {
             "seed": self.options.seed,

@@ -5,14 +5,12 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import torch
 from nni.nas.evaluator.pytorch import Trainer
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
 from experiments.training.devices import DataParallel
-from nas_space.errors import InputError
 
 NO_NEWS = (
     "The dirpath has changed from",
@@ -20,31 +18,6 @@ NO_NEWS = (
     "The number of training batches .* is smaller than the logging interval",
     ".*treespec, LeafSpec.* is deprecated",
 )
-PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
-
-
-def resolve_device(name: str) -> str:
-    """``auto``, ``cpu`` or ``cuda`` -> ``cpu`` or ``cuda``.
-
-    Raises:
-        InputError: an unknown name, or no GPU where one is asked for.
-    """
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device: unknown {name!r}; choose from auto, cpu, cuda")
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("device: cuda is not available on this machine; use --device cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-
-
-def resolve_precision(name: str) -> str:
-    """``32`` or ``bf16`` -> Lightning's name.
-
-    Raises:
-        InputError: an unknown name (fp16 is none: it is unsafe under manual optimisation).
-    """
-    if name not in PRECISIONS:
-        raise InputError(f"precision: unknown {name!r}; choose from {', '.join(PRECISIONS)}")
-    return PRECISIONS[name]
 
 
 def silence_lightning() -> None:

@@ -11,9 +11,9 @@ from safetensors.torch import load_file, save_file
 
 from experiments.model_file import ModelInfo, load_model, save_model
 from nas_space.architecture import baseline1
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
-from nas_space.network import Head, SegmentationNetwork
+from nas_space.network import SegmentationNetwork
 
 COLOURS = ((0, 0, 0), (255, 0, 0), (0, 255, 0))
 

@@ -11,9 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from nas_space.architecture import Architecture, Layer, baseline1, baseline2
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.cost import cost, half, stage_size
-from nas_space.network import Head, SegmentationNetwork
+from nas_space.network import SegmentationNetwork
 
 FREE = {"cat", "constant_pad_nd", "add", "detach", "empty", "alias"}  # ptflops counts none of these
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import torch
 
-from experiments import __version__
 from experiments.benchmark.networks.gpu import driver
 from experiments.benchmark.networks.load import warning
 from experiments.benchmark.networks.timing import Measured, Setup, engine_version
 from experiments.latency.engines import processor_name
+from experiments.runs.environment import package_version
 
 
 def conditions(setup: Setup, others: float) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
         "busy_cores_of_others": others,
         "warning": warning(others, setup.threads),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "ssr_nas": __version__,
+        "ssr_nas": package_version(),
     }
 
 

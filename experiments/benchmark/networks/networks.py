@@ -12,9 +12,9 @@ from torch import nn
 from experiments.model_file import ARCHITECTURE, WEIGHTS, load_model
 from experiments.peers import PEERS, create_peer
 from nas_space.architecture import Architecture, resolve_architecture
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
-from nas_space.network import Head, SegmentationNetwork
+from nas_space.network import SegmentationNetwork
 
 REFERENCES = ("baseline1", "baseline2")
 CLASSES = 19

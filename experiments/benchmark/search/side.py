@@ -21,10 +21,10 @@ from torch.utils.data import IterableDataset
 
 import nas_space.space as space_of_nni
 from experiments.benchmark.search.problem import Problem
+from experiments.options.device import resolve_precision
 from experiments.options.groups import TrainOptions
 from experiments.search.nni_experiment import run_experiment
 from experiments.training.module import SegmentationModule
-from experiments.training.trainer import resolve_precision
 from nas_space.blocks import pool
 from nas_space.space import JointSpace
 from strategies.method import MethodOptions

@@ -3,12 +3,11 @@
 from functools import partial
 from pathlib import Path
 
-from experiments.data.dataset import IGNORE
 from experiments.data.labels import make_table, read_index_label
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
 from experiments.data.source import DataSource, Survey
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 
 VALUES = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
 LAYOUT = "data.root must hold images/10k/ and labels/sem_seg/masks/, or seg/images/ and seg/labels/, each with train/ and val/"

@@ -2,11 +2,10 @@
 
 from functools import partial
 
-from experiments.data.dataset import IGNORE
 from experiments.data.labels import make_table, read_index_label
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource, Survey
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist")
 COLOURS = (

@@ -8,11 +8,10 @@ from functools import partial
 
 from torchvision.datasets import Cityscapes
 
-from experiments.data.dataset import IGNORE
 from experiments.data.labels import make_table, read_index_label
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource, Survey
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 
 _TRAINED = sorted(
     (label for label in Cityscapes.classes if 0 <= label.train_id < IGNORE), key=lambda label: label.train_id

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from experiments.data.dataset import IGNORE
+from experiments.options.groups import IGNORE
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
 

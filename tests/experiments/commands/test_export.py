@@ -18,8 +18,9 @@ from experiments.data import DataOptions, load
 from experiments.model_file import ModelInfo, save_model
 from experiments.runtime.session import open_session
 from nas_space.architecture import Architecture
+from nas_space.config import Head
 from nas_space.lowering import FASTEST, lower
-from nas_space.network import Head, SegmentationNetwork
+from nas_space.network import SegmentationNetwork
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
 

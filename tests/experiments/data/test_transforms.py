@@ -2,7 +2,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from experiments.data.dataset import IGNORE
 from experiments.data.transforms import (
     MAX_SHIFT,
     Augmentation,
@@ -11,6 +10,7 @@ from experiments.data.transforms import (
     draw_augmentation,
     normalise,
 )
+from experiments.options.groups import IGNORE
 
 
 def paired(count: int = 3, height: int = 9, width: int = 11) -> tuple[Tensor, Tensor]:

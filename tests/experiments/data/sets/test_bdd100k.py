@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data import IGNORE, load, open_source
+from experiments.data import load, open_source
 from experiments.data.sets.cityscapes import CLASSES
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 LAYOUTS = {

@@ -5,9 +5,9 @@ import cv2
 import numpy as np
 import pytest
 
-from experiments.data import IGNORE, SegmentationData, load, open_source
+from experiments.data import SegmentationData, load, open_source
 from experiments.data.sets.camvid import CLASSES
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 SIZE = (40, 56)

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 from torchvision.datasets import Cityscapes
 
-from experiments.data import IGNORE, load, open_source
+from experiments.data import load, open_source
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 OFFICIAL = {

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from experiments.data import IGNORE, load, open_source
+from experiments.data import load, open_source
 from experiments.data.sets.folder import validation_names
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 
