@@ -111,7 +111,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
         follow()
         return 0
     from experiments.options.arguments import parse
-    from experiments.runs.folder import plain
+    from experiments.runs.files import plain
 
     module = importlib.import_module(COMMANDS[name])
     options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)

@@ -11,7 +11,7 @@ from torch import nn
 
 from experiments.options.groups import parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
-from experiments.runs.folder import write_atomic
+from experiments.runs.files import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.config import Head
 from nas_space.errors import InputError

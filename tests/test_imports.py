@@ -85,7 +85,7 @@ def test_every_folder_is_typed(folder: str) -> None:
     [
         "import nas_space, nas_space.config, nas_space.architecture, nas_space.cost",
         "import strategies",
-        "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.folder",
+        "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.folder, experiments.runs.measure",
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",
         "import experiments.cli; assert experiments.cli.main(['space']) == 0",

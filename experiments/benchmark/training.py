@@ -1,18 +1,17 @@
 """How fast a training loop is beside the same loop fed with one constant batch: what the data cost."""
 
 import statistics
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from experiments.data.streams import BatchStream
+from experiments.runs.measure import now
 from experiments.training.retrain import Prepared
 from experiments.training.trainer import make_trainer
 
@@ -61,16 +60,11 @@ class EpochTimes(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Choose whose turn it is and start the clock."""
         self.batches.epoch = trainer.current_epoch
-        self._start = self._now()
+        self._start = now(self.device)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop the clock."""
-        self.seconds.append(self._now() - self._start)
-
-    def _now(self) -> float:
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
+        self.seconds.append(now(self.device) - self._start)
 
 
 def training_throughput(

@@ -19,7 +19,7 @@ from experiments.benchmark.networks.statistics import latency, ratio
 from experiments.benchmark.networks.timing import Entry, Measured, make_setup, measure
 from experiments.options.arguments import WHOLE
 from experiments.options.groups import parse_size
-from experiments.runs.folder import check_new_file, plain, write_atomic
+from experiments.runs.files import check_new_file, plain, write_atomic
 from nas_space.errors import InputError
 
 

@@ -7,7 +7,6 @@ the rounds with the lowest and highest; nothing is trained to an end, and no dat
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.search.figure import benchmark_figure
@@ -17,7 +16,7 @@ from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size
 from experiments.report.figures import png
 from experiments.runs.environment import versions
-from experiments.runs.folder import write_atomic
+from experiments.runs.files import check_new_file, write_atomic
 from nas_space.errors import InputError
 
 
@@ -57,7 +56,7 @@ def run(options: Options) -> dict[str, Any]:
         The figures, as ``--json`` prints them.
     """
     problem = _checked(options)
-    out = None if options.out is None else _checked_out(options.out)
+    out = check_new_file(options.out)
     result: dict[str, Any] = compare(
         problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr)
     )
@@ -91,17 +90,6 @@ def _checked(options: Options) -> Problem:
     return Problem(
         space, size, options.batch, options.classes, options.precision, resolve_device(options.device), options.seed
     )
-
-
-def _checked_out(file: str) -> Path:
-    out = Path(file)
-    if out.exists():
-        raise InputError(f"--out {out}: exists already; choose another --out")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
-    return out
 
 
 def _described(result: dict[str, Any]) -> str:

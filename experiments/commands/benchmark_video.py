@@ -25,7 +25,7 @@ from experiments.benchmark.networks.statistics import ratio
 from experiments.benchmark.networks.timing import make_setup
 from experiments.benchmark.networks.video import measure_stream, read_frames
 from experiments.options.groups import parse_size
-from experiments.runs.folder import check_new_file, plain, write_atomic
+from experiments.runs.files import check_new_file, plain, write_atomic
 from experiments.runtime.engines import Runner, open_onnxruntime, open_openvino
 from experiments.runtime.images import Pixels
 from nas_space.errors import InputError

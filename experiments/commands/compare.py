@@ -21,17 +21,8 @@ from experiments.report.comparison import (
     with_deviations,
 )
 from experiments.report.figures import comparison_figure, png
-from experiments.runs.folder import (
-    CONFIG,
-    filled,
-    is_leftover,
-    plain,
-    read_config,
-    read_summary,
-    write_atomic,
-    write_config,
-    write_json,
-)
+from experiments.runs.files import plain, write_atomic, write_json
+from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, read_summary, write_config
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.lock import locked
 from experiments.search.bounds import make_constraint

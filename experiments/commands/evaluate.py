@@ -6,7 +6,6 @@ network was trained at, or to eval.size; its logits are upsampled to each label.
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from experiments.options.groups import DataOptions
@@ -14,8 +13,7 @@ from experiments.prediction.scoring import score
 from experiments.prediction.segmenter import EvalOptions, load_segmenter
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.runs.environment import device_name, versions
-from experiments.runs.folder import check_writable, write_json
-from nas_space.errors import InputError
+from experiments.runs.files import check_new_file, write_json
 
 
 @dataclass(kw_only=True)
@@ -46,7 +44,7 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         Scores in [0, 1], and everything that decided them.
     """
-    out = None if options.out is None else _new_file(Path(options.out))
+    out = check_new_file(options.out)
     segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
     source, samples = find_split(options.checkpoint, info, options.data, options.split)
     start = time.perf_counter()
@@ -67,20 +65,9 @@ def run(options: Options) -> dict[str, Any]:
     }
     print(_table(result, str(views)))
     if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
         write_json(out, result, new=True)
         print(f"scores  {out}")
     return result
-
-
-def _new_file(path: Path) -> Path:
-    """Refuse a file that exists, before the work."""
-    if path.exists() or path.is_symlink():
-        raise InputError(f"--out {path}: exists already; choose another --out")
-    if not next(parent for parent in path.absolute().parents if parent.exists()).is_dir():
-        raise InputError(f"--out {path}: its folder cannot be made; choose another --out")
-    check_writable(path)
-    return path
 
 
 def _table(result: dict[str, Any], views: str) -> str:

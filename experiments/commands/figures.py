@@ -20,7 +20,8 @@ from experiments.prediction.trained_on import as_trained, find_split
 from experiments.report.feature_maps import STAGES, feature_maps
 from experiments.report.figures import png
 from experiments.report.gallery import colour_map, side_by_side
-from experiments.runs.folder import new_run, write_atomic
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import new_run
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 

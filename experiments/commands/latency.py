@@ -6,14 +6,13 @@ number of threads. Random networks can be measured whole beside it, to see how f
 
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from experiments.latency.build import ROUNDS, build_table
 from experiments.latency.check import Agreement, check_table
 from experiments.latency.engines import find_engine, processor_name
 from experiments.options.groups import SpaceOptions, parse_size
-from experiments.runs.folder import check_writable, write_atomic
+from experiments.runs.files import check_new_file, write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
@@ -91,15 +90,9 @@ def _checked(options: Options) -> None:
 def _measured(options: Options) -> LatencyTable:
     """A new table, in its file."""
     _checked(options)
-    space, size, out = options.space.resolve(), parse_size(options.size), Path(options.out)
+    space, size = options.space.resolve(), parse_size(options.size)
     find_engine(options.engine)
-    if out.exists():
-        raise InputError(f"--out {out}: holds a table already; choose another --out")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
-    check_writable(out)
+    out = check_new_file(options.out)
     table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
     write_atomic(out, table.to_json(), new=True)
     return table

@@ -21,7 +21,8 @@ from experiments.nni_manager.records import Record, read_record
 from experiments.nni_manager.rest import Rest
 from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
 from experiments.nni_manager.tunnel import Tunnels
-from experiments.runs.folder import new_run, prepare_run, program
+from experiments.runs.folder import new_run, prepare_run
+from experiments.runs.processes import program
 from nas_space.errors import InputError
 
 

@@ -21,7 +21,8 @@ from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source, find_sources
 from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
 from experiments.runs.environment import device_name, versions
-from experiments.runs.folder import new_run, write_json
+from experiments.runs.files import write_json
+from experiments.runs.folder import new_run
 from nas_space.errors import InputError
 
 SUMMARY = "predictions.json"

@@ -12,7 +12,7 @@ from experiments.nni_manager.records import read_record
 from experiments.options.arguments import WHOLE
 from experiments.report.comparison import markdown
 from experiments.report.page import write_report
-from experiments.runs.folder import plain
+from experiments.runs.files import plain
 from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 

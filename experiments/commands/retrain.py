@@ -13,8 +13,10 @@ from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, part_of
 from experiments.peers import PEERS
 from experiments.report.figures import png, training_figure
-from experiments.runs.folder import CONFIG, METRICS, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
+from experiments.runs.processes import program
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import Retraining
 from nas_space.architecture import Architecture, resolve_architecture

@@ -9,8 +9,10 @@ from experiments.data import SegmentationData, load
 from experiments.options.arguments import parse
 from experiments.options.groups import data_flags, part_of
 from experiments.report.page import write_report
-from experiments.runs.folder import CONFIG, new_run, program, read_summary, resumed, write_atomic, write_config
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
+from experiments.runs.processes import program
 from experiments.search.bounds import TABLE, latency_table, make_constraint
 from experiments.search.multi_trial import MultiTrialSearch
 from experiments.search.one_shot import Search

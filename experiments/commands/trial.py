@@ -11,7 +11,8 @@ from experiments.data import load
 from experiments.nni_manager.trial import Manager, offer_curves, output_folder, with_parameters
 from experiments.options.groups import part_of
 from experiments.report.page import write_report
-from experiments.runs.folder import prepare_run, read_summary, write_atomic, write_config
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import prepare_run, read_summary, write_config
 from experiments.runs.lock import locked
 from experiments.search.bounds import TABLE, latency_table, make_constraint
 from experiments.search.multi_trial import MultiTrialSearch

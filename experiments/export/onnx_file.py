@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from experiments.export.deployed import Deployed, example
-from experiments.runs.folder import write_atomic
+from experiments.runs.files import write_atomic
 from experiments.runtime.interface import INPUT, Interface
 from nas_space.lowering import Lowering, lower
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.nni_manager.records import Record, Trial
-from experiments.runs.folder import write_atomic, write_json
+from experiments.runs.files import write_atomic, write_json
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 

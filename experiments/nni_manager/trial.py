@@ -19,7 +19,8 @@ from nni.runtime.trial_command_channel import get_default_trial_command_channel
 from experiments.options.arguments import leaves, parse
 from experiments.options.groups import DataOptions, data_flags
 from experiments.report.comparison import loss_jump
-from experiments.runs.folder import METRICS, read_summary, write_json
+from experiments.runs.files import write_json
+from experiments.runs.folder import METRICS, read_summary
 from nas_space.errors import InputError
 
 OUTPUT, RECORD = "NNI_OUTPUT_DIR", "parameter.json"

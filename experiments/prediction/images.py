@@ -12,7 +12,7 @@ from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
 from experiments.prediction.segmenter import Segmenter
 from experiments.report.gallery import colour_map
-from experiments.runs.folder import write_atomic
+from experiments.runs.files import write_atomic
 
 KINDS = ("index", "colour", "overlay")
 

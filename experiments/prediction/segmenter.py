@@ -4,7 +4,6 @@ An image is resized as it was for training (without its aspect ratio), and the l
 wherever classes are wanted: to the label's own resolution, or the image's.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from experiments.data.transforms import normalise
 from experiments.model_file import ModelInfo, load_model
 from experiments.options.device import resolve_device
 from experiments.options.groups import parse_size
+from experiments.runs.measure import now
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 
@@ -113,19 +113,14 @@ class Segmenter:
             InputError: the logits are not finite.
         """
         inputs = [to_input(image, size).to(self.device) for size in self.views.sizes]
-        start = self._clock()
+        start = now(self.device)
         logits = [self.network(x).float() for x in inputs]
         if self.views.flip:
             logits += [self.network(x.flip(-1)).float().flip(-1) for x in inputs]
-        self.seconds.append(self._clock() - start)
+        self.seconds.append(now(self.device) - start)
         if not all(bool(view.isfinite().all()) for view in logits):
             raise InputError("checkpoint: the network's logits are not finite numbers; train it again")
         return classify(logits, (image.shape[0], image.shape[1]) if resolution is None else resolution).numpy()
-
-    def _clock(self) -> float:
-        if self.device == "cuda":
-            torch.cuda.synchronize()
-        return time.perf_counter()
 
     @property
     def network_fps(self) -> float:

@@ -13,7 +13,8 @@ import pandas as pd
 
 from experiments.options.quantity import compact
 from experiments.report.figures import LEVELS, alive_figure, architecture_figure, entropy_figure, miou_figure, png
-from experiments.runs.folder import CONFIG, METRICS, write_atomic
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import CONFIG, METRICS
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.report.figures import pareto_figure, png
-from experiments.runs.folder import write_atomic, write_json
+from experiments.runs.files import write_atomic, write_json
 
 
 def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "macs_total") -> list[bool]:

@@ -1,8 +1,7 @@
-"""What a result was measured with: versions, device, memory."""
+"""What a result was measured with: versions and device."""
 
 import os
 import platform
-import resource
 from importlib.metadata import version
 
 import torch
@@ -29,10 +28,3 @@ def device_name(device: str) -> str:
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu ({platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores)"
-
-
-def peak_memory_mb(device: str) -> float:
-    """Peak memory of this process: allocated on the GPU, or resident on the CPU, in MiB."""
-    if device == "cuda":
-        return torch.cuda.max_memory_allocated() / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

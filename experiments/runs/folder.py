@@ -1,14 +1,7 @@
-"""A run's folder on disk: where it is, and files that appear whole or not at all."""
+"""A run's folder on disk: where it is, and what a run writes there and reads back."""
 
-import errno
 import json
-import math
-import os
 import re
-import shlex
-import shutil
-import sys
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from experiments.options.yaml_text import load_yaml
+from experiments.runs.files import plain, write_atomic
 from experiments.runs.lock import LOCK, locked
 from nas_space.errors import InputError
 
@@ -29,91 +23,6 @@ CONFIG = "config.yml"
 METRICS = "metrics.csv"
 LONGEST_NAME = 50
 """Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
-
-
-def program() -> str:
-    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
-    started = Path(sys.argv[0])
-    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"
-
-
-def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
-    """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
-
-    Args:
-        path: the file; its folder must exist.
-        content: bytes, or text to be written as UTF-8.
-        new: keep a file that another process has put there while this one worked.
-
-    Raises:
-        FileExistsError: there is such a file.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        if new and os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def check_new_file(out: str | None) -> Path | None:
-    """The file that a result is to be written to, before anything is computed; None if none is wanted.
-
-    Raises:
-        InputError: it exists, or its folder cannot be made.
-    """
-    if out is None:
-        return None
-    path = Path(out)
-    if path.exists():
-        raise InputError(f"--out {out}: exists already; choose another --out")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
-    check_writable(path)
-    return path
-
-
-def check_writable(path: Path) -> None:
-    """Refuse a file that could not be written in the end, before the work for it.
-
-    Args:
-        path: the file; its folder need not exist yet.
-
-    Raises:
-        InputError: its folder, or the one in which that would be made, is read-only.
-    """
-    folder = next(parent for parent in path.absolute().parents if parent.exists())
-    if not os.access(folder, os.W_OK):
-        raise InputError(f"--out {path}: no file can be made in {folder}; make it writable, or choose another --out")
-
-
-def plain(value: Any) -> Any:
-    """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if isinstance(value, Path):
-        return str(value)
-    if hasattr(value, "item"):  # a NumPy scalar
-        return plain(value.item())
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
-
-
-def write_json(path: str | Path, data: Mapping[str, Any], new: bool = False) -> None:
-    """Write ``data`` as indented JSON, as ``write_atomic`` does."""
-    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n", new)
 
 
 def prepare_run(out: str | None, command: str, name: str) -> Path:

@@ -1,6 +1,8 @@
 """The processes of a run: how a module is started as one, and how those of one search know each other."""
 
 import os
+import shlex
+import shutil
 import sys
 from pathlib import Path
 
@@ -40,3 +42,9 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def rank() -> int:
     """Number of this process among those of its search, the first is 0."""
     return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0
+
+
+def program() -> str:
+    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
+    started = Path(sys.argv[0])
+    return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.runs.folder import check_new_file, plain, write_atomic
+from experiments.runs.files import check_new_file, plain, write_atomic
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ SUFFIXES = (".md", ".csv", ".json")
 
 
 def check_new_table(out: str | None) -> Path | None:
-    """As ``experiments.runs.folder.check_new_file``, for a table.
+    """As ``experiments.runs.files.check_new_file``, for a table.
 
     Raises:
         InputError: also where the name ends in something else.

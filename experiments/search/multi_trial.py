@@ -23,7 +23,8 @@ from experiments.options.groups import IGNORE
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.report.pareto import write_pareto
-from experiments.runs.folder import write_atomic, write_json, write_metrics
+from experiments.runs.files import write_atomic, write_json
+from experiments.runs.folder import write_metrics
 from experiments.search.options import SearchOptions
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search.summary import Outcome, search_summary

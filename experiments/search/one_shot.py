@@ -18,7 +18,8 @@ from experiments.metrics.evaluation import largest_difference
 from experiments.options.device import resolve_precision
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
-from experiments.runs.folder import plain, write_atomic, write_json, write_metrics
+from experiments.runs.files import plain, write_atomic, write_json
+from experiments.runs.folder import write_metrics
 from experiments.runs.processes import rank
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment

@@ -12,7 +12,7 @@ from torch import nn
 from experiments.data import SegmentationData
 from experiments.data.streams import BatchStream
 from experiments.report.pareto import write_pareto
-from experiments.runs.folder import write_atomic
+from experiments.runs.files import write_atomic
 from experiments.search.monitor import SearchMonitor
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture

@@ -5,7 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from experiments.data import SegmentationData
-from experiments.runs.environment import device_name, peak_memory_mb, versions
+from experiments.runs.environment import device_name, versions
+from experiments.runs.measure import peak_memory_mib
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
@@ -79,7 +80,7 @@ def search_summary(
             "total_s": sum(row["seconds"] + row["seconds_validation"] for row in rows),
             "epoch_s": [row["seconds"] for row in rows],
         },
-        "peak_memory_mb": peak_memory_mb(device),
+        "peak_memory_mb": peak_memory_mib(device),
         "alive": list(outcome.alive),
         "versions": versions(),
         "device": device_name(device),

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.folder import plain, write_atomic
+from experiments.runs.files import plain, write_atomic
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
 from nas_space.cost import cost

@@ -16,8 +16,10 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.model_file import ModelInfo, save_model
 from experiments.options.device import resolve_device, resolve_precision
-from experiments.runs.environment import device_name, peak_memory_mb, versions
-from experiments.runs.folder import plain, write_json, write_metrics
+from experiments.runs.environment import device_name, versions
+from experiments.runs.files import plain, write_json
+from experiments.runs.folder import write_metrics
+from experiments.runs.measure import peak_memory_mib
 from experiments.training.average import WeightAverage
 from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
 from experiments.training.losses import OhemCrossEntropy
@@ -124,7 +126,7 @@ class Retraining:
             "cost": {**model_cost(self.info), "size": self.options.data.size},
             "minutes": sum(row["seconds"] + row["seconds_validation"] for row in self.rows) / 60,
             "precision": self.options.precision,
-            "peak_memory_mb": peak_memory_mb(self.device),
+            "peak_memory_mb": peak_memory_mib(self.device),
             "versions": versions(),
             "device": device_name(self.device),
         }

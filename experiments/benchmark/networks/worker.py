@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.runs.measure import peak_memory_mib
 from experiments.runtime.engines import open_onnxruntime, open_openvino
 
 PACKAGES = {
@@ -66,7 +67,7 @@ def main() -> None:
 
     task = json.loads(sys.argv[1])
     import_module(PACKAGES[task["engine"]])
-    before = peak_memory_mb("cpu")
+    before = peak_memory_mib("cpu")
     start = time.perf_counter()
     call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), task["threads"], task["device"])
     load = time.perf_counter() - start
@@ -82,20 +83,7 @@ def main() -> None:
             start = time.perf_counter()
             call()
             seconds.append(time.perf_counter() - start)
-        answer(seconds=seconds, peak_memory_mb=peak_memory_mb(task["device"]))
-
-
-def peak_memory_mb(device: str) -> float:
-    """Peak memory of this process in MiB: resident, or allocated by torch on the GPU.
-
-    ``getrusage`` would count the memory of the process that started this one, too.
-    """
-    if device == "cuda":
-        import torch
-
-        return torch.cuda.max_memory_allocated() / 2**20
-    lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+        answer(seconds=seconds, peak_memory_mb=peak_memory_mib(task["device"]))
 
 
 if __name__ == "__main__":

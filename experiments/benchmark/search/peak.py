@@ -1,9 +1,9 @@
 """How fast convolutions can be on a device: the yardstick of MAC utilisation."""
 
-import time
-
 import torch
 from torch.nn import functional
+
+from experiments.runs.measure import now
 
 SHAPES = ((2, 64, 64, 128, 3), (2, 128, 32, 64, 3), (2, 256, 32, 64, 3), (8, 256, 64, 128, 3))
 """Batch, channels (in and out), height, width and kernel of dense convolutions that keep a device busy."""
@@ -28,13 +28,7 @@ def convolution_peak(device: str, precision: str) -> float:
                 memory_format=layout
             )
             for _ in range(CALLS):
-                start = _now(device)
+                start = now(device)
                 functional.conv2d(x, weight, padding=kernel // 2)
-                best = max(best, macs / (_now(device) - start))
+                best = max(best, macs / (now(device) - start))
     return best
-
-
-def _now(device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()

@@ -8,7 +8,6 @@ nothing, so the other child has the machine.
 import json
 import os
 import sys
-import time
 import traceback
 import warnings
 from typing import Any, TextIO
@@ -18,12 +17,12 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
-from experiments.benchmark.search.memory import peak_mib
 from experiments.benchmark.search.peak import convolution_peak
 from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from experiments.runs.environment import device_name
+from experiments.runs.measure import now, peak_memory_mib
 from experiments.training.trainer import silence_lightning
 from strategies.search_module import SearchModule
 
@@ -62,8 +61,7 @@ class Rounds(Callback):
     def _obey(self, word: dict[str, Any], trainer: pl.Trainer, pl_module: Any) -> None:
         if word["do"] == "steps":
             self.left = self._count = word["count"]
-            self._synchronise()
-            self._start = time.perf_counter()
+            self._start = now(self.problem.device)
         elif word["do"] == "count":
             self.left = self._count = 1
             if isinstance(pl_module, SearchModule):
@@ -79,7 +77,7 @@ class Rounds(Callback):
                 stream.resize(tuple(word["size"]))
             self._answer()
         elif word["do"] == "memory":
-            self._answer(mib=peak_mib(self.problem.device) - self.imported)
+            self._answer(mib=peak_memory_mib(self.problem.device) - self.imported)
         elif word["do"] == "peak":
             self._answer(macs_per_s=convolution_peak(self.problem.device, self.problem.precision))
         else:
@@ -95,12 +93,7 @@ class Rounds(Callback):
             self._answer(macs=self._counter.get_total_flops() / 2)
             self._counter = None
         elif self.left == 0:
-            self._synchronise()
-            self._answer(seconds=(time.perf_counter() - self._start) / self._count)
-
-    def _synchronise(self) -> None:
-        if self.problem.device == "cuda":
-            torch.cuda.synchronize()
+            self._answer(seconds=(now(self.problem.device) - self._start) / self._count)
 
     def _answer(self, **values: Any) -> None:
         print(json.dumps(values), file=self.answers, flush=True)
@@ -112,7 +105,7 @@ def main() -> None:
     os.dup2(2, 1)  # whatever a library prints is no answer
     warnings.simplefilter("ignore")
     silence_lightning()
-    imported = peak_mib("cpu")
+    imported = peak_memory_mib("cpu")
     given = json.loads(sys.stdin.readline())
     problem = Problem.from_json(given["problem"])
     try:

@@ -74,7 +74,7 @@ def test_a_slow_loader_is_found_out(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
     monkeypatch.setattr(CropStream, "__iter__", slow)
     monkeypatch.setattr(throughput.EpochTimes, "on_train_batch_end", step, raising=False)
-    monkeypatch.setattr(throughput.EpochTimes, "_now", lambda self: now[0])
+    monkeypatch.setattr(throughput, "now", lambda device: now[0])
     assert main(["benchmark", "training", *TINY, "--json"]) == 0
     result = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert (result["batch_s"], result["constant_batch_s"]) == (101.0, 1.0)
@@ -83,7 +83,7 @@ def test_a_slow_loader_is_found_out(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 def test_warm_up_does_not_count(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr(throughput.EpochTimes, "_now", lambda self: float(next(clock)))
+    monkeypatch.setattr(throughput, "now", lambda device: float(next(clock)))
     times: list[Any] = []
     monkeypatch.setattr(throughput.statistics, "median", lambda values: times.append(list(values)) or 1.0)
     assert main(["benchmark", "training", *TINY, "--json"]) == 0

@@ -93,7 +93,7 @@ def test_the_peak_is_that_of_the_fastest_convolution(precision: str, monkeypatch
             now[0] += 2.0 if number == 6 else 4.0
         return now[0]
 
-    monkeypatch.setattr(peak, "_now", looked)
+    monkeypatch.setattr(peak, "now", looked)
     assert peak.convolution_peak("cpu", precision) == 2 * 256 * 256 * 3 * 3 * 32 * 64 / 4
     assert next(ticks) == 1 + 2 * 3 * 2 * peak.CALLS  # three shapes, two layouts
 

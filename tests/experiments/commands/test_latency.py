@@ -60,7 +60,7 @@ def test_a_table_is_measured_then_checked(tmp_path: Path, capsys: pytest.Capture
     assert all(set(network) == {"measured_ms", "predicted_ms", "macs"} for network in result["networks"])
     assert "rank correlation" in text and "MACs" in text and "median relative error" in text
 
-    assert refusal(capsys, *TINY, "--out", out) == f"--out {out}: holds a table already; choose another --out"
+    assert refusal(capsys, *TINY, "--out", out) == f"--out {out}: exists already; choose another --out"
     text = refusal(capsys, "--table", out, "--engine", "torch")
     assert (
         text == f"--engine torch: {out} was measured with onnxruntime; leave the option out, or measure another table"

@@ -52,7 +52,7 @@ def test_a_folder_and_a_film(
     tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ticks = count()  # on this clock it is a second later whenever somebody looks
-    for module in ("commands.predict", "prediction.segmenter"):
+    for module in ("commands.predict", "runs.measure"):
         monkeypatch.setattr(f"experiments.{module}.time", SimpleNamespace(perf_counter=lambda: float(next(ticks))))
     write_image(tmp_path / "in" / "a.png")
     write_image(tmp_path / "in" / "deep" / "b.jpg", (30, 20))

@@ -120,7 +120,7 @@ def test_a_full_disk(kind: Format, network: Networks, tmp_path: Path, monkeypatc
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(
-        "experiments.runs.folder.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace",
+        "experiments.runs.files.os.fsync" if kind != "openvino" else "experiments.export.openvino_file.os.replace",
         full,
     )
     with pytest.raises(OSError, match="No space left"):

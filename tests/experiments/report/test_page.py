@@ -12,7 +12,8 @@ import pytest
 
 from experiments.cli import main
 from experiments.report.page import write_report
-from experiments.runs.folder import write_json, write_metrics
+from experiments.runs.files import write_json
+from experiments.runs.folder import write_metrics
 from nas_space.architecture import Architecture, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError

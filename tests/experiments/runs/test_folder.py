@@ -1,7 +1,5 @@
 """A run's folder: files appear whole or not at all, and nothing of the user's is harmed."""
 
-import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,16 +7,7 @@ import pytest
 import yaml
 
 from experiments.options.quantity import Quantity
-from experiments.runs import folder as runs
-from experiments.runs.folder import (
-    filled,
-    prepare_run,
-    read_config,
-    write_atomic,
-    write_config,
-    write_json,
-    write_metrics,
-)
+from experiments.runs.folder import filled, prepare_run, read_config, write_config, write_metrics
 from nas_space.errors import InputError
 
 
@@ -35,73 +24,6 @@ class Outer:
     root: Path = Path("somewhere")
     limit: int | None = None
     constraint: Inner = field(default_factory=lambda: Inner(Quantity("7.8G")))
-
-
-@pytest.mark.parametrize("content", ["grüße\n", b"\x00\xff"])
-def test_content_is_written_as_given(tmp_path: Path, content: str | bytes) -> None:
-    write_atomic(tmp_path / "file", "before")
-    write_atomic(tmp_path / "file", content)
-    assert (tmp_path / "file").read_bytes() == (content.encode() if isinstance(content, str) else content)
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-
-
-@pytest.mark.parametrize("call", ["fsync", "replace"])
-@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_failure_in_the_middle_keeps_the_old_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, error: BaseException
-) -> None:
-    file = tmp_path / "file"
-    write_atomic(file, "before")
-
-    def fail(*_: object) -> None:
-        assert file.read_text() == "before"
-        raise error
-
-    monkeypatch.setattr(runs.os, call, fail)
-    with pytest.raises(type(error)):
-        write_atomic(file, "after")
-    assert file.read_text() == "before"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-def test_a_file_that_has_appeared_meanwhile_is_kept(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    write_atomic(file, "first", new=True)
-    with pytest.raises(FileExistsError, match="file"):
-        write_atomic(file, "second", new=True)
-    assert file.read_text() == "first" and list(tmp_path.iterdir()) == [file]
-
-
-def test_new_file_has_ordinary_permissions(tmp_path: Path) -> None:
-    mask = os.umask(0o022)
-    try:
-        write_atomic(tmp_path / "file", "text")
-    finally:
-        os.umask(mask)
-    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
-
-
-def test_json_holds_no_nan_and_no_foreign_types(tmp_path: Path) -> None:
-    import numpy as np
-
-    data = {
-        "nan": float("nan"),
-        "scalar": np.float32(0.5),
-        "count": np.int64(3),
-        "path": Path("a"),
-        "tuple": (1, 2),
-        4: Quantity("2K"),
-    }
-    write_json(tmp_path / "file.json", data)
-    read = json.loads((tmp_path / "file.json").read_text(), parse_constant=pytest.fail)
-    assert read == {"nan": None, "scalar": 0.5, "count": 3, "path": "a", "tuple": [1, 2], "4": 2000.0}
-
-
-def test_what_json_cannot_hold_leaves_the_old_file(tmp_path: Path) -> None:
-    write_json(tmp_path / "file.json", {"a": 1})
-    with pytest.raises(TypeError):
-        write_json(tmp_path / "file.json", {"a": object()})
-    assert json.loads((tmp_path / "file.json").read_text()) == {"a": 1}
 
 
 def test_config_is_resolved_and_read_back(tmp_path: Path) -> None:

@@ -299,7 +299,8 @@ def test_less_than_a_batch(share: float | None, images: int) -> None:
 def test_the_number_of_devices_may_change_when_a_search_is_continued(tmp_path: Path) -> None:
     run = tmp_path / "run"
     assert main([*TWO[:-1], "1", "--out", str(run)]) == 0
-    from experiments.runs.folder import plain, read_config
+    from experiments.runs.files import plain
+    from experiments.runs.folder import read_config
     from experiments.search.one_shot import check_checkpoint
 
     options = {key: value for key, value in read_config(run).items() if key not in ("out", "resume")}

@@ -14,7 +14,7 @@ import experiments.search.samplers as sampled
 from experiments.data.dataset import SegmentationData, Split
 from experiments.options.groups import DataOptions, SpaceOptions, TrainOptions
 from experiments.report.page import write_report
-from experiments.runs.folder import plain
+from experiments.runs.files import plain
 from experiments.search.multi_trial import MultiTrialSearch
 from experiments.search.options import SearchOptions
 from experiments.search.samplers import create_multi_trial, fits, sample_networks

@@ -7,8 +7,8 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from experiments.benchmark.networks.worker import peak_memory_mb
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
+from experiments.runs.measure import peak_memory_mib
 from experiments.runtime.engines import open_onnxruntime
 from nas_space.errors import InputError
 
@@ -59,7 +59,7 @@ def test_torch_is_not_in_the_memory_of_other_engines(onnx_file):
     ballast = np.ones(60_000_000)  # 460 MiB
     with Worker(task(onnx_file())) as worker:
         worker.time(1)
-        assert worker.last["peak_memory_mb"] < 200 < peak_memory_mb("cpu") and ballast.all()
+        assert worker.last["peak_memory_mb"] < 200 < peak_memory_mib("cpu") and ballast.all()
 
 
 def asleep(worker):

@@ -1,0 +1,86 @@
+"""Files that appear whole or not at all, and plain values for them."""
+
+import errno
+import json
+import math
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, overload
+
+from nas_space.errors import InputError
+
+
+def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
+    """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
+
+    Args:
+        path: the file; its folder must exist.
+        content: bytes, or text to be written as UTF-8.
+        new: keep a file that another process has put there while this one worked.
+
+    Raises:
+        FileExistsError: there is such a file.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        if new and os.path.lexists(path):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+@overload
+def check_new_file(out: str) -> Path: ...
+@overload
+def check_new_file(out: None) -> None: ...
+def check_new_file(out: str | None) -> Path | None:
+    """Check, before the work for it, that a new file can be written; its folder is made.
+
+    Args:
+        out: the file that the user asked for; None if none is wanted.
+
+    Raises:
+        InputError: it exists, its folder cannot be made, or no file can be made there.
+    """
+    if out is None:
+        return None
+    path = Path(out)
+    if path.exists() or path.is_symlink():
+        raise InputError(f"--out {out}: exists already; choose another --out")
+    folder = next(parent for parent in path.absolute().parents if parent.is_dir())
+    if not os.access(folder, os.W_OK):
+        raise InputError(f"--out {out}: no file can be made in {folder}; make it writable, or choose another --out")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
+    return path
+
+
+def plain(value: Any) -> Any:
+    """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "item"):  # a NumPy scalar
+        return plain(value.item())
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def write_json(path: str | Path, data: Mapping[str, Any], new: bool = False) -> None:
+    """Write ``data`` as indented JSON, as ``write_atomic`` does."""
+    write_atomic(path, json.dumps(plain(data), indent=1, allow_nan=False) + "\n", new)
