@@ -17,8 +17,8 @@ from experiments.benchmark.networks.machine import aligned, conditions, describe
 from experiments.benchmark.networks.networks import Baselines, described_baselines, find_networks
 from experiments.benchmark.networks.statistics import latency, ratio
 from experiments.benchmark.networks.timing import Entry, Measured, make_setup, measure
-from experiments.options.arguments import WHOLE
 from experiments.options.groups import parse_size
+from experiments.options.leaves import WHOLE
 from experiments.runs.files import check_new_file, plain, write_atomic
 from nas_space.errors import InputError
 

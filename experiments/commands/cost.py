@@ -14,8 +14,8 @@ from experiments.benchmark.networks.cost_table import cost_rows, fitting, readab
 from experiments.benchmark.networks.machine import described
 from experiments.benchmark.networks.networks import Baselines, described_baselines, find_networks
 from experiments.benchmark.networks.timing import make_setup
-from experiments.options.arguments import WHOLE
 from experiments.options.groups import parse_size
+from experiments.options.leaves import WHOLE
 from experiments.report.comparison import markdown
 from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError

@@ -13,8 +13,8 @@ import torch
 
 from experiments.data.files import Array
 from experiments.data.source import evenly
-from experiments.options.arguments import WHOLE
 from experiments.options.groups import DataOptions
+from experiments.options.leaves import WHOLE
 from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter, to_input
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.report.feature_maps import STAGES, feature_maps

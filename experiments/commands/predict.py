@@ -15,7 +15,7 @@ from typing import Any
 from tqdm import tqdm
 
 from experiments.model_file import ModelInfo
-from experiments.options.arguments import WHOLE
+from experiments.options.leaves import WHOLE
 from experiments.prediction.films import Film, predict_film
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source, find_sources

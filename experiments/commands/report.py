@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.nni_manager.records import read_record
-from experiments.options.arguments import WHOLE
+from experiments.options.leaves import WHOLE
 from experiments.report.comparison import markdown
 from experiments.report.page import write_report
 from experiments.runs.files import plain

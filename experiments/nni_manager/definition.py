@@ -76,7 +76,8 @@ def check_search_space(path: str, space: Any) -> None:
     Raises:
         InputError: a key that is no option, unless it only names a choice between groups of options.
     """
-    from experiments.options.arguments import explain_unknown, leaves
+    from experiments.options.arguments import explain_unknown
+    from experiments.options.leaves import leaves
     from experiments.search.options import SearchOptions
 
     known = [leaf.key for leaf in leaves(SearchOptions)]

@@ -16,8 +16,9 @@ import pandas as pd
 import requests
 from nni.runtime.trial_command_channel import get_default_trial_command_channel
 
-from experiments.options.arguments import leaves, parse
+from experiments.options.arguments import parse
 from experiments.options.groups import DataOptions, data_flags
+from experiments.options.leaves import leaves
 from experiments.report.comparison import loss_jump
 from experiments.runs.files import write_json
 from experiments.runs.folder import METRICS, read_summary

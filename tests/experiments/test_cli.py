@@ -208,7 +208,7 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
             ["--constraint.macs", "7.8X"],
             "--constraint.macs: expected a positive number such as 900K, 0.9M or 7.8G or null, got 7.8X",
         ),
-        (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got [1,2]"),
+        (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got 1,2"),
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
         (["--config", "."], "--config .: cannot be read (IsADirectoryError); give a YAML file"),
         (["surplus"], "unrecognized arguments: surplus"),

@@ -148,7 +148,7 @@ def test_scores_that_could_not_be_written_are_not_computed(
         (["--data.name", "camvid", "--data.root", "/nowhere"], "/nowhere"),
         (["--eval.size", "8x8"], "at least 32"),
         (["--eval.scales", "0.1"], "eval.scales"),
-        (["--eval.scales", "big"], "--eval.scales: expected a list such as 0.75,1,1.25, got [big]"),
+        (["--eval.scales", "big"], "--eval.scales: expected a list such as 0.75,1,1.25, got big"),
         (["--device", "tpu"], "tpu"),
         (["--data.limit", "0"], "data.limit"),
     ],
