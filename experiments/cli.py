@@ -1,6 +1,6 @@
 """The command ``ssr-nas``: finds the command's module, reads its options, and turns every failure into one line.
 
-Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted.
+Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted, 143 terminated.
 """
 
 import errno
@@ -9,7 +9,6 @@ import io
 import json
 import os
 import sys
-import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -17,13 +16,13 @@ from difflib import get_close_matches
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
 from experiments.runs.processes import rank
-from experiments.search.follower import follow
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
-GO_ON = "a search or a retraining goes on with --resume and its run folder"
-TRIAL_GOES_ON = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
+CONTINUE = "a search or a retraining goes on with --resume and its run folder"
+CONTINUE_TRIAL = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 UNUSABLE = (
     *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
     *(errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST),
@@ -51,10 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"{PROG} {__version__}")
         return 0
-    words = 2 if " ".join(arguments[:2]) in COMMANDS else 1
+    pair = " ".join(arguments[:2])
+    words = 2 if pair in COMMANDS else 1
     name = " ".join(arguments[:words])
     if name not in COMMANDS:
-        near = get_close_matches(" ".join(arguments[:2]), COMMANDS, n=1) or get_close_matches(name, COMMANDS, n=1)
+        near = get_close_matches(pair, COMMANDS, n=1) or get_close_matches(name, COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
         return _fail(PROG, f"{name}: unknown command; {hint}", 2)
     longer = [other for other in COMMANDS if other.startswith(f"{name} ")]
@@ -67,40 +67,30 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:
-    """Run a command, with every failure told in one line."""
+    """Run a command; every failure becomes one line and an exit code."""
     prog = f"{PROG} {name}"
-    go_on = TRIAL_GOES_ON if name == "trial" else GO_ON
+    hint = CONTINUE_TRIAL if name == "trial" else CONTINUE
     try:
         return _run(name, arguments)
     except InputError as error:
         return _fail(prog, str(error), 2, error)
     except BaseException as error:  # also KeyboardInterrupt, and the SystemExit that Lightning makes of it
-        causes = list(_chain(error))
-        interrupt = next((cause for cause in causes if isinstance(cause, KeyboardInterrupt)), None)
-        if interrupt is not None:
-            print(f"{prog}: interrupted; {str(interrupt) or go_on}", file=sys.stderr)
+        causes = list(_causes(error))
+        for interrupt in (cause for cause in causes if isinstance(cause, KeyboardInterrupt)):
+            print(f"{prog}: interrupted; {str(interrupt) or hint}", file=sys.stderr)
             return 130
-        if any(
-            type(cause).__name__ == "SIGTERMException" for cause in causes
-        ):  # Lightning's, a SystemExit without a code
-            print(f"{prog}: terminated; {go_on}", file=sys.stderr)
+        if any(type(cause).__name__ == "SIGTERMException" for cause in causes):  # Lightning's, without an exit code
+            print(f"{prog}: terminated; {hint}", file=sys.stderr)
             return 143
         if isinstance(error, SystemExit) and isinstance(error.code, int | None):
             return error.code or 0
-        full = next(
-            (cause for cause in causes if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)),
-            None,
-        )
-        if full is not None:
+        of_system = [cause for cause in causes if isinstance(cause, OSError)]
+        for full in (cause for cause in of_system if cause.errno in DISK_FULL):
             where = f" while writing {full.filename}" if full.filename else ""
             return _fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
-        place = next(
-            (cause for cause in causes if isinstance(cause, OSError) and cause.errno in UNUSABLE and cause.filename),
-            None,
-        )
-        if place is not None:
-            name = place.filename2 or place.filename  # of a rename its target, which the user knows
-            return _fail(prog, f"{name}: {place.strerror}; make it usable, or choose another path", 2, error)
+        for refused in (cause for cause in of_system if cause.errno in UNUSABLE and cause.filename):
+            path = refused.filename2 or refused.filename  # of a rename its target, which the user knows
+            return _fail(prog, f"{path}: {refused.strerror}; make it usable, or choose another path", 2, error)
         return _fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
 
 
@@ -108,6 +98,8 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
     if rank() > 0:  # one of the further processes of a search, whatever command has started it
+        from experiments.search.follower import follow
+
         follow()
         return 0
     from experiments.options.arguments import parse
@@ -134,17 +126,18 @@ def _overview() -> str:
 
 def _fail(prog: str, message: str, code: int, error: BaseException | None = None) -> int:
     if error is not None and os.environ.get(DEBUG):
+        import traceback
+
         traceback.print_exception(error)
     print(f"{prog}: error: {' '.join(message.split())}", file=sys.stderr)
     return code
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """``error``, and what it was raised from or during."""
-    current: BaseException | None = error
-    while current is not None:
-        yield current
-        current = current.__cause__ or current.__context__
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 class _Output(io.FileIO):
@@ -164,7 +157,7 @@ class _Output(io.FileIO):
 
 
 def _survive_closed_output() -> None:
-    """Let a search that is piped into ``head``, or names what cannot be encoded, run on to its end."""
+    """Let a command run to its end when its output is piped into ``head``, or holds what cannot be encoded."""
     original = sys.__stdout__
     if original is None:
         sys.stdout = open(os.devnull, "w")

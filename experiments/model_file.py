@@ -1,4 +1,4 @@
-"""A trained network on disk: ``model.safetensors``, which says in its header what it is, beside ``architecture.json``."""
+"""A trained network on disk: ``model.safetensors``, whose header describes the network, and ``architecture.json``."""
 
 import json
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ HEADER, FORMAT = "ssr-nas", "ssr-nas model 1"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What one must know of a trained network besides its weights.
+    """What describes a trained network besides its weights.
 
     Args:
         architecture: its layers; None for a peer.
@@ -54,7 +54,7 @@ class ModelInfo:
         return SegmentationNetwork(self.architecture, len(self.classes), self.head)
 
     def metadata(self) -> dict[str, str]:
-        """The header of a safetensors file: one entry, since the library writes several in an order of their own each time."""
+        """The header of a safetensors file, in one entry: the order of several would differ from file to file."""
         content = {
             "format": FORMAT,
             "architecture": None if self.architecture is None else json.loads(self.architecture.to_json()),
@@ -69,7 +69,7 @@ class ModelInfo:
 
 
 def save_model(folder: Path, network: nn.Module, info: ModelInfo) -> None:
-    """Write both files into ``folder``, atomically; a peer has no architecture, and so one file."""
+    """Write both files into ``folder``, each whole; a peer has no architecture and so one file."""
     if info.architecture is not None:
         write_atomic(folder / ARCHITECTURE, info.architecture.to_json())
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
@@ -111,8 +111,8 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     return network.eval(), info
 
 
-def _differ(expected: torch.Tensor | None, found: torch.Tensor | None) -> bool:
-    return expected is None or found is None or expected.shape != found.shape or expected.dtype != found.dtype
+def _differ(expected: torch.Tensor | None, stored: torch.Tensor | None) -> bool:
+    return expected is None or stored is None or expected.shape != stored.shape or expected.dtype != stored.dtype
 
 
 def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
@@ -124,13 +124,10 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
         classes, colours = parse_classes(content["classes"], content["colours"])
         if head not in (("encoder", "aggregation") if peer is None else (None,)):
             raise ValueError("head")
-        size = parse_size(content["size"])
-        if peer is not None:
-            if peer not in PEERS:
-                raise ValueError(f"peer {peer!r}")
-            return ModelInfo(None, None, classes, colours, size, dataset, peer)
-        architecture = Architecture.from_json(json.dumps(content["architecture"]))
-        return ModelInfo(architecture, head, classes, colours, size, dataset)
+        if peer is not None and peer not in PEERS:
+            raise ValueError(f"peer {peer!r}")
+        architecture = None if peer is not None else Architecture.from_json(json.dumps(content["architecture"]))
+        return ModelInfo(architecture, head, classes, colours, parse_size(content["size"]), dataset, peer)
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: its header is damaged: {error}") from None
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:

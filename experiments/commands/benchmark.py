@@ -4,7 +4,6 @@ Each network is exported as a user would export it, opened in a process of its o
 one image a call. The whole set-up is printed, with the one command that repeats the measurement.
 """
 
-import json
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -19,7 +18,7 @@ from experiments.benchmark.networks.statistics import latency, ratio
 from experiments.benchmark.networks.timing import Entry, Measured, make_setup, measure
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
-from experiments.runs.files import check_new_file, plain, write_atomic
+from experiments.runs.files import check_new_file, write_json
 from nas_space.errors import InputError
 
 
@@ -90,9 +89,7 @@ def run(options: Options) -> dict[str, Any]:
     print(f"\n{_table(rows)}\n\nto repeat it: {command}")
     if out is not None:
         seconds = [{**row, "seconds": one.seconds.tolist()} for row, one in zip(rows, measured, strict=True)]
-        write_atomic(
-            out, json.dumps(plain({**result, "networks": seconds}), indent=1, allow_nan=False) + "\n", new=True
-        )
+        write_json(out, {**result, "networks": seconds}, new=True)
         print(f"written  {out}")
     return result
 

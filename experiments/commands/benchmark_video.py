@@ -4,7 +4,6 @@ Decoding, preparing, inference and finishing (upsampled to the frame, the larges
 other, or each in a thread of its own; both in turns, on the same frames.
 """
 
-import json
 import shlex
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from experiments.benchmark.networks.statistics import ratio
 from experiments.benchmark.networks.timing import make_setup
 from experiments.benchmark.networks.video import measure_stream, read_frames
 from experiments.options.groups import parse_size
-from experiments.runs.files import check_new_file, plain, write_atomic
+from experiments.runs.files import check_new_file, write_json
 from experiments.runtime.engines import Runner, open_onnxruntime, open_openvino
 from experiments.runtime.images import Pixels
 from nas_space.errors import InputError
@@ -113,7 +112,7 @@ def run(options: Options) -> dict[str, Any]:
     }
     print(_told(options, result))
     if out is not None:
-        write_atomic(out, json.dumps(plain(result), indent=1, allow_nan=False) + "\n", new=True)
+        write_json(out, result, new=True)
         print(f"written  {out}")
     return result
 

@@ -1,7 +1,6 @@
 """The command line and YAML files of a command: from dotted keys to a typed options dataclass.
 
-The command line is read by hand: argparse knows no nearest key, takes ``--epoch`` for ``--epochs`` and refuses values such as ``-x``.
-It only lays out the help.
+argparse only lays out the help: it names no nearest key, and it refuses a value that begins with a dash.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence

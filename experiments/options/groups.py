@@ -12,7 +12,7 @@ OptionsT = TypeVar("OptionsT")
 
 
 def part_of(kind: type[OptionsT], options: OptionsT) -> OptionsT:
-    """The fields of ``options`` that its base class ``kind`` has: what decides a result, without where it is written."""
+    """The fields of ``options`` that its base class ``kind`` has."""
     return kind(**{item.name: getattr(options, item.name) for item in fields(kind)})  # type: ignore[arg-type]
 
 
@@ -40,7 +40,7 @@ MOST_CLASSES = 255
 
 
 def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
-    """Classes as a file of a trained network says them: names, and the RGB colour of each.
+    """Class names and the RGB colour of each class, as the file of a trained network holds them.
 
     Raises:
         ValueError, TypeError, OverflowError: they are not such lists.
@@ -55,7 +55,7 @@ def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tupl
 
 
 def check_seed(seed: int) -> None:
-    """Refuse what is no seed of NumPy's.
+    """Refuse a seed that NumPy does not take.
 
     Raises:
         InputError: the seed is negative or has more than 32 bits.
@@ -93,7 +93,7 @@ class DataOptions:
 
 
 def data_flags(options: DataOptions) -> str:
-    """What was given of ``options``, as a command line takes it again: a space before each flag; empty where all are the defaults."""
+    """The options that differ from the defaults, as flags of a command line, with a space before each."""
     given, defaults = asdict(options), asdict(DataOptions())
     changed = {key: value for key, value in given.items() if value != defaults[key] and key != "shuffle_labels"}
     return "".join(f" --data.{key} {shlex.quote(str(value))}" for key, value in changed.items())
@@ -132,9 +132,7 @@ class SpaceOptions:
             InputError: an unknown preset or dimension, or values that do not make a space.
         """
         given = {
-            key: value
-            for key in ("stem", "widths", "depths", "dilations", "poolings", "span", "step")
-            if (value := getattr(self, key)) is not None
+            key: value for key, value in vars(self).items() if value is not None and key not in ("preset", "search")
         }
         return SpaceConfig.preset(self.preset, search=tuple(self.search), **given)
 

@@ -47,7 +47,7 @@ READERS: dict[Any, Callable[[str], Any]] = {
 
 @dataclass(frozen=True)
 class Leaf:
-    """One option: its dotted key, its type, its default, its line of help, and whether it is ``WHOLE``."""
+    """One option: its dotted key, type, default and line of help, and whether it is ``WHOLE``."""
 
     key: str
     hint: Any
@@ -99,9 +99,8 @@ class Leaf:
         text = as_text(value)
         if NULL in self.kinds and text in ("null", "~"):
             return None
-        if get_origin(self.kinds[0]) is list and not isinstance(value, list):
-            if self.is_names and not isinstance(value, str):
-                raise ValueError(value)
+        is_single = isinstance(value, str) if self.is_names else not isinstance(value, list)
+        if is_single and get_origin(self.kinds[0]) is list:
             if text[:1] == "[" and text[-1:] == "]":
                 value = yaml.load(text, yaml.BaseLoader)  # which leaves all items text
             else:
@@ -111,13 +110,11 @@ class Leaf:
 
 
 def _converted(value: Any, kind: Any) -> Any:
-    """``value`` as ``kind``: a type of ``READERS``, or a list of those or of text."""
-    if get_origin(kind) is not list:
-        return READERS[kind](as_text(value))
-    (item_kind,) = get_args(kind)
-    if not isinstance(value, list) or (item_kind is str and not all(isinstance(item, str) for item in value)):
-        raise ValueError(value)
-    return value if item_kind is str else [_converted(item, item_kind) for item in value]
+    if get_origin(kind) is list and isinstance(value, list):
+        return [_converted(item, get_args(kind)[0]) for item in value]
+    if kind is str and isinstance(value, str):
+        return value
+    return READERS[kind](as_text(value))  # which has no entry where a list, or the text in a list, is due
 
 
 def as_text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""YAML that a user wrote, read without surprises: no code, no key twice, and no more than stands in it."""
+"""YAML that a user wrote, read safely: it runs no code, and no key is given twice."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import yaml
 from yaml.constructor import ConstructorError
 
 MOST = 1_000_000
-"""Values, with what every alias stands for counted each time: far beyond any file of options, and written out in a second."""
+"""Most values of a file, where an alias counts as all that it stands for; no file of options comes near."""
 
 
 def load_yaml(text: str) -> Any:
@@ -29,9 +29,9 @@ def load_yaml(text: str) -> Any:
         loader.dispose()
 
 
-def _count(node: yaml.Node, outside: list[yaml.Node], known: dict[yaml.Node, int]) -> int:
+def _count(node: yaml.Node, parents: list[yaml.Node], known: dict[yaml.Node, int]) -> int:
     """How many values ``node`` stands for, aliases written out."""
-    if any(node is other for other in outside):
+    if any(node is parent for parent in parents):
         raise ConstructorError(None, None, "an alias stands inside of what it names", node.start_mark)
     if node not in known:
         inner: list[yaml.Node] = []
@@ -40,7 +40,7 @@ def _count(node: yaml.Node, outside: list[yaml.Node], known: dict[yaml.Node, int
             inner = [part for pair in node.value for part in pair]
         elif isinstance(node, yaml.SequenceNode):
             inner = node.value
-        known[node] = 1 + sum(_count(part, [*outside, node], known) for part in inner)
+        known[node] = 1 + sum(_count(part, [*parents, node], known) for part in inner)
     return known[node]
 
 

@@ -1,13 +1,16 @@
-"""Networks of other people, to be trained and measured beside ours: built by name, with random weights."""
+"""Networks of other people, to be trained and measured beside ours."""
 
-from torch import nn
+from typing import TYPE_CHECKING
 
 from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 PEERS = ("erfnet", "lraspp_mobilenet_v3_large")
 
 
-def create_peer(name: str, num_classes: int) -> nn.Module:
+def create_peer(name: str, num_classes: int) -> "nn.Module":
     """The network called ``name``, with random weights.
 
     Args:
@@ -15,9 +18,8 @@ def create_peer(name: str, num_classes: int) -> nn.Module:
         num_classes: channels of the logits.
 
     Returns:
-        A module from images ``(N, 3, H, W)``, any H and W of at least 32, to logits ``(N, num_classes, h, w)`` at the
-        resolution that the
-        network itself predicts at: ``(H, W)`` for ERFNet, 1/8 of it, rounded up, for LR-ASPP.
+        A module from images ``(N, 3, H, W)``, H and W at least 32, to logits ``(N, num_classes, h, w)``: ``(h, w)`` is
+        ``(H, W)`` for ERFNet, and 1/8 of it, rounded up, for LR-ASPP.
 
     Raises:
         InputError: no peer has that name.

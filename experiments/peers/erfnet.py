@@ -1,7 +1,6 @@
-"""ERFNet (Romera et al., IEEE Transactions on Intelligent Transportation Systems 19(1), 2018), written from its description.
+"""ERFNet (Romera et al., IEEE Transactions on Intelligent Transportation Systems 19(1), 2018), written from the paper.
 
-The encoder whose blocks our space simplifies, with its own block of two factorised pairs, and a decoder of transposed
-convolutions.
+Our space simplifies the blocks of its encoder. The decoder is made of transposed convolutions.
 """
 
 from torch import Tensor, nn
@@ -38,13 +37,12 @@ class NonBottleneck1D(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         plain, dilated = self.pairs
         return functional.relu(x + self.dropout(dilated(functional.relu(plain(x)))))
 
 
 class Upsampler(nn.Sequential):
-    """Twice the resolution: transposed 3x3 convolution of stride 2, batch norm, ReLU; ``(N, C, H, W)`` -> ``(N, C', 2H, 2W)``."""
+    """Transposed 3x3 convolution of stride 2, batch norm, ReLU: ``(N, C, H, W)`` -> ``(N, C', 2H, 2W)``."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
@@ -61,8 +59,8 @@ class ERFNet(nn.Module):
         num_classes: channels of the logits.
 
     Shape:
-        ``(N, 3, H, W)`` -> logits ``(N, num_classes, H, W)``. The decoder doubles what the encoder has rounded up, so
-        for sides that 8 does not divide, its last rows and columns are cut off.
+        ``(N, 3, H, W)`` -> logits ``(N, num_classes, H, W)``. The encoder rounds sizes up, so where 8 does not divide a
+        side, the decoder's last rows or columns are cut off.
     """
 
     def __init__(self, num_classes: int) -> None:
@@ -83,6 +81,5 @@ class ERFNet(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """See the class."""
         height, width = image.shape[-2:]
         return self.decoder(self.encoder(image))[..., :height, :width]

@@ -1,11 +1,11 @@
-"""LR-ASPP on MobileNetV3-Large (Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244), as torchvision builds it."""
+"""LR-ASPP on MobileNetV3-Large (Howard et al., ICCV 2019, https://arxiv.org/abs/1905.02244), built by torchvision."""
 
 from torch import Tensor, nn
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 
 class LRASPP(nn.Module):
-    """torchvision's network without its last step, the resizing of the logits, which our networks do not have either.
+    """torchvision's network without its last step: the logits are not resized, as those of our networks are not.
 
     Args:
         num_classes: channels of the logits.
@@ -20,5 +20,4 @@ class LRASPP(nn.Module):
         self.backbone, self.classifier = network.backbone, network.classifier
 
     def forward(self, image: Tensor) -> Tensor:
-        """See the class."""
         return self.classifier(self.backbone(image))

@@ -4,8 +4,6 @@ import os
 import platform
 from importlib.metadata import version
 
-import torch
-
 
 def package_version() -> str:
     """The version of this toolkit."""
@@ -14,6 +12,8 @@ def package_version() -> str:
 
 def versions() -> dict[str, str]:
     """Versions of what decides a result."""
+    import torch
+
     return {
         "ssr-nas": package_version(),
         "python": platform.python_version(),
@@ -25,6 +25,8 @@ def versions() -> dict[str, str]:
 
 def device_name(device: str) -> str:
     """The device in words: a GPU's name, or the processor with its threads."""
+    import torch
+
     if device == "cuda":
         return torch.cuda.get_device_name()
     return f"cpu ({platform.machine()}, {torch.get_num_threads()} of {os.cpu_count()} cores)"

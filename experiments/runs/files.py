@@ -4,7 +4,6 @@ import errno
 import json
 import math
 import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, overload
@@ -13,7 +12,7 @@ from nas_space.errors import InputError
 
 
 def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> None:
-    """Write a file by a temporary one beside it and a rename: a reader, or a kill, sees the old file or the new one.
+    """Write a file by a temporary one beside it and a rename, so that it is the old one or the new one at any time.
 
     Args:
         path: the file; its folder must exist.
@@ -24,7 +23,7 @@ def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> N
         FileExistsError: there is such a file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -67,7 +66,7 @@ def check_new_file(out: str | None) -> Path | None:
 
 
 def plain(value: Any) -> Any:
-    """``value`` in the types that JSON and YAML share; what is not a finite number becomes None, sets and tuples become lists."""
+    """``value`` in the types that JSON and YAML share: a number that is not finite becomes None, a set a list."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,7 @@ LONGEST_NAME = 50
 
 
 def prepare_run(out: str | None, command: str, name: str) -> Path:
-    """Make the folder of a new run. Call it when everything else has been validated: it is the first thing written.
+    """Make the folder of a new run, when all options have been checked: nothing is written before.
 
     Args:
         out: the folder the user asked for; ``runs/<name>-<date>-<time>`` if absent.
@@ -47,21 +47,17 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
             return _new_folder(folder, f"{safe}-{datetime.now():%Y%m%d-%H%M%S}")
         holds_something = any(not is_leftover(entry.name) for entry in folder.iterdir())
     except OSError as error:
-        raise InputError(
-            f"--out {folder}: cannot be made a run folder ({error.strerror}); choose another --out"
-        ) from None
+        reason = f"cannot be made a run folder ({error.strerror})"
+        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
     if holds_something:
-        resume = (
-            f"continue it with --resume {out}, or "
-            if command in ("search", "retrain") and (folder / CONFIG).is_file()
-            else ""
-        )
+        can_resume = command in ("search", "retrain") and (folder / CONFIG).is_file()
+        resume = f"continue it with --resume {out}, or " if can_resume else ""
         raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
     return folder
 
 
 def is_leftover(name: str) -> bool:
-    """Whether this is all that a process leaves that is killed before its run has begun."""
+    """Whether a process that was killed before its run began may have left this file."""
     return name == LOCK or name.startswith(f".{CONFIG}.")
 
 
@@ -76,13 +72,11 @@ def new_run(out: str | None, command: str, name: str) -> Iterator[Path]:
 
 def _new_folder(parent: Path, name: str) -> Path:
     """A folder that nobody else has, also when two runs start within a second."""
-    for suffix in ("", *(f"-{attempt}" for attempt in range(2, 1000))):
-        folder = parent / f"{name}{suffix}"
-        try:
+    for attempt in range(1, 1000):
+        folder = parent / (name if attempt == 1 else f"{name}-{attempt}")
+        with suppress(FileExistsError):
             folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
+            return folder
     raise InputError(f"{parent / name}: no free name for a run; give an --out")
 
 
@@ -157,7 +151,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``metrics.csv``, a row an epoch, whole: an epoch is in it or not, never half."""
+    """Write ``metrics.csv``, a row an epoch; no row is ever half written."""
     import pandas as pd
 
     write_atomic(folder / METRICS, pd.DataFrame(list(rows)).to_csv(index=False))

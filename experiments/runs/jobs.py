@@ -2,12 +2,12 @@
 
 import os
 import signal
-import subprocess
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
 
 from tqdm import tqdm
 
@@ -16,12 +16,7 @@ from experiments.runs.processes import module_command
 
 @dataclass(frozen=True)
 class Job:
-    """One command line of ``ssr-nas`` and the file that proves its completion.
-
-    Args:
-        arguments: command and options.
-        proof: exists exactly when the job is done; a job that is done is not run again.
-    """
+    """The arguments of ``ssr-nas``, and the file that exists exactly when the job is done."""
 
     arguments: tuple[str, ...]
     proof: Path
@@ -29,12 +24,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """How a job failed.
-
-    Args:
-        code: the exit code of its process.
-        line: the job, and the last line of its standard error.
-    """
+    """The exit code of a job's process, and a line: the job, and the last line of its standard error."""
 
     code: int
     line: str
@@ -44,23 +34,21 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
     """Run the jobs that are not done yet, in order, ``workers`` at a time.
 
     Returns:
-        Of every job that failed, how.
+        How each job failed that did.
     """
     pending = [job for job in jobs if not job.proof.is_file()]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     threads = str(max(1, cores // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}  # what the user has set holds
 
-    children: set[subprocess.Popen[str]] = set()
+    children: set[Popen[str]] = set()
     stopping = threading.Event()
 
     def run(job: Job) -> Failure | None:
         if stopping.is_set():
             return None
         command = module_command("experiments.cli", *job.arguments)
-        with subprocess.Popen(
-            command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        ) as child:
+        with Popen(command, env=environment, stdout=DEVNULL, stderr=PIPE, text=True) as child:
             children.add(child)
             _, errors = child.communicate()
             children.discard(child)
@@ -75,9 +63,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
     before = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
     pool = ThreadPoolExecutor(workers)
     try:
-        results = list(
-            tqdm(pool.map(run, pending), total=len(pending), desc=title, unit="run", disable=None if pending else True)
-        )
+        results = list(tqdm(pool.map(run, pending), title, len(pending), unit="run", disable=None if pending else True))
     except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
         stopping.set()
         for child in list(children):

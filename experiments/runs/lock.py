@@ -22,8 +22,7 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
 
     Args:
         folder: exists.
-        wait: for the process that holds it, instead of refusing: an NNI trial may be submitted again while its old
-            process still runs.
+        wait: for the process that holds it. NNI may submit a trial again while its old process still runs.
 
     Raises:
         InputError: another process works in the folder.
@@ -31,8 +30,7 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
     if fcntl is None:
         yield
         return
-    # Not inheritable: a child that outlives this process must not hold the folder. Not truncated: another process's
-    # number may be in it.
+    # Not inheritable: a child that outlives this process must not hold the folder. Not truncated: it holds an id.
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -40,8 +38,8 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
         except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "unknown"
             if not wait:
-                message = f"{folder}: another process (pid {holder}) is working in this run; wait for it, or choose another --out"
-                raise InputError(message) from None
+                busy = f"another process (pid {holder}) is working in this run"
+                raise InputError(f"{folder}: {busy}; wait for it, or choose another --out") from None
             print(f"{folder}: waiting for process {holder}, which still works in this run", file=sys.stderr)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.ftruncate(descriptor, 0)

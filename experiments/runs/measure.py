@@ -19,7 +19,7 @@ def now(device: str) -> float:
 def peak_memory_mib(device: str) -> float:
     """Most memory that this process has held so far, in MiB: allocated by torch on the GPU, or resident.
 
-    ``getrusage`` also counts what the parent held when it started this process, so it is asked only where ``/proc`` is missing.
+    ``getrusage`` also counts what the parent held when it started this process: it serves where ``/proc`` is missing.
 
     Args:
         device: ``cpu`` or ``cuda``.

