@@ -92,9 +92,9 @@ def _measured(options: Options) -> LatencyTable:
     _checked(options)
     space, size = options.space.resolve(), parse_size(options.size)
     find_engine(options.engine)
-    out = check_new_file(options.out)
+    check_new_file(options.out)
     table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
-    write_atomic(out, table.to_json(), new=True)
+    write_atomic(options.out, table.to_json(), new=True)
     return table
 
 

@@ -56,12 +56,13 @@ def _read_line(
     given: dict[str, Any] = {}
     files: list[str] = []
     bare: list[str] = []
-    surplus: list[str] = []
     queue = list(argv)
     while queue:
         token = queue.pop(0)
         if not token.startswith("--"):
-            (surplus if positional is None or token.startswith("-") else bare).append(token)
+            if positional is None or token.startswith("-"):
+                raise InputError(f"unrecognized arguments: {token}")
+            bare.append(token)
             continue
         name, has_value, value = token.partition("=")
         key = SHORT[name[2:]] if SHORT.get(name[2:]) in known else name[2:]
@@ -80,8 +81,6 @@ def _read_line(
             while positional is None and queue and not queue[0].startswith("-"):
                 result += known[key].read(queue.pop(0), name)
         given[key] = result
-    if surplus:
-        raise InputError(f"unrecognized arguments: {' '.join(surplus)}")
     if positional is not None and bare:
         takes_all = known[positional].is_names
         if len(bare) > 1 and not takes_all:

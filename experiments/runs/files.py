@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from nas_space.errors import InputError
 
@@ -37,10 +37,6 @@ def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> N
         raise
 
 
-@overload
-def check_new_file(out: str) -> Path: ...
-@overload
-def check_new_file(out: None) -> None: ...
 def check_new_file(out: str | None) -> Path | None:
     """Check, before the work for it, that a new file can be written; its folder is made.
 
