@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from experiments.data.source import Sample
 from experiments.metrics.boundary import TOLERANCE, Counts, boundary_counts, boundary_f1
-from experiments.metrics.confusion import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.metrics.miou import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from experiments.options.groups import IGNORE
 from experiments.prediction.segmenter import Segmenter
 from nas_space.errors import InputError
