@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.data.errors import DataError
+from experiments.data.files import DataError
 from experiments.data.inspection import Inspection, SplitReport, inspect
 from experiments.data.memory import check_memory
 from experiments.data.source import survey

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.errors import DataError
+from experiments.data.files import DataError
 from experiments.data.parallel import in_threads
 from experiments.data.source import DataSource, Sample, Survey
 from experiments.options.groups import IGNORE

@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array, decode, read_image
+from experiments.data.files import Array, DataError, decode, read_image
 from experiments.options.groups import IGNORE
 
 Table = npt.NDArray[np.int16]

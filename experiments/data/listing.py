@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
+from experiments.data.files import Array, DataError
 from experiments.data.labels import read_pair
 from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions

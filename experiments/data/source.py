@@ -6,8 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
+from experiments.data.files import Array, DataError
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 

@@ -13,17 +13,13 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from experiments.data.decoders import silent_ffmpeg, silent_opencv
 from experiments.data.files import Array
 from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
 from experiments.prediction.segmenter import Segmenter
 from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
-
-# OpenCV and FFmpeg tell every failure in lines of their own, ours say it; FFmpeg looks here once, when it is first
-# used.
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
 
 CODEC = "mp4v"
 """MPEG-4 Part 2: of the codecs in OpenCV's wheels the only one that goes into mp4 and is fast."""
@@ -55,9 +51,10 @@ class Film:
             except OSError as error:
                 raise InputError(f"{source}: cannot be read ({error.strerror})") from None
             check_utf8(source)
-        self._capture = (
-            cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
-        )
+        with silent_ffmpeg():
+            self._capture = (
+                cv2.VideoCapture(source) if isinstance(source, int) else cv2.VideoCapture(str(source), cv2.CAP_FFMPEG)
+            )
         if not self._capture.isOpened():
             self._capture.release()
             what = f"camera {source}: there is none, or another program uses it; choose another --camera"
@@ -72,8 +69,9 @@ class Film:
     def __iter__(self) -> Iterator[Array]:
         """Frames ``(H, W, 3)`` uint8 RGB."""
         while True:
-            there, frame = self._capture.read()
-            if not there:
+            with silent_opencv:
+                is_read, frame = self._capture.read()
+            if not is_read:
                 return
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
 
@@ -101,7 +99,8 @@ class Writer:
         self.frames = 0
         self._temporary = path.with_name(f".{path.stem}.tmp.mp4")
         code = cv2.VideoWriter.fourcc(*CODEC)
-        self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, rate, self.size[::-1])
+        with silent_ffmpeg():
+            self._writer = cv2.VideoWriter(str(self._temporary), cv2.CAP_FFMPEG, code, rate, self.size[::-1])
         if not self._writer.isOpened():
             self.abandon()
             height, width = self.size
@@ -114,8 +113,9 @@ class Writer:
         canvas = np.full((*self.size, 3), 255, np.uint8)
         part = picture[: self.size[0], : self.size[1]]
         canvas[: part.shape[0], : part.shape[1]] = part[..., ::-1]
-        for _ in range(times):
-            self._writer.write(canvas)
+        with silent_opencv:
+            for _ in range(times):
+                self._writer.write(canvas)
         self.frames += times
 
     def finish(self) -> None:
@@ -125,11 +125,12 @@ class Writer:
             OSError: the disk is full, which OpenCV does not tell.
             InputError: for another reason, it cannot be read back.
         """
-        self._writer.release()
-        check = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
-        frames, there = max(int(check.get(cv2.CAP_PROP_FRAME_COUNT)), 0), check.read()[0]
-        check.release()
-        if not there or frames != self.frames:
+        with silent_ffmpeg():
+            self._writer.release()
+            written = cv2.VideoCapture(str(self._temporary), cv2.CAP_FFMPEG)
+            frames, is_read = max(int(written.get(cv2.CAP_PROP_FRAME_COUNT)), 0), written.read()[0]
+            written.release()
+        if not is_read or frames != self.frames:
             free = shutil.disk_usage(self.path.parent).free
             self.abandon()
             if free < NO_ROOM:
@@ -141,7 +142,8 @@ class Writer:
 
     def abandon(self) -> None:
         """Remove what has been written."""
-        self._writer.release()
+        with silent_opencv:
+            self._writer.release()
         self._temporary.unlink(missing_ok=True)
 
 

@@ -7,7 +7,6 @@
 """
 
 import io
-import warnings
 from functools import cached_property
 from pathlib import Path
 
@@ -16,8 +15,8 @@ from PIL import Image, ImageOps
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array, damaged, read_bytes
+from experiments.data.decoders import LARGEST, patient_pillow
+from experiments.data.files import Array, DataError, damaged, read_bytes
 from experiments.data.labels import Table, look_up, make_table, take
 from experiments.data.sets.class_file import ClassList
 from experiments.runtime.decoding import is_whole
@@ -26,10 +25,6 @@ MASKS = (".png", ".bmp", ".tif", ".tiff")
 """Formats that keep every value; JPEG does not."""
 
 OPAQUE = 255
-
-LARGEST = 2**30
-"""Pixels of the largest mask: those of the largest image that OpenCV decodes."""
-Image.MAX_IMAGE_PIXELS = LARGEST // 2  # Pillow remarks on more than these, and refuses twice as many
 
 
 class MaskReader:
@@ -130,8 +125,7 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
     if not data or not is_whole(data):
         raise damaged(path)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's doubts about damaged tags and large images
+        with patient_pillow:
             file = Image.open(io.BytesIO(data))
             bits = _bits(file, data)
             image = ImageOps.exif_transpose(file)

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
+from experiments.data.files import Array, DataError
 from experiments.data.inspection import inspect
 from experiments.data.source import DataSource, Sample, Survey
 

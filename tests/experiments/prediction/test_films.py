@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from experiments.data.decoders import FFMPEG_LEVEL
 from experiments.model_file import ModelInfo
 from experiments.prediction import films
 from experiments.prediction.films import Film, Writer, predict_film
@@ -17,6 +20,7 @@ from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmen
 from nas_space.errors import InputError
 
 Checkpoint = Callable[..., Path]
+ROOT = Path(__file__).parents[3]
 
 
 def write_film(
@@ -79,12 +83,33 @@ def test_sides_that_are_odd(tmp_path: Path) -> None:
     assert len(frames) == 3 and frames[0].shape == (32, 302, 3) and frames[0][:30, :300].max() < 30
 
 
-@pytest.mark.parametrize("content", [b"", b"no film", b"\x00\x00\x00\x20ftypisom" + b"\x00" * 60])
-def test_a_file_that_is_no_film(content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.mp4: not a film, or damaged"):
-        Film(tmp_path / "a.mp4")
-    assert capfd.readouterr().err == ""
+def test_files_that_are_no_films(tmp_path: Path) -> None:
+    """In a new process, as in a command: FFmpeg keeps the level that it reads when the first film is opened."""
+    for number, content in enumerate((b"", b"no film", b"\x00\x00\x00\x20ftypisom" + b"\x00" * 60)):
+        (tmp_path / f"{number}.mp4").write_bytes(content)
+    code = """
+import sys
+from pathlib import Path
+from experiments.prediction.films import Film
+from nas_space.errors import InputError
+for number in range(3):
+    try:
+        Film(Path(sys.argv[1], f"{number}.mp4"))
+    except InputError as error:
+        assert f"{number}.mp4: not a film, or damaged" in str(error), error
+    else:
+        raise SystemExit(f"{number}.mp4 was opened")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != FFMPEG_LEVEL}
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_no_such_film(tmp_path: Path) -> None:
