@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.options.groups import DataOptions
+from experiments.prediction.options import EvalOptions
 from experiments.prediction.scoring import score
-from experiments.prediction.segmenter import EvalOptions, load_segmenter
+from experiments.prediction.segmenter import load_segmenter
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.runs.environment import device_name, versions
 from experiments.runs.files import check_new_file, write_json

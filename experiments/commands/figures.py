@@ -15,7 +15,8 @@ from experiments.data.files import Array
 from experiments.data.source import evenly
 from experiments.options.arguments import WHOLE
 from experiments.options.groups import DataOptions
-from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter, to_input
+from experiments.prediction.options import EvalOptions
+from experiments.prediction.segmenter import TorchSegmenter, load_segmenter, to_input
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.report.feature_maps import STAGES, feature_maps
 from experiments.report.figures import png
@@ -98,7 +99,7 @@ def run(options: Options) -> dict[str, Any]:
     return {"files": [str(file) for file in files], "images": [sample.name for sample in chosen], "out": str(folder)}
 
 
-def _features(segmenter: Segmenter, image: Array) -> list[np.ndarray]:
+def _features(segmenter: TorchSegmenter, image: Array) -> list[np.ndarray]:
     inputs = to_input(image, segmenter.views.size).to(segmenter.device)
     return [part.numpy() for part in feature_maps(segmenter.network, inputs)]
 

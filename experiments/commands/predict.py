@@ -19,7 +19,8 @@ from experiments.options.arguments import WHOLE
 from experiments.prediction.films import Film, predict_film
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source, find_sources
-from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
+from experiments.prediction.options import EvalOptions
+from experiments.prediction.segmenter import TorchSegmenter, load_segmenter
 from experiments.runs.environment import device_name, versions
 from experiments.runs.files import write_json
 from experiments.runs.folder import new_run
@@ -126,7 +127,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _predict(
-    sources: Sequence[Source], segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None, done: Done
+    sources: Sequence[Source], segmenter: TorchSegmenter, info: ModelInfo, folder: Path, frames: int | None, done: Done
 ) -> None:
     try:
         for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
@@ -145,7 +146,7 @@ def _predict(
 
 
 def _film(
-    film: Film, name: str, segmenter: Segmenter, info: ModelInfo, folder: Path, frames: int | None
+    film: Film, name: str, segmenter: TorchSegmenter, info: ModelInfo, folder: Path, frames: int | None
 ) -> dict[str, Any]:
     row = predict_film(film, segmenter, info, folder / "overlay" / f"{name}.mp4", frames)
     return {"source": str(film.source), "name": name, **row}

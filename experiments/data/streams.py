@@ -78,7 +78,7 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def generator(self) -> torch.Generator:
         """The random numbers of the epoch: a fresh generator each time, from seed, stream and epoch alone."""
-        return torch.Generator().manual_seed(mix(self.seed, self.stream, self.epoch))
+        return torch.Generator().manual_seed(mix_seeds(self.seed, self.stream, self.epoch))
 
     def whole(self) -> "BatchStream":
         """The same epoch in whole batches."""
@@ -115,6 +115,6 @@ def val_stream(split: Split, batch: int, label_stride: int = 8) -> BatchStream:
     return BatchStream(split, batch, seed=0, stream=WEIGHTS, shuffle=False, augment=False, label_stride=label_stride)
 
 
-def mix(*key: int) -> int:
+def mix_seeds(*key: int) -> int:
     """A well-mixed 64-bit seed for a key of integers: neighbouring keys give unrelated random numbers."""
     return int(np.random.SeedSequence([part % 2**64 for part in key]).generate_state(1, np.uint64)[0])

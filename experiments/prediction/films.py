@@ -17,7 +17,7 @@ from experiments.data.decoders import silent_ffmpeg, silent_opencv
 from experiments.data.files import Array
 from experiments.model_file import ModelInfo
 from experiments.prediction.pictures import overlay
-from experiments.prediction.segmenter import Segmenter
+from experiments.prediction.segmenter import TorchSegmenter
 from experiments.runtime.decoding import check_utf8
 from nas_space.errors import InputError
 
@@ -148,7 +148,7 @@ class Writer:
 
 
 def predict_film(
-    film: Film, segmenter: Segmenter, info: ModelInfo, path: Path, limit: int | None = None
+    film: Film, segmenter: TorchSegmenter, info: ModelInfo, path: Path, limit: int | None = None
 ) -> dict[str, Any]:
     """Write a film of overlays at the source's frame rate; its legend holds all classes, since they come and go.
 

@@ -10,14 +10,14 @@ from experiments.data.files import Array, read_image
 from experiments.model_file import ModelInfo
 from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
-from experiments.prediction.segmenter import Segmenter
+from experiments.prediction.segmenter import TorchSegmenter
 from experiments.report.gallery import colour_map
 from experiments.runs.files import write_atomic
 
 KINDS = ("index", "colour", "overlay")
 
 
-def predict_image(source: Source, segmenter: Segmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
+def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
     """Write ``index/NAME.png`` (8-bit, class indices), ``colour/NAME.png`` and ``overlay/NAME.png``, all but the last of the image's size.
 
     Args:

@@ -13,7 +13,7 @@ from experiments.data.source import Sample
 from experiments.metrics.boundary import TOLERANCE, Counts, boundary_counts, boundary_f1
 from experiments.metrics.miou import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from experiments.options.groups import IGNORE
-from experiments.prediction.segmenter import Segmenter
+from experiments.prediction.segmenter import TorchSegmenter
 from nas_space.errors import InputError
 
 
@@ -62,7 +62,7 @@ class Evaluation:
         }
 
 
-def score(segmenter: Segmenter, samples: Sequence[Sample], num_classes: int) -> Evaluation:
+def score(segmenter: TorchSegmenter, samples: Sequence[Sample], num_classes: int) -> Evaluation:
     """Go through ``samples`` once, with a progress bar on a terminal.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The parent's end of a benchmark: a child process for each side, spoken to in JSON lines."""
+"""The parent's end of a benchmark: a child process for each side, with requests and answers as JSON lines."""
 
 import json
 import subprocess
@@ -30,7 +30,7 @@ class Child:
             stderr=self._log,
             text=True,
         )
-        answer = self._say({"side": side, "problem": problem.to_json(), "layout": layout})
+        answer = self._request({"side": side, "problem": problem.to_json(), "layout": layout})
         self.device: str = answer["device"]
         self.threads: int = answer["threads"]
 
@@ -49,21 +49,21 @@ class Child:
         return float(self.ask("steps", count=count)["seconds"])
 
     def ask(self, do: str, **values: Any) -> dict[str, Any]:
-        """Say a word and wait for its answer.
+        """Send a request and wait for its answer.
 
         Raises:
             InputError: the memory does not suffice.
-            RuntimeError: anything else that has gone wrong there.
+            RuntimeError: anything else that fails in the child.
         """
-        return self._say({"do": do, **values})
+        return self._request({"do": do, **values})
 
-    def _say(self, message: dict[str, Any]) -> dict[str, Any]:
+    def _request(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has said why, or not
+            pass  # it may have answered why before it ended
         line = self._process.stdout.readline()
         answer: dict[str, Any] = (
             json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}

@@ -6,7 +6,7 @@ from typing import Any
 from nas_space.config import SpaceConfig
 
 OUT_OF_MEMORY = "out of memory"
-"""How a child says that the machine is too small for its side."""
+"""Error of a child whose side needs more memory than the machine has."""
 
 
 @dataclass(frozen=True)
@@ -37,5 +37,5 @@ class Problem:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Problem":
-        """Inverse of ``to_json``, also after JSON has made lists of tuples."""
+        """Inverse of ``to_json``, also for the lists that JSON makes of tuples."""
         return cls(**{**values, "space": SpaceConfig.from_dict(values["space"]), "size": tuple(values["size"])})

@@ -12,8 +12,9 @@ from experiments.benchmark.search import peak
 from experiments.benchmark.search.child import Child
 from experiments.benchmark.search.problem import Problem
 from experiments.benchmark.search.rounds import Series
-from experiments.benchmark.search.side import once_an_input
+from experiments.benchmark.search.side import once_an_input, share_pooling
 from experiments.cli import main
+from nas_space import space as space_module
 from nas_space.blocks import pool
 from nas_space.config import SpaceConfig
 
@@ -96,6 +97,28 @@ def test_the_peak_is_that_of_the_fastest_convolution(precision: str, monkeypatch
     monkeypatch.setattr(peak, "now", looked)
     assert peak.convolution_peak("cpu", precision) == 2 * 256 * 256 * 3 * 3 * 32 * 64 / 4
     assert next(ticks) == 1 + 2 * 3 * 2 * peak.CALLS  # three shapes, two layouts
+
+
+def test_candidates_share_one_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+
+    def counted(x: torch.Tensor, pooling: int) -> torch.Tensor:
+        calls.append(pooling)
+        return pool(x, pooling)
+
+    monkeypatch.setattr(space_module, "pool", counted)  # and what the benchmark replaces is undone
+    candidates = [space_module.MutableOperator(4, (4,), dilation, 2) for dilation in (1, 2, 4)]
+    share_pooling()
+    x = torch.randn(1, 4, 8, 8)
+    for candidate in candidates:
+        candidate(x)
+    assert calls == [2]
+
+
+def test_a_pooling_of_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(space_module, "pool")
+    with pytest.raises(RuntimeError, match=r"nas_space\.space has no name pool"):
+        share_pooling()
 
 
 def test_nni_pools_once_an_input() -> None:
