@@ -1,7 +1,7 @@
 """The two sides of the comparison: a search by our ``ssr``, and one by NNI's own ``DARTS``, on the same space.
 
-Both run as a user runs them: an NNI one-shot strategy in a Lightning trainer. Both have the same training module and the
-same batches, and neither has validation, logger, checkpoint or progress bar.
+Both run as a user runs them: an NNI one-shot strategy in a Lightning trainer. Both have the same training module and
+the same batches, and neither has validation, logger, checkpoint or progress bar.
 
 NNI is made as fast as it can be: plain mutables, no log of its probabilities (by default every tenth step), the memory
 format in which it is faster, and one pooling for all candidates of a layer (``share_pooling``).
@@ -128,7 +128,7 @@ class _Layout(Callback):
 def share_pooling() -> None:
     """Let all candidates of an NNI layer share one pooling of their input, for the rest of this process.
 
-    NNI 3.0 calls every candidate of a ``LayerChoice`` by itself, so each ``MutableOperator`` pools the same input again;
+    NNI 3.0 calls every candidate of a ``LayerChoice`` by itself, so each of them pools the same input again, where
     our own search pools once. NNI has no hook for it, so the name ``pool`` that the operator calls is replaced.
 
     Raises:

@@ -1,8 +1,8 @@
 """The child process of a benchmark: it searches, and waits between two rounds for the parent's next request.
 
-Requests and answers are JSON, a line each, on standard input and output. Requests are ``steps`` (time some iterations),
-``shrink``, ``resize``, ``count`` (MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A waiting
-child takes no processor time, so the other child has the machine.
+Requests and answers are JSON, a line each, on standard input and output. Requests are ``steps`` (time iterations),
+``shrink``, ``resize``, ``count`` (MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A child
+that waits takes no processor time, so the other child has the machine.
 """
 
 import json
