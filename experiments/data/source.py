@@ -1,4 +1,4 @@
-"""Where the images of a data set are, before any is read: its classes, its splits, and a way to read each image with its label."""
+"""A data set before any image is read: its classes, its splits, and a way to read each image with its label."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from nas_space.errors import InputError
 
 ItemT = TypeVar("ItemT")
 
-# Imported when they are asked for: torchvision takes its time.
+# Imported when they are needed: torchvision is slow to import.
 FINDERS = {
     "streets": "experiments.data.streets.scenes:find_streets",
     "camvid": "experiments.data.sets.camvid:find_camvid",
@@ -28,10 +28,10 @@ class Sample:
 
     Args:
         name: unique within its split, usable as a file name.
-        image: where the image comes from; None where it is generated.
-        label: where the label comes from; None where it is generated.
-        read: gives image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8 (class index, 255 where ignored) at their
-            own resolution, which may differ from sample to sample; raises ``InputError`` for a file that is wrong.
+        image: the image's file; None if it is generated.
+        label: the label's file; None if it is generated.
+        read: gives image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8 (class index, 255 where ignored). Samples
+            may differ in resolution. Raises ``InputError`` for a file that is wrong.
     """
 
     name: str
@@ -42,13 +42,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class DataSource:
-    """A data set that has been found, not read.
+    """A data set whose files are listed and not read.
 
     Args:
         name: what the data set is called.
         classes: class names; a class's index is its place here.
         colours: RGB colour of each class, for pictures.
-        splits: the samples of ``train``, ``val`` and, where there is one, ``test``, sorted by name.
+        splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.
     """
 
     name: str
@@ -59,11 +59,11 @@ class DataSource:
 
 @dataclass(frozen=True)
 class Survey:
-    """A data set as far as it could be found.
+    """A data set, and what is wrong with its folders.
 
     Args:
         source: the samples that have an image and a label.
-        problems: everything that is wrong with folders and names, in the order it was met.
+        problems: everything that is wrong with folders and names.
     """
 
     source: DataSource
@@ -71,25 +71,25 @@ class Survey:
 
 
 def open_source(options: DataOptions) -> DataSource:
-    """Find the data set that ``options`` describe: lists its files, reads no pixels.
+    """Find the data set that ``options`` describe: list its files, read no pixels.
 
     Raises:
         InputError: an unknown name, a limit below 1, a bad size, or whatever is wrong with the folders.
     """
-    found = survey(options)
-    stopping = [problem for problem in found.problems if problem.stops]
+    result = survey(options)
+    stopping = [problem for problem in result.problems if problem.stops]
     if len(stopping) > 1:
         raise InputError(f"{stopping[0]} (and {len(stopping) - 1} more: ssr-nas data check lists them all)")
     if stopping:
         raise stopping[0]
-    return found.source
+    return result.source
 
 
 def survey(options: DataOptions) -> Survey:
-    """As ``open_source``, but with every problem of the folders instead of the first.
+    """As ``open_source``, but with all problems of the folders instead of the first one.
 
     Raises:
-        InputError: what leaves nothing to look at: an unknown name, a bad option, no root, a bad file of classes.
+        InputError: nothing can be listed: an unknown name, a bad option, no root, a bad file of classes.
     """
     if options.name not in FINDERS:
         raise InputError(f"data.name: unknown {options.name!r}; choose from {', '.join(FINDERS)}")
@@ -98,16 +98,20 @@ def survey(options: DataOptions) -> Survey:
     if options.classes is not None and options.name != "folder":
         raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
     if options.root is not None and options.name == "streets":
-        known = ", ".join(name for name in FINDERS if name != "streets")
-        raise InputError(
-            f"data.root: streets are generated and have no folder; leave it out, or say what is in it: --data.name {known}"
-        )
-    module, function = FINDERS[options.name].split(":")
-    found: Survey = getattr(import_module(module), function)(options)
-    return found
+        names = ", ".join(name for name in FINDERS if name != "streets")
+        hint = f"leave it out, or say what is in it: --data.name {names}"
+        raise InputError(f"data.root: streets are generated and have no folder; {hint}")
+    return finder(options.name)(options)
+
+
+def finder(name: str) -> Callable[[DataOptions], Survey]:
+    """The function that lists the data set of this name."""
+    module, function = FINDERS[name].split(":")
+    find: Callable[[DataOptions], Survey] = getattr(import_module(module), function)
+    return find
 
 
 def evenly(items: Sequence[ItemT], limit: int | None) -> list[ItemT]:
-    """At most ``limit`` items, evenly spaced (neighbours are often frames of one film); all of them where it is None."""
+    """At most ``limit`` items, evenly spaced, for neighbours are often frames of one film; all items if it is None."""
     count = min(limit or len(items), len(items))
     return [items[i * len(items) // count] for i in range(count)]
