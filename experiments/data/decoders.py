@@ -1,4 +1,4 @@
-"""Settings of OpenCV, FFmpeg and Pillow that hold for the whole process: changed while files are decoded, then restored."""
+"""Settings of OpenCV, FFmpeg and Pillow that hold for the whole process: changed to decode a file, then restored."""
 
 import os
 import warnings

@@ -36,7 +36,7 @@ class DataError(InputError):
 
 
 def read_image(path: Path) -> Array:
-    """An image as ``(H, W, 3)`` uint8 RGB, turned as its EXIF orientation says, as viewers and annotation tools show it.
+    """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
 
     Raises:
         DataError: the file cannot be read, is no image, or is truncated.

@@ -1,4 +1,4 @@
-"""Every image and label of a data set looked at once: what is in it, and everything that is wrong with it."""
+"""A look at every image and label of a data set: what is in it, and everything that is wrong with it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from experiments.options.groups import IGNORE
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one sample shows.
+class SampleFacts:
+    """Facts of one sample.
 
     Args:
         size: height and width.
         pixels: ``(256,)`` int64, how many pixels each label value has.
-        digest: of the image's pixels.
+        digest: hash of the image's pixels.
     """
 
     size: tuple[int, int]
@@ -31,11 +31,11 @@ class Look:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What one split holds.
+    """Facts of one split.
 
     Args:
         images: samples with an image and a label.
-        sizes: height and width of every usable sample, the smallest area first.
+        sizes: height and width of every usable sample, by area.
         pixels: ``(classes,)`` int64, labelled pixels of each class.
         ignored: pixels that are ignored.
     """
@@ -47,7 +47,7 @@ class SplitReport:
 
     @property
     def frequencies(self) -> npt.NDArray[np.float64]:
-        """Share of each class among the labelled pixels; all 0 where there are none."""
+        """Share of each class among the labelled pixels; 0 if there are none."""
         return self.pixels / max(int(self.pixels.sum()), 1)
 
     @property
@@ -62,7 +62,7 @@ class UnknownValue:
 
     Args:
         first: the first file that holds it.
-        files: how many do.
+        files: how many files hold it.
         pixels: how many pixels have it.
     """
 
@@ -73,13 +73,13 @@ class UnknownValue:
 
 @dataclass
 class Inspection:
-    """A data set, looked at.
+    """What is in a data set.
 
     Args:
-        source: what was looked at.
-        splits: what each split holds.
-        problems: what stops training, and remarks; unknown label values are one problem a file here.
-        unknown: the same label values by value, the most frequent first.
+        source: the data set.
+        splits: facts of each split.
+        problems: what stops training, and remarks; unknown label values are one problem a file.
+        unknown: the unknown label values, the most frequent first.
     """
 
     source: DataSource
@@ -93,43 +93,44 @@ class Inspection:
         return not any(problem.stops for problem in self.problems)
 
 
-def inspect(found: Survey) -> Inspection:
+def inspect(survey: Survey) -> Inspection:
     """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first."""
-    result = Inspection(found.source, problems=list(found.problems))
+    source = survey.source
+    result = Inspection(source, problems=list(survey.problems))
     seen: dict[bytes, tuple[str, Sample]] = {}
-    for split, samples in found.source.splits.items():
-        looks = list(in_threads(look, samples, f"{found.source.name}: {split}"))
-        result.splits[split] = _report(
-            [one for one in looks if isinstance(one, Look)], len(samples), len(found.source.classes)
-        )
-        result.problems += [one for one in looks if isinstance(one, DataError)]
-        for sample, one in zip(samples, looks, strict=True):
-            if isinstance(one, Look):
-                first, other = seen.setdefault(one.digest, (split, sample))
-                if first != split:
-                    names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
-                    text = f"{names}; {split} is not independent of {first}"
-                    result.problems.append(DataError("in two splits", sample.image, text, stops=False))
+    for split, samples in source.splits.items():
+        results = list(in_threads(examine, samples, f"{source.name}: {split}"))
+        facts = [one for one in results if isinstance(one, SampleFacts)]
+        result.splits[split] = _report(facts, len(samples), len(source.classes))
+        result.problems += [one for one in results if isinstance(one, DataError)]
+        for sample, one in zip(samples, results, strict=True):
+            if isinstance(one, DataError):
+                continue
+            first, other = seen.setdefault(one.digest, (split, sample))
+            if first != split:
+                names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
+                text = f"{names}; {split} is not independent of {first}"
+                result.problems.append(DataError("in two splits", sample.image, text, stops=False))
     _count_unknown(result)
     for split in ("train", "val"):
-        result.problems += _absent(found.source, split, result.splits[split])
+        result.problems += _absent_classes(source, split, result.splits[split])
     return result
 
 
-def look(sample: Sample) -> Look | DataError:
-    """Read one sample; what is wrong with it is returned, not raised."""
+def examine(sample: Sample) -> SampleFacts | DataError:
+    """Read one sample; a mistake in it is returned, not raised."""
     try:
         image, label = sample.read()
     except DataError as error:
         return error
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
-    return Look((height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest)
+    return SampleFacts((height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest)
 
 
-def _report(looks: Sequence[Look], images: int, classes: int) -> SplitReport:
-    pixels = sum((one.pixels for one in looks), np.zeros(IGNORE + 1, np.int64))
-    sizes = sorted((one.size for one in looks), key=lambda size: (size[0] * size[1], size))
+def _report(facts: Sequence[SampleFacts], images: int, classes: int) -> SplitReport:
+    pixels = sum((one.pixels for one in facts), np.zeros(IGNORE + 1, np.int64))
+    sizes = sorted((one.size for one in facts), key=lambda size: (size[0] * size[1], size))
     return SplitReport(images, tuple(sizes), pixels[:classes], int(pixels[IGNORE]))
 
 
@@ -143,13 +144,14 @@ def _count_unknown(result: Inspection) -> None:
     result.unknown = dict(sorted(result.unknown.items(), key=lambda item: -item[1].pixels))
 
 
-def _absent(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
+def _absent_classes(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
     if not report.sizes:
-        return []  # nothing could be read, which has been told
+        return []  # nothing could be read; there is a problem for that
     if not report.pixels.any():
         return [DataError("no labels", None, f"{split}: no image has a labelled pixel; check the labels")]
-    names = [name for name, pixels in zip(source.classes, report.pixels, strict=True) if not pixels]
-    how = "is never learnt" if split == "train" else "gets no score"
+    effect = "is never learnt" if split == "train" else "gets no score"
     return [
-        DataError("absent class", None, f"{split}: class {name} never occurs; it {how}", stops=False) for name in names
+        DataError("absent class", None, f"{split}: class {name} never occurs; it {effect}", stops=False)
+        for name, pixels in zip(source.classes, report.pixels, strict=True)
+        if not pixels
     ]

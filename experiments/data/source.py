@@ -45,7 +45,7 @@ class DataSource:
     """A data set whose files are listed and not read.
 
     Args:
-        name: what the data set is called.
+        name: of the data set.
         classes: class names; a class's index is its place here.
         colours: RGB colour of each class, for pictures.
         splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.

@@ -19,8 +19,8 @@ LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and 
 def find_camvid(options: DataOptions) -> Survey:
     """The splits in ``data.root``, or in ``$CAMVID_ROOT``.
 
-    The folder holds ``train``, ``trainannot``, ``val`` and ``valannot``; images are PNG or JPEG. The published copy also
-    has ``test`` and ``testannot``; they are a split if both are there.
+    The folder holds ``train``, ``trainannot``, ``val`` and ``valannot``; images are PNG or JPEG. The published copy has
+    ``test`` and ``testannot`` too; they are a split if both are there.
 
     Raises:
         InputError: no folder is given.
