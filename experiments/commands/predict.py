@@ -7,16 +7,13 @@ network, and its logits back.
 
 import time
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.options.arguments import WHOLE
 from experiments.prediction.options import EvalOptions
 from experiments.runs.files import write_json
 from experiments.runs.folder import new_run
 from nas_space.errors import InputError
-
-if TYPE_CHECKING:
-    from experiments.prediction.predict import Predictions
 
 SUMMARY = "predictions.json"
 MOST_CAMERAS = 9999
@@ -59,7 +56,7 @@ def run(options: Options) -> dict[str, Any]:
     _check(options)
     from experiments.prediction.films import Film
     from experiments.prediction.inputs import find_sources
-    from experiments.prediction.predict import Predictor
+    from experiments.prediction.predict import Predictions, predict_all
     from experiments.prediction.segmenter import load_segmenter
     from experiments.runs.environment import device_name, versions
 
@@ -69,32 +66,27 @@ def run(options: Options) -> dict[str, Any]:
     if camera is None and not sources:
         raise InputError("; ".join(empty))
     with new_run(options.out, "predict", "predict") as folder:
-        predictor, start = Predictor(segmenter, info, folder, options.frames), time.perf_counter()
-        predictions = predictor.predictions
+        predictions, start = Predictions(), time.perf_counter()
         for reason in empty:
             predictions.fail(reason)
-        if camera is not None:
-            predictor.predict_film(camera, f"camera-{options.camera}")
-        predictor.predict(sources)
+        predict_all(sources, camera, segmenter, info, folder, options.frames, predictions)
         seconds = time.perf_counter() - start
+        count = len(predictions.images) + sum(film["frames"] for film in predictions.films)
         result = {
             "checkpoint": options.checkpoint,
             "eval": {**asdict(segmenter.views), "size": "{}x{}".format(*segmenter.views.size)},
             "device": device_name(segmenter.device),
             "versions": versions(),
-            "fps": {
-                "pipeline": (len(predictions.images) + predictions.frames) / seconds,
-                "network": segmenter.network_fps,
-            },
+            "fps": {"pipeline": count / seconds, "network": segmenter.network_fps},
             **asdict(predictions),
             "out": str(folder),
         }
         write_json(folder / SUMMARY, result)
-    print(_format_summary(predictions, str(segmenter.views), result))
+    print(_format_summary(result, str(segmenter.views)))
     if predictions.failed:
         rest = f"; the others are in {folder}" if predictions.images or predictions.films else ""
-        count = f"{len(predictions.failed)} of {len(sources) + len(empty)} inputs"
-        raise InputError(f"{count} failed, as told above{rest}")
+        failed = f"{len(predictions.failed)} of {len(sources) + len(empty)} inputs failed"
+        raise InputError(f"{failed}, as told above{rest}")
     return result
 
 
@@ -102,23 +94,22 @@ def _check(options: Options) -> None:
     if (options.camera is None) == (not options.inputs):
         camera = ", or --camera 0" if options.camera is None else " or --camera, not both"
         raise InputError(f"give images, films or folders{camera}")
-    if options.frames is not None and options.frames < 1:
-        raise InputError(f"frames: {options.frames} must be at least 1")
-    if options.camera is not None and options.camera < 0:
-        raise InputError(f"camera: {options.camera} must be at least 0")
+    for key, least in (("frames", 1), ("camera", 0)):
+        value = getattr(options, key)
+        if value is not None and value < least:
+            raise InputError(f"{key}: {value} must be at least {least}")
     if options.camera is not None and options.camera > MOST_CAMERAS:
         raise InputError(f"camera: {options.camera} must be at most {MOST_CAMERAS}")
 
 
-def _format_summary(predictions: "Predictions", views: str, result: dict[str, Any]) -> str:
-    kinds = {"image": predictions.images, "film": predictions.films}
-    counts = [f"{len(rows)} {kind}{'s'[: len(rows) != 1]}" for kind, rows in kinds.items() if rows]
-    frames = f" ({predictions.frames} frames)" if predictions.films else ""
+def _format_summary(result: dict[str, Any], views: str) -> str:
+    counts = [
+        f"{len(rows)} {kind}{'s'[: len(rows) != 1]}" for kind in ("image", "film") if (rows := result[f"{kind}s"])
+    ]
+    frames = f" ({sum(film['frames'] for film in result['films'])} frames)" if result["films"] else ""
     lines = [f"{' and '.join(counts) or 'nothing'} predicted{frames}"]
     if counts:
         rates = result["fps"]
-        lines.append(
-            f"{rates['pipeline']:.1f} a second with reading, drawing and writing; the network alone "
-            f"{rates['network']:.1f} (at {views}, {result['device']})"
-        )
+        alone = f"the network alone {rates['network']:.1f} (at {views}, {result['device']})"
+        lines.append(f"{rates['pipeline']:.1f} a second with reading, drawing and writing; {alone}")
     return "\n".join((*lines, f"results  {result['out']}"))

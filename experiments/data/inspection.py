@@ -1,7 +1,6 @@
 """A look at every image and label of a data set: what is in it, and everything that is wrong with it."""
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,23 +9,8 @@ import numpy.typing as npt
 
 from experiments.data.files import DataError
 from experiments.data.parallel import in_threads
-from experiments.data.source import DataSource, Sample, Survey
+from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE
-
-
-@dataclass(frozen=True)
-class SampleFacts:
-    """Facts of one sample.
-
-    Args:
-        size: height and width.
-        pixels: ``(256,)`` int64, how many pixels each label value has.
-        digest: hash of the image's pixels.
-    """
-
-    size: tuple[int, int]
-    pixels: npt.NDArray[np.int64]
-    digest: bytes
 
 
 @dataclass(frozen=True)
@@ -93,45 +77,48 @@ class Inspection:
         return not any(problem.stops for problem in self.problems)
 
 
-def inspect(survey: Survey) -> Inspection:
+def inspect(source: DataSource) -> Inspection:
     """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first."""
-    source = survey.source
-    result = Inspection(source, problems=list(survey.problems))
+    result = Inspection(source, problems=list(source.problems))
     seen: dict[bytes, tuple[str, Sample]] = {}
     for split, samples in source.splits.items():
-        results = list(in_threads(examine, samples, f"{source.name}: {split}"))
-        facts = [one for one in results if isinstance(one, SampleFacts)]
-        result.splits[split] = _report(facts, len(samples), len(source.classes))
-        result.problems += [one for one in results if isinstance(one, DataError)]
-        for sample, one in zip(samples, results, strict=True):
-            if isinstance(one, DataError):
+        sizes: list[tuple[int, int]] = []
+        pixels, duplicates = np.zeros(IGNORE + 1, np.int64), []
+        for sample, facts in zip(samples, in_threads(examine, samples, f"{source.name}: {split}"), strict=True):
+            if isinstance(facts, DataError):
+                result.problems.append(facts)
                 continue
-            first, other = seen.setdefault(one.digest, (split, sample))
+            size, counts, digest = facts
+            sizes.append(size)
+            pixels += counts
+            first, other = seen.setdefault(digest, (split, sample))
             if first != split:
                 names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
                 text = f"{names}; {split} is not independent of {first}"
-                result.problems.append(DataError("in two splits", sample.image, text, stops=False))
+                duplicates.append(DataError("in two splits", sample.image, text, stops=False))
+        result.problems += duplicates
+        by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+        count = len(source.classes)
+        result.splits[split] = SplitReport(len(samples), tuple(by_area), pixels[:count], int(pixels[IGNORE]))
     _count_unknown(result)
     for split in ("train", "val"):
         result.problems += _absent_classes(source, split, result.splits[split])
     return result
 
 
-def examine(sample: Sample) -> SampleFacts | DataError:
-    """Read one sample; a mistake in it is returned, not raised."""
+def examine(sample: Sample) -> tuple[tuple[int, int], npt.NDArray[np.int64], bytes] | DataError:
+    """Read one sample.
+
+    Returns:
+        Height and width, the pixels of each label value ``(256,)``, and a hash of the image; or what is wrong.
+    """
     try:
         image, label = sample.read()
     except DataError as error:
         return error
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
-    return SampleFacts((height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest)
-
-
-def _report(facts: Sequence[SampleFacts], images: int, classes: int) -> SplitReport:
-    pixels = sum((one.pixels for one in facts), np.zeros(IGNORE + 1, np.int64))
-    sizes = sorted((one.size for one in facts), key=lambda size: (size[0] * size[1], size))
-    return SplitReport(images, tuple(sizes), pixels[:classes], int(pixels[IGNORE]))
+    return (height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest
 
 
 def _count_unknown(result: Inspection) -> None:

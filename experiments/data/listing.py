@@ -8,7 +8,7 @@ from pathlib import Path
 
 from experiments.data.files import Array, DataError
 from experiments.data.labels import make_table, read_index_label, read_pair
-from experiments.data.source import DataSource, Sample, Survey, evenly
+from experiments.data.source import DataSource, Sample, evenly
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -118,7 +118,7 @@ def find_index_labels(
     values: Mapping[int, int],
     known: str,
     layout: str,
-) -> Survey:
+) -> DataSource:
     """A data set whose labels are single-channel images of class values.
 
     Args:
@@ -132,7 +132,7 @@ def find_index_labels(
     """
     read_label = partial(read_index_label, table=make_table(values, 256), known=known)
     splits, problems = find_splits(folders, read_label, options.limit, layout)
-    return Survey(DataSource(options.name, classes, colours, splits), tuple(problems))
+    return DataSource(options.name, classes, colours, splits, tuple(problems))
 
 
 def make_samples(

@@ -49,24 +49,13 @@ class DataSource:
         classes: class names; a class's index is its place here.
         colours: RGB colour of each class, for pictures.
         splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.
+        problems: everything that is wrong with folders and names.
     """
 
     name: str
     classes: tuple[str, ...]
     colours: tuple[tuple[int, int, int], ...]
     splits: Mapping[str, Sequence[Sample]]
-
-
-@dataclass(frozen=True)
-class Survey:
-    """A data set, and what is wrong with its folders.
-
-    Args:
-        source: the samples that have an image and a label.
-        problems: everything that is wrong with folders and names.
-    """
-
-    source: DataSource
     problems: tuple[DataError, ...] = ()
 
 
@@ -76,17 +65,17 @@ def open_source(options: DataOptions) -> DataSource:
     Raises:
         InputError: an unknown name, a limit below 1, a bad size, or whatever is wrong with the folders.
     """
-    result = survey(options)
-    stopping = [problem for problem in result.problems if problem.stops]
+    source = survey(options)
+    stopping = [problem for problem in source.problems if problem.stops]
     if len(stopping) > 1:
         raise InputError(f"{stopping[0]} (and {len(stopping) - 1} more: ssr-nas data check lists them all)")
     if stopping:
         raise stopping[0]
-    return result.source
+    return source
 
 
-def survey(options: DataOptions) -> Survey:
-    """As ``open_source``, but with all problems of the folders instead of the first one.
+def survey(options: DataOptions) -> DataSource:
+    """As ``open_source``, but problems of the folders are in the result, and raise nothing.
 
     Raises:
         InputError: nothing can be listed: an unknown name, a bad option, no root, a bad file of classes.
@@ -104,10 +93,10 @@ def survey(options: DataOptions) -> Survey:
     return finder(options.name)(options)
 
 
-def finder(name: str) -> Callable[[DataOptions], Survey]:
+def finder(name: str) -> Callable[[DataOptions], DataSource]:
     """The function that lists the data set of this name."""
     module, function = FINDERS[name].split(":")
-    find: Callable[[DataOptions], Survey] = getattr(import_module(module), function)
+    find: Callable[[DataOptions], DataSource] = getattr(import_module(module), function)
     return find
 
 

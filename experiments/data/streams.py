@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ WEIGHTS, ARCHITECTURE = 0, 1
 """The two training streams of a bi-level search."""
 
 
+@dataclass(eq=False, repr=False)
 class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
     """One pass over a split in batches, ready for the network.
 
@@ -44,33 +46,24 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         ValueError: the split is empty, ``batch`` is below 1, or batches cannot be divided into equal parts.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        batch: int,
-        seed: int,
-        stream: int,
-        shuffle: bool = True,
-        augment: bool = True,
-        label_stride: int = 8,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        super().__init__()
-        if len(split) == 0 or batch < 1:
-            raise ValueError(f"no batches of {batch} from {len(split)} images")
-        if world > 1 and (batch % world or len(split) < batch or not shuffle):
-            raise ValueError(f"no {world} equal parts of whole batches of {batch} from {len(split)} images")
-        self.split = split
-        self.batch = batch
-        self.seed = seed
-        self.stream = stream
-        self.shuffle = shuffle
-        self.augment = augment
-        self.label_stride = label_stride
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
+    split: Split
+    batch: int
+    seed: int
+    stream: int
+    shuffle: bool = True
+    augment: bool = True
+    label_stride: int = 8
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Check that there are batches, and that they have equal parts."""
+        images = f"{len(self.split)} images"
+        if len(self.split) == 0 or self.batch < 1:
+            raise ValueError(f"no batches of {self.batch} from {images}")
+        if self.world > 1 and (self.batch % self.world or len(self.split) < self.batch or not self.shuffle):
+            raise ValueError(f"no {self.world} equal parts of whole batches of {self.batch} from {images}")
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration goes through."""

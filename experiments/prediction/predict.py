@@ -35,55 +35,48 @@ class Predictions:
         self.failed.append(" ".join(reason.split()))
         tqdm.write(f"ssr-nas predict: {self.failed[-1]}", file=sys.stderr)
 
-    @property
-    def frames(self) -> int:
-        """Frames of all films."""
-        return sum(film["frames"] for film in self.films)
 
-
-@dataclass(frozen=True)
-class Predictor:
-    """A network, and where its predictions are written.
+def predict_all(
+    sources: Sequence[Source],
+    camera: Film | None,
+    segmenter: TorchSegmenter,
+    info: ModelInfo,
+    folder: Path,
+    limit: int | None,
+    predictions: Predictions,
+) -> None:
+    """Predict the camera, then all sources, with a progress bar if there are several.
 
     Args:
+        sources: images and films.
+        camera: one that is open, or None.
         segmenter: the network.
         info: its classes and colours.
         folder: of the results.
-        limit: most frames of a film or camera; None for all.
-        predictions: what is done so far.
+        limit: most frames of a film or of the camera; None for all.
+        predictions: where the results are added.
+
+    Raises:
+        InputError: the camera gives no frame.
+        KeyboardInterrupt: the user has interrupted it; the message says where the results are.
     """
 
-    segmenter: TorchSegmenter
-    info: ModelInfo
-    folder: Path
-    limit: int | None = None
-    predictions: Predictions = field(default_factory=Predictions)
-
-    def predict(self, sources: Sequence[Source]) -> None:
-        """Predict all sources, with a progress bar if there are several.
-
-        Raises:
-            KeyboardInterrupt: the user has interrupted it; the message says where the results are.
-        """
-        try:
-            for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
-                try:
-                    self._predict(source)
-                except InputError as error:
-                    self.predictions.fail(str(error))
-        except KeyboardInterrupt:
-            raise KeyboardInterrupt(f"what is done is in {self.folder}") from None
-
-    def predict_film(self, film: Film, name: str) -> dict[str, Any]:
-        """Predict one film or camera; returns its row."""
-        row = predict_film(film, self.segmenter, self.info, self.folder / "overlay" / f"{name}.mp4", self.limit)
-        self.predictions.films.append({"source": str(film.source), "name": name, **row})
+    def film(source: Film, name: str) -> dict[str, Any]:
+        row = predict_film(source, segmenter, info, folder / "overlay" / f"{name}.mp4", limit)
+        predictions.films.append({"source": str(source.source), "name": name, **row})
         return row
 
-    def _predict(self, source: Source) -> None:
-        if not source.is_video:
-            self.predictions.images.append(predict_image(source, self.segmenter, self.info, self.folder))
-            return
-        row = self.predict_film(Film(source.path), source.name)
-        if row["damaged"]:
-            self.predictions.fail(f"{source.path}: ends after {row['frames']} of {row['promised']} frames; damaged?")
+    if camera is not None:
+        film(camera, f"camera-{camera.source}")
+    try:
+        for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
+            try:
+                if not source.is_video:
+                    predictions.images.append(predict_image(source, segmenter, info, folder))
+                elif (row := film(Film(source.path), source.name))["damaged"]:
+                    frames = f"ends after {row['frames']} of {row['promised']} frames"
+                    predictions.fail(f"{source.path}: {frames}; damaged?")
+            except InputError as error:
+                predictions.fail(str(error))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is in {folder}") from None

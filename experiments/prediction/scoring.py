@@ -80,8 +80,7 @@ def score(segmenter: TorchSegmenter, samples: Sequence[Sample], num_classes: int
         outlines += boundary_counts(prediction, label, num_classes)
         resolutions.add((height, width))
     if not confusion.any():
-        raise InputError(
-            f"data: no image of the split has a labelled pixel (label other than {IGNORE}); nothing can be scored"
-        )
+        pixel = f"a labelled pixel (label other than {IGNORE})"
+        raise InputError(f"data: no image of the split has {pixel}; nothing can be scored")
     by_area = sorted(resolutions, key=lambda size: (size[0] * size[1], size))
     return Evaluation(confusion, outlines, len(samples), tuple(by_area))

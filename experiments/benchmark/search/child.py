@@ -30,7 +30,7 @@ class Child:
             stderr=self._log,
             text=True,
         )
-        answer = self._request({"side": side, "problem": problem.to_json(), "layout": layout})
+        answer = self.ask("search", side=side, problem=problem.to_json(), layout=layout)
         self.device: str = answer["device"]
         self.threads: int = answer["threads"]
 
@@ -55,12 +55,9 @@ class Child:
             InputError: the memory does not suffice.
             RuntimeError: anything else that fails in the child.
         """
-        return self._request({"do": do, **values})
-
-    def _request(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(json.dumps({"do": do, **values}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
             pass  # it may have answered why before it ended

@@ -1,7 +1,6 @@
 """The comparison: rounds of both sides in turn, so that other work on the machine slows both."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -15,32 +14,16 @@ WARMUP = 2
 """Iterations that do not count: at the beginning, and after every change of the space or the images."""
 
 
-@dataclass(frozen=True)
-class Series:
-    """Seconds an iteration, one for each round, of both sides.
+def summarise(ours: Sequence[float], nni: Sequence[float]) -> dict[str, Any]:
+    """Medians over the rounds; the spread of the ratio is its lowest and its highest round.
 
     Args:
-        ours: by our strategy.
+        ours: seconds an iteration by our strategy, one for each round.
         nni: by NNI's DARTS, in the same rounds.
     """
-
-    ours: tuple[float, ...]
-    nni: tuple[float, ...]
-
-    @property
-    def ratios(self) -> list[float]:
-        """NNI's seconds over ours, round by round."""
-        return [nni / ours for ours, nni in zip(self.ours, self.nni, strict=True)]
-
-    def summary(self) -> dict[str, Any]:
-        """Medians over the rounds; the spread is the lowest and the highest round."""
-        ratios = self.ratios
-        return {
-            "ours_s": median(self.ours),
-            "nni_s": median(self.nni),
-            "ratio": median(ratios),
-            "ratio_spread": [min(ratios), max(ratios)],
-        }
+    ratios = [slow / fast for fast, slow in zip(ours, nni, strict=True)]
+    spread = [min(ratios), max(ratios)]
+    return {"ours_s": median(ours), "nni_s": median(nni), "ratio": median(ratios), "ratio_spread": spread}
 
 
 def measure_sides(problem: Problem, rounds: int, steps: int, report: Callable[[str], None]) -> dict[str, Any]:
@@ -71,15 +54,14 @@ def measure_sides(problem: Problem, rounds: int, steps: int, report: Callable[[s
         peaks: list[float] = []
         whole = _rounds(ours, nni, rounds, steps, peaks)
         macs = {name: float(child.ask("count")["macs"]) for name, child in sides.items()}
-        seconds = {"ours": median(whole.ours), "nni": median(whole.nni)}
         result = {
-            **whole.summary(),
+            **whole,
             "peak_memory_mib": memory,
             "peak_memory_ratio": memory["ours"] / memory["nni"],
-            "images_per_s": {name: 2 * problem.batch / seconds[name] for name in sides},
+            "images_per_s": {name: 2 * problem.batch / whole[f"{name}_s"] for name in sides},
             "macs": macs,
             "convolution_peak_macs_per_s": max(peaks),
-            "mac_utilisation": {name: macs[name] / seconds[name] / max(peaks) for name in sides},
+            "mac_utilisation": {name: macs[name] / whole[f"{name}_s"] / max(peaks) for name in sides},
             "nni_layout": layout,
             "nni_layout_s": layout_seconds,
             "device": ours.device,
@@ -103,25 +85,25 @@ def _seconds_in_layout(problem: Problem, layout: str) -> float:
         return sorted(child.seconds(1) for _ in range(3))[1]
 
 
-def _rounds(ours: Child, nni: Child, rounds: int, steps: int, peaks: list[float] | None = None) -> Series:
+def _rounds(ours: Child, nni: Child, rounds: int, steps: int, peaks: list[float] | None = None) -> dict[str, Any]:
     seconds: dict[Child, list[float]] = {nni: [], ours: []}
     for number in range(rounds):
         for child in seconds if number % 2 else reversed(seconds):
             seconds[child].append(child.seconds(steps))
         if peaks is not None:
             peaks.append(float(ours.ask("peak")["macs_per_s"]))
-    return Series(tuple(seconds[ours]), tuple(seconds[nni]))
+    return summarise(seconds[ours], seconds[nni])
 
 
 def _smaller_space(
-    ours: Child, nni: Child, share: float, rounds: int, steps: int, measured: Series | None
+    ours: Child, nni: Child, share: float, rounds: int, steps: int, measured: dict[str, Any] | None
 ) -> dict[str, Any]:
     """Our side with ``share`` of its candidates against NNI's, which keeps all."""
     alive = ours.ask("shrink", share=share)["alive"]
     if measured is None:
         ours.seconds(WARMUP)
         measured = _rounds(ours, nni, rounds, steps)
-    return {"share": share, "alive": alive, "macs": ours.ask("count")["macs"], **measured.summary()}
+    return {"share": share, "alive": alive, "macs": ours.ask("count")["macs"], **measured}
 
 
 def _smaller_images(ours: Child, problem: Problem, rounds: int, steps: int) -> list[dict[str, Any]]:

@@ -57,12 +57,10 @@ class FixedBatches(IterableDataset[tuple[Tensor, Tensor]]):
         generator = torch.Generator().manual_seed(2 * problem.seed + self.stream)
         self.batches = []
         for _ in range(BATCHES):
-            images = torch.randn(problem.batch, 3, *size, generator=generator).contiguous(
-                memory_format=FORMATS[self.layout]
-            )
-            labels = torch.randint(
-                problem.classes, (problem.batch, -(-size[0] // 8), -(-size[1] // 8)), generator=generator
-            )
+            images = torch.randn(problem.batch, 3, *size, generator=generator)
+            images = images.contiguous(memory_format=FORMATS[self.layout])
+            cells = (problem.batch, -(-size[0] // 8), -(-size[1] // 8))
+            labels = torch.randint(problem.classes, cells, generator=generator)
             self.batches.append((images.to(problem.device), labels.to(problem.device)))
 
     def __len__(self) -> int:
@@ -110,9 +108,8 @@ def search(
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-    run_experiment(
-        space, Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1]), strategy
-    )
+    evaluator = Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1])
+    run_experiment(space, evaluator, strategy)
 
 
 class _Layout(Callback):

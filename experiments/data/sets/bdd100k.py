@@ -2,7 +2,7 @@
 
 from experiments.data.listing import Folder, find_index_labels, root_folder
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
-from experiments.data.source import Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 VALUES = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
@@ -12,7 +12,7 @@ LAYOUT = (
 )
 
 
-def find_bdd100k(options: DataOptions) -> Survey:
+def find_bdd100k(options: DataOptions) -> DataSource:
     """The splits in ``data.root``: in the official folders, or in those of the older release, ``seg/``.
 
     Raises:

@@ -1,7 +1,7 @@
 """CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
 
 from experiments.data.listing import Folder, find_index_labels, root_folder
-from experiments.data.source import Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist")
@@ -16,7 +16,7 @@ VALUES = {**{index: index for index in range(VOID)}, VOID: IGNORE, IGNORE: IGNOR
 LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and valannot/"
 
 
-def find_camvid(options: DataOptions) -> Survey:
+def find_camvid(options: DataOptions) -> DataSource:
     """The splits in ``data.root``, or in ``$CAMVID_ROOT``.
 
     The folder holds ``train``, ``trainannot``, ``val`` and ``valannot``; images are PNG or JPEG. The published copy has

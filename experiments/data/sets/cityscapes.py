@@ -7,7 +7,7 @@ beside the cities' folders, and it unpacks archives into the user's folder.
 from torchvision.datasets import Cityscapes
 
 from experiments.data.listing import Folder, find_index_labels, root_folder
-from experiments.data.source import Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 _TRAINED = sorted(
@@ -28,7 +28,7 @@ LAYOUT = (
 )
 
 
-def find_cityscapes(options: DataOptions) -> Survey:
+def find_cityscapes(options: DataOptions) -> DataSource:
     """The splits in ``data.root``, or in ``$CITYSCAPES_DATASET``: the folder that holds ``leftImg8bit`` and ``gtFine``.
 
     The labels of the official test split are withheld, so it is no split here.

@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.data.listing import IMAGES, Folder, find_splits, make_samples, match, root_folder
 from experiments.data.sets.class_file import find_class_file, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
-from experiments.data.source import DataSource, Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -15,7 +15,7 @@ VAL_FRACTION = 0.2
 LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
 
 
-def find_folder(options: DataOptions) -> Survey:
+def find_folder(options: DataOptions) -> DataSource:
     """The splits in ``data.root``; a mask has the name of its image. Undivided images are divided by their names.
 
     Raises:
@@ -39,7 +39,7 @@ def find_folder(options: DataOptions) -> Survey:
         for split in ("train", "val"):
             part = [pair for pair in pairs if (pair[0] in chosen) == (split == "val")]
             splits[split] = make_samples(part, reader.read, options.limit)
-    return Survey(DataSource("folder", classes.names, classes.colours, splits), tuple(problems))
+    return DataSource("folder", classes.names, classes.colours, splits, tuple(problems))
 
 
 def validation_names(names: list[str], fraction: float) -> set[str]:

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.source import DataSource, Sample, Survey
+from experiments.data.source import DataSource, Sample
 from experiments.data.streets.canvas import Camera, Canvas, Colour, Floats, Plane, noise, rectangle
 from experiments.data.streets.objects import building, sign, street_tree, vehicle, walker
 from experiments.data.streets.palette import BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette
@@ -29,7 +29,7 @@ OVERSAMPLE = 2
 """Scenes are drawn so many times larger and averaged, which smooths the edges."""
 
 
-def find_streets(options: DataOptions) -> Survey:
+def find_streets(options: DataOptions) -> DataSource:
     """Both splits, generated at ``data.size`` as they are read; scene i does not depend on limit and seed.
 
     Raises:
@@ -40,7 +40,7 @@ def find_streets(options: DataOptions) -> Survey:
     for split, count in (("train", TRAIN), ("val", VAL)):
         indices = range(min(count, options.limit or count))
         splits[split] = [Sample(f"{split}{i:04d}", None, None, partial(render_scene, split, i, size)) for i in indices]
-    return Survey(DataSource("streets", CLASSES, COLOURS, splits))
+    return DataSource("streets", CLASSES, COLOURS, splits)
 
 
 def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:

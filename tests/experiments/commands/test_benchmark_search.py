@@ -11,7 +11,7 @@ import torch
 from experiments.benchmark.search import peak
 from experiments.benchmark.search.child import Child
 from experiments.benchmark.search.problem import Problem
-from experiments.benchmark.search.rounds import Series
+from experiments.benchmark.search.rounds import summarise
 from experiments.benchmark.search.side import once_an_input, share_pooling
 from experiments.cli import main
 from nas_space import space as space_module
@@ -19,8 +19,8 @@ from nas_space.blocks import pool
 from nas_space.config import SpaceConfig
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 --space.step=1 "
-    "--size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
+    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
+    "--space.step=1 --size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
 ).split()
 
 
@@ -79,7 +79,7 @@ def test_a_child_that_fails_says_so() -> None:
 
 def test_the_ratio_is_that_of_the_rounds() -> None:
     """Rounds in which the machine was slow for both sides do not move it."""
-    summary = Series((1.0, 10.0, 1.0), (3.0, 30.0, 4.0)).summary()
+    summary = summarise((1.0, 10.0, 1.0), (3.0, 30.0, 4.0))
     assert summary == {"ours_s": 1.0, "nni_s": 4.0, "ratio": 3.0, "ratio_spread": [3.0, 4.0]}
 
 
