@@ -51,8 +51,9 @@ def run(options: Options) -> dict[str, Any]:
     print(_format_table(result))
     stopping = [problem for problem in result.problems if problem.stops]
     values = [
-        f"{value}: no class, {entry.pixels} pixels in {entry.files} file{'s'[: entry.files != 1]}, first {entry.first}"
-        for value, entry in result.unknown.items()
+        f"{row['value']}: no class, {row['pixels']} pixels in {row['files']} file{'s'[: row['files'] != 1]}, "
+        f"first {row['first']}"
+        for row in result.unknown
     ]
     _print_capped("label values that are no class", values)
     _print_capped("problems that stop training", [str(problem) for problem in stopping if problem.kind != UNKNOWN])
@@ -125,10 +126,6 @@ def _as_json(result: "Inspection") -> dict[str, Any]:
         }
         for split, report in result.splits.items()
     }
-    unknown = [
-        {"value": value, "pixels": entry.pixels, "files": entry.files, "first": str(entry.first)}
-        for value, entry in result.unknown.items()
-    ]
     problems = [
         {"kind": one.kind, "file": one.file and str(one.file), "message": str(one), "stops": one.stops}
         for one in result.problems
@@ -138,6 +135,6 @@ def _as_json(result: "Inspection") -> dict[str, Any]:
         "usable": result.usable,
         "classes": list(result.source.classes),
         "splits": splits,
-        "unknown_values": unknown,
+        "unknown_values": result.unknown,
         "problems": problems,
     }

@@ -1,8 +1,9 @@
 """A look at every image and label of a data set: what is in it, and everything that is wrong with it."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,21 +42,6 @@ class SplitReport:
 
 
 @dataclass
-class UnknownValue:
-    """A label value that is no class.
-
-    Args:
-        first: the first file that holds it.
-        files: how many files hold it.
-        pixels: how many pixels have it.
-    """
-
-    first: Path
-    files: int = 0
-    pixels: int = 0
-
-
-@dataclass
 class Inspection:
     """What is in a data set.
 
@@ -63,13 +49,14 @@ class Inspection:
         source: the data set.
         splits: facts of each split.
         problems: what stops training, and remarks; unknown label values are one problem a file.
-        unknown: the unknown label values, the most frequent first.
+        unknown: label values that are no class, the most frequent first: ``value``, ``pixels``, ``files`` and the
+            ``first`` file.
     """
 
     source: DataSource
     splits: dict[str, SplitReport] = field(default_factory=dict)
     problems: list[DataError] = field(default_factory=list)
-    unknown: dict[str, UnknownValue] = field(default_factory=dict)
+    unknown: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
@@ -100,7 +87,7 @@ def inspect(source: DataSource) -> Inspection:
         by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
         count = len(source.classes)
         result.splits[split] = SplitReport(len(samples), tuple(by_area), pixels[:count], int(pixels[IGNORE]))
-    _count_unknown(result)
+    result.unknown = _unknown_values(result.problems)
     for split in ("train", "val"):
         result.problems += _absent_classes(source, split, result.splits[split])
     return result
@@ -121,14 +108,14 @@ def examine(sample: Sample) -> tuple[tuple[int, int], npt.NDArray[np.int64], byt
     return (height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest
 
 
-def _count_unknown(result: Inspection) -> None:
-    for problem in result.problems:
+def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for problem in problems:
         for value, pixels in problem.values.items():
-            assert problem.file is not None
-            entry = result.unknown.setdefault(value, UnknownValue(problem.file))
-            entry.files += 1
-            entry.pixels += pixels
-    result.unknown = dict(sorted(result.unknown.items(), key=lambda item: -item[1].pixels))
+            row = rows.setdefault(value, {"value": value, "pixels": 0, "files": 0, "first": str(problem.file)})
+            row["pixels"] += pixels
+            row["files"] += 1
+    return sorted(rows.values(), key=lambda row: -row["pixels"])
 
 
 def _absent_classes(source: DataSource, split: str, report: SplitReport) -> list[DataError]:

@@ -66,7 +66,7 @@ def test_unknown_values_are_added_up() -> None:
         sample("c", picture(1), label(0, 1)),
     ]
     result = inspect(source(train, [broken("d", {"value 8": 1})]))
-    assert [(value, entry.first.name, entry.files, entry.pixels) for value, entry in result.unknown.items()] == [
+    assert [(row["value"], row["first"], row["files"], row["pixels"]) for row in result.unknown] == [
         ("value 9", "a", 2, 11),
         ("value 8", "a", 2, 6),
     ]
