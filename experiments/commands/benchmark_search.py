@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Problem
 from experiments.benchmark.search.rounds import measure_sides
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size

@@ -26,7 +26,6 @@ class Split:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check types and shapes once, so that no user of the split has to."""
         if self.images.dtype != torch.uint8 or self.labels.dtype != torch.uint8:
             raise ValueError(f"images and labels must be uint8, got {self.images.dtype} and {self.labels.dtype}")
         count, channels, height, width = self.images.shape

@@ -58,7 +58,6 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
     epoch: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        """Check that there are batches, and that they have equal parts."""
         images = f"{len(self.split)} images"
         if len(self.split) == 0 or self.batch < 1:
             raise ValueError(f"no batches of {self.batch} from {images}")

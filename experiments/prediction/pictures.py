@@ -49,7 +49,8 @@ def overlay(
     shown = present(classes) if shown is None else shown
     height, width = classes.shape
     shown_names, shown_colours = tuple(names[i] for i in shown), tuple(colours[i] for i in shown)
-    panel = legend(shown_names, shown_colours, max(width, NARROWEST), text_size(height, width))
+    letters = int(np.clip((height * width) ** 0.5 / 36, 12, 64))  # height in pixels
+    panel = legend(shown_names, shown_colours, max(width, NARROWEST), letters)
     canvas = np.full((height + panel.shape[0], panel.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = blend(image, classes, colours)
     canvas[height:] = panel
@@ -64,11 +65,6 @@ def present(classes: Array) -> list[int]:
 def shares(classes: Array) -> np.ndarray:
     """Share of the pixels of each of 256 classes, ``(256,)``."""
     return cv2.calcHist([classes], [0], None, [256], [0, 256]).reshape(-1) / classes.size
-
-
-def text_size(height: int, width: int) -> int:
-    """Size of the legend's letters in pixels, for an image of this height and width."""
-    return int(np.clip((height * width) ** 0.5 / 36, 12, 64))
 
 
 @lru_cache(maxsize=64)

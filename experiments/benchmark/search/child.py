@@ -3,12 +3,47 @@
 import json
 import subprocess
 import tempfile
-from types import TracebackType
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.runs.processes import module_command
+from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
+
+OUT_OF_MEMORY = "out of memory"
+"""Error of a child whose side needs more memory than the machine has."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched on.
+
+    Args:
+        space: the space.
+        size: image height and width, in pixels.
+        batch: images a batch; a bi-level iteration takes two.
+        classes: of the segmentation.
+        precision: ``32`` or ``bf16``.
+        device: ``cpu`` or ``cuda``.
+        seed: of weights, batches and survivors.
+    """
+
+    space: SpaceConfig
+    size: tuple[int, int]
+    batch: int
+    classes: int
+    precision: str
+    device: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for ``from_json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Problem":
+        """Inverse of ``to_json``, also for the lists that JSON makes of tuples."""
+        return cls(**{**values, "space": SpaceConfig.from_dict(values["space"]), "size": tuple(values["size"])})
 
 
 class Child:
@@ -37,9 +72,7 @@ class Child:
     def __enter__(self) -> "Child":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
         self._log.close()

@@ -29,20 +29,16 @@ def benchmark_figure(result: Mapping[str, Any]) -> Figure:
     left.invert_xaxis()
     left.legend(frameon=False, fontsize=8)
     _format_axes(left, "as the space shrinks", "candidates alive (%)")
-    for axes, rows, title in (
-        (middle, shrinking, "work of the survivors"),
-        (right, result["pixels"], "work of the pixels"),
-    ):
+    for axes, rows, kind in ((middle, shrinking, "survivors"), (right, result["pixels"], "pixels")):
         for row in rows:
-            axes.plot(row["macs"] / 1e9, row["ours_s"], "o", color=OURS)
+            place = (row["macs"] / 1e9, row["ours_s"])
+            axes.plot(*place, "o", color=OURS)
             name = row.get("size") or f"{100 * row['share']:g} %"
-            axes.annotate(
-                name, (row["macs"] / 1e9, row["ours_s"]), xytext=(6, -3), textcoords="offset points", fontsize=8
-            )
+            axes.annotate(name, place, xytext=(6, -3), textcoords="offset points", fontsize=8)
         largest = max(rows, key=lambda row: row["macs"])
         axes.plot([0, largest["macs"] / 1e9], [0, largest["ours_s"]], ":", color=INK, linewidth=1)
         axes.set_xlim(left=0, right=1.15 * largest["macs"] / 1e9)
-        _format_axes(axes, f"{title} (dotted: in proportion)", "GMACs of an iteration, counted")
+        _format_axes(axes, f"work of the {kind} (dotted: in proportion)", "GMACs of an iteration, counted")
     left.set_ylabel("seconds an iteration")
     return figure
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
 
-from experiments.benchmark.search.child import Child
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Child, Problem
 
 SHARES = (1.0, 0.5, 0.25, 0.1)
 """Shares of all candidates alive."""

@@ -14,11 +14,11 @@ import nni.nas.strategy as nni_strategies
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, LambdaCallback
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Problem
 from experiments.options.device import resolve_precision
 from experiments.options.groups import TrainOptions
 from experiments.search.nni_experiment import run_experiment
@@ -89,7 +89,9 @@ def search(
     callbacks = [callback]
     if side == "nni":
         share_pooling()
-        callbacks.insert(0, _Layout(layout))
+        # NNI's strategy makes its weights when the fit begins.
+        to_layout = LambdaCallback(on_fit_start=lambda trainer, module: module.to(memory_format=FORMATS[layout]))
+        callbacks.insert(0, to_layout)
         strategy = nni_strategies.DARTS(arc_learning_rate=MethodOptions().lr, log_prob_every_n_step=2 * ENDLESS)
     else:
         space.to(memory_format=FORMATS[layout])
@@ -110,16 +112,6 @@ def search(
     )
     evaluator = Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1])
     run_experiment(space, evaluator, strategy)
-
-
-class _Layout(Callback):
-    """Lays out the weights that NNI's mutation has made."""
-
-    def __init__(self, layout: str) -> None:
-        self.layout = layout
-
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.to(memory_format=FORMATS[self.layout])
 
 
 def share_pooling() -> None:

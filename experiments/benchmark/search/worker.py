@@ -17,8 +17,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments.benchmark.search.child import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.peak import convolution_peak
-from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from experiments.runs.environment import device_name

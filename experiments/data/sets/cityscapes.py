@@ -16,10 +16,8 @@ _TRAINED = sorted(
 CLASSES: tuple[str, ...] = tuple(label.name for label in _TRAINED)
 COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAINED)
 
-VALUES = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0} | {
-    label.id: label.train_id for label in _TRAINED
-}
-VALUES[IGNORE] = IGNORE
+_IGNORED = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0}
+VALUES = _IGNORED | {label.id: label.train_id for label in _TRAINED} | {IGNORE: IGNORE}
 """Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
 
 LAYOUT = (

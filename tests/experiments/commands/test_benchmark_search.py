@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from experiments.benchmark.search import peak
-from experiments.benchmark.search.child import Child
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Child, Problem
 from experiments.benchmark.search.rounds import summarise
 from experiments.benchmark.search.side import once_an_input, share_pooling
 from experiments.cli import main
