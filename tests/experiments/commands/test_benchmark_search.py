@@ -1,21 +1,12 @@
 """``ssr-nas benchmark search``: both sides in child processes, on a tiny space; its mistakes in one line."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from experiments.benchmark.search import peak
-from experiments.benchmark.search.child import Child, Problem
-from experiments.benchmark.search.rounds import summarise
-from experiments.benchmark.search.side import once_an_input, share_pooling
 from experiments.cli import main
-from nas_space import space as space_module
-from nas_space.blocks import pool
-from nas_space.config import SpaceConfig
 
 TINY = (
     "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
@@ -65,71 +56,3 @@ def test_mistakes(arguments: list[str], culprit: str, capsys: pytest.CaptureFixt
     assert main(["benchmark", "search", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and culprit in captured.err
-
-
-def test_a_child_that_fails_says_so() -> None:
-    space = SpaceConfig.compact()
-    with (
-        pytest.raises(RuntimeError, match="nni"),
-        Child("nni", Problem(space, (0, 0), 2, 3, "32", "cpu", 0), "contiguous") as child,
-    ):
-        child.seconds(1)
-
-
-def test_the_ratio_is_that_of_the_rounds() -> None:
-    """Rounds in which the machine was slow for both sides do not move it."""
-    summary = summarise((1.0, 10.0, 1.0), (3.0, 30.0, 4.0))
-    assert summary == {"ours_s": 1.0, "nni_s": 4.0, "ratio": 3.0, "ratio_spread": [3.0, 4.0]}
-
-
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_the_peak_is_that_of_the_fastest_convolution(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third call, of the first shape, takes 2 s, others 4 s: those of the last shape are still twice as fast."""
-    ticks, now = itertools.count(1), [0.0]
-
-    def looked(device: str) -> float:
-        number = next(ticks)
-        if number % 2 == 0:
-            now[0] += 2.0 if number == 6 else 4.0
-        return now[0]
-
-    monkeypatch.setattr(peak, "now", looked)
-    assert peak.convolution_peak("cpu", precision) == 2 * 256 * 256 * 3 * 3 * 32 * 64 / 4
-    assert next(ticks) == 1 + 2 * 3 * 2 * peak.CALLS  # three shapes, two layouts
-
-
-def test_candidates_share_one_pooling(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
-
-    def counted(x: torch.Tensor, pooling: int) -> torch.Tensor:
-        calls.append(pooling)
-        return pool(x, pooling)
-
-    monkeypatch.setattr(space_module, "pool", counted)  # and what the benchmark replaces is undone
-    candidates = [space_module.MutableOperator(4, (4,), dilation, 2) for dilation in (1, 2, 4)]
-    share_pooling()
-    x = torch.randn(1, 4, 8, 8)
-    for candidate in candidates:
-        candidate(x)
-    assert calls == [2]
-
-
-def test_a_pooling_of_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(space_module, "pool")
-    with pytest.raises(RuntimeError, match=r"nas_space\.space has no name pool"):
-        share_pooling()
-
-
-def test_nni_pools_once_an_input() -> None:
-    calls = []
-
-    def counted(x: torch.Tensor, pooling: int) -> torch.Tensor:
-        calls.append(pooling)
-        return pool(x, pooling)
-
-    shared, x = once_an_input(counted), torch.randn(1, 2, 4, 4, requires_grad=True)
-    first = shared(x, 2)
-    assert shared(x, 2) is first and shared(x, 1) is x and calls == [2, 1]
-    with torch.no_grad():
-        assert shared(x, 2) is not first
-    assert torch.equal(shared(x + 1, 2), pool(x + 1, 2)) and calls == [2, 1, 2, 2]
