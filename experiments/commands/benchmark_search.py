@@ -9,13 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from experiments.benchmark.search.figure import benchmark_figure
-from experiments.benchmark.search.problem import Problem
-from experiments.benchmark.search.rounds import compare
+from experiments.benchmark.search.child import Problem
+from experiments.benchmark.search.rounds import measure_sides
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size
-from experiments.report.figures import png
-from experiments.runs.environment import versions
 from experiments.runs.files import check_new_file, write_atomic
 from nas_space.errors import InputError
 
@@ -57,21 +54,20 @@ def run(options: Options) -> dict[str, Any]:
     """
     problem = _checked(options)
     out = check_new_file(options.out)
-    result: dict[str, Any] = compare(
+    from experiments.benchmark.search.figure import benchmark_figure
+    from experiments.report.figures import png
+    from experiments.runs.environment import versions
+
+    result = measure_sides(
         problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr)
     )
-    result |= {
-        "size": options.size,
-        "batch": options.batch,
-        "precision": options.precision,
-        "rounds": options.rounds,
-        "steps": options.steps,
+    result |= {key: getattr(options, key) for key in ("size", "batch", "precision", "rounds", "steps")} | {
         "space": options.space.preset,
         "search": list(problem.space.search),
         "date": datetime.now(timezone.utc).date().isoformat(),
         "versions": versions(),
     }
-    print(_described(result))
+    print(_format_tables(result))
     if out is not None:
         write_atomic(out, png(benchmark_figure(result)), new=True)
         print(f"figure  {out}")
@@ -87,30 +83,19 @@ def _checked(options: Options) -> Problem:
             raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
     check_seed(options.seed)
     resolve_precision(options.precision)
-    return Problem(
-        space, size, options.batch, options.classes, options.precision, resolve_device(options.device), options.seed
-    )
+    device = resolve_device(options.device)
+    return Problem(space, size, options.batch, options.classes, options.precision, device, options.seed)
 
 
-def _described(result: dict[str, Any]) -> str:
-    low, high = result["ratio_spread"]
-    memory, images, use = result["peak_memory_mib"], result["images_per_s"], result["mac_utilisation"]
+def _format_tables(result: dict[str, Any]) -> str:
+    memory, images, use, macs = (result[key] for key in ("peak_memory_mib", "images_per_s", "mac_utilisation", "macs"))
+    peak = f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s"
     rows = [
-        (
-            "one bi-level iteration (s)",
-            result["ours_s"],
-            result["nni_s"],
-            f"{result['ratio']:.2f} times faster ({low:.2f} to {high:.2f})",
-        ),
+        ("one bi-level iteration (s)", result["ours_s"], result["nni_s"], _ratio(result, " times faster")),
         ("peak memory (MiB)", memory["ours"], memory["nni"], f"{result['peak_memory_ratio']:.2f} of it"),
         ("images a second", images["ours"], images["nni"], ""),
-        ("MACs of an iteration (G)", result["macs"]["ours"] / 1e9, result["macs"]["nni"] / 1e9, ""),
-        (
-            "MAC utilisation (%)",
-            100 * use["ours"],
-            100 * use["nni"],
-            f"of {result['convolution_peak_macs_per_s'] / 1e9:.0f} GMAC/s",
-        ),
+        ("MACs of an iteration (G)", macs["ours"] / 1e9, macs["nni"] / 1e9, ""),
+        ("MAC utilisation (%)", 100 * use["ours"], 100 * use["nni"], peak),
     ]
     tools = result["versions"]
     lines = [
@@ -120,17 +105,18 @@ def _described(result: dict[str, Any]) -> str:
         f"{result['rounds']} rounds of {result['steps']} iterations, medians (lowest to highest round)",
         "",
         f"  {'':<28}{'ours':>10}{'NNI':>10}",
-        *(f"  {name:<28}{own:>10.3f}{theirs:>10.3f}  {remark}".rstrip() for name, own, theirs, remark in rows),
+        *(f"  {name:<28}{ours:>10.3f}{nni:>10.3f}  {remark}".rstrip() for name, ours, nni, remark in rows),
         "",
         f"  {'candidates alive':<28}{'ours (s)':>10}{'GMACs':>10}  NNI's seconds, which keeps all, over ours",
     ]
     for row in result["shrinking"]:
-        counts = "/".join(str(count) for count in row["alive"].values())
-        low, high = row["ratio_spread"]
-        share = f"{100 * row['share']:g} % ({counts})"
-        lines.append(
-            f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {row['ratio']:.2f} ({low:.2f} to {high:.2f})"
-        )
+        share = f"{100 * row['share']:g} % ({'/'.join(map(str, row['alive'].values()))})"
+        lines.append(f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {_ratio(row)}")
     lines += ["", f"  {'image size, all alive':<28}{'ours (s)':>10}{'GMACs':>10}"]
     lines += [f"  {row['size']:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}" for row in result["pixels"]]
     return "\n".join(lines)
+
+
+def _ratio(row: dict[str, Any], unit: str = "") -> str:
+    low, high = row["ratio_spread"]
+    return f"{row['ratio']:.2f}{unit} ({low:.2f} to {high:.2f})"

@@ -1,24 +1,21 @@
 """Look at every image and label of a data set: what is in it, and everything that is wrong with it.
 
-Exit code 0 where training can go on, 2 where something stops it; remarks stop nothing.
+The exit code is 0 if training can go on, and 2 if something stops it; remarks stop nothing.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from experiments.data.errors import DataError
-from experiments.data.inspection import Inspection, SplitReport, inspect
-from experiments.data.memory import check_memory
-from experiments.data.source import survey
 from experiments.options.groups import DataOptions, parse_size
 from nas_space.errors import InputError
 
+if TYPE_CHECKING:
+    from experiments.data.inspection import Inspection, SplitReport
+
 SHOWN = 20
-"""Most lines of one sort."""
+"""Most lines of one kind that are printed."""
 
 UNKNOWN = "unknown value"
 
@@ -35,63 +32,67 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Read everything once, print the table, then the problems, then the verdict.
+    """Read everything once; print the table, the problems and the verdict.
 
     Returns:
         Whether the data set is usable, its classes, what each split holds, and all problems.
     """
     size = parse_size(options.data.size)
+    from experiments.data.files import DataError
+    from experiments.data.inspection import inspect
+    from experiments.data.memory import check_memory
+    from experiments.data.source import survey
+
     result = inspect(survey(options.data))
     try:
         check_memory(result.source, size)
     except InputError as error:
         result.problems.append(DataError("memory", None, str(error)))
-    print(table(result).to_string())
+    print(_format_table(result))
     stopping = [problem for problem in result.problems if problem.stops]
     values = [
-        f"{value}: no class, {entry.pixels} pixels in {entry.files} {_plural('file', entry.files)}, first {entry.first}"
-        for value, entry in result.unknown.items()
+        f"{row['value']}: no class, {row['pixels']} pixels in {row['files']} file{'s'[: row['files'] != 1]}, "
+        f"first {row['first']}"
+        for row in result.unknown
     ]
     _print_capped("label values that are no class", values)
     _print_capped("problems that stop training", [str(problem) for problem in stopping if problem.kind != UNKNOWN])
     _print_capped("remarks", [str(problem) for problem in result.problems if not problem.stops])
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
-    return as_json(result)
+    return _as_json(result)
 
 
 def exit_code(result: dict[str, Any]) -> int:
-    """2 where something would stop training."""
+    """2 if something stops training."""
     return 0 if result["usable"] else 2
 
 
-def table(result: Inspection) -> pd.DataFrame:
+def _format_table(result: "Inspection") -> str:
     """One column a split: counts, sizes, and the share of each class among the labelled pixels."""
+    import pandas as pd
+
     columns = {split: _column(result.source.classes, report) for split, report in result.splits.items()}
-    return pd.DataFrame(columns).rename_axis(columns=f"{result.source.name}, {len(result.source.classes)} classes")
+    title = f"{result.source.name}, {len(result.source.classes)} classes"
+    return pd.DataFrame(columns).rename_axis(columns=title).to_string()
 
 
-def _column(classes: Sequence[str], report: SplitReport) -> dict[str, str]:
+def _column(classes: Sequence[str], report: "SplitReport") -> dict[str, str]:
     sizes = _sizes(report)
-    labelled = bool(report.pixels.any())
-    rows = {"images with a label": str(report.images), "of them usable": str(len(report.sizes))}
-    rows |= {f"{key} size": str(sizes[key]) for key in ("smallest", "median", "largest")} | {
-        "different sizes": str(sizes["distinct"])
-    }
+    never = "never" if report.pixels.any() else "-"
     shares = zip(classes, report.pixels, report.frequencies, strict=True)
-    rows |= {
-        f"class {name}": ("never" if labelled else "-") if not pixels else _percent(share)
-        for name, pixels, share in shares
+    return {
+        "images with a label": str(report.images),
+        "of them usable": str(len(report.sizes)),
+        **{f"{key} size": str(sizes[key]) for key in ("smallest", "median", "largest")},
+        "different sizes": str(sizes["distinct"]),
+        **{f"class {name}": _percent(share) if pixels else never for name, pixels, share in shares},
+        "ignored pixels": _percent(report.ignored_share),
     }
-    return rows | {"ignored pixels": _percent(report.ignored_share)}
 
 
 def _percent(share: float) -> str:
     return "0 %" if share == 0 else "< 0.01 %" if share < 1e-4 else f"{100 * share:.2f} %"
-
-
-def _plural(word: str, count: int) -> str:
-    return word if count == 1 else f"{word}s"
 
 
 def _print_capped(title: str, lines: list[str]) -> None:
@@ -105,7 +106,7 @@ def _print_capped(title: str, lines: list[str]) -> None:
         print(f"  and {len(lines) - SHOWN} more (--json gives all of them)")
 
 
-def _sizes(report: SplitReport) -> dict[str, Any]:
+def _sizes(report: "SplitReport") -> dict[str, Any]:
     """Height x width by area, and how many different ones there are."""
     if not report.sizes:
         return {"smallest": "-", "median": "-", "largest": "-", "distinct": 0}
@@ -114,8 +115,7 @@ def _sizes(report: SplitReport) -> dict[str, Any]:
     return {**named, "distinct": len(set(report.sizes))}
 
 
-def as_json(result: Inspection) -> dict[str, Any]:
-    """What ``--json`` prints."""
+def _as_json(result: "Inspection") -> dict[str, Any]:
     splits = {
         split: {
             "images": report.images,
@@ -126,22 +126,15 @@ def as_json(result: Inspection) -> dict[str, Any]:
         }
         for split, report in result.splits.items()
     }
+    problems = [
+        {"kind": one.kind, "file": one.file and str(one.file), "message": str(one), "stops": one.stops}
+        for one in result.problems
+    ]
     return {
         "name": result.source.name,
         "usable": result.usable,
         "classes": list(result.source.classes),
         "splits": splits,
-        "unknown_values": [
-            {"value": value, "pixels": entry.pixels, "files": entry.files, "first": str(entry.first)}
-            for value, entry in result.unknown.items()
-        ],
-        "problems": [
-            {
-                "kind": problem.kind,
-                "file": problem.file and str(problem.file),
-                "message": str(problem),
-                "stops": problem.stops,
-            }
-            for problem in result.problems
-        ],
+        "unknown_values": result.unknown,
+        "problems": problems,
     }

@@ -4,15 +4,14 @@ All scores but boundary F1 come from one confusion matrix over the whole split. 
 network was trained at, or to eval.size; its logits are upsampled to each label.
 """
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.options.groups import DataOptions
-from experiments.prediction.scoring import score
-from experiments.prediction.segmenter import EvalOptions, load_segmenter
+from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
-from experiments.runs.environment import device_name, versions
 from experiments.runs.files import check_new_file, write_json
 
 
@@ -45,6 +44,10 @@ def run(options: Options) -> dict[str, Any]:
         Scores in [0, 1], and everything that decided them.
     """
     out = check_new_file(options.out)
+    from experiments.prediction.scoring import score
+    from experiments.prediction.segmenter import load_segmenter
+    from experiments.runs.environment import device_name, versions
+
     segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
     source, samples = find_split(options.checkpoint, info, options.data, options.split)
     start = time.perf_counter()
@@ -63,33 +66,36 @@ def run(options: Options) -> dict[str, Any]:
         "versions": versions(),
         "seconds": time.perf_counter() - start,
     }
-    print(_table(result, str(views)))
+    print(_format_table(result, str(views)))
     if out is not None:
         write_json(out, result, new=True)
         print(f"scores  {out}")
     return result
 
 
-def _table(result: dict[str, Any], views: str) -> str:
+def _format_table(result: dict[str, Any], views: str) -> str:
     columns = ("per_class", "per_class_accuracy", "per_class_boundary_f1")
     width = max(map(len, (*result["per_class"], "mean")))
-    rows = [f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}"]
-    values = {name: [result[column][name] for column in columns] for name in result["per_class"]}
+    rows = {name: [result[column][name] for column in columns] for name in result["per_class"]}
     means = {"mean": [result[key] for key in ("miou", "mean_class_accuracy", "boundary_f1")]}
-    for name, (iou, accuracy, outline) in [*values.items(), *means.items()]:
-        rows.append(f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}")
+    tolerance = f"outlines within {100 * result['boundary_tolerance']:g} % of the diagonal"
     return "\n".join(
         (
-            f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, network at {views}",
+            f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, "
+            f"network at {views}",
             "",
-            *rows,
+            f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
+            *(
+                f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}"
+                for name, (iou, accuracy, outline) in [*rows.items(), *means.items()]
+            ),
             "",
             f"mIoU {_percent(result['miou'])} %, pixel accuracy {_percent(result['pixel_accuracy'])} %, "
-            f"boundary F1 {_percent(result['boundary_f1'])} % (outlines within {100 * result['boundary_tolerance']:g} % of the diagonal)",
+            f"boundary F1 {_percent(result['boundary_f1'])} % ({tolerance})",
             f"{result['device']}, {result['seconds']:.1f} s",
         )
     )
 
 
 def _percent(share: float) -> str:
-    return "-" if share != share else f"{100 * share:.1f}"
+    return "-" if math.isnan(share) else f"{100 * share:.1f}"

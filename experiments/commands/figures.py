@@ -8,22 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
-from experiments.data.files import Array
-from experiments.data.source import evenly
 from experiments.options.groups import DataOptions
 from experiments.options.leaves import WHOLE
-from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter, to_input
+from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
-from experiments.report.feature_maps import STAGES, feature_maps
-from experiments.report.figures import png
-from experiments.report.gallery import colour_map, side_by_side
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import new_run
 from nas_space.errors import InputError
-from nas_space.network import SegmentationNetwork
 
 
 @dataclass(kw_only=True)
@@ -59,6 +50,15 @@ def run(options: Options) -> dict[str, Any]:
     """
     if options.count < 1:
         raise InputError(f"count: {options.count} must be at least 1")
+    import torch
+
+    from experiments.data.source import evenly
+    from experiments.prediction.segmenter import load_segmenter, to_input
+    from experiments.report.feature_maps import STAGES, feature_maps
+    from experiments.report.figures import png
+    from experiments.report.gallery import colour_map, side_by_side
+    from nas_space.network import SegmentationNetwork
+
     checkpoints = [*options.against, options.checkpoint]
     loaded = [load_segmenter(checkpoint, options.eval, options.device) for checkpoint in checkpoints]
     info = loaded[-1][1]
@@ -77,13 +77,12 @@ def run(options: Options) -> dict[str, Any]:
             image, label = sample.read()
             size = label.shape[0], label.shape[1]
             truth = colour_map(torch.from_numpy(label), info.colours)
-            guesses = [
-                colour_map(torch.from_numpy(segmenter(image, size)), info.colours) for segmenter in networks.values()
-            ]
-            segmentations.append([image, truth, *guesses])
-            features.append(
-                [image, truth, *(part for segmenter in staged.values() for part in _features(segmenter, image))]
-            )
+            predictions = [segmenter(image, size) for segmenter in networks.values()]
+            coloured = [colour_map(torch.from_numpy(classes), info.colours) for classes in predictions]
+            segmentations.append([image, truth, *coloured])
+            inputs = {name: to_input(image, one.views.size).to(one.device) for name, one in staged.items()}
+            maps = [part.numpy() for name, one in staged.items() for part in feature_maps(one.network, inputs[name])]
+            features.append([image, truth, *maps])
         files = [folder / "segmentations.png"]
         titles = ["image", "ground truth", *networks]
         write_atomic(files[0], png(side_by_side(segmentations, titles, info.classes, info.colours)))
@@ -98,13 +97,8 @@ def run(options: Options) -> dict[str, Any]:
     return {"files": [str(file) for file in files], "images": [sample.name for sample in chosen], "out": str(folder)}
 
 
-def _features(segmenter: Segmenter, image: Array) -> list[np.ndarray]:
-    inputs = to_input(image, segmenter.views.size).to(segmenter.device)
-    return [part.numpy() for part in feature_maps(segmenter.network, inputs)]
-
-
 def _names(checkpoints: list[str]) -> list[str]:
-    """What the networks are called: the name of their run's folder, or of their file; a second one of that name gets a number."""
+    """The name of each network's run folder, or of its file; a second network of that name gets a number."""
     names: list[str] = []
     for checkpoint in checkpoints:
         path = Path(checkpoint).absolute()

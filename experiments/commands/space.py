@@ -44,9 +44,8 @@ def run(options: Options) -> dict[str, Any]:
         return _describe(options.space.preset, config, size, options.classes)
     architecture = resolve_architecture(options.arch, config)
     total = cost(architecture, size, options.classes)
-    print(
-        f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n\n{_costs({options.arch: total})}"
-    )
+    print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n")
+    print(_format_costs({options.arch: total}))
     return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
 
 
@@ -54,10 +53,10 @@ def _describe(name: str, config: SpaceConfig, size: tuple[int, int], classes: in
     sizes = config.sizes()
     print(f"space {name}: searches {', '.join(config.search) or 'nothing'}\n")
     rows = {
-        "depths": " and ".join(_listed(depths) for depths in config.depth_candidates),
+        "depths": " and ".join(_format_set(depths) for depths in config.depth_candidates),
         "operators of a layer": f"{len(config.operators)}: dilation x pooling "
         + " ".join(f"{d}x{p}" for d, p in config.operators),
-        "widths": " and ".join(_listed(config.width_candidates(stage)) for stage in range(len(config.widths))),
+        "widths": " and ".join(_format_set(config.width_candidates(stage)) for stage in range(len(config.widths))),
         "choices": f"{sizes['choices']:,}",
         "architecture parameters": f"{sizes['architecture_parameters']:,}",
         "configurations of the super-network": f"10^{sizes['log10_supernet_configurations']:.3f}",
@@ -66,19 +65,18 @@ def _describe(name: str, config: SpaceConfig, size: tuple[int, int], classes: in
     }
     print("\n".join(f"  {label:<37}{value}" for label, value in rows.items()))
     print(f"\nbaselines at {size[0]}x{size[1]}, {classes} classes\n")
-    print(_costs({build.__name__: cost(build(config), size, classes) for build in (baseline1, baseline2)}))
+    print(_format_costs({build.__name__: cost(build(config), size, classes) for build in (baseline1, baseline2)}))
     return sizes
 
 
-def _listed(values: tuple[int, ...]) -> str:
+def _format_set(values: tuple[int, ...]) -> str:
     return "{" + ", ".join(map(str, values)) + "}"
 
 
-def _costs(costs: dict[str, Cost]) -> str:
+def _format_costs(costs: dict[str, Cost]) -> str:
     width = max(len("network"), *map(len, costs))
     rows = [f"  {'network':<{width}}  {'parameters':>12}  {'MACs (conv)':>12}  {'MACs (total)':>12}"]
     for name, total in costs.items():
-        rows.append(
-            f"  {name:<{width}}  {total.params:>12,.0f}  {total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G"
-        )
+        macs = f"{total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G"
+        rows.append(f"  {name:<{width}}  {total.params:>12,.0f}  {macs}")
     return "\n".join(rows)

@@ -1,4 +1,4 @@
-"""Data sets: what ``--data.*`` describes, as files to be read one by one or whole in memory."""
+"""Data sets that ``--data.*`` describes: as files that are read one by one, or whole in memory."""
 
 from dataclasses import replace
 
@@ -14,12 +14,13 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 
 
 def load(options: DataOptions) -> SegmentationData:
-    """Read or generate the data set that ``options`` describe; with ``shuffle_labels``, its training labels change places.
+    """Read or generate the data set that ``options`` describe.
 
-    It depends on the options alone, never on a run's seed: searches with different seeds see the same images.
+    It depends on the options alone: searches with different seeds see the same images. With ``shuffle_labels``, every
+    training image has the label of another one.
 
     Raises:
-        InputError: an unknown name, a limit below 1, or whatever is wrong with the files.
+        InputError: an unknown name, a limit below 1, or a mistake in the files.
     """
     size = parse_size(options.size)
     data = read_source(open_source(options), size)

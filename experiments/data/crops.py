@@ -1,4 +1,4 @@
-"""Strong augmentation for training from scratch: random scale, crop, flip and colour jitter, on the images' own device."""
+"""Strong augmentation for training from scratch: random scale, crop, flip and colour jitter on the images' device."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -14,21 +14,21 @@ from experiments.data.transforms import downsample_labels, normalise
 from experiments.options.groups import IGNORE
 
 SCALES = (0.75, 1.75)
-"""Smallest and largest random scale: the paper's 0.375 to 0.875 of images that are used at half their size."""
+"""Smallest and largest random scale: the paper's 0.375 to 0.875 for images that we use at half their size."""
 JITTER = 0.3
 """Brightness, contrast and saturation are each multiplied by 1 - JITTER to 1 + JITTER."""
 GREY = 127
-"""What lies beside an image; normalised, it is nearly the 0 that convolutions pad with."""
+"""Colour outside of an image; normalised, it is nearly the 0 that convolutions pad with."""
 
 
 class View(NamedTuple):
-    """What is cut out of one image.
+    """The region that is cut out of one image.
 
     Args:
-        top: first row of the region, in pixels of the image; negative where the region begins outside of it.
-        left: first column.
-        height: rows of the region.
-        width: columns.
+        top: its first row, in pixels of the image; negative if it begins outside of the image.
+        left: its first column.
+        height: its rows.
+        width: its columns.
         flip: whether it is mirrored left to right.
         jitter: factors of brightness, contrast and saturation.
     """
@@ -42,9 +42,9 @@ class View(NamedTuple):
 
 
 def draw_views(count: int, size: tuple[int, int], crop: tuple[int, int], generator: torch.Generator) -> list[View]:
-    """One view for each of ``count`` images of ``size``, at a random scale of ``SCALES``, as large as ``crop`` once it is scaled.
+    """One view for each of ``count`` images of ``size``: a region that has the size ``crop`` after a random scaling.
 
-    A region that is larger than the image lies around it at random, otherwise inside of it.
+    A region lies inside of the image at random; a region that is larger lies around the image at random.
     """
     low, high = SCALES
     scale = low + (high - low) * torch.rand(count, generator=generator)
@@ -53,30 +53,22 @@ def draw_views(count: int, size: tuple[int, int], crop: tuple[int, int], generat
     region = (torch.tensor(crop) / scale[:, None]).round().long().clamp(min=1)  # (N, 2)
     corner = ((torch.tensor(size) - region) * place).round().long()
     numbers = zip(corner.tolist(), region.tolist(), flip.tolist(), jitter.tolist(), strict=True)
-    return [
-        View(top, left, height, width, mirrored, (a, b, c))
-        for (top, left), (height, width), mirrored, (a, b, c) in numbers
-    ]
+    return [View(top, left, height, width, f, (a, b, c)) for (top, left), (height, width), f, (a, b, c) in numbers]
 
 
 def cut(image: Tensor, label: Tensor, view: View, crop: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """A view of an image and its label, scaled to ``crop``; grey and ignored where it lies outside of the image.
+    """A view of an image and its label, scaled to ``crop``; outside of the image it is grey and ignored.
 
     Args:
         image: ``(3, H, W)`` uint8.
         label: ``(H, W)`` uint8.
-        view: what is cut out.
-        crop: height and width of what comes out.
+        view: the region.
+        crop: height and width of the result.
     """
-    height, width = label.shape
-    outside = [
-        max(-view.left, 0),
-        max(-view.top, 0),
-        max(view.left + view.width - width, 0),
-        max(view.top + view.height - height, 0),
-    ]
+    bottom, right = view.top + view.height, view.left + view.width
+    sides = (-view.left, -view.top, right - label.shape[1], bottom - label.shape[0])
+    outside = [max(side, 0) for side in sides]  # pixels at the left, above, at the right, below
     top, left = max(view.top, 0), max(view.left, 0)
-    bottom, right = min(view.top + view.height, height), min(view.left + view.width, width)
     image, label = image[:, top:bottom, left:right], label[None, top:bottom, left:right]
     brightness, contrast, saturation = view.jitter
     image = F.adjust_saturation(F.adjust_contrast(F.adjust_brightness(image, brightness), contrast), saturation)
@@ -90,7 +82,7 @@ def cut(image: Tensor, label: Tensor, view: View, crop: tuple[int, int]) -> tupl
 
 
 class CropStream(BatchStream):
-    """A ``BatchStream`` whose images are views of the split's: the same promises, another augmentation.
+    """A ``BatchStream`` with another augmentation: its images are random views of those of the split.
 
     Args:
         split: the images, uint8.

@@ -1,4 +1,4 @@
-"""A segmentation data set in memory: the types that loaders return and batch streams read."""
+"""A segmentation data set in memory, which loaders return and batch streams read."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ class Split:
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        """Check types and shapes once, so that nothing behind has to."""
         if self.images.dtype != torch.uint8 or self.labels.dtype != torch.uint8:
             raise ValueError(f"images and labels must be uint8, got {self.images.dtype} and {self.labels.dtype}")
         count, channels, height, width = self.images.shape
@@ -38,7 +37,7 @@ class Split:
         return len(self.names)
 
     def subset(self, indices: list[int]) -> Split:
-        """The images at ``indices``, in that order, as a split of its own (a copy)."""
+        """A copy of the images at ``indices``, in that order."""
         index = torch.tensor(indices, dtype=torch.long, device=self.images.device)
         return Split(self.images[index], self.labels[index], tuple(self.names[i] for i in indices))
 
@@ -52,11 +51,11 @@ class SegmentationData:
     """A data set: its classes and both of its splits.
 
     Args:
-        name: what the data set is called.
+        name: of the data set.
         classes: class names; a class's index is its place here.
         colours: RGB colour of each class, for pictures.
-        train: what weights and architecture are trained on.
-        val: what is only ever scored.
+        train: images that weights and architecture are trained on.
+        val: images that are only scored.
     """
 
     name: str
@@ -67,10 +66,10 @@ class SegmentationData:
 
 
 def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Divide a split at random into two disjoint parts, as DARTS does: weights on one, architecture on the other.
+    """Divide a split at random into two disjoint parts: DARTS trains weights on one, the architecture on the other.
 
     Args:
-        split: what to divide.
+        split: the images.
         fraction: share of the first part, between 0 and 1.
         seed: decides which image goes where.
 
@@ -81,9 +80,8 @@ def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split
         ValueError: ``fraction`` is not strictly between 0 and 1, or there are fewer than two images.
     """
     if not 0 < fraction < 1 or len(split) < 2:
-        raise ValueError(
-            f"cannot divide {len(split)} images at {fraction}: the fraction must lie between 0 and 1, with two images or more"
-        )
+        text = "the fraction must lie between 0 and 1, with two images or more"
+        raise ValueError(f"cannot divide {len(split)} images at {fraction}: {text}")
     first = min(max(round(fraction * len(split)), 1), len(split) - 1)
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).tolist()
     return split.subset(sorted(order[:first])), split.subset(sorted(order[first:]))

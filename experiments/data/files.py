@@ -1,22 +1,42 @@
-"""Image files: decoded whole or refused in one line that names the file."""
+"""Files of a data set: read and decoded whole, or refused in one line that names the file and the fix."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.errors import DataError
+from experiments.data.decoders import silent_opencv
 from experiments.runtime.decoding import decode_whole
+from nas_space.errors import InputError
 
 Array = npt.NDArray[np.uint8]
 
-# What OpenCV would print about a damaged file is told by our own message.
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
+class DataError(InputError):
+    """What is wrong with one file or folder; the message names it and the fix.
+
+    Args:
+        kind: the kind of mistake, in two or three words.
+        file: the wrong file; None for the data set as a whole.
+        message: one line.
+        stops: whether training cannot go on; otherwise it is a remark.
+        values: label values that are no class: each in words, with the number of its pixels.
+    """
+
+    def __init__(
+        self, kind: str, file: Path | None, message: str, stops: bool = True, values: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.file = file
+        self.stops = stops
+        self.values = dict(values or {})
 
 
 def read_image(path: Path) -> Array:
-    """An image as ``(H, W, 3)`` uint8 RGB, turned as its EXIF orientation says: as every viewer and annotation tool shows it.
+    """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
 
     Raises:
         DataError: the file cannot be read, is no image, or is truncated.
@@ -25,12 +45,14 @@ def read_image(path: Path) -> Array:
 
 
 def decode(path: Path, flags: int) -> np.ndarray:
-    """What OpenCV makes of the file.
+    """The pixels of a file as ``cv2.imdecode`` gives them with ``flags``.
 
     Raises:
         DataError: the file cannot be read, is no image, or is truncated.
     """
-    image = decode_whole(read_bytes(path), flags)
+    data = read_bytes(path)
+    with silent_opencv:
+        image = decode_whole(data, flags)
     if image is None:
         raise damaged(path)
     return image
@@ -49,5 +71,5 @@ def read_bytes(path: Path) -> bytes:
 
 
 def damaged(path: Path) -> DataError:
-    """The error of a file whose content is no image."""
+    """The error for a file whose content is no image."""
     return DataError("unreadable", path, f"{path}: not an image, or truncated; copy it again or remove it")

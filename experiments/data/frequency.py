@@ -1,4 +1,4 @@
-"""How often each class occurs, and the loss weights that make up for it."""
+"""How often each class occurs, and the loss weights that balance rare classes."""
 
 import torch
 from torch import Tensor
@@ -7,7 +7,7 @@ from experiments.data.transforms import downsample_labels
 from experiments.options.groups import IGNORE
 
 CHUNK = 16
-"""Labels that are counted at once: the bytes of a whole set may fit where eight times as many do not."""
+"""Labels that are counted at once: as int64, a whole set might not fit into memory."""
 
 
 def class_frequencies(labels: Tensor, num_classes: int, stride: int = 1) -> Tensor:
@@ -16,10 +16,10 @@ def class_frequencies(labels: Tensor, num_classes: int, stride: int = 1) -> Tens
     Args:
         labels: ``(N, H, W)`` class indices, 255 where ignored.
         num_classes: number of classes.
-        stride: cell size at which labels are looked at, see ``downsample_labels``.
+        stride: cell size of the labels, see ``downsample_labels``.
 
     Returns:
-        ``(num_classes,)`` float32 on the labels' device, summing to 1 (all zero where every pixel is ignored).
+        ``(num_classes,)`` float32 on the labels' device; the sum is 1, or 0 if all pixels are ignored.
     """
     counts = torch.zeros(IGNORE + 1, dtype=torch.long, device=labels.device)
     for chunk in labels.split(CHUNK):
@@ -31,8 +31,7 @@ def class_frequencies(labels: Tensor, num_classes: int, stride: int = 1) -> Tens
 def class_weights(labels: Tensor, num_classes: int, k: float = 1.2, stride: int = 1) -> Tensor:
     """ENet's bounded class weights ``w_c = 1 / ln(k + frequency_c)`` (arXiv:1606.02147, section 5.2).
 
-    Weights lie between ``1 / ln(1 + k)`` and ``1 / ln(k)``: 1.27 and 5.48 for the default k, milder than ENet's own
-    1.02.
+    Weights lie between ``1 / ln(1 + k)`` and ``1 / ln(k)``. Our default k gives 1.27 to 5.48; ENet's own is 1.02.
 
     Args:
         labels: training labels ``(N, H, W)``, 255 where ignored.

@@ -1,41 +1,26 @@
-"""Every image and label of a data set looked at once: what is in it, and everything that is wrong with it."""
+"""A look at every image and label of a data set: what is in it, and everything that is wrong with it."""
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.errors import DataError
+from experiments.data.files import DataError
 from experiments.data.parallel import in_threads
-from experiments.data.source import DataSource, Sample, Survey
+from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE
 
 
 @dataclass(frozen=True)
-class Look:
-    """What one sample shows.
-
-    Args:
-        size: height and width.
-        pixels: ``(256,)`` int64, how many pixels each label value has.
-        digest: of the image's pixels.
-    """
-
-    size: tuple[int, int]
-    pixels: npt.NDArray[np.int64]
-    digest: bytes
-
-
-@dataclass(frozen=True)
 class SplitReport:
-    """What one split holds.
+    """Facts of one split.
 
     Args:
         images: samples with an image and a label.
-        sizes: height and width of every usable sample, the smallest area first.
+        sizes: height and width of every usable sample, by area.
         pixels: ``(classes,)`` int64, labelled pixels of each class.
         ignored: pixels that are ignored.
     """
@@ -47,7 +32,7 @@ class SplitReport:
 
     @property
     def frequencies(self) -> npt.NDArray[np.float64]:
-        """Share of each class among the labelled pixels; all 0 where there are none."""
+        """Share of each class among the labelled pixels; 0 if there are none."""
         return self.pixels / max(int(self.pixels.sum()), 1)
 
     @property
@@ -57,35 +42,21 @@ class SplitReport:
 
 
 @dataclass
-class UnknownValue:
-    """A label value that is no class.
-
-    Args:
-        first: the first file that holds it.
-        files: how many do.
-        pixels: how many pixels have it.
-    """
-
-    first: Path
-    files: int = 0
-    pixels: int = 0
-
-
-@dataclass
 class Inspection:
-    """A data set, looked at.
+    """What is in a data set.
 
     Args:
-        source: what was looked at.
-        splits: what each split holds.
-        problems: what stops training, and remarks; unknown label values are one problem a file here.
-        unknown: the same label values by value, the most frequent first.
+        source: the data set.
+        splits: facts of each split.
+        problems: what stops training, and remarks; unknown label values are one problem a file.
+        unknown: label values that are no class, the most frequent first: ``value``, ``pixels``, ``files`` and the
+            ``first`` file.
     """
 
     source: DataSource
     splits: dict[str, SplitReport] = field(default_factory=dict)
     problems: list[DataError] = field(default_factory=list)
-    unknown: dict[str, UnknownValue] = field(default_factory=dict)
+    unknown: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def usable(self) -> bool:
@@ -93,63 +64,68 @@ class Inspection:
         return not any(problem.stops for problem in self.problems)
 
 
-def inspect(found: Survey) -> Inspection:
+def inspect(source: DataSource) -> Inspection:
     """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first."""
-    result = Inspection(found.source, problems=list(found.problems))
+    result = Inspection(source, problems=list(source.problems))
     seen: dict[bytes, tuple[str, Sample]] = {}
-    for split, samples in found.source.splits.items():
-        looks = list(in_threads(look, samples, f"{found.source.name}: {split}"))
-        result.splits[split] = _report(
-            [one for one in looks if isinstance(one, Look)], len(samples), len(found.source.classes)
-        )
-        result.problems += [one for one in looks if isinstance(one, DataError)]
-        for sample, one in zip(samples, looks, strict=True):
-            if isinstance(one, Look):
-                first, other = seen.setdefault(one.digest, (split, sample))
-                if first != split:
-                    names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
-                    text = f"{names}; {split} is not independent of {first}"
-                    result.problems.append(DataError("in two splits", sample.image, text, stops=False))
-    _count_unknown(result)
+    for split, samples in source.splits.items():
+        sizes: list[tuple[int, int]] = []
+        pixels, duplicates = np.zeros(IGNORE + 1, np.int64), []
+        for sample, facts in zip(samples, in_threads(examine, samples, f"{source.name}: {split}"), strict=True):
+            if isinstance(facts, DataError):
+                result.problems.append(facts)
+                continue
+            size, counts, digest = facts
+            sizes.append(size)
+            pixels += counts
+            first, other = seen.setdefault(digest, (split, sample))
+            if first != split:
+                names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
+                text = f"{names}; {split} is not independent of {first}"
+                duplicates.append(DataError("in two splits", sample.image, text, stops=False))
+        result.problems += duplicates
+        by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
+        count = len(source.classes)
+        result.splits[split] = SplitReport(len(samples), tuple(by_area), pixels[:count], int(pixels[IGNORE]))
+    result.unknown = _unknown_values(result.problems)
     for split in ("train", "val"):
-        result.problems += _absent(found.source, split, result.splits[split])
+        result.problems += _absent_classes(source, split, result.splits[split])
     return result
 
 
-def look(sample: Sample) -> Look | DataError:
-    """Read one sample; what is wrong with it is returned, not raised."""
+def examine(sample: Sample) -> tuple[tuple[int, int], npt.NDArray[np.int64], bytes] | DataError:
+    """Read one sample.
+
+    Returns:
+        Height and width, the pixels of each label value ``(256,)``, and a hash of the image; or what is wrong.
+    """
     try:
         image, label = sample.read()
     except DataError as error:
         return error
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
-    return Look((height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest)
+    return (height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest
 
 
-def _report(looks: Sequence[Look], images: int, classes: int) -> SplitReport:
-    pixels = sum((one.pixels for one in looks), np.zeros(IGNORE + 1, np.int64))
-    sizes = sorted((one.size for one in looks), key=lambda size: (size[0] * size[1], size))
-    return SplitReport(images, tuple(sizes), pixels[:classes], int(pixels[IGNORE]))
-
-
-def _count_unknown(result: Inspection) -> None:
-    for problem in result.problems:
+def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for problem in problems:
         for value, pixels in problem.values.items():
-            assert problem.file is not None
-            entry = result.unknown.setdefault(value, UnknownValue(problem.file))
-            entry.files += 1
-            entry.pixels += pixels
-    result.unknown = dict(sorted(result.unknown.items(), key=lambda item: -item[1].pixels))
+            row = rows.setdefault(value, {"value": value, "pixels": 0, "files": 0, "first": str(problem.file)})
+            row["pixels"] += pixels
+            row["files"] += 1
+    return sorted(rows.values(), key=lambda row: -row["pixels"])
 
 
-def _absent(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
+def _absent_classes(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
     if not report.sizes:
-        return []  # nothing could be read, which has been told
+        return []  # nothing could be read; there is a problem for that
     if not report.pixels.any():
         return [DataError("no labels", None, f"{split}: no image has a labelled pixel; check the labels")]
-    names = [name for name, pixels in zip(source.classes, report.pixels, strict=True) if not pixels]
-    how = "is never learnt" if split == "train" else "gets no score"
+    effect = "is never learnt" if split == "train" else "gets no score"
     return [
-        DataError("absent class", None, f"{split}: class {name} never occurs; it {how}", stops=False) for name in names
+        DataError("absent class", None, f"{split}: class {name} never occurs; it {effect}", stops=False)
+        for name, pixels in zip(source.classes, report.pixels, strict=True)
+        if not pixels
     ]

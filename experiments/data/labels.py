@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array, decode, read_image
+from experiments.data.files import Array, DataError, decode, read_image
 from experiments.options.groups import IGNORE
 
 Table = npt.NDArray[np.int16]
@@ -16,7 +15,7 @@ UNKNOWN = -1
 ROWS = 256
 """Rows that are looked up at once."""
 LISTED = 256
-"""Values of one file that are listed when they are no class, the most frequent ones."""
+"""Most values of one file that are listed when they are no class; the frequent ones come first."""
 
 
 def make_table(classes: Mapping[int, int], size: int) -> Table:
@@ -27,11 +26,11 @@ def make_table(classes: Mapping[int, int], size: int) -> Table:
 
 
 def take(table: Table, values: np.ndarray) -> np.ndarray:
-    """``table[values]`` by rows: NumPy would make eight bytes of every value of a whole label."""
-    found = np.empty(values.shape, table.dtype)
+    """``table[values]``, by rows: for a whole label at once, NumPy would make eight bytes of every value."""
+    result = np.empty(values.shape, table.dtype)
     for start in range(0, len(values), ROWS):
-        found[start : start + ROWS] = table.take(values[start : start + ROWS])
-    return found
+        result[start : start + ROWS] = table.take(values[start : start + ROWS])
+    return result
 
 
 def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], Array]) -> tuple[Array, Array]:
@@ -45,14 +44,11 @@ def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], A
     """
     image, label = read_image(image_path), read_label(label_path)
     if image.shape[:2] != label.shape:
-        sizes = "{}x{} and {}x{}".format(*image.shape[:2], *label.shape)
-        turned = "; images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
-        hint = turned if image.shape[1::-1] == label.shape else "; make the label anew at the image's size"
-        raise DataError(
-            "sizes differ",
-            label_path,
-            f"{image_path} and {label_path}: image and label differ in size, height x width ({sizes}){hint}",
-        )
+        sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *label.shape)
+        turned = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
+        hint = turned if image.shape[1::-1] == label.shape else "make the label anew at the image's size"
+        text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
+        raise DataError("sizes differ", label_path, text)
     return image, label
 
 
@@ -69,23 +65,20 @@ def read_index_label(path: Path, table: Table, known: str) -> Array:
     """
     values = decode(path, cv2.IMREAD_UNCHANGED)
     if values.ndim != 2 or values.dtype != np.uint8:
-        kind = f"{values.dtype} {values.shape}"
-        raise DataError(
-            "label format",
-            path,
-            f"{path}: a label must be a single-channel 8-bit PNG of class indices, this one is {kind}",
-        )
+        kind = f"this one is {values.dtype} {values.shape}"
+        text = f"{path}: a label must be a single-channel 8-bit PNG of class indices, {kind}"
+        raise DataError("label format", path, text)
     return look_up(values, table, path, lambda value: f"value {value}", known)
 
 
-def look_up(values: np.ndarray, table: Table, path: Path, word: Callable[[int], str], known: str) -> Array:
+def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[int], str], known: str) -> Array:
     """Class indices of ``values``, which must lie inside the table.
 
     Args:
         values: ``(H, W)`` whole numbers.
         table: value -> class index, -1 where it is no class.
         path: the file, for messages.
-        word: says a value in words.
+        describe: gives a value in words.
         known: which values are classes, for the message.
 
     Raises:
@@ -93,15 +86,10 @@ def look_up(values: np.ndarray, table: Table, path: Path, word: Callable[[int], 
     """
     indices = take(table, values)
     if indices.min(initial=IGNORE) < 0:
-        found, counts = np.unique(values[indices < 0], return_counts=True)
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        first = int(found[counts.argmax()])
+        unknown, counts = np.unique(values[indices < 0], return_counts=True)
         often = np.argsort(-counts, kind="stable")[:LISTED]
-        listed = {word(int(found[i])): int(counts[i]) for i in often}
-        raise DataError(
-            "unknown value",
-            path,
-            f"{path}: {word(first)} is no class{more and f' ({more.strip()})'}; {known}",
-            values=listed,
-        )
+        listed = {describe(int(unknown[i])): int(counts[i]) for i in often}
+        more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
+        text = f"{path}: {next(iter(listed))} is no class{more}; {known}"
+        raise DataError("unknown value", path, text, values=listed)
     return indices.astype(np.uint8)

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
-from experiments.data.labels import read_pair
-from experiments.data.source import Sample, evenly
+from experiments.data.files import Array, DataError
+from experiments.data.labels import make_table, read_index_label, read_pair
+from experiments.data.source import DataSource, Sample, evenly
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -18,13 +17,13 @@ IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 @dataclass(frozen=True)
 class Folder:
-    """Where one kind of files of a split lies.
+    """Where the images, or the labels, of a split are.
 
     Args:
         path: the folder.
         extensions: of the files, lower case.
         tail: what stands between a file's name and its extension.
-        nested: the files lie one level deeper, in folders of any name.
+        nested: the files are one level deeper, in folders of any name.
     """
 
     path: Path
@@ -33,36 +32,27 @@ class Folder:
     nested: bool = False
 
     def files(self) -> tuple[dict[str, Path], list[DataError]]:
-        """Name (without tail and extension) -> file, and names that occur twice; hidden files are passed over.
+        """Name (without tail and extension) -> file, and names that occur twice; hidden files do not count.
 
         Raises:
             DataError: the folder cannot be listed.
         """
-        found: dict[str, Path] = {}
-        twice: list[DataError] = []
-        for folder in [entry for entry in self._entries(self.path) if entry.is_dir()] if self.nested else [self.path]:
-            for path in self._entries(folder):
+        files: dict[str, Path] = {}
+        problems: list[DataError] = []
+        for folder in [entry for entry in _entries(self.path) if entry.is_dir()] if self.nested else [self.path]:
+            for path in _entries(folder):
                 if path.suffix.lower() not in self.extensions or not path.stem.endswith(self.tail):
                     continue
-                name = path.stem[: len(path.stem) - len(self.tail)]
-                if name in found:
-                    twice.append(
-                        DataError("same name", path, f"{path}: {found[name].name} has the same name; keep one of them")
-                    )
-                else:
-                    found[name] = path
-        return found, twice
-
-    @staticmethod
-    def _entries(folder: Path) -> list[Path]:
-        try:
-            return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-        except OSError as error:
-            raise DataError("missing folder", folder, f"{folder}: cannot be listed ({error.strerror})") from None
+                name = path.stem.removesuffix(self.tail)
+                first = files.setdefault(name, path)
+                if first != path:
+                    text = f"{path}: {first.name} has the same name; keep one of them"
+                    problems.append(DataError("same name", path, text))
+        return files, problems
 
 
 def root_folder(options: DataOptions, holds: str, variable: str | None = None) -> Path:
-    """``data.root``, or what the environment variable names.
+    """``data.root``, or the folder that the environment variable names.
 
     Raises:
         InputError: neither is given, or there is no such folder.
@@ -73,14 +63,13 @@ def root_folder(options: DataOptions, holds: str, variable: str | None = None) -
         raise InputError(f"{options.name}: no folder given; set {places} to the folder that holds {holds}")
     root = Path(given).expanduser()
     if not root.is_dir():
-        raise InputError(
-            f"{root}: no such folder; data.root{f' (or {variable})' if variable else ''} must hold {holds}"
-        )
+        places = f"data.root (or {variable})" if variable else "data.root"
+        raise InputError(f"{root}: no such folder; {places} must hold {holds}")
     return root
 
 
 def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, Path, Path]], list[DataError]]:
-    """Name, image and label of every image that has one, sorted by name, and everything that is wrong.
+    """Name, image and label of every image that has a label, sorted by name, and everything that is wrong.
 
     Args:
         images: where images are.
@@ -91,48 +80,21 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
     if missing:
         return [], [DataError("missing folder", path, f"{path}: no such folder; {layout}") for path in missing]
     try:
-        (image_files, problems), (label_files, twice) = images.files(), labels.files()
+        (image_files, problems), (label_files, label_problems) = images.files(), labels.files()
     except DataError as error:
         return [], [error]
-    problems = problems + twice
+    problems = problems + label_problems
     if not image_files:
         kinds = ", ".join(images.extensions[:-1]) + f" or {images.extensions[-1]}"
-        where = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
-        problems.append(DataError("no images", images.path, f"{images.path}: holds {where}; {layout}"))
-    unlabelled = sorted(image_files.keys() - label_files.keys())
-    others = {folder: _stems(folder) for folder in {_label_folder(image_files[name], labels) for name in unlabelled}}
-    for name in unlabelled:
-        problems.append(_missing_label(image_files[name], labels, name, others))
+        what = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
+        problems.append(DataError("no images", images.path, f"{images.path}: holds {what}; {layout}"))
+    unlabelled = {name: image_files[name] for name in sorted(image_files.keys() - label_files.keys())}
+    problems += _missing_labels(unlabelled, labels)
     for name in sorted(label_files.keys() - image_files.keys()):
-        path = label_files[name]
-        problems.append(
-            DataError(
-                "label without image", path, f"{path}: has no image in {images.path}; it is not used", stops=False
-            )
-        )
-    return [
-        (name, image_files[name], label_files[name]) for name in sorted(image_files.keys() & label_files.keys())
-    ], problems
-
-
-def _label_folder(image: Path, labels: Folder) -> Path:
-    return labels.path / image.parent.name if labels.nested else labels.path
-
-
-def _stems(folder: Path) -> dict[str, str]:
-    """The files of a folder by stem, of equal ones the first by name; none where it cannot be listed."""
-    return {path.stem: path.name for path in sorted(folder.glob("*"), reverse=True)}
-
-
-def _missing_label(image: Path, labels: Folder, name: str, others: Mapping[Path, Mapping[str, str]]) -> DataError:
-    folder, stem = _label_folder(image, labels), f"{name}{labels.tail}"
-    label, other = folder / f"{stem}{labels.extensions[0]}", others[folder].get(stem)
-    hint = (
-        f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)" if other else ""
-    )
-    return DataError(
-        "missing label", image, f"{image}: its label {label} is missing{hint}; add it, or remove the image"
-    )
+        text = f"{label_files[name]}: has no image in {images.path}; it is not used"
+        problems.append(DataError("label without image", label_files[name], text, stops=False))
+    names = sorted(image_files.keys() & label_files.keys())
+    return [(name, image_files[name], label_files[name]) for name in names], problems
 
 
 def find_splits(
@@ -148,6 +110,31 @@ def find_splits(
     return splits, problems
 
 
+def find_index_labels(
+    options: DataOptions,
+    classes: tuple[str, ...],
+    colours: tuple[tuple[int, int, int], ...],
+    folders: Mapping[str, tuple[Folder, Folder]],
+    values: Mapping[int, int],
+    known: str,
+    layout: str,
+) -> DataSource:
+    """A data set whose labels are single-channel images of class values.
+
+    Args:
+        options: for its name and limit.
+        classes: class names.
+        colours: of the classes.
+        folders: images and labels of each split.
+        values: value in a label -> class index or 255.
+        known: which values are classes, for messages.
+        layout: which folders must be there, for messages.
+    """
+    read_label = partial(read_index_label, table=make_table(values, 256), known=known)
+    splits, problems = find_splits(folders, read_label, options.limit, layout)
+    return DataSource(options.name, classes, colours, splits, tuple(problems))
+
+
 def make_samples(
     pairs: list[tuple[str, Path, Path]], read_label: Callable[[Path], Array], limit: int | None
 ) -> list[Sample]:
@@ -156,3 +143,27 @@ def make_samples(
         Sample(name, image, label, partial(read_pair, image, label, read_label))
         for name, image, label in evenly(pairs, limit)
     ]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise DataError("missing folder", folder, f"{folder}: cannot be listed ({error.strerror})") from None
+
+
+def _missing_labels(images: Mapping[str, Path], labels: Folder) -> list[DataError]:
+    """An error for each image; it names a file of the label's name that has another extension."""
+    others: dict[Path, dict[str, str]] = {}
+    problems = []
+    for name, image in images.items():
+        folder = labels.path / image.parent.name if labels.nested else labels.path
+        if folder not in others:  # of files with equal stems, the first by name
+            others[folder] = {path.stem: path.name for path in sorted(folder.glob("*"), reverse=True)}
+        label = folder / f"{name}{labels.tail}{labels.extensions[0]}"
+        other = others[folder].get(f"{name}{labels.tail}")
+        extensions = ", ".join(labels.extensions)
+        hint = f" ({other} does not count: labels are {extensions}, which keep every value)" if other else ""
+        text = f"{image}: its label {label} is missing{hint}; add it, or remove the image"
+        problems.append(DataError("missing label", image, text))
+    return problems

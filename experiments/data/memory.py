@@ -1,4 +1,4 @@
-"""Reading a data set into memory: every image and label at one size, as uint8."""
+"""A data set read into memory: every image and label at one size, as uint8."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
         size: height and width in pixels that images and labels are resized to.
 
     Raises:
-        InputError: it would not fit, or whatever is wrong with a file; the message names it.
+        InputError: it does not fit, or a file is wrong; the message names it.
     """
     check_memory(source, size)
     train, val = (_read_split(source.splits[split], size, f"{source.name}: {split}") for split in READ)
@@ -33,31 +33,29 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
 
 
 def check_memory(source: DataSource, size: tuple[int, int]) -> None:
-    """Refuse what does not fit into the free memory.
+    """Check that images and labels fit into the free memory.
 
     Raises:
-        InputError: images and labels take more than is free.
+        InputError: they take more than is free.
     """
     images = sum(len(source.splits[split]) for split in READ)
     needed, free = images * size[0] * size[1] * 4, psutil.virtual_memory().available  # three channels and a label
     if needed > free:
-        sizes = f"{needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
-        raise InputError(
-            f"data: {images} images of {size[0]}x{size[1]} take {sizes}; give a smaller --data.size, or a --data.limit"
-        )
+        sizes = f"{size[0]}x{size[1]} take {needed / 1e9:.1f} GB of memory, {free / 1e9:.1f} GB are free"
+        raise InputError(f"data: {images} images of {sizes}; give a smaller --data.size, or a --data.limit")
 
 
 def resize_image(image: Array, size: tuple[int, int]) -> Array:
-    """``(H, W, 3)`` uint8 at another height and width, averaged where it becomes smaller."""
+    """``(H, W, 3)`` uint8 at another height and width."""
     shrinks = image.shape[0] >= size[0] and image.shape[1] >= size[1]
-    # INTER_AREA averages what falls into a pixel, which is right only where the image becomes smaller.
+    # INTER_AREA averages the pixels that become one: right only if the image becomes smaller.
     resized = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return resized.astype(np.uint8, copy=False)
 
 
 def resize_label(label: Array, size: tuple[int, int]) -> Array:
-    """``(H, W)`` uint8 at another height and width, each pixel from the nearest."""
-    # INTER_NEAREST takes the corner of the source pixels, INTER_NEAREST_EXACT their centre, as the image does.
+    """``(H, W)`` uint8 at another height and width, each pixel from the nearest one."""
+    # INTER_NEAREST takes the corner of the source pixels; INTER_NEAREST_EXACT takes their centre, as resize_image does.
     return cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
 
 

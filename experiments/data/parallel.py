@@ -1,4 +1,4 @@
-"""The same work on many samples at a time, with the order kept and a bar where it takes long."""
+"""A function of many samples in threads, in order, with a progress bar if it takes long."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +21,11 @@ def in_threads(
 ) -> Iterator[ResultT]:
     """``function`` of every item, in the items' order.
 
-    Threads suffice: decoding and resizing are OpenCV's, which lets other threads run meanwhile. Results are kept until
-    they are taken, so they should be small.
+    Threads suffice: OpenCV decodes and resizes without Python's lock. Results stay in memory until they are taken, so
+    they should be small.
 
     Raises:
-        Exception: what ``function`` raises for the first item, in order, that fails; what has not begun is then left
-            out.
+        Exception: of ``function``, for the first item in order that fails; items that have not begun are left out.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:

@@ -1,7 +1,8 @@
-"""Endless repeatability: batches whose order and augmentation depend on nothing but seed, stream and epoch."""
+"""Batches that can be repeated: order and augmentation depend on seed, stream and epoch alone."""
 
 from collections.abc import Iterator
 from copy import copy
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,25 +16,26 @@ WEIGHTS, ARCHITECTURE = 0, 1
 """The two training streams of a bi-level search."""
 
 
+@dataclass(eq=False, repr=False)
 class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
     """One pass over a split in batches, ready for the network.
 
-    Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone: a run that is
-    resumed at an epoch sees what it would have seen. Iterating does not advance the epoch; call ``set_epoch``. The
-    batches lie where the split lies, and nothing is copied between devices while iterating. Give it to a ``DataLoader``
-    with ``batch_size=None`` and no workers, or iterate over it directly.
+    Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone, so a resumed run
+    sees the same batches. Iterating does not advance the epoch: call ``set_epoch``. Batches are on the device of the
+    split, and nothing is copied between devices. Iterate over the stream, or give it to a ``DataLoader`` with
+    ``batch_size=None`` and no workers.
 
     Args:
         split: the images, uint8.
         batch: images a batch.
         seed: the run's seed.
         stream: ``WEIGHTS`` or ``ARCHITECTURE``: streams of one seed are shuffled independently.
-        shuffle: draw a new order each epoch and drop an incomplete last batch (unless it is the only one); otherwise
-            every image comes, in the split's order.
+        shuffle: draw a new order each epoch and drop an incomplete last batch, unless it is the only one. Otherwise all
+            images come in the split's order.
         augment: flip and shift at random.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
-        rank: which part of each batch comes, of ``world`` contiguous ones of equal size; order and augmentations do not
-            depend on it.
+        rank: which of the ``world`` contiguous, equal parts of each batch comes. Order and augmentations do not depend
+            on it.
         world: parts of a batch, one for each device.
 
     Yields:
@@ -41,44 +43,34 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         world``.
 
     Raises:
-        ValueError: the split is empty or ``batch`` below 1, or there are parts and no whole batch, or no equal parts.
+        ValueError: the split is empty, ``batch`` is below 1, or batches cannot be divided into equal parts.
     """
 
-    def __init__(
-        self,
-        split: Split,
-        batch: int,
-        seed: int,
-        stream: int,
-        shuffle: bool = True,
-        augment: bool = True,
-        label_stride: int = 8,
-        rank: int = 0,
-        world: int = 1,
-    ) -> None:
-        super().__init__()
-        if len(split) == 0 or batch < 1:
-            raise ValueError(f"no batches of {batch} from {len(split)} images")
-        if world > 1 and (batch % world or len(split) < batch or not shuffle):
-            raise ValueError(f"no {world} equal parts of whole batches of {batch} from {len(split)} images")
-        self.split = split
-        self.batch = batch
-        self.seed = seed
-        self.stream = stream
-        self.shuffle = shuffle
-        self.augment = augment
-        self.label_stride = label_stride
-        self.rank = rank
-        self.world = world
-        self.epoch = 0
+    split: Split
+    batch: int
+    seed: int
+    stream: int
+    shuffle: bool = True
+    augment: bool = True
+    label_stride: int = 8
+    rank: int = 0
+    world: int = 1
+    epoch: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        images = f"{len(self.split)} images"
+        if len(self.split) == 0 or self.batch < 1:
+            raise ValueError(f"no batches of {self.batch} from {images}")
+        if self.world > 1 and (self.batch % self.world or len(self.split) < self.batch or not self.shuffle):
+            raise ValueError(f"no {self.world} equal parts of whole batches of {self.batch} from {images}")
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration goes through."""
         self.epoch = epoch
 
     def generator(self) -> torch.Generator:
-        """The random numbers of the epoch: a fresh generator each time, from seed, stream and epoch alone."""
-        return torch.Generator().manual_seed(mix(self.seed, self.stream, self.epoch))
+        """A new generator for the epoch, from seed, stream and epoch alone."""
+        return torch.Generator().manual_seed(mix_seeds(self.seed, self.stream, self.epoch))
 
     def whole(self) -> "BatchStream":
         """The same epoch in whole batches."""
@@ -93,9 +85,8 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if torch.utils.data.get_worker_info() is not None:
-            raise RuntimeError(
-                "BatchStream holds its images in memory: use num_workers=0 (each worker would repeat the whole epoch)"
-            )
+            text = "use num_workers=0 (each worker would repeat the whole epoch)"
+            raise RuntimeError(f"BatchStream holds its images in memory: {text}")
         count, device = len(self.split), self.split.images.device
         generator = self.generator()
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
@@ -111,10 +102,10 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
 
 def val_stream(split: Split, batch: int, label_stride: int = 8) -> BatchStream:
-    """Every image once, in order, as it is."""
+    """Every image once, in order, without augmentation."""
     return BatchStream(split, batch, seed=0, stream=WEIGHTS, shuffle=False, augment=False, label_stride=label_stride)
 
 
-def mix(*key: int) -> int:
-    """A well-mixed 64-bit seed for a key of integers: neighbouring keys give unrelated random numbers."""
+def mix_seeds(*key: int) -> int:
+    """A 64-bit seed from integers; neighbouring integers give unrelated random numbers."""
     return int(np.random.SeedSequence([part % 2**64 for part in key]).generate_state(1, np.uint64)[0])

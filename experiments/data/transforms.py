@@ -1,4 +1,4 @@
-"""From uint8 images and labels to what a network is trained on; everything runs on the tensors' own device."""
+"""From uint8 images and labels to the input of a network and its target; everything runs on the tensors' device."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from torch import Tensor
 from experiments.options.groups import IGNORE
 
 MAX_SHIFT = 2
-"""Largest random translation in pixels, along each axis, as ERFNet was trained."""
+"""Largest random translation in pixels, along each axis, as in the training of ERFNet."""
 
 
 class Augmentation(NamedTuple):
-    """What happens to each of N images; drawn apart from where it is applied, so that a whole epoch is drawn at once.
+    """Augmentations of N images; a whole epoch is drawn at once, and applied batch by batch.
 
     Args:
         flip: ``(N,)`` bool, mirrored left to right.
@@ -50,7 +50,7 @@ def augment(images: Tensor, labels: Tensor, augmentation: Augmentation) -> tuple
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]  # (N, H, W)
     rows, columns = rows.clamp(0, height - 1), columns.clamp(0, width - 1)
     columns = torch.where(flip[:, None], width - 1 - columns, columns)
-    # One gather along each axis: index tensors stay small, and no image is treated in a Python loop.
+    # One gather along each axis: index tensors stay small, and there is no loop over images.
     images = images.gather(2, rows[:, None, :, None].expand(count, channels, height, width))
     images = images.gather(3, columns[:, None, None, :].expand(count, channels, height, width))
     labels = labels.gather(1, rows[:, :, None].expand(count, height, width))
@@ -71,11 +71,11 @@ def normalise(images: Tensor) -> Tensor:
 
 
 def downsample_labels(labels: Tensor, stride: int = 8) -> Tensor:
-    """Labels at the resolution of the logits: of every ``stride`` x ``stride`` cell, the pixel at its centre.
+    """Labels at the resolution of the logits: the pixel at the centre of every ``stride`` x ``stride`` cell.
 
-    Cell i covers pixels ``stride * i`` to ``stride * i + stride - 1`` and gives pixel ``stride * i + stride // 2``; the
-    last cell may be cut by the border, and then gives the centre of what is left. (``interpolate(mode="nearest")``
-    would give each cell's corner, half a cell away from what the logit sees.)
+    Cell i covers pixels ``stride * i`` to ``stride * i + stride - 1`` and gives pixel ``stride * i + stride // 2``. If
+    the border cuts the last cell, it gives the centre of the rest. (``interpolate(mode="nearest")`` would give each
+    cell's corner, half a cell away.)
 
     Args:
         labels: ``(N, H, W)`` uint8.

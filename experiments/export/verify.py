@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from experiments.data.dataset import Split
 from experiments.data.transforms import normalise
 from experiments.export.deployed import Deployed
-from experiments.metrics.confusion import confusion_matrix, mean_iou
+from experiments.metrics.miou import confusion_matrix, mean_iou
 from experiments.runtime.interface import INPUT, Interface
 from nas_space.blocks import upsample
 

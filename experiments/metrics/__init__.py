@@ -1,1 +1,1 @@
-"""Scores of predictions beside labels."""
+"""Scores of predictions against labels: mIoU and accuracy, boundary F1, a network on a stream of batches."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from experiments.metrics.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.metrics.miou import class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from experiments.options.groups import IGNORE
 from nas_space.blocks import upsample
 
@@ -16,8 +16,8 @@ class Scores:
     """Validation scores.
 
     Args:
-        loss: mean of the training loss of each batch with a labelled pixel; every one counts the same, also a shorter
-            last one. NaN where there is none.
+        loss: mean training loss of the batches with a labelled pixel; a shorter last batch counts as much as the
+            others. NaN if there is none.
         miou: in [0, 1], of all pixels together.
         per_class: IoU of each class, in [0, 1]; NaN for a class in neither labels nor predictions.
         pixel_accuracy: share of labelled pixels that are right.
@@ -50,12 +50,11 @@ def evaluate(network: nn.Module, stream: Iterable[tuple[Tensor, Tensor]], loss: 
         logits = network(images).float()
         if logits.shape[-2:] != labels.shape[-2:]:
             logits = upsample(logits, (labels.shape[-2], labels.shape[-1]))
-        labelled = (labels != IGNORE).any()  # stays on its device: nothing waits for a GPU before the end
+        labelled = (labels != IGNORE).any()  # stays on its device: nothing waits for a GPU
         total += torch.where(labelled, loss(logits, labels), 0.0)  # without a labelled pixel the loss is 0/0
         batches += labelled
-        confusion += confusion_matrix(
-            logits.max(1).indices, labels, num_classes
-        )  # argmax is several times slower on CPUs
+        # ``max`` is several times faster on CPUs than ``argmax``.
+        confusion += confusion_matrix(logits.max(1).indices, labels, num_classes)
     network.train(was_training)
     return Scores(
         float(total / batches), mean_iou(confusion), tuple(class_iou(confusion).tolist()), pixel_accuracy(confusion)

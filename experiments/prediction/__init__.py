@@ -1,1 +1,1 @@
-"""Trained networks on a user's own images and films: what is read, what is drawn, what is written."""
+"""Trained networks on a user's own images and films, and on a labelled split."""

@@ -1,4 +1,4 @@
-"""One image: read, segmented, and written as class indices, in the classes' colours, and as an overlay with a legend."""
+"""One image: read, segmented, and written as class indices, as colours, and as an overlay with a legend."""
 
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,15 @@ from experiments.data.files import Array, read_image
 from experiments.model_file import ModelInfo
 from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
-from experiments.prediction.segmenter import Segmenter
+from experiments.prediction.segmenter import TorchSegmenter
 from experiments.report.gallery import colour_map
 from experiments.runs.files import write_atomic
 
-KINDS = ("index", "colour", "overlay")
 
+def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
+    """Write ``index/NAME.png`` (8-bit class indices), ``colour/NAME.png`` and ``overlay/NAME.png``.
 
-def predict_image(source: Source, segmenter: Segmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
-    """Write ``index/NAME.png`` (8-bit, class indices), ``colour/NAME.png`` and ``overlay/NAME.png``, all but the last of the image's size.
+    The first two have the size of the image.
 
     Args:
         source: the image; its EXIF orientation is applied, grey becomes RGB, an alpha channel is dropped.
@@ -27,19 +27,19 @@ def predict_image(source: Source, segmenter: Segmenter, info: ModelInfo, folder:
         folder: of the results.
 
     Returns:
-        What is in the image.
+        The image's name and size, and the share of each class in it.
 
     Raises:
         InputError: the file cannot be read, is no image, or is truncated.
     """
     image = read_image(source.path)
     classes = segmenter(image)
-    pictures = (
-        classes,
-        colour_map(torch.from_numpy(classes), info.colours),
-        overlay(image, classes, info.classes, info.colours),
-    )
-    for kind, picture in zip(KINDS, pictures, strict=True):
+    pictures = {
+        "index": classes,
+        "colour": colour_map(torch.from_numpy(classes), info.colours),
+        "overlay": overlay(image, classes, info.classes, info.colours),
+    }
+    for kind, picture in pictures.items():
         write_png(folder / kind / f"{source.name}.png", picture)
     share = shares(classes)
     return {

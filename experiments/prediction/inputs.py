@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
-"""What stands in a path for its bytes that are no UTF-8."""
+"""How Python writes the bytes of a path that are no UTF-8."""
 LONGEST = 180
-"""Bytes of a name, with room for a suffix and for a temporary name: a file system takes 255."""
+"""Most bytes of a name. File systems take 255; the rest is for a suffix and a temporary name."""
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Source:
 
     Args:
         path: where it is.
-        name: what its results are called: a relative path without suffix, which no other source has.
+        name: of its results: a relative path without suffix that no other source has.
     """
 
     path: Path
@@ -28,70 +28,65 @@ class Source:
 
     @property
     def is_video(self) -> bool:
-        """Whether its name is that of a film; everything else is tried as an image."""
+        """Whether its suffix is that of a film; everything else is read as an image."""
         return self.path.suffix.lower() in VIDEOS
 
 
-def find_sources(words: Sequence[str]) -> tuple[list[Source], list[str]]:
-    """The files that ``words`` name, in that order, each once; a folder's sorted by path.
+def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """The files that ``inputs`` name, in that order, each once; those of a folder are sorted by path.
 
-    A folder stands for all images and films in it and in its subfolders (links to folders are not followed, names that
-    begin with a dot are left out). Results keep the place of their source in the folder; where two would have one name,
-    the later gets a number.
+    A folder stands for all images and films in it and in its subfolders. Links to folders are not followed, and names
+    that begin with a dot are left out. Results have the place of their source in the folder. If two would have the same
+    name, the later one gets a number.
 
     Args:
-        words: files and folders.
+        inputs: files and folders.
 
     Returns:
-        The sources, and a line for each word that gives none.
+        The sources, and a line for each input that gives none.
     """
-    found: dict[str, tuple[Path, PurePath]] = {}
-    nothing: list[str] = []
-    for word in words:
-        path = Path(word)
+    files: dict[str, tuple[Path, PurePath]] = {}
+    empty: list[str] = []
+    for text in inputs:
+        path = Path(text)
         if path.is_dir():
             inside = list(_walk(path))
             if not inside:
-                nothing.append(f"{word}: holds no image ({' '.join(IMAGES)}) and no film ({' '.join(VIDEOS)})")
-            pairs: list[tuple[Path, PurePath]] = [(file, file.relative_to(path).with_suffix("")) for file in inside]
+                empty.append(f"{text}: holds no image ({' '.join(IMAGES)}) and no film ({' '.join(VIDEOS)})")
+            for file in inside:
+                files.setdefault(os.path.abspath(file), (file, file.relative_to(path).with_suffix("")))
         elif path.is_file():
-            pairs = [(path, PurePath(path.stem))]
+            files.setdefault(os.path.abspath(path), (path, PurePath(path.stem)))
         else:
-            nothing.append(f"{word}: {'neither a file nor a folder' if path.exists() else 'no such file'}")
-            continue
-        for file, name in pairs:
-            found.setdefault(os.path.abspath(file), (file, name))
-    return _named(found.values()), nothing
+            empty.append(f"{text}: {'neither a file nor a folder' if path.exists() else 'no such file'}")
+    return _with_names(files.values()), empty
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Images and films below a folder, a link that leads nowhere among them: it is to be told, not passed over."""
+    """Images and films below a folder, also links that lead nowhere: they fail later, with a message."""
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            if (
-                not name.startswith(".")
-                and path.suffix.lower() in (*IMAGES, *VIDEOS)
-                and (path.is_file() or not path.exists())
-            ):
+            is_kind = path.suffix.lower() in (*IMAGES, *VIDEOS) and not name.startswith(".")
+            if is_kind and (path.is_file() or not path.exists()):
                 yield path
 
 
-def _named(found: Iterable[tuple[Path, PurePath]]) -> list[Source]:
+def _with_names(files: Iterable[tuple[Path, PurePath]]) -> list[Source]:
     taken: set[str] = set()
     sources = []
-    for path, wanted in found:
-        wanted = PurePath(*map(_shortened, wanted.parts))
-        name, number = wanted.as_posix(), 1
+    for path, relative in files:
+        first = PurePath(*map(_shortened, relative.parts)).as_posix()
+        name, number = first, 1
         while name.casefold() in taken:  # not every file system tells A from a
             number += 1
-            name = f"{wanted.as_posix()}-{number}"
+            name = f"{first}-{number}"
         taken.add(name.casefold())
         sources.append(Source(path, name))
     return sources
 
 
 def _shortened(part: str) -> str:
-    """``part`` of a path in at most ``LONGEST`` bytes of UTF-8, which not every name is."""
+    """``part`` of a path as UTF-8 of at most ``LONGEST`` bytes."""
     return NOT_UTF8.sub("_", part).encode()[:LONGEST].decode("utf-8", "ignore")

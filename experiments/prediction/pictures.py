@@ -1,4 +1,4 @@
-"""An image with the classes of its pixels laid over it, and below it a legend that never hides anything."""
+"""An image with the colours of its classes laid over it, and a legend below it."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,11 +14,11 @@ from experiments.report.gallery import colour_map
 Colour = tuple[int, int, int]
 OPACITY = 0.55
 NARROWEST = 256
-"""Pixels: the legend of a narrower image is wider than the image."""
+"""Smallest width of a picture in pixels, so that its legend can be read."""
 
 
 def blend(image: Array, classes: Array, colours: Sequence[Colour]) -> Array:
-    """``(H, W, 3)`` uint8: the image with its classes' colours over it.
+    """The image with the colours of its classes over it, ``(H, W, 3)`` uint8.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -26,7 +26,7 @@ def blend(image: Array, classes: Array, colours: Sequence[Colour]) -> Array:
         colours: RGB of each class.
     """
     picture = colour_map(torch.from_numpy(classes), colours)
-    # In whole numbers: several times faster than in float, and a film is waiting.
+    # Whole numbers are several times faster than float.
     opaque = round(256 * OPACITY)
     return ((image.astype(np.uint16) * (256 - opaque) + picture.astype(np.uint16) * opaque) >> 8).astype(np.uint8)
 
@@ -34,7 +34,7 @@ def blend(image: Array, classes: Array, colours: Sequence[Colour]) -> Array:
 def overlay(
     image: Array, classes: Array, names: Sequence[str], colours: Sequence[Colour], shown: Sequence[int] | None = None
 ) -> Array:
-    """The blended image, and under it the names and colours of classes.
+    """The blended image, with the names and colours of classes below it.
 
     Args:
         image: ``(H, W, 3)`` uint8 RGB.
@@ -48,12 +48,9 @@ def overlay(
     """
     shown = present(classes) if shown is None else shown
     height, width = classes.shape
-    panel = legend(
-        tuple(names[i] for i in shown),
-        tuple(colours[i] for i in shown),
-        max(width, NARROWEST),
-        text_size(height, width),
-    )
+    shown_names, shown_colours = tuple(names[i] for i in shown), tuple(colours[i] for i in shown)
+    letters = int(np.clip((height * width) ** 0.5 / 36, 12, 64))  # height in pixels
+    panel = legend(shown_names, shown_colours, max(width, NARROWEST), letters)
     canvas = np.full((height + panel.shape[0], panel.shape[1], 3), 255, np.uint8)
     canvas[:height, :width] = blend(image, classes, colours)
     canvas[height:] = panel
@@ -70,14 +67,9 @@ def shares(classes: Array) -> np.ndarray:
     return cv2.calcHist([classes], [0], None, [256], [0, 256]).reshape(-1) / classes.size
 
 
-def text_size(height: int, width: int) -> int:
-    """Size of the legend's letters in pixels, for an image of this height and width."""
-    return int(np.clip((height * width) ** 0.5 / 36, 12, 64))
-
-
 @lru_cache(maxsize=64)
 def legend(names: tuple[str, ...], colours: tuple[Colour, ...], width: int, size: int) -> Array:
-    """A white panel with a coloured box and a name for each class, in as many lines as it takes.
+    """A white panel with a coloured box and a name for each class, in as many lines as needed.
 
     Args:
         names: of the classes.

@@ -1,4 +1,4 @@
-"""Scores of a trained network over a split, at the labels' own resolution: images come one by one and are not kept."""
+"""Scores of a trained network over a split, at the labels' own resolution; one image is in memory at a time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from experiments.data.source import Sample
 from experiments.metrics.boundary import TOLERANCE, Counts, boundary_counts, boundary_f1
-from experiments.metrics.confusion import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.metrics.miou import class_accuracy, class_iou, confusion_matrix, mean_iou, pixel_accuracy
 from experiments.options.groups import IGNORE
-from experiments.prediction.segmenter import Segmenter
+from experiments.prediction.segmenter import TorchSegmenter
 from nas_space.errors import InputError
 
 
@@ -25,7 +25,7 @@ class Evaluation:
         confusion: pixels by (label, prediction), ``(classes, classes)`` int64.
         outlines: of ``boundary_counts``, ``(classes, 4)``.
         images: how many.
-        resolutions: height and width of the labels, each once, the smallest first.
+        resolutions: the different heights and widths of the labels, the smallest first.
     """
 
     confusion: Tensor
@@ -35,24 +35,25 @@ class Evaluation:
 
     @property
     def resolution(self) -> str:
-        """``HxW`` of the labels, of the smallest and the largest where they differ."""
+        """``HxW`` of the labels; that of the smallest and of the largest if they differ."""
         ends = dict.fromkeys((self.resolutions[0], self.resolutions[-1]))
         return " to ".join(f"{height}x{width}" for height, width in ends)
 
     def summary(self, classes: Sequence[str]) -> dict[str, Any]:
-        """All scores, in [0, 1]; nan where there is nothing to score.
+        """All scores, in [0, 1].
 
-        A mean is over the classes that have a value: ``per_class`` (IoU) has none for a class in neither labels nor
-        predictions, the accuracy none for a class without labels, boundary F1 none for a class without outlines.
+        IoU (``per_class``) is nan for a class in neither labels nor predictions, accuracy for a class without labels,
+        boundary F1 for a class without outlines. Means are over the other classes.
         """
         outlines = boundary_f1(self.outlines)
         with_outlines = outlines[~np.isnan(outlines)]
+        accuracy = class_accuracy(self.confusion)
         return {
             "miou": mean_iou(self.confusion),
             "per_class": dict(zip(classes, class_iou(self.confusion).tolist(), strict=True)),
             "pixel_accuracy": pixel_accuracy(self.confusion),
-            "mean_class_accuracy": float(class_accuracy(self.confusion).nanmean()),
-            "per_class_accuracy": dict(zip(classes, class_accuracy(self.confusion).tolist(), strict=True)),
+            "mean_class_accuracy": float(accuracy.nanmean()),
+            "per_class_accuracy": dict(zip(classes, accuracy.tolist(), strict=True)),
             "boundary_f1": float(with_outlines.mean()) if with_outlines.size else float("nan"),
             "per_class_boundary_f1": dict(zip(classes, outlines.tolist(), strict=True)),
             "boundary_tolerance": TOLERANCE,
@@ -62,7 +63,7 @@ class Evaluation:
         }
 
 
-def score(segmenter: Segmenter, samples: Sequence[Sample], num_classes: int) -> Evaluation:
+def score(segmenter: TorchSegmenter, samples: Sequence[Sample], num_classes: int) -> Evaluation:
     """Go through ``samples`` once, with a progress bar on a terminal.
 
     Raises:
@@ -79,9 +80,7 @@ def score(segmenter: Segmenter, samples: Sequence[Sample], num_classes: int) -> 
         outlines += boundary_counts(prediction, label, num_classes)
         resolutions.add((height, width))
     if not confusion.any():
-        raise InputError(
-            f"data: no image of the split has a labelled pixel (label other than {IGNORE}); nothing can be scored"
-        )
-    return Evaluation(
-        confusion, outlines, len(samples), tuple(sorted(resolutions, key=lambda size: (size[0] * size[1], size)))
-    )
+        pixel = f"a labelled pixel (label other than {IGNORE})"
+        raise InputError(f"data: no image of the split has {pixel}; nothing can be scored")
+    by_area = sorted(resolutions, key=lambda size: (size[0] * size[1], size))
+    return Evaluation(confusion, outlines, len(samples), tuple(by_area))

@@ -1,11 +1,10 @@
 """From an image of any size to a class for each of its pixels: what evaluation, prediction and figures share.
 
-An image is resized as it was for training (without its aspect ratio), and the logits are upsampled bilinearly to
-wherever classes are wanted: to the label's own resolution, or the image's.
+An image is resized as for training, without its aspect ratio. The logits are upsampled bilinearly to the resolution at
+which classes are wanted: that of the label, or of the image.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -16,75 +15,17 @@ from experiments.data.memory import resize_image
 from experiments.data.transforms import normalise
 from experiments.model_file import ModelInfo, load_model
 from experiments.options.device import resolve_device
-from experiments.options.groups import parse_size
+from experiments.prediction.options import EvalOptions, Views
 from experiments.runs.measure import now
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 
 BAND = 2**25
-"""Logits that are upsampled at once (128 MiB): an image of any size is done in bands of rows."""
+"""Logits that are upsampled at once (128 MiB): an image of any size is classified in bands of rows."""
 
 
-@dataclass
-class EvalOptions:
-    """How a trained network is applied to images.
-
-    Args:
-        size: HEIGHTxWIDTH in pixels that images are resized to for the network; what it was trained at if absent.
-        scales: probabilities are averaged over the image at these multiples of the size.
-        flip: and over the image mirrored left to right.
-    """
-
-    size: str | None = None
-    scales: list[float] = field(default_factory=lambda: [1.0])
-    flip: bool = False
-
-    def views(self, trained: tuple[int, int]) -> "Views":
-        """What these options describe for a network trained at ``trained`` pixels.
-
-        Raises:
-            InputError: the key that is out of range.
-        """
-        height, width = trained if self.size is None else parse_size(self.size)
-        if not self.scales or len(set(self.scales)) < len(self.scales):
-            raise InputError(f"eval.scales: {self.scales} must be one or more different numbers, such as 0.75,1,1.25")
-        for scale in self.scales:
-            if not 0 < scale < float("inf"):
-                raise InputError(f"eval.scales: {scale:g} must be above 0")
-            scaled = f"{round(scale * height)}x{round(scale * width)}"
-            try:
-                parse_size(scaled)
-            except InputError as error:
-                raise InputError(f"eval.scales: {scale:g} of {height}x{width}: {error}") from None
-        return Views((height, width), tuple(self.scales), self.flip)
-
-
-@dataclass(frozen=True)
-class Views:
-    """At what sizes a network sees each image.
-
-    Args:
-        size: height and width in pixels.
-        scales: multiples of it.
-        flip: mirrored as well.
-    """
-
-    size: tuple[int, int]
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = False
-
-    @property
-    def sizes(self) -> list[tuple[int, int]]:
-        """Height and width at each scale."""
-        return [(round(scale * self.size[0]), round(scale * self.size[1])) for scale in self.scales]
-
-    def __str__(self) -> str:
-        scales = "" if self.scales == (1.0,) else f", scales {', '.join(f'{scale:g}' for scale in self.scales)}"
-        return "{}x{}".format(*self.size) + scales + (", flipped too" if self.flip else "")
-
-
-class Segmenter:
-    """A trained network that takes images as they come.
+class TorchSegmenter:
+    """A trained network in torch that takes images of any size.
 
     Args:
         network: normalised images ``(N, 3, h, w)`` -> logits ``(N, classes, h', w')``.
@@ -96,7 +37,7 @@ class Segmenter:
         self.network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.views = views
         self.device = device
-        self.seconds: list[float] = []  # what the network alone took for each image
+        self.seconds: list[float] = []  # of the network alone, one an image
 
     @torch.inference_mode()
     def __call__(self, image: Array, resolution: tuple[int, int] | None = None) -> Array:
@@ -124,12 +65,12 @@ class Segmenter:
 
     @property
     def network_fps(self) -> float:
-        """Images a second through the network alone, without the first one, which warms it up (unless there is no other)."""
+        """Images a second through the network alone; the first one warms it up and counts only if it is alone."""
         timed = self.seconds[1:] or self.seconds
         return len(timed) / sum(timed) if timed else float("nan")
 
 
-def load_segmenter(checkpoint: str | Path, options: EvalOptions, device: str) -> tuple[Segmenter, ModelInfo]:
+def load_segmenter(checkpoint: str | Path, options: EvalOptions, device: str) -> tuple[TorchSegmenter, ModelInfo]:
     """Read a trained network, ready for images.
 
     Args:
@@ -142,7 +83,7 @@ def load_segmenter(checkpoint: str | Path, options: EvalOptions, device: str) ->
     """
     resolved = resolve_device(device)
     network, info = load_model(checkpoint)
-    return Segmenter(network, options.views(info.size), resolved), info
+    return TorchSegmenter(network, options.views(info.size), resolved), info
 
 
 def to_input(image: Array, size: tuple[int, int]) -> Tensor:
@@ -169,7 +110,7 @@ def classify(logits: Sequence[Tensor], resolution: tuple[int, int], band: int = 
         stop = min(start + rows, height)
         views = [_upsample_rows(view, resolution, start, stop) for view in logits]
         scores = views[0] if len(views) == 1 else torch.stack([view.softmax(1) for view in views]).sum(0)
-        classes[start:stop] = scores.max(1).indices[0]  # on a CPU eight times as fast as argmax
+        classes[start:stop] = scores.max(1).indices[0]  # eight times as fast on a CPU as argmax
     return classes
 
 

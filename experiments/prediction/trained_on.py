@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.data.source import DataSource, Sample, open_source
-from experiments.model_file import ModelInfo
 from experiments.options.groups import DataOptions
 from experiments.runs.folder import CONFIG, read_config
 from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.data.source import DataSource, Sample
+    from experiments.model_file import ModelInfo
 
 AS_TRAINED = "as-trained"
 
@@ -20,41 +22,32 @@ def as_trained() -> DataOptions:
 
 
 def find_split(
-    checkpoint: str, info: ModelInfo, options: DataOptions, split: str
-) -> tuple[DataSource, Sequence[Sample]]:
-    """A split of the data set of ``source_for``.
+    checkpoint: str, info: "ModelInfo", options: DataOptions, split: str
+) -> tuple["DataSource", Sequence["Sample"]]:
+    """The data set that ``completed`` options describe, and the samples of one of its splits.
 
     Raises:
         InputError: the data set cannot be found, has no such split, or its classes are not the network's.
     """
-    source = source_for(checkpoint, info, options)
+    from experiments.data.source import open_source
+
+    source = open_source(completed(checkpoint, info, options))
+    if source.classes != info.classes:
+        difference = _difference(info.classes, source)
+        raise InputError(f"--checkpoint {checkpoint}: {difference}; give the data that it was trained for")
     if split not in source.splits:
         raise InputError(f"split: {source.name} has no {split!r}; choose from {', '.join(source.splits)}")
     return source, source.splits[split]
 
 
-def source_for(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataSource:
-    """The data set of ``completed``.
-
-    Raises:
-        InputError: the data set cannot be found, or its classes are not the network's.
-    """
-    source = open_source(completed(checkpoint, info, options))
-    if source.classes != info.classes:
-        raise InputError(
-            f"--checkpoint {checkpoint}: {_difference(info.classes, source)}; give the data that it was trained for"
-        )
-    return source
-
-
-def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOptions:
-    """What ``options`` say of a data set, and for a trained network what they leave out, from its training.
+def completed(checkpoint: str, info: "ModelInfo", options: DataOptions) -> DataOptions:
+    """``options`` with what they leave out taken from the network's training.
 
     Args:
-        checkpoint: the network's file or folder; beside it, or in the folder above, ``config.yml`` may say where its
+        checkpoint: the network's file or folder. A ``config.yml`` beside it, or in the folder above, may say where its
             data set lies and how it is divided.
         info: what the network is.
-        options: where ``name`` and ``size`` may be ``as-trained``.
+        options: ``name`` and ``size`` may be ``as-trained``.
     """
     if options.name in (AS_TRAINED, info.dataset):
         trained = _trained_on(checkpoint, info.dataset)
@@ -72,17 +65,15 @@ def completed(checkpoint: str, info: ModelInfo, options: DataOptions) -> DataOpt
 
 
 def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
-    """What the ``config.yml`` of the network's run says of its data set; nothing where there is none, or it speaks of another."""
+    """The group ``data`` of the run's ``config.yml``; empty without such a file, or if it names another data set."""
     folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
-    run = next(
-        (place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None
-    )  # best/ lies in its run
+    # ``best/`` lies in the folder of its run.
+    run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)
     data = None if run is None else read_config(run).get("data")
     return data if isinstance(data, dict) and data.get("name") == dataset else {}
 
 
-def _difference(classes: tuple[str, ...], source: DataSource) -> str:
-    """In what the classes of a network and of a data set differ."""
+def _difference(classes: tuple[str, ...], source: "DataSource") -> str:
     if len(classes) != len(source.classes):
         return f"it has {len(classes)} classes, {source.name} has {len(source.classes)}"
     place = next(i for i, pair in enumerate(zip(classes, source.classes, strict=True)) if pair[0] != pair[1])

@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from experiments.data.streams import BatchStream, mix
+from experiments.data.streams import BatchStream, mix_seeds
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.training.recipe import Stage
 from nas_space.errors import InputError
@@ -71,7 +71,7 @@ class RetrainMonitor(Callback):
         """Set stream and random numbers to this epoch."""
         epoch = self.stage.first + trainer.current_epoch
         self.stream.set_epoch(epoch)
-        torch.manual_seed(mix(self.seed, epoch))
+        torch.manual_seed(mix_seeds(self.seed, epoch))
         self._losses, self._lr = [], trainer.optimizers[0].param_groups[0]["lr"]
         self._start = time.perf_counter()
 

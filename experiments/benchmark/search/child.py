@@ -1,14 +1,49 @@
-"""The parent's end of a benchmark: a child process for each side, spoken to in JSON lines."""
+"""The parent's end of a benchmark: a child process for each side, with requests and answers as JSON lines."""
 
 import json
 import subprocess
 import tempfile
-from types import TracebackType
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.runs.processes import module_command
+from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
+
+OUT_OF_MEMORY = "out of memory"
+"""Error of a child whose side needs more memory than the machine has."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched on.
+
+    Args:
+        space: the space.
+        size: image height and width, in pixels.
+        batch: images a batch; a bi-level iteration takes two.
+        classes: of the segmentation.
+        precision: ``32`` or ``bf16``.
+        device: ``cpu`` or ``cuda``.
+        seed: of weights, batches and survivors.
+    """
+
+    space: SpaceConfig
+    size: tuple[int, int]
+    batch: int
+    classes: int
+    precision: str
+    device: str
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, for ``from_json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Problem":
+        """Inverse of ``to_json``, also for the lists that JSON makes of tuples."""
+        return cls(**{**values, "space": SpaceConfig.from_dict(values["space"]), "size": tuple(values["size"])})
 
 
 class Child:
@@ -30,16 +65,14 @@ class Child:
             stderr=self._log,
             text=True,
         )
-        answer = self._say({"side": side, "problem": problem.to_json(), "layout": layout})
+        answer = self.ask("search", side=side, problem=problem.to_json(), layout=layout)
         self.device: str = answer["device"]
         self.threads: int = answer["threads"]
 
     def __enter__(self) -> "Child":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
         self._log.close()
@@ -49,21 +82,18 @@ class Child:
         return float(self.ask("steps", count=count)["seconds"])
 
     def ask(self, do: str, **values: Any) -> dict[str, Any]:
-        """Say a word and wait for its answer.
+        """Send a request and wait for its answer.
 
         Raises:
             InputError: the memory does not suffice.
-            RuntimeError: anything else that has gone wrong there.
+            RuntimeError: anything else that fails in the child.
         """
-        return self._say({"do": do, **values})
-
-    def _say(self, message: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None and self._process.stdout is not None
         try:
-            self._process.stdin.write(json.dumps(message) + "\n")
+            self._process.stdin.write(json.dumps({"do": do, **values}) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # it has said why, or not
+            pass  # it may have answered why before it ended
         line = self._process.stdout.readline()
         answer: dict[str, Any] = (
             json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}

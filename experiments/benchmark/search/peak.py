@@ -15,8 +15,8 @@ def convolution_peak(device: str, precision: str) -> float:
     """MACs a second of the fastest call, over a few shapes and both memory formats.
 
     Args:
-        device: ``cpu`` or ``cuda``; on the CPU the last shape, made for GPUs, is left out.
-        precision: ``32`` (as convolutions of a search run, with what torch allows them) or ``bf16``.
+        device: ``cpu`` or ``cuda``; the last shape is for GPUs only.
+        precision: ``32`` (with what torch allows convolutions, as in a search) or ``bf16``.
     """
     best = 0.0
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -24,9 +24,8 @@ def convolution_peak(device: str, precision: str) -> float:
         macs = batch * height * width * channels**2 * kernel**2
         for layout in (torch.channels_last, torch.contiguous_format):
             x = torch.randn(batch, channels, height, width, device=device, dtype=dtype).contiguous(memory_format=layout)
-            weight = torch.randn(channels, channels, kernel, kernel, device=device, dtype=dtype).contiguous(
-                memory_format=layout
-            )
+            weight = torch.randn(channels, channels, kernel, kernel, device=device, dtype=dtype)
+            weight = weight.contiguous(memory_format=layout)
             for _ in range(CALLS):
                 start = now(device)
                 functional.conv2d(x, weight, padding=kernel // 2)

@@ -1,11 +1,10 @@
 """The two sides of the comparison: a search by our ``ssr``, and one by NNI's own ``DARTS``, on the same space.
 
-Both run as a user runs them, an NNI one-shot strategy in a Lightning trainer, with the same training module, the same
-batches (made once, where they are needed) and nothing around: no validation, no logger, no checkpoint, no progress bar.
+Both run as a user runs them: an NNI one-shot strategy in a Lightning trainer. Both have the same training module and
+the same batches, and neither has validation, logger, checkpoint or progress bar.
 
-What NNI is given so that it is as fast as it can be: plain mutables, no log of its probabilities (by default every
-tenth step), the memory format in which it is faster, and one pooling for all candidates of a layer, where each would
-pool its input itself.
+NNI is made as fast as it can be: plain mutables, no log of its probabilities (by default every tenth step), the memory
+format in which it is faster, and one pooling for all candidates of a layer (``share_pooling``).
 """
 
 from collections.abc import Callable, Iterator
@@ -15,24 +14,23 @@ import nni.nas.strategy as nni_strategies
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Lightning, Trainer
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, LambdaCallback
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-import nas_space.space as space_of_nni
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Problem
 from experiments.options.device import resolve_precision
 from experiments.options.groups import TrainOptions
 from experiments.search.nni_experiment import run_experiment
 from experiments.training.module import SegmentationModule
-from nas_space.blocks import pool
+from nas_space import space as space_module
 from nas_space.space import JointSpace
 from strategies.method import MethodOptions
 from strategies.ssr import SSR
 
 FORMATS = {"channels_last": torch.channels_last, "contiguous": torch.contiguous_format}
 ENDLESS = 1_000_000
-"""Batches of the one epoch; the parent ends it."""
+"""Batches of the only epoch; the parent ends it."""
 BATCHES = 4
 """Different batches, used in turn."""
 
@@ -54,17 +52,15 @@ class FixedBatches(IterableDataset[tuple[Tensor, Tensor]]):
         self.resize(problem.size)
 
     def resize(self, size: tuple[int, int]) -> None:
-        """Go on with batches of another size."""
+        """Make the batches that follow of another size."""
         problem = self.problem
         generator = torch.Generator().manual_seed(2 * problem.seed + self.stream)
         self.batches = []
         for _ in range(BATCHES):
-            images = torch.randn(problem.batch, 3, *size, generator=generator).contiguous(
-                memory_format=FORMATS[self.layout]
-            )
-            labels = torch.randint(
-                problem.classes, (problem.batch, -(-size[0] // 8), -(-size[1] // 8)), generator=generator
-            )
+            images = torch.randn(problem.batch, 3, *size, generator=generator)
+            images = images.contiguous(memory_format=FORMATS[self.layout])
+            cells = (problem.batch, -(-size[0] // 8), -(-size[1] // 8))
+            labels = torch.randint(problem.classes, cells, generator=generator)
             self.batches.append((images.to(problem.device), labels.to(problem.device)))
 
     def __len__(self) -> int:
@@ -83,17 +79,19 @@ def search(
     Args:
         side: ``ours`` or ``nni``.
         problem: what is searched on.
-        layout: of NNI's weights and of the images of both; our weights lie as they do in every search of ours.
+        layout: memory format of weights and images.
         streams: of weights and architecture.
-        callback: told of every batch.
+        callback: called at every batch.
     """
     pl.seed_everything(problem.seed, verbose=False)
     space = JointSpace(problem.space, problem.classes)
     strategy: Any
     callbacks = [callback]
     if side == "nni":
-        vars(space_of_nni)["pool"] = once_an_input(pool)
-        callbacks.insert(0, _Layout(layout))
+        share_pooling()
+        # NNI's strategy makes its weights when the fit begins.
+        to_layout = LambdaCallback(on_fit_start=lambda trainer, module: module.to(memory_format=FORMATS[layout]))
+        callbacks.insert(0, to_layout)
         strategy = nni_strategies.DARTS(arc_learning_rate=MethodOptions().lr, log_prob_every_n_step=2 * ENDLESS)
     else:
         space.to(memory_format=FORMATS[layout])
@@ -112,23 +110,27 @@ def search(
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )
-    run_experiment(
-        space, Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1]), strategy
-    )
+    evaluator = Lightning(module, trainer, train_dataloaders=streams[0], val_dataloaders=streams[1])
+    run_experiment(space, evaluator, strategy)
 
 
-class _Layout(Callback):
-    """Lays out the weights that NNI's mutation has made."""
+def share_pooling() -> None:
+    """Let all candidates of an NNI layer share one pooling of their input, for the rest of this process.
 
-    def __init__(self, layout: str) -> None:
-        self.layout = layout
+    NNI 3.0 calls every candidate of a ``LayerChoice`` by itself, so each of them pools the same input again, where
+    our own search pools once. NNI has no hook for it, so the name ``pool`` that the operator calls is replaced.
 
-    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        pl_module.to(memory_format=FORMATS[self.layout])
+    Raises:
+        RuntimeError: ``nas_space.space`` has no ``pool`` any more.
+    """
+    names = vars(space_module)
+    if "pool" not in names:
+        raise RuntimeError("nas_space.space has no name pool any more: give NNI's candidates one pooling another way")
+    names["pool"] = once_an_input(names["pool"])
 
 
 def once_an_input(function: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
-    """``function``, which remembers its last result for each second argument: candidates that share their input share the result."""
+    """``function`` with its last result remembered for each second argument, and given again for the same input."""
     last: dict[int, tuple[Tensor, bool, Tensor]] = {}
 
     def call(x: Tensor, argument: int) -> Tensor:

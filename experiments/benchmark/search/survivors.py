@@ -1,4 +1,4 @@
-"""A space in the middle of a search, without searching: candidates that left in random order."""
+"""A space as in the middle of a search, without searching: candidates leave in random order."""
 
 import torch
 
@@ -7,15 +7,14 @@ from strategies.alive import Alive
 
 
 def random_survivors(space: SpaceConfig, share: float, seed: int) -> Alive:
-    """Masks that hold about ``share`` of all candidates, after the cascade, with a survivor in every choice that exists.
+    """Masks of about ``share`` of all candidates, after the cascade, with a survivor in every choice that exists.
 
-    Every candidate draws a number; the lowest leave first, wherever they are, but never the last of a choice. For one
-    seed the survivors of a smaller share are among those of a larger one.
+    Every candidate draws a number, and the lowest leave first, but never the last of a choice. With one seed, the
+    survivors of a smaller share are among those of a larger one.
 
     Args:
         space: the searched space.
-        share: of the candidates of all levels together, in (0, 1]; below what a single network holds, that network is
-            the answer.
+        share: of the candidates of all levels together, in (0, 1]; at least a single network remains.
         seed: of the numbers.
     """
     full = Alive.full(space)
@@ -23,11 +22,11 @@ def random_survivors(space: SpaceConfig, share: float, seed: int) -> Alive:
     drawn = [torch.rand(mask.shape, generator=generator).masked_fill(~mask, -1.0) for mask in full]
 
     def above(bar: float) -> Alive:
-        kept = (
+        remaining = (
             mask & ((number > bar) | (number == number.amax(-1, keepdim=True)))
             for number, mask in zip(drawn, full, strict=True)
         )
-        return Alive(*kept).cascade(space)
+        return Alive(*remaining).cascade(space)
 
     total, low, high = sum(full.counts().values()), -1.0, 1.0
     for _ in range(30):  # the count falls monotonically with the bar

@@ -1,8 +1,8 @@
-"""The child process of a benchmark: it searches, and waits between two rounds for the parent's next word.
+"""The child process of a benchmark: it searches, and waits between two rounds for the parent's next request.
 
-Words and answers are JSON, a line each, on standard input and output: ``steps`` (time some iterations), ``shrink``,
-``resize``, ``count`` (MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A wait costs
-nothing, so the other child has the machine.
+Requests and answers are JSON, a line each, on standard input and output. Requests are ``steps`` (time iterations),
+``shrink``, ``resize``, ``count`` (MACs of one iteration), ``memory``, ``peak`` (of convolutions) and ``stop``. A child
+that waits takes no processor time, so the other child has the machine.
 """
 
 import json
@@ -17,8 +17,8 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch.utils.flop_counter import FlopCounterMode
 
+from experiments.benchmark.search.child import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.peak import convolution_peak
-from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from experiments.runs.environment import device_name
@@ -28,21 +28,21 @@ from strategies.search_module import SearchModule
 
 
 class Rounds(Callback):
-    """Runs iterations when it is told to.
+    """Handles the parent's requests between iterations, and measures the iterations that they ask for.
 
     Args:
         problem: what is searched on.
         streams: of weights and architecture.
-        answers: where answers go.
-        imported: what the imports took, in MiB.
+        output: where answers go.
+        imported: memory that the imports took, in MiB.
     """
 
     def __init__(
-        self, problem: Problem, streams: tuple[FixedBatches, FixedBatches], answers: TextIO, imported: float
+        self, problem: Problem, streams: tuple[FixedBatches, FixedBatches], output: TextIO, imported: float
     ) -> None:
         self.problem = problem
         self.streams = streams
-        self.answers = answers
+        self.output = output
         self.imported = imported
         self.left = 0
         self._count = 0
@@ -50,36 +50,36 @@ class Rounds(Callback):
         self._counter: FlopCounterMode | None = None
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Between two rounds, do as told until the next one begins."""
+        """Between two rounds, handle requests until one begins the next round."""
         while self.left == 0 and not trainer.should_stop:
-            word = json.loads(sys.stdin.readline() or '{"do": "stop"}')
-            self._obey(word, trainer, pl_module)
-            # The batch at hand is of the old size: it is trained on, untimed, before the next word is read.
-            if word["do"] == "resize":
+            request = json.loads(sys.stdin.readline() or '{"do": "stop"}')
+            self._handle_request(request, trainer, pl_module)
+            # The batch at hand still has the old size: train on it, untimed, before the next request.
+            if request["do"] == "resize":
                 break
 
-    def _obey(self, word: dict[str, Any], trainer: pl.Trainer, pl_module: Any) -> None:
-        if word["do"] == "steps":
-            self.left = self._count = word["count"]
+    def _handle_request(self, request: dict[str, Any], trainer: pl.Trainer, pl_module: Any) -> None:
+        if request["do"] == "steps":
+            self.left = self._count = request["count"]
             self._start = now(self.problem.device)
-        elif word["do"] == "count":
+        elif request["do"] == "count":
             self.left = self._count = 1
             if isinstance(pl_module, SearchModule):
                 pl_module.forget_recorded()  # what a GPU replays cannot be counted
             self._counter = FlopCounterMode(display=False)
             self._counter.__enter__()
-        elif word["do"] == "shrink":
-            alive = random_survivors(self.problem.space, word["share"], self.problem.seed)
+        elif request["do"] == "shrink":
+            alive = random_survivors(self.problem.space, request["share"], self.problem.seed)
             pl_module.apply_alive(alive.to(pl_module.device))
-            self._answer(alive=alive.counts())
-        elif word["do"] == "resize":
+            answer(self.output, alive=alive.counts())
+        elif request["do"] == "resize":
             for stream in self.streams:
-                stream.resize(tuple(word["size"]))
-            self._answer()
-        elif word["do"] == "memory":
-            self._answer(mib=peak_memory_mib(self.problem.device) - self.imported)
-        elif word["do"] == "peak":
-            self._answer(macs_per_s=convolution_peak(self.problem.device, self.problem.precision))
+                stream.resize(tuple(request["size"]))
+            answer(self.output)
+        elif request["do"] == "memory":
+            answer(self.output, mib=peak_memory_mib(self.problem.device) - self.imported)
+        elif request["do"] == "peak":
+            answer(self.output, macs_per_s=convolution_peak(self.problem.device, self.problem.precision))
         else:
             trainer.should_stop = True
 
@@ -90,41 +90,35 @@ class Rounds(Callback):
         self.left -= 1
         if self.left == 0 and self._counter is not None:
             self._counter.__exit__(None, None, None)
-            self._answer(macs=self._counter.get_total_flops() / 2)
+            answer(self.output, macs=self._counter.get_total_flops() / 2)
             self._counter = None
         elif self.left == 0:
-            self._answer(seconds=(now(self.problem.device) - self._start) / self._count)
+            answer(self.output, seconds=(now(self.problem.device) - self._start) / self._count)
 
-    def _answer(self, **values: Any) -> None:
-        print(json.dumps(values), file=self.answers, flush=True)
+
+def answer(output: TextIO, **values: Any) -> None:
+    """Write one answer to the parent."""
+    print(json.dumps(values), file=output, flush=True)
 
 
 def main() -> None:
-    """Read the problem, say what the device is called, search."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # whatever a library prints is no answer
+    """Read the problem, name the device, search."""
+    output = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints is no answer
     warnings.simplefilter("ignore")
     silence_lightning()
     imported = peak_memory_mib("cpu")
-    given = json.loads(sys.stdin.readline())
-    problem = Problem.from_json(given["problem"])
+    request = json.loads(sys.stdin.readline())
+    problem, layout = Problem.from_json(request["problem"]), request["layout"]
     try:
-        streams = (FixedBatches(problem, 0, given["layout"]), FixedBatches(problem, 1, given["layout"]))
-        rounds = Rounds(problem, streams, answers, 0.0 if problem.device == "cuda" else imported)
-        print(
-            json.dumps({"device": device_name(problem.device), "threads": torch.get_num_threads()}),
-            file=answers,
-            flush=True,
-        )
-        search(given["side"], problem, given["layout"], streams, rounds)
+        streams = (FixedBatches(problem, 0, layout), FixedBatches(problem, 1, layout))
+        rounds = Rounds(problem, streams, output, 0.0 if problem.device == "cuda" else imported)
+        answer(output, device=device_name(problem.device), threads=torch.get_num_threads())
+        search(request["side"], problem, layout, streams, rounds)
     except Exception as error:
         traceback.print_exc()
-        memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
-        print(
-            json.dumps({"error": OUT_OF_MEMORY if memory else f"{type(error).__name__}: {error}"}),
-            file=answers,
-            flush=True,
-        )
+        is_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
+        answer(output, error=OUT_OF_MEMORY if is_memory else f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None
 
 

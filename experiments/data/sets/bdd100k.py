@@ -1,36 +1,31 @@
 """BDD100K semantic segmentation (Yu et al., 2020, arXiv:1805.04687): 10,000 images, the 19 classes of Cityscapes."""
 
-from functools import partial
-from pathlib import Path
-
-from experiments.data.labels import make_table, read_index_label
-from experiments.data.listing import Folder, find_splits, root_folder
+from experiments.data.listing import Folder, find_index_labels, root_folder
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
-from experiments.data.source import DataSource, Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 VALUES = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
-LAYOUT = "data.root must hold images/10k/ and labels/sem_seg/masks/, or seg/images/ and seg/labels/, each with train/ and val/"
+LAYOUT = (
+    "data.root must hold images/10k/ and labels/sem_seg/masks/, or seg/images/ and seg/labels/, "
+    "each with train/ and val/"
+)
 
 
-def find_bdd100k(options: DataOptions) -> Survey:
+def find_bdd100k(options: DataOptions) -> DataSource:
     """The splits in ``data.root``: in the official folders, or in those of the older release, ``seg/``.
 
     Raises:
         InputError: no folder is given.
     """
     root = root_folder(options, "images/10k/ and labels/sem_seg/, or seg/")
-    known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
-    read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
-    splits, problems = find_splits(
-        {split: _folders(root, split) for split in ("train", "val")}, read_label, options.limit, LAYOUT
-    )
-    return Survey(DataSource("bdd100k", CLASSES, COLOURS, splits), tuple(problems))
-
-
-def _folders(root: Path, split: str) -> tuple[Folder, Folder]:
     if (root / "seg").is_dir() and not (root / "images" / "10k").is_dir():
         images, labels, tail = root / "seg" / "images", root / "seg" / "labels", "_train_id"
     else:
         images, labels, tail = root / "images" / "10k", root / "labels" / "sem_seg" / "masks", ""
-    return Folder(images / split, (".jpg",)), Folder(labels / split, (".png",), tail)
+    folders = {
+        split: (Folder(images / split, (".jpg",)), Folder(labels / split, (".png",), tail))
+        for split in ("train", "val")
+    }
+    known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
+    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)

@@ -1,26 +1,14 @@
 """CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
 
-from functools import partial
-
-from experiments.data.labels import make_table, read_index_label
-from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.source import DataSource, Survey
+from experiments.data.listing import Folder, find_index_labels, root_folder
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 CLASSES = ("sky", "building", "pole", "road", "pavement", "tree", "sign", "fence", "car", "pedestrian", "cyclist")
 COLOURS = (
-    (128, 128, 128),
-    (128, 0, 0),
-    (192, 192, 128),
-    (128, 64, 128),
-    (60, 40, 222),
-    (128, 128, 0),
-    (192, 128, 128),
-    (64, 64, 128),
-    (64, 0, 128),
-    (64, 64, 0),
-    (0, 128, 192),
-)
+    (128, 128, 128), (128, 0, 0), (192, 192, 128), (128, 64, 128), (60, 40, 222), (128, 128, 0),
+    (192, 128, 128), (64, 64, 128), (64, 0, 128), (64, 64, 0), (0, 128, 192),
+)  # fmt: skip
 VOID = len(CLASSES)
 """Void in the published labels; 255 is read as void too."""
 
@@ -28,11 +16,11 @@ VALUES = {**{index: index for index in range(VOID)}, VOID: IGNORE, IGNORE: IGNOR
 LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and valannot/"
 
 
-def find_camvid(options: DataOptions) -> Survey:
-    """The splits in ``data.root``, or in ``$CAMVID_ROOT``: the folder that holds ``train``, ``trainannot``, ``val`` and ``valannot``.
+def find_camvid(options: DataOptions) -> DataSource:
+    """The splits in ``data.root``, or in ``$CAMVID_ROOT``.
 
-    Images are PNG or JPEG. The published copy has a ``test`` and a ``testannot`` as well; they are a split where both
-    are there.
+    The folder holds ``train``, ``trainannot``, ``val`` and ``valannot``; images are PNG or JPEG. The published copy has
+    ``test`` and ``testannot`` too; they are a split if both are there.
 
     Raises:
         InputError: no folder is given.
@@ -44,6 +32,4 @@ def find_camvid(options: DataOptions) -> Survey:
         for split in ("train", "val", *(("test",) if has_test else ()))
     }
     known = f"labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}"
-    read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
-    splits, problems = find_splits(folders, read_label, options.limit, LAYOUT)
-    return Survey(DataSource("camvid", CLASSES, COLOURS, splits), tuple(problems))
+    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)

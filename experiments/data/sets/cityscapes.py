@@ -1,16 +1,13 @@
 """Cityscapes (Cordts et al., 2016, arXiv:1604.01685): fine annotations in the official folders, 19 classes.
 
-Names, ids, train ids and colours are those of torchvision's data set class. Its listing is not used: it stops at any
-file beside the cities' folders, and unpacks archives into the user's folder.
+Names, ids, train ids and colours come from torchvision's data set class. Its listing is not used: it fails on a file
+beside the cities' folders, and it unpacks archives into the user's folder.
 """
-
-from functools import partial
 
 from torchvision.datasets import Cityscapes
 
-from experiments.data.labels import make_table, read_index_label
-from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.source import DataSource, Survey
+from experiments.data.listing import Folder, find_index_labels, root_folder
+from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 _TRAINED = sorted(
@@ -19,16 +16,17 @@ _TRAINED = sorted(
 CLASSES: tuple[str, ...] = tuple(label.name for label in _TRAINED)
 COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAINED)
 
-VALUES = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0} | {
-    label.id: label.train_id for label in _TRAINED
-}
-VALUES[IGNORE] = IGNORE
+_IGNORED = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0}
+VALUES = _IGNORED | {label.id: label.train_id for label in _TRAINED} | {IGNORE: IGNORE}
 """Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
 
-LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold leftImg8bit/ and gtFine/, each with train/CITY/ and val/CITY/, unpacked"
+LAYOUT = (
+    "data.root (or CITYSCAPES_DATASET) must hold leftImg8bit/ and gtFine/, "
+    "each with train/CITY/ and val/CITY/, unpacked"
+)
 
 
-def find_cityscapes(options: DataOptions) -> Survey:
+def find_cityscapes(options: DataOptions) -> DataSource:
     """The splits in ``data.root``, or in ``$CITYSCAPES_DATASET``: the folder that holds ``leftImg8bit`` and ``gtFine``.
 
     The labels of the official test split are withheld, so it is no split here.
@@ -45,6 +43,4 @@ def find_cityscapes(options: DataOptions) -> Survey:
         for split in ("train", "val")
     }
     known = "labels are the official ids (*_gtFine_labelIds.png), 0 to 33"
-    read_label = partial(read_index_label, table=make_table(VALUES, 256), known=known)
-    splits, problems = find_splits(folders, read_label, options.limit, LAYOUT)
-    return Survey(DataSource("cityscapes", CLASSES, COLOURS, splits), tuple(problems))
+    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)

@@ -1,4 +1,4 @@
-"""Any user's images and masks: ``train/images``, ``train/masks``, ``val/images``, ``val/masks``; or just ``images`` and ``masks``."""
+"""A user's own images and masks, in folders of each split or in just ``images`` and ``masks``."""
 
 import hashlib
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 from experiments.data.listing import IMAGES, Folder, find_splits, make_samples, match, root_folder
 from experiments.data.sets.class_file import find_class_file, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
-from experiments.data.source import DataSource, Survey
+from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -15,8 +15,8 @@ VAL_FRACTION = 0.2
 LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
 
 
-def find_folder(options: DataOptions) -> Survey:
-    """The splits in ``data.root``; a mask has the name of its image. With just ``images`` and ``masks``, they are divided by name.
+def find_folder(options: DataOptions) -> DataSource:
+    """The splits in ``data.root``; a mask has the name of its image. Undivided images are divided by their names.
 
     Raises:
         InputError: no folder is given, the file of classes is wrong, or ``data.val_fraction`` is.
@@ -35,25 +35,24 @@ def find_folder(options: DataOptions) -> Survey:
         if len(pairs) == 1 and not any(problem.stops for problem in problems):
             raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
         chosen = validation_names([name for name, _, _ in pairs], val_fraction)
-        parts = {
-            "train": [pair for pair in pairs if pair[0] not in chosen],
-            "val": [pair for pair in pairs if pair[0] in chosen],
-        }
-        splits = {split: make_samples(part, reader.read, options.limit) for split, part in parts.items()}
-    return Survey(DataSource("folder", classes.names, classes.colours, splits), tuple(problems))
+        splits = {}
+        for split in ("train", "val"):
+            part = [pair for pair in pairs if (pair[0] in chosen) == (split == "val")]
+            splits[split] = make_samples(part, reader.read, options.limit)
+    return DataSource("folder", classes.names, classes.colours, splits, tuple(problems))
 
 
 def validation_names(names: list[str], fraction: float) -> set[str]:
-    """Which images validate: the ``fraction`` of them whose names have the smallest hashes, at least one, never all.
+    """The images that validate: the ``fraction`` of the names with the smallest hashes, at least one, never all.
 
-    It depends on the names alone, and an image that is added moves at most one other.
+    It depends on the names alone, and a new image moves at most one other.
     """
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     return set(sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[: max(count, 0)])
 
 
 def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:
-    """Images and masks of each split in ``SPLIT/images`` or ``images/SPLIT``; nothing where they are not divided."""
+    """Images and masks of each split, in ``SPLIT/images`` or ``images/SPLIT``; nothing if they are not divided."""
     if (root / "train").is_dir() or (root / "val").is_dir():
         places = {split: (root / split / "images", root / split / "masks") for split in ("train", "val", "test")}
     elif (root / "images" / "train").is_dir():

@@ -1,4 +1,4 @@
-"""What street scenes are drawn with: a camera over a ground plane, planes in the world, and a canvas that keeps label and depth."""
+"""The tools of street scenes: a camera over a ground plane, planes in the world, a canvas with label and depth."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Sprite = Sequence[tuple[Floats, Colour]]
 """A flat drawing: polygons ``(K, 2)`` in metres (right, up) with their colour, the hindmost first."""
 
 NEAR = 0.6
-"""Distance in metres below which nothing is drawn: nearer points are moved here."""
+"""Smallest distance in metres: nearer points are moved here."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,8 @@ class Camera:
         right = (points[..., 0] + self.bend * z * z - self.eye[0]) * self.focal / z
         down = (self.eye[1] - points[..., 1]) * self.focal / z
         cos, sin = np.cos(self.roll), np.sin(self.roll)
-        pixels = np.empty((*z.shape, 2))
-        pixels[..., 0] = self.vanishing[0] + cos * right - sin * down
-        pixels[..., 1] = self.vanishing[1] + sin * right + cos * down
-        return pixels
+        column, row = self.vanishing
+        return np.stack([column + cos * right - sin * down, row + sin * right + cos * down], -1)
 
     def ground(self, height: int, width: int) -> tuple[Floats, Floats]:
         """Where each pixel's ray meets the ground.
@@ -83,13 +81,7 @@ class Plane:
         """Points on the plane ``(..., 2)`` -> world points ``(..., 3)``."""
         right, up = points[..., 0], points[..., 1]
         x, y, z = self.origin
-        world = np.empty((*right.shape, 3))
-        world[..., 0], world[..., 1], world[..., 2] = (
-            x + self.along[0] * right,
-            y + self.scale * up,
-            z + self.along[1] * right,
-        )
-        return world
+        return np.stack([x + self.along[0] * right, y + self.scale * up, z + self.along[1] * right], -1)
 
     def moved(self, right: float, up: float, scale: float) -> "Plane":
         """The same plane with its origin at (right, up) and sprites ``scale`` times as large."""
@@ -125,21 +117,19 @@ class Canvas:
         cv2.fillPoly(self.depth, [pixels], float(points[:, 2].sum()) / len(points))
 
     def details(self, points: Floats, colour: Colour) -> None:
-        """Fill polygons ``(N, K, 3)`` with a colour, on something whose class and distance are drawn already."""
+        """Fill polygons ``(N, K, 3)`` with a colour; class and distance stay as they are."""
         if len(points):
             cv2.fillPoly(self.image, list(self._pixels(points)), colour)
 
     def sprite(self, sprite: Sprite, plane: Plane, label: int) -> None:
         """Draw all polygons of a sprite on a plane, as one class."""
-        # One projection for all vertices: a scene has hundreds of small polygons.
+        # A scene has hundreds of small polygons, so all vertices are projected at once.
         world = plane.at(np.concatenate([points for points, _ in sprite]))
         pixels = self._pixels(world)
         if (pixels.max(0) < 0).any() or (pixels.min(0) >= self.label.shape[::-1]).any():
             return  # out of sight
-        start = 0
-        for points, colour in sprite:
-            polygon = pixels[start : start + len(points)]
-            start += len(points)
+        ends = np.cumsum([len(points) for points, _ in sprite])
+        for polygon, (_, colour) in zip(np.split(pixels, ends[:-1]), sprite, strict=True):
             cv2.fillPoly(self.image, [polygon], colour)
             cv2.fillPoly(self.label, [polygon], label)
             cv2.fillPoly(self.depth, [polygon], float(world[0, 2]))
@@ -165,7 +155,7 @@ def _unit_disc(corners: int) -> Floats:
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[int]) -> Floats:
-    """Smooth noise ``(height, width)`` float32 of standard deviation near 1: one octave for each number of cells down the height."""
+    """Smooth noise ``(height, width)`` float32 of standard deviation near 1: an octave for each number of ``cells``."""
     field = np.zeros((height, width), np.float32)
     for count in cells:
         coarse = rng.standard_normal((count + 1, count * width // height + 2), np.float32)

@@ -1,8 +1,8 @@
-"""What stands in a street scene: buildings, vehicles, trees, sign posts, people. Each function draws one on the canvas."""
+"""Objects of a street scene: buildings, vehicles, trees, sign posts, people. Each function draws one of them."""
 
 import numpy as np
 
-from experiments.data.streets.canvas import Canvas, Colour, Plane, rectangle
+from experiments.data.streets.canvas import Canvas, Colour, Floats, Plane, Sprite, rectangle
 from experiments.data.streets.palette import BUILDING, CAR, PEDESTRIAN, SIGN, TREE, Palette
 from experiments.data.streets.sprites import WHITE, Rng, near, pedestrian, pick, plate, shade, tree
 from experiments.data.streets.vehicles import car_end, car_side, lorry_end, lorry_side
@@ -19,19 +19,18 @@ def building(canvas: Canvas, rng: Rng, palette: Palette, x: float, start: float,
 
 
 def face(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float, height: float, wall: Colour) -> None:
-    """One wall of a building, blank or with windows, and with what hangs on it; all of it is building."""
+    """One wall of a building, blank or with windows, and with posters and signs; all of it is building."""
     canvas.polygon(plane.at(rectangle(0, 0, length, height)), wall, BUILDING)
     if rng.random() < 0.25:
-        canvas.details(plane.at(rectangle(0, height - 0.5, length, height))[None], pick(rng, (WHITE, shade(wall, 0.6))))
+        _patch(canvas, plane, rectangle(0, height - 0.5, length, height), pick(rng, (WHITE, shade(wall, 0.6))))
     ground_floor = rng.uniform(3, 4)
     if rng.random() < 0.5:
         _windows(canvas, rng, palette, plane, length, height, ground_floor)
     if rng.random() < 0.4:  # pilasters and downpipes look like posts
         along = rng.uniform(0, length, int(rng.integers(1, 3)))
         thick = rng.uniform(0.1, 0.3)
-        canvas.details(
-            np.stack([plane.at(rectangle(a, 0, a + thick, height)) for a in along]), pick(rng, (palette.metal, WHITE))
-        )
+        posts = np.stack([plane.at(rectangle(left, 0, left + thick, height)) for left in along])
+        canvas.details(posts, pick(rng, (palette.metal, WHITE)))
     for _ in range(int(rng.integers(0, 3)) if plane.origin[2] < 25 else 0):
         _hang(canvas, rng, palette, plane.moved(rng.uniform(0, max(length - 3, 0.1)), 0, 1), ground_floor, height)
 
@@ -45,53 +44,48 @@ def _windows(
     corners = np.stack([left.ravel(), low.ravel()], -1)[:, None]  # (windows, 1, 2)
     frame = rng.uniform(0.05, 0.2)
     if rng.random() < 0.5:
-        canvas.details(
-            plane.at(corners + rectangle(-frame, -frame, wide + frame, high + frame)), pick(rng, (WHITE, palette.metal))
-        )
+        frames = plane.at(corners + rectangle(-frame, -frame, wide + frame, high + frame))
+        canvas.details(frames, pick(rng, (WHITE, palette.metal)))
     canvas.details(plane.at(corners + rectangle(0, 0, wide, high)), palette.glass(rng))
 
 
 def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, height: float) -> None:
-    """A poster, a shop window, a shop sign or a garage door: pictures and paints of other classes on a wall."""
+    """A poster, a shop window, a shop sign, a garage door or ivy: looks of other classes on a wall."""
+
+    def draw(sprite: Sprite, right: float, up: float, scale: float) -> None:
+        canvas.sprite(sprite, plane.moved(right, up, scale), BUILDING)
+
     kind = rng.integers(5)
     if kind == 0:  # mural or poster
         side = rng.uniform(2.5, min(6.0, max(height - low, 2.6)))
-        canvas.details(
-            plane.at(rectangle(0, low - 1, side, low - 1 + side))[None],
-            pick(rng, (*palette.walls, palette.stone, WHITE)),
-        )
-        picture = plane.moved(side / 2, low - 1 + 0.04 * side, side)
+        ground = rectangle(0, low - 1, side, low - 1 + side)
+        _patch(canvas, plane, ground, pick(rng, (*palette.walls, palette.stone, WHITE)))
+        plane = plane.moved(side / 2, low - 1 + 0.04 * side, side)
         content = rng.integers(3)
         if content == 0:
-            canvas.sprite(pedestrian(rng, palette.paints), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.5), BUILDING)
+            draw(pedestrian(rng, palette.paints), rng.uniform(-0.2, 0.2), 0, 0.5)
         elif content == 1:
-            canvas.sprite(
-                tree(rng, palette.metal, palette.leaf), picture.moved(rng.uniform(-0.2, 0.2), 0, 0.11), BUILDING
-            )
+            draw(tree(rng, palette.metal, palette.leaf), rng.uniform(-0.2, 0.2), 0, 0.11)
         else:
-            canvas.sprite(
-                car_side(pick(rng, palette.paints), palette.glass(rng)), picture.moved(-0.45, 0.1, 0.2), BUILDING
-            )
+            draw(car_side(pick(rng, palette.paints), palette.glass(rng)), -0.45, 0.1, 0.2)
     elif kind == 1:  # shop window with dummies, or a doorway with somebody in it
         wide = rng.uniform(1.5, 5)
-        canvas.details(plane.at(rectangle(0, 0.15, wide, 2.6))[None], palette.glass(rng))
+        _patch(canvas, plane, rectangle(0, 0.15, wide, 2.6), palette.glass(rng))
         for x in rng.uniform(0.4, wide - 0.4, int(rng.integers(1, 4))):
-            canvas.sprite(pedestrian(rng, palette.paints), plane.moved(float(x), 0.3, 1.0), BUILDING)
+            draw(pedestrian(rng, palette.paints), float(x), 0.3, 1.0)
     elif kind == 2:  # shop signs
         for x in rng.uniform(0, 3, 2):
-            canvas.sprite(
-                plate(rng, palette.paints),
-                plane.moved(float(x), rng.uniform(2.2, 3.6), rng.uniform(0.8, 1.6)),
-                BUILDING,
-            )
+            draw(plate(rng, palette.paints), float(x), rng.uniform(2.2, 3.6), rng.uniform(0.8, 1.6))
     elif kind == 3:  # garage door
-        canvas.details(
-            plane.at(rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4)))[None], pick(rng, palette.paints)
-        )
+        door = rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4))
+        _patch(canvas, plane, door, pick(rng, palette.paints))
     else:  # ivy
         for x in rng.uniform(0, 3, 2):
-            leaves = tree(rng, palette.metal, palette.leaf)[1:]
-            canvas.sprite(leaves, plane.moved(float(x), rng.uniform(-2, 0), rng.uniform(0.6, 1)), BUILDING)
+            draw(tree(rng, palette.metal, palette.leaf)[1:], float(x), rng.uniform(-2, 0), rng.uniform(0.6, 1))
+
+
+def _patch(canvas: Canvas, plane: Plane, corners: Floats, colour: Colour) -> None:
+    canvas.details(plane.at(corners)[None], colour)
 
 
 def vehicle(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None:
@@ -109,7 +103,7 @@ def vehicle(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> N
         return
     roof = rectangle(x - width / 2, z, x + width / 2, z + length - 2)  # bonnet or cab are lower
     canvas.polygon(np.insert(roof, 1, height, axis=1), shade(paint, 1.1), CAR)
-    seen = canvas.camera.eye[0] - canvas.camera.bend * z * z - x  # which side of it the camera is on
+    seen = canvas.camera.eye[0] - canvas.camera.bend * z * z - x  # the sign says on which side the camera is
     if abs(seen) > width / 2:
         canvas.sprite(side, Plane((x + width / 2 * np.sign(seen), 0.0, z + length), (0.0, -1.0)), CAR)
     canvas.sprite(end, Plane((x, 0.0, z)), CAR)
@@ -126,7 +120,7 @@ def sign(canvas: Canvas, rng: Rng, palette: Palette, x: float, z: float) -> None
     size = rng.uniform(1.2, 2.0)
     for middle in (height - 0.4 * size, height - 1.5 * size)[: int(rng.integers(1, 3))]:
         back = palette.surface(rng) if rng.random() < 0.3 else None
-        if middle - 0.6 * size > 1:  # nobody should walk into it
+        if middle - 0.6 * size > 1:  # above people's heads
             canvas.sprite(plate(rng, palette.paints, back), Plane((x, middle, z), (size, 0.0), size), SIGN)
 
 

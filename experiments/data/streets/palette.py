@@ -1,4 +1,4 @@
-"""Classes and colours of the street scenes: each scene draws a few colours, which different classes then share."""
+"""Classes and colours of the street scenes: each scene draws a few colours, and different classes share them."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,8 @@ CLASSES = ("sky", "building", "road", "lane mark", "pavement", "tree", "sign", "
 SKY, BUILDING, ROAD, LANE_MARK, PAVEMENT, TREE, SIGN, CAR, PEDESTRIAN = range(len(CLASSES))
 
 WALLS: tuple[Colour, ...] = (
-    (150, 92, 74),
-    (196, 180, 150),
-    (120, 112, 104),
-    (210, 208, 200),
-    (96, 88, 84),
-    (172, 140, 110),
-)
+    (150, 92, 74), (196, 180, 150), (120, 112, 104), (210, 208, 200), (96, 88, 84), (172, 140, 110),
+)  # fmt: skip
 PAINTS: tuple[Colour, ...] = (
     (168, 40, 38), (42, 66, 130), (34, 36, 40), (214, 214, 212), (56, 104, 70), (208, 172, 52), (120, 124, 130),
 )  # fmt: skip
@@ -58,11 +53,11 @@ class Palette:
         return cls(stone, walls, (*paints, stone, walls[0]), metal, leaf, bool(rng.random() < 0.1))
 
     def surface(self, rng: Rng) -> Colour:
-        """A colour that road, pavement, wall and cloud draw alike: neighbours differ, but not by what they are."""
+        """A colour for road, pavement, wall and cloud alike: it differs between neighbours, not between classes."""
         return near(rng, self.stone, 20)
 
     def wall(self, rng: Rng) -> Colour:
-        """A wall's colour: more often than not a stone's."""
+        """A wall's colour: mostly that of the stone."""
         return self.surface(rng) if rng.random() < 0.8 else near(rng, pick(rng, self.walls), 8)
 
     def glass(self, rng: Rng) -> Colour:

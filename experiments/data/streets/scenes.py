@@ -1,8 +1,8 @@
-"""Street scenes, generated: a data set without files, on which a search finds something within minutes.
+"""Generated street scenes: a data set without files, on which a search finds something within minutes.
 
-What makes them hard is what makes streets hard: the same surface is road, pavement, wall or cloud, the same pane
-belongs to a car or to a house, the same figure walks by or is printed on a poster, and only the surroundings tell.
-Camera height, tilt, roll and position vary widely, so that the place in the image does not tell either.
+They are hard for the reasons that make streets hard. The same surface is road, pavement, wall or cloud; the same pane
+belongs to a car or to a house; the same figure walks by or is printed on a poster. Only the surroundings decide. The
+camera's height, tilt, roll and position vary widely, so the place in the image does not decide.
 """
 
 from functools import partial
@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.source import DataSource, Sample, Survey
+from experiments.data.source import DataSource, Sample
 from experiments.data.streets.canvas import Camera, Canvas, Colour, Floats, Plane, noise, rectangle
 from experiments.data.streets.objects import building, sign, street_tree, vehicle, walker
 from experiments.data.streets.palette import BUILDING, CLASSES, LANE_MARK, PAVEMENT, ROAD, SKY, TREE, Palette
@@ -26,32 +26,28 @@ TRAIN, VAL = 240, 80
 """Scenes of each split."""
 
 OVERSAMPLE = 2
-"""Scenes are drawn so many times larger and averaged down, which smooths the edges."""
+"""Scenes are drawn so many times larger and averaged, which smooths the edges."""
 
 
-def find_streets(options: DataOptions) -> Survey:
-    """Both splits, generated at ``data.size`` as they are read: scene i is always the same, whatever the limit and the run's seed.
+def find_streets(options: DataOptions) -> DataSource:
+    """Both splits, generated at ``data.size`` as they are read; scene i does not depend on limit and seed.
 
     Raises:
         InputError: a bad size.
     """
     size = parse_size(options.size)
-    splits = {
-        split: _samples(split, min(count, options.limit or count), size)
-        for split, count in (("train", TRAIN), ("val", VAL))
-    }
-    return Survey(DataSource("streets", CLASSES, COLOURS, splits))
-
-
-def _samples(split: str, count: int, size: tuple[int, int]) -> list[Sample]:
-    return [Sample(f"{split}{i:04d}", None, None, partial(render_scene, split, i, size)) for i in range(count)]
+    splits = {}
+    for split, count in (("train", TRAIN), ("val", VAL)):
+        indices = range(min(count, options.limit or count))
+        splits[split] = [Sample(f"{split}{i:04d}", None, None, partial(render_scene, split, i, size)) for i in indices]
+    return DataSource("streets", CLASSES, COLOURS, splits)
 
 
 def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Scene ``index`` of ``split`` (``train`` or ``val``), always the same at one size.
 
     Returns:
-        Image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8, every pixel of which has a class.
+        Image ``(H, W, 3)`` uint8 RGB and label ``(H, W)`` uint8; every pixel has a class.
     """
     rng = np.random.default_rng([("train", "val").index(split), index])
     height, width = size[0] * OVERSAMPLE, size[1] * OVERSAMPLE
@@ -64,12 +60,11 @@ def render_scene(split: str, index: int, size: tuple[int, int]) -> tuple[npt.NDA
     _things(canvas, rng, palette, road, fronts)
     grain = noise(rng, height, width, (6, 14, 40, 90)) * np.float32(rng.uniform(2, 5))
     image = np.clip(canvas.image + grain[..., None], 0, 255).astype(np.uint8)
-    # Strided slices: several times faster than a mean over two axes of a reshaped image.
-    parts = [
-        image[i::OVERSAMPLE, j::OVERSAMPLE].astype(np.uint16) for i in range(OVERSAMPLE) for j in range(OVERSAMPLE)
-    ]
+    # Strided slices are several times faster than a mean over two axes of a reshaped image.
+    step = OVERSAMPLE
+    parts = [image[i::step, j::step].astype(np.uint16) for i in range(step) for j in range(step)]
     image = (np.add.reduce(parts) // len(parts)).astype(np.uint8)
-    label, depth = canvas.label[1::OVERSAMPLE, 1::OVERSAMPLE], canvas.depth[1::OVERSAMPLE, 1::OVERSAMPLE]
+    label, depth = canvas.label[1::step, 1::step], canvas.depth[1::step, 1::step]
     return weather(rng, image, depth, palette.night), label
 
 
@@ -123,12 +118,8 @@ def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
     for side in (-1, 1):  # stripes along the pavement: cycle paths, tactile paving, gutters
         if rng.random() < 0.5:
             middle, dash = road + rng.uniform(0.6, 2), rng.uniform(1.5, 4)
-            stripe = (
-                aside
-                & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2))
-                & (finite % dash < dash * rng.uniform(0.5, 1.2))
-            )
-            canvas.image[stripe] = _rgb(paint)
+            stripe = aside & (np.abs(side * x - middle) < rng.uniform(0.07, 0.2))
+            canvas.image[stripe & (finite % dash < dash * rng.uniform(0.5, 1.2))] = _rgb(paint)
     canvas.depth[below] = z[below]
     if rng.random() < 0.3:  # the shadow of one row of houses
         shadow = below & (x * rng.choice((-1, 1)) > rng.uniform(-road, road + 1)) & (finite % 25 > rng.uniform(0, 12))
@@ -158,7 +149,7 @@ def _paint(canvas: Canvas, where: npt.NDArray[np.bool_], colour: Colour, label: 
 
 def _things(canvas: Canvas, rng: Rng, palette: Palette, road: float, fronts: tuple[float, float]) -> None:
     """Everything that stands on the ground, the farthest first."""
-    things: list[tuple[float, str, float, float]] = []  # distance to sort by, what, x, distance of its near end
+    things: list[tuple[float, str, float, float]] = []  # distance of the far end, kind, x, length
     for front in fronts:
         start = rng.uniform(-4, 2)
         while start < 80:

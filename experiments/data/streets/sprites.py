@@ -1,4 +1,4 @@
-"""Flat drawings of what is found in a street. The same drawing is a real thing in one place and a poster on a wall in another."""
+"""Flat drawings of things in a street. The same drawing is a real thing in one place and a poster in another."""
 
 import numpy as np
 
@@ -19,7 +19,7 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 
 def near(rng: Rng, colour: Colour, spread: float) -> Colour:
-    """A colour close by: brightness and tint each move by about ``spread`` of 255."""
+    """A similar colour: brightness and tint each change by about ``spread`` of 255."""
     red, green, blue = np.clip(np.array(colour) + rng.normal(0, spread) + rng.normal(0, spread / 3, 3), 4, 251).tolist()
     return red, green, blue
 
@@ -36,14 +36,12 @@ def pedestrian(rng: Rng, cloth: tuple[Colour, ...]) -> Sprite:
     trousers, coat = pick(rng, cloth), pick(rng, cloth)
     hip, shoulder, wide = 0.48 * height, 0.83 * height, rng.uniform(0.22, 0.3)
     hem = hip - rng.uniform(0, 0.25)
+    arm = np.array([(wide, hip), (wide + 0.1, hip), (wide + lean + 0.02, shoulder), (wide + lean - 0.1, shoulder)])
     parts = [
         (np.array([(-0.16, hip), (0.02, hip), (stride / 2 + 0.1, 0), (stride / 2 - 0.04, 0)]), trousers),
         (np.array([(-0.02, hip), (0.16, hip), (-stride / 2 + 0.04, 0), (-stride / 2 - 0.1, 0)]), shade(trousers, 0.85)),
         (np.array([(-wide, hem), (wide, hem), (wide + lean, shoulder), (-wide + lean, shoulder)]), coat),
-        (
-            np.array([(wide, hip), (wide + 0.1, hip), (wide + lean + 0.02, shoulder), (wide + lean - 0.1, shoulder)]),
-            shade(coat, 0.8),
-        ),
+        (arm, shade(coat, 0.8)),
         (disc(lean, 0.91 * height, 0.13), skin),
         (rectangle(lean - 0.12, 0.94 * height, lean + 0.12, height), shade(pick(rng, cloth), 0.5)),
     ]
@@ -73,13 +71,11 @@ def plate(rng: Rng, paints: tuple[Colour, ...], back: Colour | None = None) -> S
     """A sign about 1 m across, centred on (0, 0): a disc, a triangle or a board with marks, or its blank ``back``."""
     ground, mark = pick(rng, (*paints, WHITE)), pick(rng, (*paints, WHITE))
     wide, high = rng.uniform(0.5, 1.0), rng.uniform(0.35, 0.6)
+    lines = [rectangle(-0.7 * wide, y * high, 0.5 * wide, (y + 0.14) * high) for y in (-0.5, 0.0, 0.45)]
     outline, marks = (
         (disc(0, 0, 0.5, 12), [disc(0, 0, 0.34)]),
         (_triangle(0.6), [_triangle(0.33)]),
-        (
-            rectangle(-wide, -high, wide, high),
-            [rectangle(-0.7 * wide, y * high, 0.5 * wide, (y + 0.14) * high) for y in (-0.5, 0.0, 0.45)],
-        ),
+        (rectangle(-wide, -high, wide, high), lines),
     )[int(rng.integers(3))]
     if back is not None:
         return [(outline, back)]

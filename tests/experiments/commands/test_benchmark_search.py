@@ -1,25 +1,16 @@
 """``ssr-nas benchmark search``: both sides in child processes, on a tiny space; its mistakes in one line."""
 
-import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from experiments.benchmark.search import peak
-from experiments.benchmark.search.child import Child
-from experiments.benchmark.search.problem import Problem
-from experiments.benchmark.search.rounds import Series
-from experiments.benchmark.search.side import once_an_input
 from experiments.cli import main
-from nas_space.blocks import pool
-from nas_space.config import SpaceConfig
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 --space.step=1 "
-    "--size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
+    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
+    "--space.step=1 --size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
 ).split()
 
 
@@ -65,49 +56,3 @@ def test_mistakes(arguments: list[str], culprit: str, capsys: pytest.CaptureFixt
     assert main(["benchmark", "search", *arguments]) == 2
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1 and culprit in captured.err
-
-
-def test_a_child_that_fails_says_so() -> None:
-    space = SpaceConfig.compact()
-    with (
-        pytest.raises(RuntimeError, match="nni"),
-        Child("nni", Problem(space, (0, 0), 2, 3, "32", "cpu", 0), "contiguous") as child,
-    ):
-        child.seconds(1)
-
-
-def test_the_ratio_is_that_of_the_rounds() -> None:
-    """Rounds in which the machine was slow for both sides do not move it."""
-    summary = Series((1.0, 10.0, 1.0), (3.0, 30.0, 4.0)).summary()
-    assert summary == {"ours_s": 1.0, "nni_s": 4.0, "ratio": 3.0, "ratio_spread": [3.0, 4.0]}
-
-
-@pytest.mark.parametrize("precision", ["32", "bf16"])
-def test_the_peak_is_that_of_the_fastest_convolution(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The third call, of the first shape, takes 2 s, others 4 s: those of the last shape are still twice as fast."""
-    ticks, now = itertools.count(1), [0.0]
-
-    def looked(device: str) -> float:
-        number = next(ticks)
-        if number % 2 == 0:
-            now[0] += 2.0 if number == 6 else 4.0
-        return now[0]
-
-    monkeypatch.setattr(peak, "now", looked)
-    assert peak.convolution_peak("cpu", precision) == 2 * 256 * 256 * 3 * 3 * 32 * 64 / 4
-    assert next(ticks) == 1 + 2 * 3 * 2 * peak.CALLS  # three shapes, two layouts
-
-
-def test_nni_pools_once_an_input() -> None:
-    calls = []
-
-    def counted(x: torch.Tensor, pooling: int) -> torch.Tensor:
-        calls.append(pooling)
-        return pool(x, pooling)
-
-    shared, x = once_an_input(counted), torch.randn(1, 2, 4, 4, requires_grad=True)
-    first = shared(x, 2)
-    assert shared(x, 2) is first and shared(x, 1) is x and calls == [2, 1]
-    with torch.no_grad():
-        assert shared(x, 2) is not first
-    assert torch.equal(shared(x + 1, 2), pool(x + 1, 2)) and calls == [2, 1, 2, 2]

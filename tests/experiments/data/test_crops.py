@@ -50,7 +50,7 @@ def test_what_lies_outside_is_grey_and_ignored(jitter: tuple[float, float, float
 
 @pytest.mark.parametrize("region", [(20, 28), (40, 56), (52, 72)], ids=str)
 def test_label_and_image_stay_together(region: tuple[int, int]) -> None:
-    """Left half black and class 0, right half white and class 1: after scaling, the edge is at the same place in both."""
+    """Left half black and class 0, right half white and class 1: after scaling, both have the edge at one place."""
     image, label = torch.zeros(3, 40, 56, dtype=torch.uint8), torch.zeros(40, 56, dtype=torch.uint8)
     image[:, :, 28:], label[:, 28:] = 255, 1
     left = (56 - region[1]) // 2

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from experiments.data.errors import DataError
-from experiments.data.files import read_image
+from experiments.data.files import DataError, read_image
 from experiments.runtime.decoding import is_whole
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (5, 7, 3), dtype=np.uint8).repeat(8, 0).repeat(8, 1)

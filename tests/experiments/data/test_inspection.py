@@ -2,10 +2,9 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
+from experiments.data.files import Array, DataError
 from experiments.data.inspection import inspect
-from experiments.data.source import DataSource, Sample, Survey
+from experiments.data.source import DataSource, Sample
 
 
 def sample(name: str, image: Array, label: Array) -> Sample:
@@ -19,8 +18,8 @@ def broken(name: str, values: dict[str, int]) -> Sample:
     return Sample(name, Path(name), Path(name), read)
 
 
-def found(train: list[Sample], val: list[Sample]) -> Survey:
-    return Survey(DataSource("made", ("one", "two"), ((0, 0, 0), (1, 1, 1)), {"train": train, "val": val}))
+def source(train: list[Sample], val: list[Sample]) -> DataSource:
+    return DataSource("made", ("one", "two"), ((0, 0, 0), (1, 1, 1)), {"train": train, "val": val})
 
 
 def picture(value: int, height: int = 4, width: int = 6) -> Array:
@@ -33,7 +32,7 @@ def label(*values: int, height: int = 4, width: int = 6) -> Array:
 
 def test_counts_against_all_labels_at_once() -> None:
     train = [sample("a", picture(1), label(0, 1, 255)), sample("b", picture(2, 3, 5), label(0, height=3, width=5))]
-    result = inspect(found(train, [sample("c", picture(3), label(1, 0))]))
+    result = inspect(source(train, [sample("c", picture(3), label(1, 0))]))
     report = result.splits["train"]
     values = np.concatenate([one.read()[1].ravel() for one in train])
     assert (
@@ -50,7 +49,7 @@ def test_generated_images_in_two_splits_are_found_by_their_pixels() -> None:
         sample("b", picture(1), label(1, 0)),
     ]  # twice in one split is no leak
     result = inspect(
-        found(
+        source(
             train, [sample("c", picture(1), label(0, 1)), sample("d", picture(1, 6, 4), label(0, 1, height=6, width=4))]
         )
     )
@@ -66,8 +65,8 @@ def test_unknown_values_are_added_up() -> None:
         broken("b", {"value 9": 10}),
         sample("c", picture(1), label(0, 1)),
     ]
-    result = inspect(found(train, [broken("d", {"value 8": 1})]))
-    assert [(value, entry.first.name, entry.files, entry.pixels) for value, entry in result.unknown.items()] == [
+    result = inspect(source(train, [broken("d", {"value 8": 1})]))
+    assert [(row["value"], row["first"], row["files"], row["pixels"]) for row in result.unknown] == [
         ("value 9", "a", 2, 11),
         ("value 8", "a", 2, 6),
     ]

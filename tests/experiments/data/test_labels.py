@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.data.errors import DataError
+from experiments.data.files import DataError
 from experiments.data.labels import LISTED, look_up, make_table
 
 TABLE = make_table({0: 1, 7: 0, 255: 255}, 256)

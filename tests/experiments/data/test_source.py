@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.data.source import FINDERS, evenly, open_source, survey
+from experiments.data.source import FINDERS, evenly, finder, open_source, survey
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -13,6 +13,11 @@ def test_evenly() -> None:
     assert (
         evenly(list(range(10)), 5) == [0, 2, 4, 6, 8] and evenly([1, 2], None) == [1, 2] and evenly([1, 2], 9) == [1, 2]
     )
+
+
+@pytest.mark.parametrize("name", FINDERS)
+def test_every_name_leads_to_a_function(name: str) -> None:
+    assert finder(name).__name__ == f"find_{name}"
 
 
 @pytest.mark.parametrize("name", sorted(set(FINDERS) - {"streets"}))
@@ -49,12 +54,7 @@ def test_one_problem_is_told_and_the_rest_counted(tmp_path: Path) -> None:
 
 def test_finding_streets_does_not_load_torchvision() -> None:
     code = (
-        "import sys; from experiments.data import open_source; from experiments.options.groups import DataOptions as D; "
-        "open_source(D());"
+        "import sys; from experiments.data import open_source; from experiments.options.groups import DataOptions; "
+        "open_source(DataOptions()); assert 'torchvision' not in sys.modules"
     )
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code + " assert 'torchvision' not in sys.modules"], timeout=120
-        ).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

@@ -36,7 +36,7 @@ def brute_counts(prediction: Labels, label: Labels, num_classes: int, tolerance:
 
 
 def maps(rng: np.random.Generator, height: int, width: int) -> tuple[Labels, Labels]:
-    """A blocky label with ignored pixels and a class that never occurs (4), and a prediction that is shifted and noisy."""
+    """A blocky label with ignored pixels and without class 4, and a prediction that is shifted and noisy."""
     label = (
         rng.integers(0, 4, (-(-height // 6), -(-width // 7)), dtype=np.uint8)
         .repeat(6, 0)

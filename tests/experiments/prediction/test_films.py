@@ -3,6 +3,8 @@
 import errno
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,13 +12,16 @@ import cv2
 import numpy as np
 import pytest
 
+from experiments.data.decoders import FFMPEG_LEVEL
 from experiments.model_file import ModelInfo
 from experiments.prediction import films
 from experiments.prediction.films import Film, Writer, predict_film
-from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
+from experiments.prediction.options import EvalOptions
+from experiments.prediction.segmenter import TorchSegmenter, load_segmenter
 from nas_space.errors import InputError
 
 Checkpoint = Callable[..., Path]
+ROOT = Path(__file__).parents[3]
 
 
 def write_film(
@@ -31,7 +36,7 @@ def write_film(
 
 
 @pytest.fixture
-def trained(checkpoint: Checkpoint) -> tuple[Segmenter, ModelInfo]:
+def trained(checkpoint: Checkpoint) -> tuple[TorchSegmenter, ModelInfo]:
     return load_segmenter(checkpoint(), EvalOptions(), "cpu")
 
 
@@ -47,7 +52,7 @@ def read(path: Path) -> tuple[list[np.ndarray], float]:
     ("name", "codec", "rate"), [("a.mp4", "mp4v", 12.5), ("b.avi", "MJPG", 30000 / 1001), ("ü 日.mp4", "mp4v", 5)]
 )
 def test_a_film_of_overlays(
-    name: str, codec: str, rate: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]
+    name: str, codec: str, rate: float, tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]
 ) -> None:
     source = write_film(tmp_path / name, rate=rate, codec=codec)
     out = tmp_path / "new" / name.replace(".avi", ".mp4")
@@ -65,7 +70,7 @@ def test_a_film_of_overlays(
     assert len({tuple(pixel) for pixel in (legend[::2, ::2] // 32).reshape(-1, 3)}) > 6  # its classes' colours
 
 
-def test_it_stops_after_so_many_frames(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_it_stops_after_so_many_frames(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     row = predict_film(Film(write_film(tmp_path / "a.mp4")), *trained, tmp_path / "out.mp4", limit=2)
     assert row["frames"] == 2 and not row["damaged"] and len(read(tmp_path / "out.mp4")[0]) == 2
 
@@ -79,12 +84,33 @@ def test_sides_that_are_odd(tmp_path: Path) -> None:
     assert len(frames) == 3 and frames[0].shape == (32, 302, 3) and frames[0][:30, :300].max() < 30
 
 
-@pytest.mark.parametrize("content", [b"", b"no film", b"\x00\x00\x00\x20ftypisom" + b"\x00" * 60])
-def test_a_file_that_is_no_film(content: bytes, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "a.mp4").write_bytes(content)
-    with pytest.raises(InputError, match=r"a\.mp4: not a film, or damaged"):
-        Film(tmp_path / "a.mp4")
-    assert capfd.readouterr().err == ""
+def test_files_that_are_no_films(tmp_path: Path) -> None:
+    """In a new process, as in a command: FFmpeg keeps the level that it reads when the first film is opened."""
+    for number, content in enumerate((b"", b"no film", b"\x00\x00\x00\x20ftypisom" + b"\x00" * 60)):
+        (tmp_path / f"{number}.mp4").write_bytes(content)
+    code = """
+import sys
+from pathlib import Path
+from experiments.prediction.films import Film
+from nas_space.errors import InputError
+for number in range(3):
+    try:
+        Film(Path(sys.argv[1], f"{number}.mp4"))
+    except InputError as error:
+        assert f"{number}.mp4: not a film, or damaged" in str(error), error
+    else:
+        raise SystemExit(f"{number}.mp4 was opened")
+"""
+    environment = {name: value for name, value in os.environ.items() if name != FFMPEG_LEVEL}
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_no_such_film(tmp_path: Path) -> None:
@@ -92,28 +118,28 @@ def test_no_such_film(tmp_path: Path) -> None:
         Film(tmp_path / "a.mp4")
 
 
-def test_a_film_without_a_frame(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_a_film_without_a_frame(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     source = write_film(tmp_path / "a.avi", frames=0, codec="MJPG")
     with pytest.raises(InputError, match=r"a\.avi: has no frame that can be read"):
         predict_film(Film(source), *trained, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
 
 
-def test_a_film_that_ends_too_early(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_a_film_that_ends_too_early(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     film = Film(write_film(tmp_path / "a.mp4"))
     film.promised = 100
     row = predict_film(film, *trained, tmp_path / "out.mp4")
     assert row["damaged"] and row["frames"] == 6 and len(read(tmp_path / "out.mp4")[0]) == 6
 
 
-def test_a_failure_leaves_no_film(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_a_failure_leaves_no_film(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     segmenter, info = trained
     film = Film(write_film(tmp_path / "a.mp4"))
 
     def fail(*arguments: object) -> object:
         if segmenter.seconds:
             raise KeyboardInterrupt
-        return Segmenter.__call__(segmenter, *arguments)  # type: ignore[arg-type]
+        return TorchSegmenter.__call__(segmenter, *arguments)  # type: ignore[arg-type]
 
     with pytest.raises(KeyboardInterrupt):
         predict_film(film, fail, info, tmp_path / "out" / "b.mp4")  # type: ignore[arg-type]
@@ -185,7 +211,7 @@ class Camera:
 
 
 def test_a_camera_is_recorded_until_ctrl_c_as_fast_as_life(
-    tmp_path: Path, trained: tuple[Segmenter, ModelInfo], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Camera()
     real = cv2.VideoCapture

@@ -11,13 +11,14 @@ from PIL import Image
 from experiments.model_file import ModelInfo
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source
-from experiments.prediction.segmenter import EvalOptions, Segmenter, load_segmenter
+from experiments.prediction.options import EvalOptions
+from experiments.prediction.segmenter import TorchSegmenter, load_segmenter
 from experiments.report.gallery import colour_map
 from nas_space.errors import InputError
 
 
 @pytest.fixture
-def trained(checkpoint: Callable[..., Path]) -> tuple[Segmenter, ModelInfo]:
+def trained(checkpoint: Callable[..., Path]) -> tuple[TorchSegmenter, ModelInfo]:
     return load_segmenter(checkpoint(), EvalOptions(), "cpu")
 
 
@@ -27,7 +28,7 @@ def scene(height: int = 50, width: int = 70) -> Image.Image:
 
 
 def predicted(
-    path: Path, trained: tuple[Segmenter, ModelInfo], folder: Path
+    path: Path, trained: tuple[TorchSegmenter, ModelInfo], folder: Path
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index, colour and overlay, the last two RGB."""
     predict_image(Source(path, "name"), *trained, folder)
@@ -38,7 +39,7 @@ def predicted(
     return index, colour, overlay
 
 
-def test_three_pictures_that_agree(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_three_pictures_that_agree(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     import torch
 
     scene().save(tmp_path / "x.png")
@@ -65,7 +66,7 @@ MODES = {
 
 
 @pytest.mark.parametrize(("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes])
-def test_kinds_of_images(mode: str, suffix: str, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_kinds_of_images(mode: str, suffix: str, tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     image = (
         Image.fromarray(np.asarray(scene().convert("L")).astype(np.uint16) * 257)
         if mode == "I;16"
@@ -76,7 +77,7 @@ def test_kinds_of_images(mode: str, suffix: str, tmp_path: Path, trained: tuple[
     assert index.shape == (50, 70)
 
 
-def test_an_alpha_channel_is_dropped(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_an_alpha_channel_is_dropped(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     scene().save(tmp_path / "x.png")
     image = scene().convert("RGBA")
     image.putalpha(7)
@@ -85,7 +86,7 @@ def test_an_alpha_channel_is_dropped(tmp_path: Path, trained: tuple[Segmenter, M
     assert (pictures[0] == pictures[1]).all()
 
 
-def test_exif_orientation(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_exif_orientation(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     upright = scene()
     upright.save(tmp_path / "x.jpg", quality=100, subsampling=0)
     turned = upright.transpose(Image.Transpose.ROTATE_90)
@@ -97,7 +98,7 @@ def test_exif_orientation(tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) 
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (20, 20000), (20000, 20), (1200, 1600)])
-def test_sizes(shape: tuple[int, int], tmp_path: Path, trained: tuple[Segmenter, ModelInfo]) -> None:
+def test_sizes(shape: tuple[int, int], tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
     cv2.imwrite(str(tmp_path / "x.png"), np.full((*shape, 3), 90, np.uint8))
     index, _, overlay = predicted(tmp_path / "x.png", trained, tmp_path)
     assert index.shape == shape and overlay.shape[1] == max(shape[1], 256)
@@ -106,7 +107,7 @@ def test_sizes(shape: tuple[int, int], tmp_path: Path, trained: tuple[Segmenter,
 @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif", "webp"])
 @pytest.mark.parametrize("keep", [0.0, 0.3, 0.9])
 def test_a_truncated_image_is_refused(
-    suffix: str, keep: float, tmp_path: Path, trained: tuple[Segmenter, ModelInfo]
+    suffix: str, keep: float, tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]
 ) -> None:
     path = tmp_path / f"x.{suffix}"
     scene(60, 80).save(path)

@@ -11,14 +11,15 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassJaccardInd
 from experiments.data.files import Array
 from experiments.data.source import Sample
 from experiments.metrics.boundary import boundary_counts, boundary_f1
+from experiments.prediction.options import Views
 from experiments.prediction.scoring import Evaluation, score
-from experiments.prediction.segmenter import Segmenter, Views
+from experiments.prediction.segmenter import TorchSegmenter
 from nas_space.errors import InputError
 
 CLASSES = ("a", "b", "c", "d", "e", "never")
 
 
-class Given(Segmenter):
+class Given(TorchSegmenter):
     """Gives the prediction that is hidden in an image's red plane."""
 
     def __init__(self) -> None:

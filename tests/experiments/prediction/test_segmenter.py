@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from experiments.data.files import Array
 from experiments.data.memory import resize_image
 from experiments.data.transforms import normalise
-from experiments.prediction.segmenter import EvalOptions, Segmenter, Views, classify, to_input
+from experiments.prediction.options import EvalOptions, Views
+from experiments.prediction.segmenter import TorchSegmenter, classify, to_input
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 
@@ -46,13 +47,13 @@ def test_the_input_is_that_of_training() -> None:
 @pytest.mark.parametrize("shape", [(48, 64), (1, 1), (7, 300), (300, 7), (333, 127)])
 def test_classes_have_the_images_size(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 220, np.uint8)
-    classes = Segmenter(Bright(), Views((32, 64)))(image)
+    classes = TorchSegmenter(Bright(), Views((32, 64)))(image)
     assert classes.shape == shape and classes.dtype == np.uint8 and (classes == 1).all()
 
 
 def test_classes_lie_where_the_image_has_them() -> None:
     for resolution in ((48, 64), (96, 100), (20, 30)):
-        classes = Segmenter(Bright(), Views((32, 64)))(halves(), resolution)
+        classes = TorchSegmenter(Bright(), Views((32, 64)))(halves(), resolution)
         assert classes.shape == resolution
         assert (classes[:, : resolution[1] // 2] == 0).all() and (classes[:, resolution[1] // 2 :] == 1).all()
 
@@ -61,7 +62,7 @@ def test_scales_and_flip_are_averaged_probabilities() -> None:
     network, image = Bright(), halves(48, 60)
     views = EvalOptions("32x40", [1.0, 1.5], True).views((0, 0))
     assert str(views) == "32x40, scales 1, 1.5, flipped too" and str(Views((32, 40))) == "32x40"
-    classes = Segmenter(network, views)(image)
+    classes = TorchSegmenter(network, views)(image)
     sizes = [tuple(x.shape[-2:]) for x in network.seen]
     assert sizes == [(32, 40), (48, 60), (32, 40), (48, 60)]
     assert torch.equal(network.seen[2], network.seen[0].flip(-1))
@@ -87,7 +88,7 @@ def test_bands_of_rows_give_the_classes_of_the_whole(resolution: tuple[int, int]
 
 
 def test_the_networks_own_speed() -> None:
-    segmenter = Segmenter(Bright(), Views((32, 40)))
+    segmenter = TorchSegmenter(Bright(), Views((32, 40)))
     assert segmenter.network_fps != segmenter.network_fps
     segmenter.seconds = [9.0, 0.5, 0.25]
     assert segmenter.network_fps == pytest.approx(2 / 0.75)
@@ -97,27 +98,4 @@ def test_logits_that_are_no_numbers() -> None:
     broken = nn.Conv2d(3, 2, 1)
     nn.init.constant_(broken.weight, float("nan"))
     with pytest.raises(InputError, match="not finite"):
-        Segmenter(broken, Views((32, 40)))(halves())
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (EvalOptions(size="31x64"), "at least 32"),
-        (EvalOptions(size="big"), "size 'big'"),
-        (EvalOptions(scales=[]), "eval.scales"),
-        (EvalOptions(scales=[1.0, 1.0]), "different"),
-        (EvalOptions(scales=[-1.0]), "above 0"),
-        (EvalOptions(scales=[float("nan")]), "above 0"),
-        (EvalOptions(scales=[0.5]), "eval.scales: 0.5 of 40x56: size '20x28'"),
-        (EvalOptions(scales=[1e9]), "at most 65536"),
-    ],
-)
-def test_options_without_meaning(options: EvalOptions, words: str) -> None:
-    with pytest.raises(InputError, match=words):
-        options.views((40, 56))
-
-
-def test_the_size_of_training_unless_another_is_given() -> None:
-    assert EvalOptions().views((40, 56)).sizes == [(40, 56)]
-    assert EvalOptions(size="64x96", scales=[0.5, 2.0]).views((40, 56)).sizes == [(32, 48), (128, 192)]
+        TorchSegmenter(broken, Views((32, 40)))(halves())

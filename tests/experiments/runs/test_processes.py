@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from experiments.benchmark.networks.workers import Task, Worker
-from experiments.benchmark.search.child import Child
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.processes import ROOT, module_command
 from experiments.training.devices import own_line

@@ -7,7 +7,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 
-from experiments.benchmark.search.problem import Problem
+from experiments.benchmark.search.child import Problem
 from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from nas_space.config import SpaceConfig

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from experiments.data.errors import DataError
-from experiments.data.files import Array
+from experiments.data.files import Array, DataError
 from experiments.data.sets.class_file import read_class_file
 from experiments.data.sets.masks import MaskReader
 

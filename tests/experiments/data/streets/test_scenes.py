@@ -50,7 +50,7 @@ def test_every_class_is_common_enough(data: SegmentationData) -> None:
 
 @pytest.mark.parametrize("other", ["sky", "building", "pavement"])
 def test_brightness_does_not_tell_road_from_other_surfaces(data: SegmentationData, other: str) -> None:
-    """Over the scenes, the road is about as often the lighter one as the darker one, or differs by less than scenes do."""
+    """The road is about as often lighter as darker than the other surface, or differs by less than scenes do."""
     road = CLASSES.index("road")
     differences, roads = [], []
     for image, label in zip(data.train.images.float().mean(1), data.train.labels, strict=True):

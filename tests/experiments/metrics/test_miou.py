@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, jaccard_score
 
-from experiments.metrics.confusion import class_iou, confusion_matrix, mean_iou, pixel_accuracy
+from experiments.metrics.miou import class_iou, confusion_matrix, mean_iou, pixel_accuracy
 
 
 @pytest.mark.parametrize("seed", range(5))

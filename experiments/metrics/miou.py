@@ -1,4 +1,4 @@
-"""Segmentation scores from one accumulated confusion matrix, as the field computes them: over the set, not averaged by image."""
+"""mIoU and accuracy from one confusion matrix over the whole set, as the field computes them: not averaged by image."""
 
 import torch
 from torch import Tensor
@@ -16,10 +16,10 @@ def confusion_matrix(prediction: Tensor, label: Tensor, num_classes: int) -> Ten
 
 
 def class_iou(confusion: Tensor) -> Tensor:
-    """Intersection over union of each class, float64 ``(classes,)``; nan for a class in neither labels nor predictions."""
+    """Intersection over union of each class, float64 ``(classes,)``; nan for a class that never occurs."""
     counts = confusion.double()
-    hit = counts.diagonal()
-    return hit / (counts.sum(0) + counts.sum(1) - hit)
+    intersection = counts.diagonal()
+    return intersection / (counts.sum(0) + counts.sum(1) - intersection)
 
 
 def mean_iou(confusion: Tensor) -> float:

@@ -1,0 +1,81 @@
+"""Settings of OpenCV, FFmpeg and Pillow that hold for the whole process: changed to decode a file, then restored."""
+
+import os
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from threading import Lock
+
+import cv2
+from PIL import Image
+
+LARGEST = 2**30
+"""Pixels of the largest image that OpenCV decodes, and so of the largest mask."""
+FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
+
+
+class Shared:
+    """A context manager that threads hold together: the first thread enters it, the last one leaves it.
+
+    Args:
+        make: gives the context manager that changes a setting and restores it.
+    """
+
+    def __init__(self, make: Callable[[], AbstractContextManager[None]]) -> None:
+        self._make = make
+        self._lock = Lock()
+        self._users = 0
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._context = self._make()
+                self._context.__enter__()
+            self._users += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._context.__exit__(None, None, None)
+
+
+@Shared
+@contextmanager
+def silent_opencv() -> Iterator[None]:
+    """OpenCV prints nothing about a damaged file: our own message names it."""
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        yield
+    finally:
+        cv2.utils.logging.setLogLevel(level)
+
+
+@contextmanager
+def silent_ffmpeg() -> Iterator[None]:
+    """OpenCV and its FFmpeg print nothing; for opening films, one at a time.
+
+    FFmpeg reads its level once in a process, when the first film is opened, and keeps it.
+    """
+    level = os.environ.get(FFMPEG_LEVEL)
+    os.environ.setdefault(FFMPEG_LEVEL, "-8")
+    try:
+        with silent_opencv:
+            yield
+    finally:
+        if level is None:
+            del os.environ[FFMPEG_LEVEL]
+
+
+@Shared
+@contextmanager
+def patient_pillow() -> Iterator[None]:
+    """Pillow takes images of up to ``LARGEST`` pixels, and does not warn of large images and damaged tags."""
+    limit = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = LARGEST // 2  # it refuses twice as many
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit

@@ -1,0 +1,82 @@
+"""Images and films, one after the other: an input that fails is told at once, and the others go on."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from experiments.model_file import ModelInfo
+from experiments.prediction.films import Film, predict_film
+from experiments.prediction.images import predict_image
+from experiments.prediction.inputs import Source
+from experiments.prediction.segmenter import TorchSegmenter
+from nas_space.errors import InputError
+
+
+@dataclass
+class Predictions:
+    """What has been predicted, and what has not.
+
+    Args:
+        images: a row an image.
+        films: a row a film.
+        failed: a line for each input that could not be used.
+    """
+
+    images: list[dict[str, Any]] = field(default_factory=list)
+    films: list[dict[str, Any]] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def fail(self, reason: str) -> None:
+        """Print the reason at once, in one line, and keep it."""
+        self.failed.append(" ".join(reason.split()))
+        tqdm.write(f"ssr-nas predict: {self.failed[-1]}", file=sys.stderr)
+
+
+def predict_all(
+    sources: Sequence[Source],
+    camera: Film | None,
+    segmenter: TorchSegmenter,
+    info: ModelInfo,
+    folder: Path,
+    limit: int | None,
+    predictions: Predictions,
+) -> None:
+    """Predict the camera, then all sources, with a progress bar if there are several.
+
+    Args:
+        sources: images and films.
+        camera: one that is open, or None.
+        segmenter: the network.
+        info: its classes and colours.
+        folder: of the results.
+        limit: most frames of a film or of the camera; None for all.
+        predictions: where the results are added.
+
+    Raises:
+        InputError: the camera gives no frame.
+        KeyboardInterrupt: the user has interrupted it; the message says where the results are.
+    """
+
+    def film(source: Film, name: str) -> dict[str, Any]:
+        row = predict_film(source, segmenter, info, folder / "overlay" / f"{name}.mp4", limit)
+        predictions.films.append({"source": str(source.source), "name": name, **row})
+        return row
+
+    if camera is not None:
+        film(camera, f"camera-{camera.source}")
+    try:
+        for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
+            try:
+                if not source.is_video:
+                    predictions.images.append(predict_image(source, segmenter, info, folder))
+                elif (row := film(Film(source.path), source.name))["damaged"]:
+                    frames = f"ends after {row['frames']} of {row['promised']} frames"
+                    predictions.fail(f"{source.path}: {frames}; damaged?")
+            except InputError as error:
+                predictions.fail(str(error))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"what is done is in {folder}") from None
