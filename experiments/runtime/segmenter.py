@@ -130,7 +130,7 @@ def _plane(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray
 
 def _resized_classes(classes: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     if classes.shape == size:
-        return classes
+        return classes.copy()  # the engine's next answer may lie in the same memory
     return cv2.resize(classes, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
 
 

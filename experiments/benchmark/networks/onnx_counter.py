@@ -13,78 +13,16 @@ from nas_space.errors import InputError
 CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
 """Operator -> place of its weights among its inputs."""
 PRODUCTS = {"MatMul", "Gemm", "MatMulInteger"}
-UNCOUNTED = {
-    *(
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Sum",
-        "Neg",
-        "Sqrt",
-        "Pow",
-        "Exp",
-        "Floor",
-        "Min",
-        "Max",
-        "Equal",
-        "Greater",
-        "Less",
-        "Mod",
-        "And",
-        "Not",
-        "Where",
-    ),
-    *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softmax", "Erf", "Gelu"),
-    *(
-        "BatchNormalization",
-        "LayerNormalization",
-        "InstanceNormalization",
-        "MaxPool",
-        "AveragePool",
-        "GlobalAveragePool",
-        "GlobalMaxPool",
-    ),
-    *(
-        "ReduceMean",
-        "ReduceMax",
-        "ReduceSum",
-        "ArgMax",
-        "Resize",
-        "Upsample",
-        "Pad",
-        "Concat",
-        "Slice",
-        "Split",
-        "Gather",
-        "Shape",
-        "Reshape",
-    ),
-    *(
-        "Transpose",
-        "Squeeze",
-        "Unsqueeze",
-        "Flatten",
-        "Expand",
-        "Tile",
-        "Range",
-        "Cast",
-        "Constant",
-        "ConstantOfShape",
-        "Identity",
-        "Dropout",
-    ),
-    *(
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "QLinearAdd",
-        "QLinearConcat",
-        "DepthToSpace",
-        "SpaceToDepth",
-        "Size",
-    ),
-}
+UNCOUNTED = set(
+    """
+    Add Sub Mul Div Sum Neg Sqrt Pow Exp Floor Min Max Equal Greater Less Mod And Not Where Relu LeakyRelu PRelu
+    Clip Sigmoid HardSigmoid HardSwish Tanh Softmax Erf Gelu BatchNormalization LayerNormalization
+    InstanceNormalization MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax ReduceSum ArgMax
+    Resize Upsample Pad Concat Slice Split Gather Shape Reshape Transpose Squeeze Unsqueeze Flatten Expand Tile
+    Range Cast Constant ConstantOfShape Identity Dropout QuantizeLinear DequantizeLinear DynamicQuantizeLinear
+    QLinearAdd QLinearConcat DepthToSpace SpaceToDepth Size
+    """.split()
+)
 """What holds neither a convolution nor a product of matrices."""
 
 
@@ -120,9 +58,9 @@ def count_onnx(path: Path, size: tuple[int, int]) -> Count:
             shapes[value.name] = sides
     macs, unknown = 0, Counter[str]()
     for node in inferred.node:
-        counted = _macs(node, shapes)
-        if counted is not None:
-            macs += counted
+        node_macs = _macs(node, shapes)
+        if node_macs is not None:
+            macs += node_macs
         elif node.op_type not in UNCOUNTED:
             known = node.op_type in CONVOLUTIONS or node.op_type in PRODUCTS or node.op_type == "ConvTranspose"
             unknown[f"{node.op_type} of unknown shape" if known else node.op_type] += 1
@@ -156,10 +94,6 @@ def _parameters(graph: Any) -> int:
         if node.op_type.endswith("QuantizeLinear") or node.op_type == "DequantizeLinear"
         for name in node.input[1:]
     }
-    numbers = (1, 2, 3, 10, 16)  # FLOAT, UINT8, INT8, FLOAT16, BFLOAT16
-    kept = (
-        tensor
-        for tensor in graph.initializer
-        if tensor.name not in quantisers and tensor.data_type in numbers and tensor.dims
-    )
-    return sum(prod(tensor.dims) for tensor in kept)
+    types = (1, 2, 3, 10, 16)  # FLOAT, UINT8, INT8, FLOAT16, BFLOAT16
+    weights = (tensor for tensor in graph.initializer if tensor.data_type in types and tensor.dims)
+    return sum(prod(tensor.dims) for tensor in weights if tensor.name not in quantisers)

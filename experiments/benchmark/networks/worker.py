@@ -17,16 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.runtime.engines import open_onnxruntime, open_openvino
-
-PACKAGES = {
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "torch": "torch",
-    "compile": "torch",
-    "tensorrt": "tensorrt",
-}
-"""Engine -> the package that it is."""
+from experiments.runtime.engines import PACKAGES, open_timed
 
 Call = Callable[[], tuple[int, ...]]
 """Runs the network once, to its end; returns the shape of the result."""
@@ -36,28 +27,23 @@ def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads
     """One call of the network in ``file`` on a random image.
 
     Args:
-        engine: one of ``PACKAGES``.
+        engine: one of ``experiments.runtime.engines.PACKAGES``.
         file: ONNX, or for torch and compile what ``torch.export.save`` wrote.
         shape: of the input.
         threads: threads of the engine, on the processor.
         device: ``cpu`` or ``cuda``.
     """
     image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    if engine == "onnxruntime":
-        run = open_onnxruntime(file, threads)
-        return lambda: run(image).shape
-    if engine == "openvino":
-        run = open_openvino(file, threads, shape)
-        return lambda: run(image).shape
-    from experiments.benchmark.networks import gpu, torch_session
+    if engine in ("torch", "compile"):
+        from experiments.benchmark.networks.torch_session import open_torch  # no other engine shall load torch
 
-    if engine == "tensorrt":
-        return gpu.open_tensorrt(file, image)
-    return torch_session.open_torch(file, image, threads, device, compiled=engine == "compile")
+        return open_torch(file, image, threads, device, compiled=engine == "compile")
+    run = open_timed(engine, file, threads, shape)
+    return lambda: run(image).shape
 
 
 def main() -> None:
-    """See the module."""
+    """Time the network of the task in ``sys.argv[1]``."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -65,7 +51,7 @@ def main() -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     task = json.loads(sys.argv[1])
-    import_module(PACKAGES[task["engine"]])
+    import_module(PACKAGES[task["engine"]][-1])
     before = peak_memory_mb("cpu")
     start = time.perf_counter()
     call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), task["threads"], task["device"])

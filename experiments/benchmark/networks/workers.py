@@ -24,7 +24,7 @@ class Task:
 
     Args:
         name: the network's, for messages.
-        engine: one of ``worker.PACKAGES``.
+        engine: one of ``experiments.runtime.engines.PACKAGES``.
         file: the exported network.
         shape: of its input.
         threads: threads of the engine.
@@ -77,9 +77,9 @@ class Worker:
         self.last: dict[str, Any] = {}
 
     def time(self, calls: int) -> Sequence[float]:
-        """See ``Timed``."""
+        """Seconds of each of ``calls`` calls."""
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it has died; its last words follow
+        with suppress(BrokenPipeError):  # it has died; what it said last is the error
             self.process.stdin.write(f"{calls}\n")
             self.process.stdin.flush()
         self.last = self._answer()
