@@ -1,7 +1,7 @@
-"""A network as engines run it best: batch norms folded into convolutions, and operations that every exporter and engine knows.
+"""A network as engines run it best: batch norms folded, and operations that every exporter and engine knows.
 
 The residual of a layer whose 1x3 convolution has fewer channels than the layer adds into the first channels only. Three
-forms compute the same; which is fastest depends on the engine (measured in ``experiments/results/lowering.md``):
+forms compute the same; which is fastest depends on the engine (``experiments/results/lowering.md``):
 
 - ``pad``: append zero channels, then add;
 - ``concat``: add into a slice, then append the other channels, which are not below zero and need no second ReLU;
@@ -21,8 +21,6 @@ from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
-FASTEST: dict[str, Lowering] = {"onnx": "zeros", "openvino": "zeros", "torchscript": "concat", "tensorrt": "zeros"}
-"""By format, as measured; TensorRT was not measured."""
 
 
 @torch.no_grad()
@@ -64,7 +62,6 @@ class LoweredLayer(nn.Module):
         self.missing = self.conv3x1.in_channels - self.conv1x3.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         y = self.conv1x3(functional.relu(self.conv3x1(_average(x, self.pooling))))
         if self.pooling > 1:
             y = upsample(y, (x.shape[-2], x.shape[-1]))
@@ -75,7 +72,7 @@ class LoweredLayer(nn.Module):
 
 
 class LoweredDownsampler(nn.Module):
-    """A ``DownsamplerBlock`` whose batch norm is part of the convolution, and a scale and a shift of the pooled channels."""
+    """A ``DownsamplerBlock``; its batch norm is in the convolution, and a scale and a shift of the pooled channels."""
 
     def __init__(self, block: DownsamplerBlock) -> None:
         super().__init__()
@@ -94,7 +91,6 @@ class LoweredDownsampler(nn.Module):
         self.register_buffer("shift", shift[learned:, None, None].clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         return functional.relu(torch.cat((self.conv(x), self.pool(x) * self.scale + self.shift), 1))
 
 
@@ -108,7 +104,6 @@ class LoweredAggregation(nn.Module):
         self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _block(conv)) for bins, conv in levels)
 
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
-        """See the class."""
         size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
         detail = self.detail(torch.cat((_average(half, 2), quarter), 1))
         levels = [upsample(level(eighth), size_8) for level in self.pyramid]
@@ -131,13 +126,12 @@ class LoweredPooling(nn.Module):
         self.bins = bins
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         if self.bins == 1 or not torch.onnx.is_in_onnx_export():
             return functional.adaptive_avg_pool2d(x, self.bins)
         return self._means(x.shape[-2]) @ x @ self._means(x.shape[-1]).T
 
     def _means(self, size: int) -> Tensor:
-        """``(bins, size)``: row b averages the elements from ``floor(b * size / bins)`` to before ``ceil((b + 1) * size / bins)``."""
+        """``(bins, size)``: row b averages from ``floor(b * size / bins)`` to ``ceil((b + 1) * size / bins) - 1``."""
         index, row = torch.arange(size), torch.arange(self.bins)[:, None]
         start = torch.div(row * size, self.bins, rounding_mode="trunc")
         end = torch.div((row + 1) * size + self.bins - 1, self.bins, rounding_mode="trunc")

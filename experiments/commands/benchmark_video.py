@@ -1,4 +1,4 @@
-"""Measure how many frames of a video a network segments a second, from file to class maps, sequentially and as a pipeline.
+"""Measure how many frames of a video a network segments a second, from file to class maps, in sequence and pipelined.
 
 Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the
 other, or each in a thread of its own; both in turns, on the same frames.

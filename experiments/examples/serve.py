@@ -29,7 +29,7 @@ CONTENT_TYPES = ("image/jpeg", "image/png")
 
 
 class Output(str, Enum):
-    """What comes back: class indices, colours or the image under colours as a PNG, or the share of each class as JSON."""
+    """What comes back: a PNG of class indices, colours or the image under colours; or each class's share as JSON."""
 
     CLASSES = "classes"
     COLOURS = "colours"

@@ -1,10 +1,8 @@
 """Write a trained network for another engine, try the file, and keep it only if it gives the same answer."""
 
 import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -104,15 +102,19 @@ def export(
     """
     file_format = FORMATS[kind]
     check_out(out, kind)
-    with _staged(out) as folder:
-        file = folder / out.name
+    hidden = tempfile.TemporaryDirectory(
+        prefix=f".{out.name}.", suffix=".tmp", dir=out.parent, ignore_cleanup_errors=True
+    )
+    with hidden as folder:
+        file = Path(folder) / out.name
         settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
         file_format.write(network, file, settings)
         agreement = _compare(file_format, file, network, settings, images)
         if not agreement.within(MOST_DIFFERENCE, LEAST_EQUAL):
+            difference, equal = agreement.max_logit_difference, 100 * agreement.equal_pixels
             raise ExportError(
-                f"the file does not give the network's answer: logits differ by up to {agreement.max_logit_difference:.3g} "
-                f"(at most {MOST_DIFFERENCE:g} is allowed), {100 * agreement.equal_pixels:.3f} % of the pixels are equal "
+                f"the file does not give the network's answer: logits differ by up to {difference:.3g} "
+                f"(at most {MOST_DIFFERENCE:g} is allowed), {equal:.3f} % of the pixels are equal "
                 f"(at least {100 * LEAST_EQUAL:g} % must be); no file was kept"
             )
         exported = Exported(out, agreement)
@@ -120,7 +122,7 @@ def export(
             exported = _quantised(exported, network, description, file_format, file, images, quantisation)
         check_out(out, kind)
         for path in reversed(file_format.files(out)):  # the named file last: where it is, the others are
-            os.replace(folder / path.name, path)
+            os.replace(file.with_name(path.name), path)
     return exported
 
 
@@ -133,9 +135,8 @@ def _compare(
         raise
     except Exception as error:  # engines raise what they like
         reason = " ".join(str(error).split())[:300]
-        raise ExportError(
-            f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
-        ) from error
+        message = f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
+        raise ExportError(message) from error
 
 
 def _quantised(
@@ -157,20 +158,10 @@ def _quantised(
     after = score(file_format.open(file, settings), settings.interface, quantisation.validation, classes)
     if not np.isfinite(agreement.max_logit_difference) or not before - after <= quantisation.most_lost:
         raise ExportError(
-            f"the 8-bit file has {100 * after:.1f} % mIoU, {100 * (before - after):.1f} points less than the float32 file "
-            f"(--most_lost allows {100 * quantisation.most_lost:g}); no file was kept"
+            f"the 8-bit file has {100 * after:.1f} % mIoU, {100 * (before - after):.1f} points less than the float32 "
+            f"file (--most_lost allows {100 * quantisation.most_lost:g}); no file was kept"
         )
     return replace(exported, agreement=agreement, miou_before=before, miou=after)
-
-
-@contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """A hidden folder beside ``out``, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int = 0) -> list[Tensor]:

@@ -1,6 +1,6 @@
 """The formats that a network is exported to, in one table. No torch: a writer loads what it needs when it is called.
 
-A new format is a file with its writer and its reader, and one entry of ``FORMATS``.
+A new format is a file with its writer and its reader, and one entry of the table.
 """
 
 from collections.abc import Callable
@@ -68,47 +68,49 @@ class Format:
         return [out, *(out.with_suffix(suffix) for suffix in self.beside)]
 
 
-ONNX = Format(
-    name="onnx",
-    suffixes=(".onnx",),
-    packages=PACKAGES["onnxruntime"],
-    write=onnx_file.write,
-    open=onnx_file.open_file,
-    engine="onnxruntime",
-    quantise=onnx_file.quantise,
+_TABLE = (
+    Format(
+        name="onnx",
+        suffixes=(".onnx",),
+        packages=PACKAGES["onnxruntime"],
+        write=onnx_file.write,
+        open=onnx_file.open_file,
+        engine="onnxruntime",
+        quantise=onnx_file.quantise,
+    ),
+    Format(
+        name="openvino",
+        suffixes=(".xml",),
+        packages=PACKAGES["openvino"],
+        write=openvino_file.write,
+        open=openvino_file.open_file,
+        engine="openvino",
+        beside=(".bin",),
+        quantise=openvino_file.quantise,
+        note="FILE.xml and FILE.bin",
+    ),
+    Format(
+        name="torchscript",
+        suffixes=(".pt", ".ts"),
+        packages=PACKAGES["torch"],
+        write=torchscript_file.write,
+        open=torchscript_file.open_file,
+        fastest="concat",
+        any_size=True,
+    ),
+    Format(
+        name="tensorrt",
+        suffixes=(".engine", ".plan"),
+        packages=("onnx",),
+        write=tensorrt_file.write,
+        open=tensorrt_file.open_file,
+        check=tensorrt_file.find_trtexec,
+        needs_logits=True,
+        timed=False,
+        note="by trtexec; experimental, never run on a GPU here",
+    ),
 )
-OPENVINO = Format(
-    name="openvino",
-    suffixes=(".xml",),
-    packages=PACKAGES["openvino"],
-    write=openvino_file.write,
-    open=openvino_file.open_file,
-    engine="openvino",
-    beside=(".bin",),
-    quantise=openvino_file.quantise,
-    note="FILE.xml and FILE.bin",
-)
-TORCHSCRIPT = Format(
-    name="torchscript",
-    suffixes=(".pt", ".ts"),
-    packages=PACKAGES["torch"],
-    write=torchscript_file.write,
-    open=torchscript_file.open_file,
-    fastest="concat",
-    any_size=True,
-)
-TENSORRT = Format(
-    name="tensorrt",
-    suffixes=(".engine", ".plan"),
-    packages=("onnx",),
-    write=tensorrt_file.write,
-    open=tensorrt_file.open_file,
-    check=tensorrt_file.find_trtexec,
-    needs_logits=True,
-    timed=False,
-    note="by trtexec; experimental, never run on a GPU here",
-)
-FORMATS: dict[str, Format] = {format.name: format for format in (ONNX, OPENVINO, TORCHSCRIPT, TENSORRT)}
+FORMATS = {format.name: format for format in _TABLE}
 TIMED = [name for name, format in FORMATS.items() if format.timed]
 
 

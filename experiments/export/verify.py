@@ -31,7 +31,7 @@ class Agreement:
     images: int
 
     def within(self, difference: float, equal: float) -> bool:
-        """Whether logits differ by at most ``difference`` and at least the share ``equal`` of the pixels is the same."""
+        """Whether logits differ by at most ``difference``, and at least the share ``equal`` of the pixels is equal."""
         return self.max_logit_difference <= difference and self.equal_pixels >= equal
 
 

@@ -1,4 +1,4 @@
-"""Engines of exported files: what each needs, and one opener for each. Loads neither torch nor onnx, and an engine only to open a file."""
+"""Engines of exported files: what each needs, and one opener for each. Loads neither torch nor onnx."""
 
 import threading
 from collections.abc import Callable, Iterable, Mapping

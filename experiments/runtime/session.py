@@ -50,9 +50,8 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     if not path.is_file():
         raise InputError(f"{path}: no such file; write it with ssr-nas export")
     if suffix == ".xml" and not path.with_suffix(".bin").is_file():
-        raise InputError(
-            f"{path}: its weights {path.with_suffix('.bin').name} are missing; keep both files side by side"
-        )
+        weights = path.with_suffix(".bin").name
+        raise InputError(f"{path}: its weights {weights} are missing; keep both files side by side")
     check_installed((engine,))
     try:
         model = OPENERS[engine](path, threads)

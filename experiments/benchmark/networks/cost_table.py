@@ -37,7 +37,7 @@ def count(network: Network, size: Size) -> Count:
 def fitting(
     networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
 ) -> tuple[dict[Size, list[Network]], list[str]]:
-    """Which networks can be counted, and measured where there is a set-up, at which sizes: an ONNX file may take a single one.
+    """Which networks can be counted, and with a set-up measured, at which sizes. An ONNX file may take a single size.
 
     Returns:
         The networks of each size, and a sentence for each network that is missing somewhere.
@@ -45,7 +45,7 @@ def fitting(
     Raises:
         InputError: a network that cannot be at any size.
     """
-    taken: dict[Size, list[Network]] = {size: [] for size in sizes}
+    by_size: dict[Size, list[Network]] = {size: [] for size in sizes}
     notes = []
     for network in networks:
         missing: dict[str, InputError] = {}
@@ -55,23 +55,23 @@ def fitting(
                     check_file(network, setup.engine, precision, size)
                 elif network.onnx is not None:
                     check_onnx(network.onnx, size)
-                taken[size].append(network)
+                by_size[size].append(network)
             except InputError as error:
                 missing[f"{size[0]}x{size[1]}"] = error
         if len(missing) == len(sizes):
             raise next(iter(missing.values()))
         if missing:
             notes.append(f"{network.name}: cannot be run at {', '.join(missing)}")
-    return {size: some for size, some in taken.items() if some}, notes
+    return {size: some for size, some in by_size.items() if some}, notes
 
 
 def cost_rows(
-    taken: Mapping[Size, Sequence[Network]], precision: str, setup: Setup | None, progress: Callable[[str], object]
+    by_size: Mapping[Size, Sequence[Network]], precision: str, setup: Setup | None, progress: Callable[[str], object]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Count, and measure where there is a set-up: at each size all networks take turns.
 
     Args:
-        taken: of ``fitting``.
+        by_size: of ``fitting``.
         precision: ``fp32`` or ``int8``.
         setup: how times are measured; None only counts.
         progress: told what is going on.
@@ -81,7 +81,7 @@ def cost_rows(
         each size was measured with, and a sentence for each network with operators that were not counted.
     """
     rows, measured_with, notes = [], [], {}
-    for size, networks in taken.items():
+    for size, networks in by_size.items():
         label = f"{size[0]}x{size[1]}"
         counts = [count(network, size) for network in networks]
         new_rows: list[dict[str, Any]] = []

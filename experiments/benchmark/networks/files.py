@@ -8,7 +8,7 @@ from torch import nn
 
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
-from experiments.export.formats import FORMATS, TORCHSCRIPT
+from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
 from nas_space.errors import InputError
 from nas_space.lowering import lower
@@ -79,7 +79,7 @@ def write_file(
 
 def _export_program(module: nn.Module, path: Path, size: tuple[int, int]) -> Path:
     with torch.no_grad():
-        program = torch.export.export(lower(module, TORCHSCRIPT.fastest), (torch.zeros(1, 3, *size),))
+        program = torch.export.export(lower(module, FORMATS["torchscript"].fastest), (torch.zeros(1, 3, *size),))
     torch.export.save(program, path)
     return path
 

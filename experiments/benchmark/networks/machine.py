@@ -1,4 +1,4 @@
-"""What a measurement was made with, in words: device, driver, engine, settings, load, and the command that repeats it."""
+"""What a measurement was made with: device, driver, engine, settings and load, as data and in words."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -41,19 +41,13 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
 
 def describe_conditions(measured: Mapping[str, Any]) -> str:
     """What ``conditions`` returns, in two lines for people."""
-    device = (
-        f"{measured['device']}, driver {measured['driver']}"
-        if measured["driver"]
-        else f"{measured['device']}, {measured['cores']} cores"
-    )
+    device, driver = measured["device"], measured["driver"]
+    device += f", driver {driver}" if driver else f", {measured['cores']} cores"
     threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
-    lines = [
-        f"{measured['engine']} {measured['version']} on {device}; {threads}, batch {measured['batch']}; {measured['date']}",
-        f"meanwhile others kept {measured['busy_cores_of_others']:.2f} cores busy",
-    ]
-    if measured["warning"]:
-        lines[-1] = f"warning: {measured['warning']}"
-    return "\n".join(lines)
+    engine = f"{measured['engine']} {measured['version']} on {device}"
+    load = f"meanwhile others kept {measured['busy_cores_of_others']:.2f} cores busy"
+    load = f"warning: {measured['warning']}" if measured["warning"] else load
+    return f"{engine}; {threads}, batch {measured['batch']}; {measured['date']}\n{load}"
 
 
 def describe_batch_norms(timing: NetworkTiming) -> str:

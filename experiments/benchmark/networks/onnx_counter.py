@@ -87,7 +87,7 @@ def _macs(node: Any, shapes: Mapping[str, Sequence[int]]) -> int | None:
 
 
 def _parameters(graph: Any) -> int:
-    """Numbers in the weights, without the scales and zero points of a quantised file, and without shapes and indices."""
+    """Numbers in the weights; scales and zero points of a quantised file, shapes and indices do not count."""
     quantisers = {
         name
         for node in graph.node

@@ -55,7 +55,7 @@ class Setup:
 
 
 def make_setup(engine: str, threads: int | None, device: str, rounds: int, calls: int, warmup: int) -> Setup:
-    """A setup with all cores that this process may use, unless ``threads`` are given; arguments and errors as of ``Setup``."""
+    """A ``Setup``; where ``threads`` is None, with all cores that this process may use. Errors as of ``Setup``."""
     return Setup(engine, free_cores() if threads is None else threads, device, rounds, calls, warmup)
 
 
@@ -123,15 +123,13 @@ def measure(
             files.append(write_file(entry.network, setup.engine, entry.precision, size, place))
         for entry, file in zip(entries, files, strict=True):
             progress(f"opening {entry.network.name}")
-            task = Task(
-                entry.network.name, setup.engine, str(file), (1, 3, *size), setup.threads, setup.device, setup.warmup
-            )
+            how = (setup.threads, setup.device, setup.warmup)
+            task = Task(entry.network.name, setup.engine, str(file), (1, 3, *size), *how)
             workers.append(stack.enter_context(Worker(task)))
         processes = [psutil.Process(), *(psutil.Process(worker.process.pid) for worker in workers)]
         meter = LoadMeter(lambda: sum(sum(process.cpu_times()[:2]) for process in processes))
-        turns = iter(range(1, setup.rounds + 1))
         seconds = take_turns(
-            workers, setup.rounds, setup.calls, lambda: progress(f"round {next(turns)} of {setup.rounds}")
+            workers, setup.rounds, setup.calls, lambda turn: progress(f"round {turn} of {setup.rounds}")
         )
         others = meter.others()
         return [

@@ -3,6 +3,7 @@
 import itertools
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ def read_frames(source: Path) -> Iterator[Pixels]:
     try:
         count = 0
         while capture.isOpened():
-            there, frame = capture.read()
-            if not there:
+            is_frame, frame = capture.read()
+            if not is_frame:
                 break
             count += 1
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
@@ -64,7 +65,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
 
 
 def batches(frames: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``frames`` in lists of ``size``; what is left at the end is dropped, since an engine may take full batches only."""
+    """``frames`` in lists of ``size``; what is left at the end is dropped: an engine may take full batches only."""
     iterator = iter(frames)
     while len(batch := list(itertools.islice(iterator, size))) == size:
         yield batch
@@ -90,13 +91,12 @@ def stages(run: Runner, size: tuple[int, int]) -> dict[str, Stage]:
     def infer(batch: Batch) -> Batch:
         logits = np.array(run(batch.array))  # a copy: the engine may write its next answer into the same memory
         if logits.ndim != 4:
-            raise InputError(
-                f"the network gives {logits.ndim} dimensions; logits of (N, classes, h, w) are needed, so export it without argmax"
-            )
+            needed = "logits of (N, classes, h, w) are needed, so export it without argmax"
+            raise InputError(f"the network gives {logits.ndim} dimensions; {needed}")
         return batch._replace(array=logits)
 
     def finish(batch: Batch) -> list[NDArray[np.uint8]]:
-        return [largest(logits, own) for logits, own in zip(batch.array, batch.sizes, strict=True)]
+        return [largest(logits, size) for logits, size in zip(batch.array, batch.sizes, strict=True)]
 
     return {"prepare": prepare, "infer": infer, "finish": finish}
 
@@ -158,10 +158,12 @@ def measure_stream(
         for way in (0, 1) if turn % 2 == 0 else (1, 0):
             start = time.perf_counter()
             stream = batches(open_stream(), batch)
-            results = (
-                pipelined(stream, list(steps.values())) if way else sequential(clocks["decode"].source(stream), timed)
-            )
-            _exhaust(results)
+            if way:
+                results = pipelined(stream, list(steps.values()))
+            else:
+                results = sequential(clocks["decode"].source(stream), timed)
+            with closing(results):  # type: ignore[type-var]  # generators
+                deque(results, maxlen=0)
             seconds[way, turn, 0] = time.perf_counter() - start
         done()
     each = {name: 1000 * clock.seconds / (rounds * len(both[0])) for name, clock in clocks.items()}
@@ -171,12 +173,6 @@ def measure_stream(
 def _checksums(results: Iterator[list[NDArray[np.uint8]]]) -> list[int]:
     with closing(results):  # type: ignore[type-var]  # generators
         return [zlib.crc32(classes.tobytes()) for some in results for classes in some]
-
-
-def _exhaust(results: Iterator[object]) -> None:
-    with closing(results):  # type: ignore[type-var]
-        for _ in results:
-            pass
 
 
 class _Clock:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.runtime.engines import PACKAGES, open_timed
 
@@ -35,11 +36,36 @@ def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads
     """
     image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     if engine in ("torch", "compile"):
-        from experiments.benchmark.networks.torch_session import open_torch  # no other engine shall load torch
-
         return open_torch(file, image, threads, device, compiled=engine == "compile")
     run = open_timed(engine, file, threads, shape)
     return lambda: run(image).shape
+
+
+def open_torch(file: Path, image: NDArray[np.float32], threads: int, device: str, compiled: bool) -> Call:
+    """One call on ``image``, with channels last in memory; on a GPU it ends when the GPU is done.
+
+    Args:
+        file: written by ``torch.export.save``.
+        image: ``(N, C, H, W)``; copied to the device once, before the calls.
+        threads: threads on the processor.
+        device: ``cpu`` or ``cuda``.
+        compiled: by ``torch.compile``.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    network: Any = torch.export.load(file).module().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batch = torch.from_numpy(image).to(device).contiguous(memory_format=torch.channels_last)
+    run = torch.compile(network) if compiled else network
+
+    def call() -> tuple[int, ...]:
+        with torch.inference_mode():
+            logits = run(batch)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return tuple(logits.shape)
+
+    return call
 
 
 def main() -> None:

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -100,29 +99,28 @@ class Worker:
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.errors):
-            assert stream is not None
             with suppress(BrokenPipeError):
-                stream.close()
+                stream.close()  # type: ignore[union-attr]  # both are pipes
 
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
 def take_turns(
-    networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[], object] = lambda: None
+    networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[int], object] = lambda turn: None
 ) -> list[Seconds]:
-    """Time all networks in every round, one after the other; every second round in reverse, so that none always follows the same one.
+    """Time all networks in every round, one after the other.
+
+    Every second round is in reverse, so that no network always follows the same one.
 
     Args:
         networks: what is timed.
         rounds: how often all of them are.
         calls: timed calls of a network in a round.
-        done: called after each round.
+        done: called after each round with its number, from 1.
 
     Returns:
         Of each network ``(rounds, calls)``.
@@ -131,5 +129,5 @@ def take_turns(
     for turn in range(rounds):
         for i in range(len(networks)) if turn % 2 == 0 else reversed(range(len(networks))):
             seconds[i, turn] = networks[i].time(calls)
-        done()
+        done(turn + 1)
     return list(seconds)

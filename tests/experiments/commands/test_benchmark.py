@@ -17,7 +17,7 @@ from experiments.benchmark.networks.files import FILE_ENGINES
 from experiments.benchmark.networks.workers import Worker
 from experiments.cli import main
 from experiments.commands.benchmark import Options
-from experiments.export.formats import ONNX
+from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
 from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
@@ -34,7 +34,9 @@ QUICK = ["--size", "32x64", "--rounds", "3", "--calls", "2", "--warmup", "1", "-
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     (folder / "net.json").write_text(baseline1(TINY).to_json())
-    ONNX.write(SegmentationNetwork(baseline1(TINY), 7).eval(), folder / "other.onnx", ExportSettings((32, 64)))
+    FORMATS["onnx"].write(
+        SegmentationNetwork(baseline1(TINY), 7).eval(), folder / "other.onnx", ExportSettings((32, 64))
+    )
     for name, inputs, shape in (("two", 2, (1, 3, 32, 64)), ("batch", 1, (2, 3, 32, 64)), ("grey", 1, (1, 1, 32, 64))):
         values = [helper.make_tensor_value_info(f"image{i}", TensorProto.FLOAT, shape) for i in range(inputs)]
         output = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
@@ -141,7 +143,7 @@ def test_the_exported_file_is_what_runs(folder, monkeypatch, capsys):
     def other(module, path, settings):
         shutil.copy(folder / "other.onnx", path)
 
-    monkeypatch.setitem(FILE_ENGINES, "onnxruntime", replace(ONNX, write=other))
+    monkeypatch.setitem(FILE_ENGINES, "onnxruntime", replace(FORMATS["onnx"], write=other))
     assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--classes", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["networks"][0]["output"] == [1, 7, 4, 8]
 

@@ -18,8 +18,8 @@ from nas_space.lowering import LOWERINGS
 from nas_space.network import SegmentationNetwork
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=4 --space.step=2 "
-    "--size=32x64 --classes=3 --rounds=2 --count=2"
+    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=4 "
+    "--space.step=2 --size=32x64 --classes=3 --rounds=2 --count=2"
 ).split()
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.export.deployed import Deployed
-from experiments.export.formats import ONNX, OPENVINO
+from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
 from experiments.latency.graph import to_onnx
 from experiments.runtime.engines import RT_INFO
@@ -38,7 +38,7 @@ def run_openvino(path: Path, image: NDArray[Any]) -> NDArray[Any]:
     return np.array(model({"image": image})[0])
 
 
-RUN = {".onnx": (ONNX.write, run_onnx), ".xml": (OPENVINO.write, run_openvino)}
+RUN = {".onnx": (FORMATS["onnx"].write, run_onnx), ".xml": (FORMATS["openvino"].write, run_openvino)}
 
 
 @pytest.mark.parametrize("suffix", RUN)
@@ -72,7 +72,7 @@ def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
 ) -> None:
     original, image = network(1), np.random.default_rng(0).standard_normal((1, 3, 67, 101), dtype=np.float32)
     settings = ExportSettings((67, 101), lowering=lowering, metadata={"key": "value"})
-    ONNX.write(original, tmp_path / "model.onnx", settings)
+    FORMATS["onnx"].write(original, tmp_path / "model.onnx", settings)
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
     counts, by_hand = (
@@ -88,7 +88,7 @@ def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
 
 
 def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
-    ONNX.write(network(), tmp_path / "model.onnx", ExportSettings((40, 48), dynamic=True))
+    FORMATS["onnx"].write(network(), tmp_path / "model.onnx", ExportSettings((40, 48), dynamic=True))
     images = np.random.default_rng(0).standard_normal((3, 3, 40, 48), dtype=np.float32)
     together = run_onnx(tmp_path / "model.onnx", images)
     np.testing.assert_allclose(
@@ -98,14 +98,14 @@ def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
 
 def test_an_intermediate_representation_says_what_it_is(network: Networks, tmp_path: Path) -> None:
     settings = ExportSettings((40, 48), metadata={"classes": '["a", "b"]'})
-    OPENVINO.write(network(), tmp_path / "model.xml", settings)
+    FORMATS["openvino"].write(network(), tmp_path / "model.xml", settings)
     model = openvino.Core().read_model(tmp_path / "model.xml")
     assert model.get_rt_info([RT_INFO, "classes"]).astype(str) == '["a", "b"]'
 
 
 def test_any_other_network(tmp_path: Path) -> None:
     other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
-    ONNX.write(other, tmp_path / "model.onnx", ExportSettings((32, 32)))
+    FORMATS["onnx"].write(other, tmp_path / "model.onnx", ExportSettings((32, 32)))
     image = torch.randn(1, 3, 32, 32)
     np.testing.assert_allclose(
         run_onnx(tmp_path / "model.onnx", image.numpy()), other(image).detach().numpy(), atol=1e-5

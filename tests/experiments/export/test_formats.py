@@ -12,7 +12,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.export.export import check_out
-from experiments.export.formats import FORMATS, ONNX, describe_formats
+from experiments.export.formats import FORMATS, describe_formats
 from experiments.runtime.engines import PACKAGES
 from nas_space.errors import InputError
 
@@ -43,7 +43,7 @@ def test_the_help_names_the_formats(command: list[str], capsys: pytest.CaptureFi
 def test_a_new_format_is_one_entry(
     checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    toy = replace(ONNX, name="toy", suffixes=(".toy",), fastest="concat", quantise=None)
+    toy = replace(FORMATS["onnx"], name="toy", suffixes=(".toy",), fastest="concat", quantise=None)
     monkeypatch.setitem(FORMATS, "toy", toy)
     arguments = ["export", "--checkpoint", str(checkpoint()), "--format", "toy", "--out", str(tmp_path / "model.toy")]
     assert main([*arguments, "--precision", "int8"]) == 2

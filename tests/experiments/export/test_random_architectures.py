@@ -41,9 +41,8 @@ def tried(
         differences.append(agreement.max_logit_difference)
         equal.append(agreement.equal_pixels)
         assert agreement.within(1e-3, 0.999), (kind, seed, agreement)
-    print(
-        f"{kind}: {len(seeds)} networks, largest difference of logits {max(differences):.2g}, equal pixels at least {min(equal):.5f}"
-    )
+    found = f"largest difference of logits {max(differences):.2g}, equal pixels at least {min(equal):.5f}"
+    print(f"{kind}: {len(seeds)} networks, {found}")
     return max(differences), min(equal)
 
 

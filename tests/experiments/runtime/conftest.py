@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.formats import ONNX, OPENVINO
+from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
@@ -40,7 +40,7 @@ def model(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., tuple[Path,
         )
         description = replace(description, **changes)
         path = tmp_path / f"model{suffix}"
-        (OPENVINO if suffix == ".xml" else ONNX).write(network, path, ExportSettings.of(description))
+        FORMATS["openvino" if suffix == ".xml" else "onnx"].write(network, path, ExportSettings.of(description))
         return path, network, description
 
     return make

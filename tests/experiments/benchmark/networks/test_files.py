@@ -4,7 +4,7 @@ import torch
 
 from experiments.benchmark.networks.files import check_file, count_batch_norms, size_mb, write_file
 from experiments.benchmark.networks.networks import Network, find_networks
-from experiments.benchmark.networks.torch_session import open_torch
+from experiments.benchmark.networks.worker import open_torch
 from experiments.runtime.engines import open_timed
 from nas_space.errors import InputError
 

@@ -92,7 +92,8 @@ def test_what_is_no_network_is_named(tmp_path, architecture, run_folder):
     shutil.copy(architecture, tmp_path / "weights.safetensors")
     for name, message in {
         "baseline3": "no such network; did you mean baseline",
-        "nowhere/model.bin": "no such network; give a file, a run folder, or one of baseline1, baseline2, erfnet, lraspp",
+        "nowhere/model.bin": "no such network; give a file, a run folder, or one of baseline1, baseline2, "
+        "erfnet, lraspp",
         str(broken): "architecture: not valid JSON",
         str(tmp_path / "empty"): "holds neither model.safetensors nor architecture.json",
         str(tmp_path / "weights.safetensors"): "not a safetensors file, or damaged",
