@@ -50,25 +50,20 @@ def time_lowerings(
         rounds: calls of each form, at least 1.
         clock: the clock, in seconds.
     """
-    file_format = FORMATS[kind]
+    file_format, suffix = FORMATS[kind], FORMATS[kind].suffixes[0]
     image = normalise(torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)).numpy()
     with tempfile.TemporaryDirectory() as folder:
         runners: dict[Lowering, FileRunner] = {}
         for lowering in LOWERINGS:
-            file, settings = (
-                Path(folder) / f"{lowering}{file_format.suffixes[0]}",
-                ExportSettings(size, lowering=lowering),
-            )
+            file, settings = Path(folder) / f"{lowering}{suffix}", ExportSettings(size, lowering=lowering)
             file_format.write(network, file, settings)
             runners[lowering] = file_format.open(file, settings)
-        rows: list[dict[Lowering, float]] = []
-        for turn in range(WARM_UP + rounds):
-            row: dict[Lowering, float] = {}
+        rows: list[dict[Lowering, float]] = [{} for _ in range(WARM_UP + rounds)]
+        for turn, row in enumerate(rows):
             for lowering in rotated(LOWERINGS, turn):
                 start = clock()
                 runners[lowering](image)
                 row[lowering] = clock() - start
-            rows.append(row)
     rows = rows[WARM_UP:]
     seconds = {lowering: statistics.median(row[lowering] for row in rows) for lowering in LOWERINGS}
     ratio = {lowering: statistics.median(row[lowering] / row["pad"] for row in rows) for lowering in LOWERINGS}

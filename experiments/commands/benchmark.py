@@ -4,10 +4,11 @@ Each network is exported as a user would export it, opened in a process of its o
 one image a call. The whole set-up is printed, with the one command that repeats the measurement.
 """
 
+import itertools
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,12 +77,8 @@ def run(options: Options) -> dict[str, Any]:
     out = check_new_file(options.out)
     networks = find_networks([options.arch, *options.against], options.space.preset, options.classes)
     precisions = list(dict.fromkeys(options.precision))
-    entries = [
-        Entry(one, precision)
-        for precision in precisions
-        for one in networks
-        if one.onnx is None or precision == precisions[0]
-    ]
+    pairs = itertools.product(precisions, networks)  # an ONNX file is run as it is, once
+    entries = [Entry(one, precision) for precision, one in pairs if one.onnx is None or precision == precisions[0]]
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         timings, others = measure(entries, size, setup, bar.set_description_str)
     command = repeat_command(options, setup.threads)
@@ -102,8 +99,7 @@ def run(options: Options) -> dict[str, Any]:
 
 def repeat_command(options: Options, threads: int) -> str:
     """The command line that measures the same again, without where the result is written."""
-    given = {**_flat(options), "threads": threads, "out": None}
-    defaults = _flat(Options(options.arch))
+    given, defaults = _flat(replace(options, threads=threads, out=None)), _flat(Options(options.arch))
     words = ["ssr-nas", "benchmark"]
     for key, value in given.items():
         if value is None or (value == defaults[key] and key not in ("arch", "engine", "size", "threads")):
@@ -114,8 +110,7 @@ def repeat_command(options: Options, threads: int) -> str:
 
 
 def _flat(options: Options) -> dict[str, Any]:
-    values = {item.name: getattr(options, item.name) for item in fields(options)}
-    return {**values, "space": None, "space.preset": options.space.preset}
+    return {**vars(options), "space": None, "space.preset": options.space.preset}
 
 
 def summary(timing: "NetworkTiming", others: "Sequence[NetworkTiming]") -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from experiments.export.formats import FORMATS, describe_formats
+from experiments.export.formats import EIGHT_BITS, FORMATS, describe_formats
 from experiments.options.groups import DataOptions, parse_size
 from experiments.prediction.trained_on import AS_TRAINED, as_trained
 from experiments.runtime.description import Description
@@ -42,7 +42,7 @@ class Options:
         argmax: give class indices, uint8, instead of logits.
         lowering: form of partial residuals: pad, concat or zeros; ``auto`` is what was fastest for most networks on the
             format's engine, ``fastest`` times all three for this network on this machine.
-        precision: 32, or int8 for onnx and openvino: calibrated on training images, scored on the validation images
+        precision: 32, or int8 (EIGHT_BITS): calibrated on training images, scored on the validation images
             before and after.
         most_lost: most mIoU that an int8 file may lose, from 0 to 1.
         data: real images to try the file on, and for int8; ``as-trained`` is the data set that the network was trained
@@ -64,7 +64,7 @@ class Options:
 
 
 assert Options.__doc__ is not None
-Options.__doc__ = Options.__doc__.replace("FORMATS", describe_formats())
+Options.__doc__ = Options.__doc__.replace("FORMATS", describe_formats()).replace("EIGHT_BITS", ", ".join(EIGHT_BITS))
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -119,8 +119,7 @@ def _check(options: Options) -> None:
             raise InputError(f"{key}: unknown {getattr(options, key)!r}; choose from {', '.join(allowed)}")
     file_format = FORMATS[options.format]
     if options.precision == "int8" and file_format.quantise is None:
-        choice = " or ".join(kind.name for kind in FORMATS.values() if kind.quantise is not None)
-        raise InputError(f"precision int8: format {options.format} has none; choose {choice}")
+        raise InputError(f"precision int8: format {options.format} has none; choose {' or '.join(EIGHT_BITS)}")
     if not 0.0 <= options.most_lost <= 1.0:
         raise InputError(f"most_lost: {options.most_lost:g} must be from 0 to 1")
     if options.argmax and file_format.needs_logits:

@@ -102,10 +102,7 @@ def export(
     """
     file_format = FORMATS[kind]
     check_out(out, kind)
-    hidden = tempfile.TemporaryDirectory(
-        prefix=f".{out.name}.", suffix=".tmp", dir=out.parent, ignore_cleanup_errors=True
-    )
-    with hidden as folder:
+    with tempfile.TemporaryDirectory(".tmp", f".{out.name}.", out.parent, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / out.name
         settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
         file_format.write(network, file, settings)
@@ -119,7 +116,7 @@ def export(
             )
         exported = Exported(out, agreement)
         if quantisation is not None:
-            exported = _quantised(exported, network, description, file_format, file, images, quantisation)
+            exported = _quantise(exported, network, description, file_format, file, images, quantisation)
         check_out(out, kind)
         for path in reversed(file_format.files(out)):  # the named file last: where it is, the others are
             os.replace(file.with_name(path.name), path)
@@ -139,7 +136,7 @@ def _compare(
         raise ExportError(message) from error
 
 
-def _quantised(
+def _quantise(
     exported: Exported,
     network: nn.Module,
     description: Description,

@@ -112,6 +112,7 @@ _TABLE = (
 )
 FORMATS = {format.name: format for format in _TABLE}
 TIMED = [name for name, format in FORMATS.items() if format.timed]
+EIGHT_BITS = [name for name, format in FORMATS.items() if format.quantise is not None]
 
 
 def describe_formats() -> str:

@@ -49,14 +49,8 @@ class Engine:
         return engine_versions(self.packages)
 
 
-ENGINES = {
-    name: Engine(name, build, PACKAGES[name])
-    for name, build in {
-        "onnxruntime": build_by_graph("onnxruntime"),
-        "openvino": build_by_graph("openvino"),
-        "torch": build_torch,
-    }.items()
-}
+_BUILDERS = {"onnxruntime": build_by_graph("onnxruntime"), "openvino": build_by_graph("openvino"), "torch": build_torch}
+ENGINES = {name: Engine(name, build, PACKAGES[name]) for name, build in _BUILDERS.items()}
 
 
 def find_engine(name: str) -> Engine:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from experiments.options.groups import parse_classes, parse_size
@@ -58,15 +58,9 @@ class Description:
             "colours": self.colours,
             "size": "{}x{}".format(*self.size),
             "dynamic": self.dynamic,
-            "pixels": self.interface.pixels,
-            "resize": self.interface.resize,
-            "argmax": self.interface.argmax,
+            **asdict(self.interface),
             "normalisation": {"scale": self.scale, "offset": self.offset},
-            "precision": self.precision,
-            "lowering": self.lowering,
-            "head": self.head,
-            "dataset": self.dataset,
-            "architecture": self.architecture,
+            **{key: getattr(self, key) for key in ("precision", "lowering", "head", "dataset", "architecture")},
         }
         return {key: json.dumps(value) for key, value in content.items()}
 

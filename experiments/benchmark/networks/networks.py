@@ -98,9 +98,8 @@ def _read(name: str) -> Network:
     if path.is_dir():
         inside = next((path / file for file in (WEIGHTS, ARCHITECTURE) if (path / file).is_file()), None)
         if inside is None:
-            raise InputError(
-                f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; give the folder of a search or a retraining"
-            )
+            hint = "give the folder of a search or a retraining"
+            raise InputError(f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; {hint}")
         path = inside
     elif not path.exists():
         known = (*REFERENCES, *PEERS)
@@ -111,9 +110,8 @@ def _read(name: str) -> Network:
         return Network(name, onnx=path)
     if path.suffix == ".safetensors":
         network, info = load_model(path)
-        return Network(
-            name, len(info.classes), lambda: network, None, info.architecture, info.head or "encoder", trained=True
-        )
+        head, classes = info.head or "encoder", len(info.classes)
+        return Network(name, classes, lambda: network, architecture=info.architecture, head=head, trained=True)
     return Network(name, architecture=Architecture.load(path))
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -69,20 +70,19 @@ def count_onnx(path: Path, size: tuple[int, int]) -> Count:
 
 def _macs(node: Any, shapes: Mapping[str, Sequence[int]]) -> int | None:
     """Multiply-accumulates of a node; None where it is no product, or its shapes are not known."""
-    try:
-        inputs, output = [shapes.get(name) for name in node.input], shapes[node.output[0]]
+
+    def shape_of(number: int) -> Sequence[int]:
+        return shapes[node.input[number]]
+
+    with suppress(KeyError):
+        output = shapes[node.output[0]]
         if node.op_type in CONVOLUTIONS:
-            weight = inputs[CONVOLUTIONS[node.op_type]]
-            return None if weight is None else prod(output) * prod(weight[1:])
+            return prod(output) * prod(shape_of(CONVOLUTIONS[node.op_type])[1:])
         if node.op_type == "ConvTranspose":
-            return None if inputs[0] is None or inputs[1] is None else prod(inputs[0]) * prod(inputs[1][1:])
+            return prod(shape_of(0)) * prod(shape_of(1)[1:])
         if node.op_type in PRODUCTS:
-            if inputs[0] is None:
-                return None
             transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            return prod(output) * inputs[0][-2 if transposed else -1]
-    except KeyError:
-        return None
+            return prod(output) * shape_of(0)[-2 if transposed else -1]
     return None
 
 

@@ -151,8 +151,14 @@ def measure_stream(
         raise RuntimeError("the pipeline gives other class maps than one stage after the other")
     if not both[0]:
         raise InputError(f"batch: {batch} is more than there are frames")
-    clocks = {name: _Clock() for name in ("decode", *steps)}
-    timed = [clocks[name].stage(step) for name, step in steps.items()]
+    spent = dict.fromkeys(("decode", *steps), 0.0)
+    timed = [_add_up(spent, name, step) for name, step in steps.items()]
+
+    def read(stream: Iterator[list[Pixels]]) -> Iterator[list[Pixels]]:
+        take = _add_up(spent, "decode", lambda _: next(stream, None))
+        while (frames := take(None)) is not None:
+            yield frames
+
     seconds = np.empty((2, rounds, 1))
     for turn in range(rounds):
         for way in (0, 1) if turn % 2 == 0 else (1, 0):
@@ -161,12 +167,12 @@ def measure_stream(
             if way:
                 results = pipelined(stream, list(steps.values()))
             else:
-                results = sequential(clocks["decode"].source(stream), timed)
+                results = sequential(read(stream), timed)
             with closing(results):  # type: ignore[type-var]  # generators
                 deque(results, maxlen=0)
             seconds[way, turn, 0] = time.perf_counter() - start
         done()
-    each = {name: 1000 * clock.seconds / (rounds * len(both[0])) for name, clock in clocks.items()}
+    each = {name: 1000 * seconds_of / (rounds * len(both[0])) for name, seconds_of in spent.items()}
     return Throughput(len(both[0]), (first.shape[0], first.shape[1]), seconds[0], seconds[1], each)
 
 
@@ -175,24 +181,14 @@ def _checksums(results: Iterator[list[NDArray[np.uint8]]]) -> list[int]:
         return [zlib.crc32(classes.tobytes()) for some in results for classes in some]
 
 
-class _Clock:
-    """Adds up the seconds of one stage."""
+def _add_up(spent: dict[str, float], name: str, step: Stage) -> Stage:
+    """``step``, which then adds the seconds of each call to ``spent[name]``."""
 
-    def __init__(self) -> None:
-        self.seconds = 0.0
+    def timed(item: object) -> object:
+        start = time.perf_counter()
+        try:
+            return step(item)
+        finally:
+            spent[name] += time.perf_counter() - start
 
-    def stage(self, step: Stage) -> Stage:
-        def timed(item: object) -> object:
-            start = time.perf_counter()
-            try:
-                return step(item)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        return timed
-
-    def source(self, items: Iterable[T]) -> Iterator[T]:
-        iterator = iter(items)
-        ended = object()
-        while (item := self.stage(lambda _: next(iterator, ended))(None)) is not ended:
-            yield item
+    return timed

@@ -55,7 +55,7 @@ def test_a_shape_is_fixed(model: Models) -> None:
 
 @pytest.mark.parametrize("timed", [False, True])
 def test_settings_of_openvino(timed: bool, model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is timed has one stream and shares the cores with other processes; an application leaves both to OpenVINO."""
+    """What is timed has one stream and shares the cores with others; an application leaves both to OpenVINO."""
     given: list[dict[str, Any]] = []
 
     class Core:
