@@ -65,7 +65,10 @@ class Segmenter:
         pixels = read_image(image) if isinstance(image, str | Path) else _check_image(image)
         output = self._run(self._prepare(pixels))[0]
         size = pixels.shape[0], pixels.shape[1]
-        classes = _resize_classes(output, size) if self.description.interface.argmax else largest(output, size)
+        if self.description.interface.argmax:
+            classes = _resize(output, size, cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+        else:
+            classes = largest(output, size)
         return Segmentation(classes, self.description.classes, self.description.colours, pixels)
 
     def _run(self, prepared: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -110,23 +113,18 @@ def largest(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
         ``(H, W)``; among equals, the first class.
     """
     # Class by class: all logits of a photograph at once would take a gigabyte.
-    best = _plane(logits[0], size)
+    best = _resize(logits[0], size, cv2.INTER_LINEAR)
     classes = np.zeros(size, np.uint8)
     for index in range(1, len(logits)):
-        plane = _plane(logits[index], size)
+        plane = _resize(logits[index], size, cv2.INTER_LINEAR)
         np.copyto(classes, np.uint8(index), where=plane > best)
         np.maximum(best, plane, out=best)
     return classes
 
 
-def _plane(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[Any]:
-    return plane.copy() if plane.shape == size else cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
-
-
-def _resize_classes(classes: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    if classes.shape == size:
-        return classes.copy()  # the engine's next answer may lie in the same memory
-    return cv2.resize(classes, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+def _resize(array: npt.NDArray[Any], size: tuple[int, int], interpolation: int) -> npt.NDArray[Any]:
+    """A resized copy: the engine's next answer may lie in the memory of ``array``."""
+    return cv2.resize(array, size[::-1], interpolation=interpolation)
 
 
 def _check_image(image: npt.ArrayLike) -> Pixels:

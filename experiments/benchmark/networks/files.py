@@ -86,8 +86,9 @@ def _export_program(module: nn.Module, path: Path, size: tuple[int, int]) -> Pat
 
 def size_mb(file: Path) -> float:
     """Size of a file, with that of the weights beside it, in MiB."""
-    weights = [file.with_suffix(".bin")] if file.suffix == ".xml" else []
-    return sum(part.stat().st_size for part in (file, *weights) if part.is_file()) / 2**20
+    file_format = next((kind for kind in FORMATS.values() if file.suffix in kind.suffixes), None)
+    parts = [file] if file_format is None else file_format.files(file)
+    return sum(part.stat().st_size for part in parts if part.is_file()) / 2**20
 
 
 def count_batch_norms(file: Path) -> int | None:

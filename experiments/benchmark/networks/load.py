@@ -7,11 +7,6 @@ from collections.abc import Callable
 import psutil
 
 
-def free_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 class LoadMeter:
     """Measures how many cores others keep busy from its making to ``others``.
 

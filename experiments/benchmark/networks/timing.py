@@ -10,10 +10,11 @@ import psutil
 import torch
 
 from experiments.benchmark.networks.files import FILE_ENGINES, check_file, count_batch_norms, size_mb, write_file
-from experiments.benchmark.networks.load import LoadMeter, free_cores
+from experiments.benchmark.networks.load import LoadMeter
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.statistics import Seconds
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
+from experiments.runs.processes import free_cores
 from experiments.runtime.engines import check_engine
 from nas_space.errors import InputError
 

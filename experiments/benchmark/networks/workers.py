@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +38,6 @@ class Task:
     threads: int
     device: str
     warmup: int
-
-
-class Timed(Protocol):
-    """What can be timed."""
-
-    def time(self, calls: int) -> Sequence[float]:
-        """Seconds of each of ``calls`` calls."""
 
 
 class Worker:
@@ -110,7 +103,7 @@ class Worker:
 
 
 def take_turns(
-    networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[int], object] = lambda turn: None
+    networks: Sequence[Worker], rounds: int, calls: int, done: Callable[[int], object] = lambda turn: None
 ) -> list[Seconds]:
     """Time all networks in every round, one after the other.
 
