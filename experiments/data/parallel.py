@@ -1,11 +1,12 @@
 """The same work on many samples at a time, with the order kept and a bar where it takes long."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from experiments.runs.processes import free_cores
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -28,7 +29,6 @@ def in_threads(
         Exception: what ``function`` raises for the first item, in order, that fails; what has not begun is then left
             out.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
+    with ThreadPoolExecutor(min(free_cores(), MOST_THREADS)) as pool:
         results = pool.map(function, items)
         yield from tqdm(results, total=len(items), desc=title, unit=unit, delay=DELAY, leave=False, disable=None)
