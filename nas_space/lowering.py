@@ -1,7 +1,7 @@
-"""A network as engines run it best: batch norms folded into convolutions, and operations that every exporter and engine knows.
+"""A network as engines run it best: batch norms folded, and operations that every exporter and engine knows.
 
 The residual of a layer whose 1x3 convolution has fewer channels than the layer adds into the first channels only. Three
-forms compute the same; which is fastest depends on the engine (measured in ``experiments/results/lowering.md``):
+forms compute the same; which is fastest depends on the engine (``experiments/results/lowering.md``):
 
 - ``pad``: append zero channels, then add;
 - ``concat``: add into a slice, then append the other channels, which are not below zero and need no second ReLU;
@@ -21,8 +21,6 @@ from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
-FASTEST: dict[str, Lowering] = {"onnx": "zeros", "openvino": "zeros", "torchscript": "concat", "tensorrt": "zeros"}
-"""By format, as measured; TensorRT was not measured."""
 
 
 @torch.no_grad()
@@ -36,10 +34,10 @@ def lower(network: nn.Module, lowering: Lowering) -> nn.Module:
     Returns:
         The copy, in ``eval`` mode, on the processor, without gradients.
     """
-    return _replaced(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering)
+    return _replace_blocks(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering)
 
 
-def _replaced(module: nn.Module, lowering: Lowering) -> nn.Module:
+def _replace_blocks(module: nn.Module, lowering: Lowering) -> nn.Module:
     if isinstance(module, ResidualLayer):
         return LoweredLayer(module, lowering)
     if isinstance(module, DownsamplerBlock):
@@ -47,7 +45,7 @@ def _replaced(module: nn.Module, lowering: Lowering) -> nn.Module:
     if isinstance(module, AggregationBlock):
         return LoweredAggregation(module)
     for name, child in module.named_children():
-        setattr(module, name, _replaced(child, lowering))
+        setattr(module, name, _replace_blocks(child, lowering))
     return module
 
 
@@ -58,14 +56,13 @@ class LoweredLayer(nn.Module):
         super().__init__()
         self.pooling, self.lowering = layer.pooling, lowering
         self.conv3x1 = layer.conv.conv3x1
-        self.conv1x3 = _folded(layer.conv.conv1x3, layer.conv.bn)
+        self.conv1x3 = _fold(layer.conv.conv1x3, layer.conv.bn)
         if lowering == "zeros":
-            self.conv1x3 = _widened(self.conv1x3, self.conv3x1.in_channels)
+            self.conv1x3 = _widen(self.conv1x3, self.conv3x1.in_channels)
         self.missing = self.conv3x1.in_channels - self.conv1x3.out_channels
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        y = self.conv1x3(functional.relu(self.conv3x1(_average(x, self.pooling))))
+        y = self.conv1x3(functional.relu(self.conv3x1(_average_pool(x, self.pooling))))
         if self.pooling > 1:
             y = upsample(y, (x.shape[-2], x.shape[-1]))
         if self.missing and self.lowering == "concat":
@@ -75,7 +72,7 @@ class LoweredLayer(nn.Module):
 
 
 class LoweredDownsampler(nn.Module):
-    """A ``DownsamplerBlock`` whose batch norm is part of the convolution, and a scale and a shift of the pooled channels."""
+    """A ``DownsamplerBlock``; its batch norm is in the convolution, and a scale and a shift of the pooled channels."""
 
     def __init__(self, block: DownsamplerBlock) -> None:
         super().__init__()
@@ -94,7 +91,6 @@ class LoweredDownsampler(nn.Module):
         self.register_buffer("shift", shift[learned:, None, None].clone())
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         return functional.relu(torch.cat((self.conv(x), self.pool(x) * self.scale + self.shift), 1))
 
 
@@ -103,14 +99,13 @@ class LoweredAggregation(nn.Module):
 
     def __init__(self, block: AggregationBlock) -> None:
         super().__init__()
-        self.detail, self.fuse, self.classifier = _block(block.detail), _block(block.fuse), block.classifier
+        self.detail, self.fuse, self.classifier = _fold_block(block.detail), _fold_block(block.fuse), block.classifier
         levels = zip(PYRAMID_BINS, block.pyramid, strict=True)
-        self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _block(conv)) for bins, conv in levels)
+        self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _fold_block(conv)) for bins, conv in levels)
 
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
-        """See the class."""
         size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
-        detail = self.detail(torch.cat((_average(half, 2), quarter), 1))
+        detail = self.detail(torch.cat((_average_pool(half, 2), quarter), 1))
         levels = [upsample(level(eighth), size_8) for level in self.pyramid]
         context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
         return self.classifier(torch.cat((detail, context), 1))
@@ -131,13 +126,12 @@ class LoweredPooling(nn.Module):
         self.bins = bins
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         if self.bins == 1 or not torch.onnx.is_in_onnx_export():
             return functional.adaptive_avg_pool2d(x, self.bins)
         return self._means(x.shape[-2]) @ x @ self._means(x.shape[-1]).T
 
     def _means(self, size: int) -> Tensor:
-        """``(bins, size)``: row b averages the elements from ``floor(b * size / bins)`` to before ``ceil((b + 1) * size / bins)``."""
+        """``(bins, size)``: row b averages from ``floor(b * size / bins)`` to ``ceil((b + 1) * size / bins) - 1``."""
         index, row = torch.arange(size), torch.arange(self.bins)[:, None]
         start = torch.div(row * size, self.bins, rounding_mode="trunc")
         end = torch.div((row + 1) * size + self.bins - 1, self.bins, rounding_mode="trunc")
@@ -145,23 +139,23 @@ class LoweredPooling(nn.Module):
         return inside / inside.sum(1, keepdim=True)
 
 
-def _average(x: Tensor, pooling: int) -> Tensor:
+def _average_pool(x: Tensor, pooling: int) -> Tensor:
     """The mean over in-bounds pixels in one operation, at any size: right at odd sides in every engine used here."""
     return x if pooling == 1 else functional.avg_pool2d(x, pooling, ceil_mode=True, count_include_pad=False)
 
 
-def _block(block: nn.Module) -> nn.Sequential:
+def _fold_block(block: nn.Module) -> nn.Sequential:
     assert isinstance(block, ConvBlock)
     conv, bn, relu = block
-    return nn.Sequential(_folded(conv, bn), relu)
+    return nn.Sequential(_fold(conv, bn), relu)
 
 
-def _folded(conv: nn.Module, bn: nn.Module) -> nn.Conv2d:
+def _fold(conv: nn.Module, bn: nn.Module) -> nn.Conv2d:
     assert isinstance(conv, nn.Conv2d) and isinstance(bn, nn.BatchNorm2d)
     return fuse_conv_bn_eval(conv, bn).requires_grad_(False)
 
 
-def _widened(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
+def _widen(conv: nn.Conv2d, channels: int) -> nn.Conv2d:
     """``conv`` with filters of zeros up to ``channels``."""
     assert conv.bias is not None
     missing = channels - conv.out_channels

@@ -12,20 +12,12 @@ import torch
 from torch import nn
 
 from experiments.data.transforms import normalise
-from experiments.export.onnx_file import export_onnx
-from experiments.export.openvino_file import export_openvino
-from experiments.export.torchscript_file import export_torchscript
-from experiments.export.verify import Runner, run_onnxruntime, run_openvino, run_torchscript
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings, FileRunner
 from nas_space.lowering import LOWERINGS, Lowering
 
 WARM_UP = 5
 T = TypeVar("T")
-FORMATS: dict[str, tuple[str, Callable[..., None], Callable[[Path], Runner]]] = {
-    "onnx": ("network.onnx", export_onnx, run_onnxruntime),
-    "openvino": ("network.xml", export_openvino, run_openvino),
-    "torchscript": ("network.pt", export_torchscript, run_torchscript),
-}
-"""Name of a file, what writes it, and what runs it."""
 
 
 @dataclass(frozen=True)
@@ -53,28 +45,25 @@ def time_lowerings(
 
     Args:
         network: normalised images ``(N, 3, H, W)`` -> logits.
-        kind: a key of ``FORMATS``.
+        kind: name of a format whose time can be measured.
         size: height and width of the image.
         rounds: calls of each form, at least 1.
         clock: the clock, in seconds.
     """
-    name, write, read = FORMATS[kind]
+    file_format, suffix = FORMATS[kind], FORMATS[kind].suffixes[0]
     image = normalise(torch.randint(0, 256, (1, 3, *size), dtype=torch.uint8)).numpy()
     with tempfile.TemporaryDirectory() as folder:
-        runners: dict[Lowering, Runner] = {}
+        runners: dict[Lowering, FileRunner] = {}
         for lowering in LOWERINGS:
-            (Path(folder) / lowering).mkdir()
-            file = Path(folder) / lowering / name
-            write(network, file, size, lowering=lowering)
-            runners[lowering] = read(file)
-        rows: list[dict[Lowering, float]] = []
-        for turn in range(WARM_UP + rounds):
-            row: dict[Lowering, float] = {}
+            file, settings = Path(folder) / f"{lowering}{suffix}", ExportSettings(size, lowering=lowering)
+            file_format.write(network, file, settings)
+            runners[lowering] = file_format.open(file, settings)
+        rows: list[dict[Lowering, float]] = [{} for _ in range(WARM_UP + rounds)]
+        for turn, row in enumerate(rows):
             for lowering in rotated(LOWERINGS, turn):
                 start = clock()
                 runners[lowering](image)
                 row[lowering] = clock() - start
-            rows.append(row)
     rows = rows[WARM_UP:]
     seconds = {lowering: statistics.median(row[lowering] for row in rows) for lowering in LOWERINGS}
     ratio = {lowering: statistics.median(row[lowering] / row["pad"] for row in rows) for lowering in LOWERINGS}

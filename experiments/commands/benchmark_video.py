@@ -1,33 +1,24 @@
-"""Measure how many frames of a video a network segments a second, from file to class maps, sequentially and as a pipeline.
+"""Measure how many frames of a video a network segments a second, from file to class maps, in sequence and pipelined.
 
 Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the
 other, or each in a thread of its own; both in turns, on the same frames.
 """
 
 import shlex
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import psutil
-from tqdm import tqdm
-
-from experiments.benchmark.networks.files import check_file, write_batched
-from experiments.benchmark.networks.load import LoadMeter
-from experiments.benchmark.networks.machine import conditions, described
-from experiments.benchmark.networks.networks import Baselines, find_networks
-from experiments.benchmark.networks.statistics import ratio
-from experiments.benchmark.networks.timing import make_setup
-from experiments.benchmark.networks.video import measure_stream, read_frames
+from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.runs.files import check_new_file, write_json
-from experiments.runtime.engines import Runner, open_onnxruntime, open_openvino
-from experiments.runtime.images import Pixels
+from experiments.runtime.engines import Runner, open_timed
 from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.runtime.images import Pixels
 
 
 @dataclass
@@ -70,47 +61,58 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The set-up, the command that repeats it, and the figures.
     """
+    import tempfile
+
+    import psutil
+    from tqdm import tqdm
+
+    from experiments.benchmark.networks.files import FILE_ENGINES, check_file, write_file
+    from experiments.benchmark.networks.load import LoadMeter
+    from experiments.benchmark.networks.machine import conditions, describe_conditions
+    from experiments.benchmark.networks.networks import find_networks
+    from experiments.benchmark.networks.statistics import ratio
+    from experiments.benchmark.networks.timing import make_setup
+    from experiments.benchmark.networks.video import measure_stream, read_frames
+
     size = parse_size(options.size)
     for key in ("batch", "frames"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
-    if options.engine not in ("onnxruntime", "openvino"):
-        raise InputError(f"engine: {options.engine!r} segments no videos; choose onnxruntime or openvino")
+    if options.engine not in FILE_ENGINES:
+        raise InputError(f"engine: {options.engine!r} segments no videos; choose {' or '.join(FILE_ENGINES)}")
     setup = make_setup(options.engine, options.threads, "cpu", options.rounds, options.batch, 1)
     out, source = check_new_file(options.out), Path(options.video)
     next(read_frames(source))
     (network,) = find_networks([options.arch], options.space.preset, options.classes)
     check_file(network, options.engine, "fp32", size)
 
-    def open_stream() -> Iterator[Pixels]:
+    def open_stream() -> "Iterator[Pixels]":
         return islice(read_frames(source), options.frames)
 
     with (
         tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder,
         tqdm(total=setup.rounds, unit="round", leave=False, disable=None) as bar,
     ):
-        file = write_batched(network, options.engine, size, options.batch, Path(folder))
-        shape = (options.batch, 3, *size)
-        session = _open(options, file, setup.threads, shape)
+        file = write_file(network, options.engine, "fp32", size, Path(folder), options.batch)
+        run_file = _open(options, file, setup.threads, (options.batch, 3, *size))
         meter = LoadMeter(lambda: sum(psutil.Process().cpu_times()[:2]))
-        found = measure_stream(open_stream, session, size, options.batch, setup.rounds, bar.update)
+        throughput = measure_stream(open_stream, run_file, size, options.batch, setup.rounds, bar.update)
         others = meter.others()
-    speedup = ratio(found.sequential, found.pipelined)
-    command = _repeating(options, setup.threads)
+    speedup, middle = ratio(throughput.sequential, throughput.pipelined), setup.rounds // 2
     result = {
         **conditions(setup, others),
         "size": options.size,
         "batch": options.batch,
-        "command": command,
-        "frames": found.frames,
-        "frame_size": list(found.frame_size),
-        "stage_ms": found.stage_ms,
-        "sequential_fps": found.frames / float(sorted(found.sequential[:, 0])[setup.rounds // 2]),
-        "pipelined_fps": found.frames / float(sorted(found.pipelined[:, 0])[setup.rounds // 2]),
+        "command": _repeat_command(options, setup.threads),
+        "frames": throughput.frames,
+        "frame_size": list(throughput.frame_size),
+        "stage_ms": throughput.stage_ms,
+        "sequential_fps": throughput.frames / float(sorted(throughput.sequential[:, 0])[middle]),
+        "pipelined_fps": throughput.frames / float(sorted(throughput.pipelined[:, 0])[middle]),
         "speedup": speedup.median,
         "speedup_spread": [speedup.low, speedup.high],
     }
-    print(_told(options, result))
+    print("\n".join((describe_conditions(result), *_summary_lines(options, result))))
     if out is not None:
         write_json(out, result, new=True)
         print(f"written  {out}")
@@ -123,17 +125,17 @@ def _open(options: Options, file: Path, threads: int, shape: tuple[int, int, int
     Raises:
         InputError: the engine cannot open or run it.
     """
+    import numpy as np
+
     try:
-        session = (
-            open_onnxruntime(file, threads) if options.engine == "onnxruntime" else open_openvino(file, threads, shape)
-        )
-        session(np.zeros(shape, np.float32))
+        run_file = open_timed(options.engine, file, threads, shape)
+        run_file(np.zeros(shape, np.float32))
     except Exception as error:  # each engine has its own kinds of errors
         raise InputError(f"{options.arch}: {options.engine} cannot run it: {error}") from None
-    return session
+    return run_file
 
 
-def _repeating(options: Options, threads: int) -> str:
+def _repeat_command(options: Options, threads: int) -> str:
     words = ["ssr-nas", "benchmark", "video", options.video]
     for key in ("arch", "engine", "size", "batch", "frames", "rounds", "classes"):
         words += [f"--{key}", str(getattr(options, key))]
@@ -141,19 +143,16 @@ def _repeating(options: Options, threads: int) -> str:
     return shlex.join([*words, *preset, "--threads", str(threads)])
 
 
-def _told(options: Options, result: dict[str, Any]) -> str:
-    parts = ", ".join(f"{name} {value:.1f}" for name, value in result["stage_ms"].items())
-    height, width = result["frame_size"]
-    low, high = result["speedup_spread"]
-    return "\n".join(
-        (
-            described(result),
-            f"{options.video}: {result['frames']} frames of {height}x{width}; {options.arch} at {options.size}, batch {options.batch}",
-            "",
-            f"  milliseconds a frame, one after the other: {parts}",
-            f"  sequential  {result['sequential_fps']:.1f} FPS",
-            f"  pipelined   {result['pipelined_fps']:.1f} FPS, {result['speedup']:.2f} times as many ({low:.2f} to {high:.2f})",
-            "",
-            f"to repeat it: {result['command']}",
-        )
-    )
+def _summary_lines(options: Options, result: dict[str, Any]) -> list[str]:
+    stages = ", ".join(f"{name} {value:.1f}" for name, value in result["stage_ms"].items())
+    frames = "{} frames of {}x{}".format(result["frames"], *result["frame_size"])
+    spread = "{:.2f} to {:.2f}".format(*result["speedup_spread"])
+    return [
+        f"{options.video}: {frames}; {options.arch} at {options.size}, batch {options.batch}",
+        "",
+        f"  milliseconds a frame, one after the other: {stages}",
+        f"  sequential  {result['sequential_fps']:.1f} FPS",
+        f"  pipelined   {result['pipelined_fps']:.1f} FPS, {result['speedup']:.2f} times as many ({spread})",
+        "",
+        f"to repeat it: {result['command']}",
+    ]

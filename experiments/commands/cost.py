@@ -7,17 +7,9 @@ of its own, as in ``ssr-nas benchmark``.
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-from tqdm import tqdm
-
-from experiments.benchmark.networks.cost_table import cost_rows, fitting, readable
-from experiments.benchmark.networks.machine import described
-from experiments.benchmark.networks.networks import Baselines, described_baselines, find_networks
-from experiments.benchmark.networks.timing import make_setup
+from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
-from experiments.report.comparison import markdown
-from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
@@ -33,7 +25,7 @@ class Options:
             lraspp_mobilenet_v3_large, or an ONNX file.
         sizes: image sizes HEIGHTxWIDTH in pixels.
         fps: measure images a second; false only counts, with no engine.
-        engine: torch, compile (torch.compile), onnxruntime, openvino or tensorrt.
+        engine: torch, compile (torch.compile), onnxruntime or openvino.
         precision: fp32 or int8 (quantised after training). ONNX files are run as they are.
         threads: threads of the engine; all cores that may be used if absent.
         rounds: how often all networks take their turn at a size.
@@ -41,7 +33,7 @@ class Options:
         warmup: untimed calls of each network before the first round.
         classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
         space: of baseline1 and baseline2.
-        device: cpu, or cuda for torch, compile and tensorrt.
+        device: cpu, or cuda for torch and compile.
         out: write the table to this new file, .md, .csv or .json.
     """
 
@@ -68,6 +60,16 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The rows, notes on what could not be counted or run, and with what each size was measured.
     """
+    import pandas as pd
+    from tqdm import tqdm
+
+    from experiments.benchmark.networks.cost_table import cost_rows, fitting, readable_table
+    from experiments.benchmark.networks.machine import describe_conditions
+    from experiments.benchmark.networks.networks import describe_baselines, find_networks
+    from experiments.benchmark.networks.timing import make_setup
+    from experiments.report.comparison import markdown
+    from experiments.runs.tables import check_new_table, write_table
+
     out = check_new_table(options.out)
     if not options.networks or not options.sizes:
         raise InputError("networks, sizes: give at least one of each")
@@ -76,17 +78,17 @@ def run(options: Options) -> dict[str, Any]:
     sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
     names = list(dict.fromkeys(options.networks))
     networks = find_networks(names, options.space.preset, options.classes)
-    taken, missing = fitting(networks, sizes, options.precision, setup)
+    by_size, missing = fitting(networks, sizes, options.precision, setup)
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
-        rows, found, uncounted = cost_rows(taken, options.precision, setup, bar.set_description_str)
+        rows, measured, uncounted = cost_rows(by_size, options.precision, setup, bar.set_description_str)
     rows.sort(key=lambda row: names.index(row["network"]))
     table = pd.DataFrame(rows)
-    text, notes = markdown(readable(table)), [*missing, *uncounted]
+    text, notes = markdown(readable_table(table)), [*missing, *uncounted]
     if setup is not None:
-        print(f"{described(found[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
-    print(f"{described_baselines(networks)}\n")
-    print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in found[1:] if one["warning"])]))
-    result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": found}
+        print(f"{describe_conditions(measured[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
+    print(f"{describe_baselines(networks)}\n")
+    print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in measured[1:] if one["warning"])]))
+    result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": measured}
     if out is not None:
         write_table(out, text, table, result)
     return result

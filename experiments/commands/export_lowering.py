@@ -6,20 +6,17 @@ machine.
 
 import random
 import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-
-from experiments.benchmark.lowering import FORMATS, Timing, time_lowerings
-from experiments.latency.engines import find_engine, processor_name
+from experiments.export.formats import FORMATS, TIMED
 from experiments.options.groups import SpaceOptions, parse_size
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
-from nas_space.lowering import LOWERINGS, Lowering
-from nas_space.network import SegmentationNetwork
 
-ENGINES = {"onnx": "onnxruntime", "openvino": "openvino", "torchscript": "torch"}
+if TYPE_CHECKING:
+    from experiments.benchmark.lowering import Timing
 
 
 @dataclass
@@ -31,7 +28,7 @@ class Options:
         count: how many random networks; always the same ones for a space.
         size: image size HEIGHTxWIDTH in pixels.
         classes: classes of the segmentation.
-        formats: formats to measure, any of onnx, openvino, torchscript.
+        formats: formats to measure, any of TIMED.
         threads: threads of the engine.
         rounds: calls of each form.
     """
@@ -40,9 +37,13 @@ class Options:
     count: int = 4
     size: str = "360x480"
     classes: int = 11
-    formats: list[str] = field(default_factory=lambda: list(FORMATS))
+    formats: list[str] = field(default_factory=lambda: list(TIMED))
     threads: int = 1
     rounds: int = 20
+
+
+assert Options.__doc__ is not None
+Options.__doc__ = Options.__doc__.replace("TIMED", ", ".join(TIMED))
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -51,17 +52,23 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         By format: the fastest form, and the geometric mean over networks of each form's time over that of ``pad``.
     """
+    import torch
+
+    from experiments.benchmark.lowering import time_lowerings
+    from experiments.runs.environment import engine_versions, processor_name
+    from nas_space.lowering import LOWERINGS
+    from nas_space.network import SegmentationNetwork
+
     for key in ("count", "classes", "threads", "rounds"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
     for kind in options.formats:
-        if kind not in FORMATS:
-            raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(FORMATS)}")
-        find_engine(ENGINES[kind])
+        if kind not in TIMED:
+            raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(TIMED)}")
+        FORMATS[kind].check_installed()
     space, size, generator = options.space.resolve(), parse_size(options.size), random.Random(0)
-    networks = [
-        SegmentationNetwork(Architecture.random(space, generator), options.classes).eval() for _ in range(options.count)
-    ]
+    architectures = [Architecture.random(space, generator) for _ in range(options.count)]
+    networks = [SegmentationNetwork(architecture, options.classes).eval() for architecture in architectures]
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
@@ -73,25 +80,27 @@ def run(options: Options) -> dict[str, Any]:
         torch.set_num_threads(threads)
     print(f"{processor_name()}, threads {options.threads}, float32, {options.size}")
     print(f"{options.count} random networks of {options.space.preset}, {options.rounds} rounds")
-    ratios = {kind: _means(rows) for kind, rows in timings.items()}
-    fastest = {kind: min(LOWERINGS, key=ratio.__getitem__) for kind, ratio in ratios.items()}
-    print("\n".join(_table(timings, ratios, fastest)))
-    versions = {kind: find_engine(ENGINES[kind]).versions() for kind in options.formats}
+    ratios = {
+        kind: {form: statistics.geometric_mean(row.ratio[form] for row in rows) for form in LOWERINGS}
+        for kind, rows in timings.items()
+    }
+    fastest: dict[str, str] = {kind: min(LOWERINGS, key=ratio.__getitem__) for kind, ratio in ratios.items()}
+    print("\n".join(_table_lines(timings, ratios, fastest, LOWERINGS)))
+    versions = {kind: engine_versions(FORMATS[kind].packages) for kind in options.formats}
     measured = {"device": processor_name(), "threads": options.threads, "size": options.size, "versions": versions}
     return {"fastest": fastest, "ratios": ratios, **measured}
 
 
-def _means(rows: list[Timing]) -> dict[Lowering, float]:
-    return {lowering: statistics.geometric_mean(row.ratio[lowering] for row in rows) for lowering in LOWERINGS}
-
-
-def _table(
-    timings: dict[str, list[Timing]], ratios: dict[str, dict[Lowering, float]], fastest: dict[str, Any]
+def _table_lines(
+    timings: Mapping[str, "list[Timing]"],
+    ratios: Mapping[str, Mapping[Any, float]],
+    fastest: Mapping[str, str],
+    forms: Sequence[Any],
 ) -> list[str]:
-    lines = [f"  {'milliseconds':<14}" + "".join(f"{lowering:>9}" for lowering in LOWERINGS)]
+    lines = [f"  {'milliseconds':<14}" + "".join(f"{form:>9}" for form in forms)]
     for kind, rows in timings.items():
         for row in rows:
-            lines.append(f"  {kind:<14}" + "".join(f"{1000 * row.seconds[lowering]:>9.2f}" for lowering in LOWERINGS))
-        means = "".join(f"{ratios[kind][lowering]:>9.3f}" for lowering in LOWERINGS)
+            lines.append(f"  {kind:<14}" + "".join(f"{1000 * row.seconds[form]:>9.2f}" for form in forms))
+        means = "".join(f"{ratios[kind][form]:>9.3f}" for form in forms)
         lines.append(f"  {'of pad':<14}{means}   fastest: {fastest[kind]}")
     return lines

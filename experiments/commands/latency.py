@@ -10,8 +10,9 @@ from typing import Any
 
 from experiments.latency.build import ROUNDS, build_table
 from experiments.latency.check import Agreement, check_table
-from experiments.latency.engines import find_engine, processor_name
+from experiments.latency.engines import find_engine
 from experiments.options.groups import SpaceOptions, parse_size
+from experiments.runs.environment import processor_name
 from experiments.runs.files import check_new_file, write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError

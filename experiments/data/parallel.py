@@ -1,11 +1,12 @@
 """A function of many samples in threads, in order, with a progress bar if it takes long."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from experiments.runs.processes import free_cores
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
@@ -27,7 +28,6 @@ def in_threads(
     Raises:
         Exception: of ``function``, for the first item in order that fails; items that have not begun are left out.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with ThreadPoolExecutor(min(cores, MOST_THREADS)) as pool:
+    with ThreadPoolExecutor(min(free_cores(), MOST_THREADS)) as pool:
         results = pool.map(function, items)
         yield from tqdm(results, total=len(items), desc=title, unit=unit, delay=DELAY, leave=False, disable=None)

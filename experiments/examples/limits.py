@@ -30,7 +30,7 @@ class Limits:
 
 
 class LimitedRequests:
-    """An ASGI application behind limits: 503 where too many are at work, 413 for too many bytes, 408 for a body that does not come.
+    """An ASGI application behind limits: 503 for too many requests, 413 for too many bytes, 408 for a late body.
 
     A body is counted as it arrives: its announced length may be absent or a lie.
     """

@@ -29,7 +29,7 @@ CONTENT_TYPES = ("image/jpeg", "image/png")
 
 
 class Output(str, Enum):
-    """What comes back: class indices, colours or the image under colours as a PNG, or the share of each class as JSON."""
+    """What comes back: a PNG of class indices, colours or the image under colours; or each class's share as JSON."""
 
     CLASSES = "classes"
     COLOURS = "colours"
@@ -92,9 +92,8 @@ def _whole(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
 
     def number(text: str) -> int:
         if not least <= (value := int(text)) <= most:
-            raise argparse.ArgumentTypeError(
-                f"{text} must be at least {least}" + (f" and at most {most}" if most < sys.maxsize else "")
-            )
+            upper = f" and at most {most}" if most < sys.maxsize else ""
+            raise argparse.ArgumentTypeError(f"{text} must be at least {least}{upper}")
         return value
 
     return number
@@ -105,24 +104,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     import uvicorn
 
     default = Limits()
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.examples.serve", description="Serve an exported network over HTTP."
-    )
+    name, description = "python -m experiments.examples.serve", "Serve an exported network over HTTP."
+    parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("file", help="model.onnx, or model.xml of an OpenVINO model")
-    parser.add_argument(
-        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine alone)"
-    )
+    host = "address to listen on (default: %(default)s, this machine alone)"
+    parser.add_argument("--host", default="127.0.0.1", help=host)
     parser.add_argument("--port", type=_whole(0, 65535), default=8000)
     parser.add_argument("--threads", type=int, help="threads of one inference (default: all cores)")
-    parser.add_argument(
-        "--concurrency", type=_whole(1), default=default.concurrency, help="requests at once (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--most-bytes", type=_whole(1), default=default.most_bytes, help="bytes of a request (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--most-pixels", type=_whole(1), default=default.most_pixels, help="pixels of an image (default: %(default)s)"
-    )
+    limited = {
+        "concurrency": "requests at once",
+        "most-bytes": "bytes of a request",
+        "most-pixels": "pixels of an image",
+    }
+    for key, text in limited.items():
+        value = getattr(default, key.replace("-", "_"))
+        parser.add_argument(f"--{key}", type=_whole(1), default=value, help=f"{text} (default: %(default)s)")
     arguments = parser.parse_args(argv)
     try:
         segmenter = Segmenter(arguments.file, threads=arguments.threads)

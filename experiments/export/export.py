@@ -1,53 +1,25 @@
 """Write a trained network for another engine, try the file, and keep it only if it gives the same answer."""
 
 import os
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from experiments.data.dataset import Split
-from experiments.export.onnx_file import export_onnx
-from experiments.export.openvino_file import export_openvino, save_openvino
-from experiments.export.quantise import quantise_onnx, quantise_openvino
-from experiments.export.tensorrt import build_engine, run_tensorrt
-from experiments.export.torchscript_file import export_torchscript
-from experiments.export.verify import (
-    Agreement,
-    Runner,
-    as_input,
-    compare,
-    run_onnxruntime,
-    run_openvino,
-    run_torchscript,
-    score,
-)
+from experiments.export.formats import FORMATS, Format
+from experiments.export.settings import ExportError, ExportSettings
+from experiments.export.verify import Agreement, as_input, compare_answers, score
 from experiments.runtime.decoding import check_utf8
 from experiments.runtime.description import Description
 from nas_space.errors import InputError
-from nas_space.lowering import Lowering
 
-Format = Literal["onnx", "openvino", "torchscript", "tensorrt"]
-FORMATS: tuple[Format, ...] = get_args(Format)
-SUFFIXES: dict[str, tuple[str, ...]] = {
-    "onnx": (".onnx",),
-    "openvino": (".xml",),
-    "torchscript": (".pt", ".ts"),
-    "tensorrt": (".engine", ".plan"),
-}
 MOST_DIFFERENCE, LEAST_EQUAL = 1e-3, 0.999
 """What float32 files are held to."""
-
-
-class ExportError(RuntimeError):
-    """The exported file is not the network; nothing of it is kept."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +54,23 @@ class Quantisation:
     most_lost: float
 
 
-def check_out(out: Path, kind: Format) -> None:
+def check_out(out: Path, kind: str) -> None:
     """Make sure that a file can be written.
+
+    Args:
+        out: the file.
+        kind: name of its format.
 
     Raises:
         InputError: it has the wrong suffix, is there already, its folder is not, or its path is not UTF-8.
     """
-    if out.suffix.lower() not in SUFFIXES[kind]:
-        raise InputError(f"--out {out}: a file of format {kind} must end in {' or '.join(SUFFIXES[kind])}")
+    file_format = FORMATS[kind]
+    if out.suffix.lower() not in file_format.suffixes:
+        raise InputError(f"--out {out}: a file of format {kind} must end in {' or '.join(file_format.suffixes)}")
     check_utf8(out, "an exported file")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: its folder {out.parent} is missing; make it first")
-    for path in files_of(out, kind):
+    for path in file_format.files(out):
         if os.path.lexists(path):
             raise InputError(f"--out {out}: {path} is there already; choose another --out, or remove it")
 
@@ -101,7 +78,7 @@ def check_out(out: Path, kind: Format) -> None:
 def export(
     network: nn.Module,
     description: Description,
-    kind: Format,
+    kind: str,
     out: Path,
     images: Sequence[Tensor],
     quantisation: Quantisation | None = None,
@@ -114,7 +91,7 @@ def export(
     Args:
         network: as it was trained.
         description: what is to be written; the file carries it.
-        kind: the format.
+        kind: name of the format.
         out: the file.
         images: what both are run on, uint8 ``(1, 3, H, W)`` each, of the description's size unless that is dynamic.
         quantisation: makes an 8-bit file.
@@ -123,127 +100,65 @@ def export(
         InputError: ``out`` cannot be used, or what the format needs is not installed.
         ExportError: the file cannot be run, or gives another answer.
     """
+    file_format = FORMATS[kind]
     check_out(out, kind)
-    with _staged(out) as folder:
-        file = folder / out.name
-        _write(network, description if quantisation is None else replace(description, precision="32"), kind, file)
-        agreement = _tried(kind, file, network, description, images)
+    with tempfile.TemporaryDirectory(".tmp", f".{out.name}.", out.parent, ignore_cleanup_errors=True) as folder:
+        file = Path(folder) / out.name
+        settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
+        file_format.write(network, file, settings)
+        agreement = _compare(file_format, file, network, settings, images)
         if not agreement.within(MOST_DIFFERENCE, LEAST_EQUAL):
+            difference, equal = agreement.max_logit_difference, 100 * agreement.equal_pixels
             raise ExportError(
-                f"the file does not give the network's answer: logits differ by up to {agreement.max_logit_difference:.3g} "
-                f"(at most {MOST_DIFFERENCE:g} is allowed), {100 * agreement.equal_pixels:.3f} % of the pixels are equal "
+                f"the file does not give the network's answer: logits differ by up to {difference:.3g} "
+                f"(at most {MOST_DIFFERENCE:g} is allowed), {equal:.3f} % of the pixels are equal "
                 f"(at least {100 * LEAST_EQUAL:g} % must be); no file was kept"
             )
         exported = Exported(out, agreement)
         if quantisation is not None:
-            exported = _quantised(exported, network, description, kind, file, images, quantisation)
+            exported = _quantise(exported, network, description, file_format, file, images, quantisation)
         check_out(out, kind)
-        for path in reversed(files_of(out, kind)):  # the named file last: where it is, the others are
-            os.replace(folder / path.name, path)
+        for path in reversed(file_format.files(out)):  # the named file last: where it is, the others are
+            os.replace(file.with_name(path.name), path)
     return exported
 
 
-def _write(network: nn.Module, description: Description, kind: Format, file: Path) -> None:
-    interface, size, metadata = description.interface, description.size, description.metadata()
-    lowering: Lowering = description.lowering  # type: ignore[assignment]  # text in the file
-    if kind == "torchscript":
-        export_torchscript(network, file, size, interface=interface, lowering=lowering, metadata=metadata)
-    elif kind == "openvino":
-        export_openvino(
-            network, file, size, dynamic=description.dynamic, interface=interface, lowering=lowering, metadata=metadata
-        )
-    else:
-        source = file.with_suffix(".onnx")
-        export_onnx(
-            network,
-            source,
-            size,
-            dynamic=description.dynamic,
-            interface=interface,
-            lowering=lowering,
-            metadata=metadata,
-        )
-        if kind == "tensorrt":
-            try:
-                build_engine(source, file, size, description.dynamic, interface)
-            except RuntimeError as error:
-                raise ExportError(f"{error}; no file was kept") from None
-
-
-def _runner(kind: Format, file: Path, description: Description) -> Runner:
-    if kind == "tensorrt":
-        return run_tensorrt(file, description.dynamic)
-    runners: dict[str, Callable[[Path], Runner]] = {
-        "onnx": run_onnxruntime,
-        "openvino": run_openvino,
-        "torchscript": run_torchscript,
-    }
-    return runners[kind](file)
-
-
-def _tried(
-    kind: Format, file: Path, network: nn.Module, description: Description, images: Sequence[Tensor]
+def _compare(
+    file_format: Format, file: Path, network: nn.Module, settings: ExportSettings, images: Sequence[Tensor]
 ) -> Agreement:
     try:
-        return compare(_runner(kind, file, description), network, description.interface, images)
+        return compare_answers(file_format.open(file, settings), network, settings.interface, images)
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines raise what they like
         reason = " ".join(str(error).split())[:300]
-        raise ExportError(
-            f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
-        ) from error
+        message = f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
+        raise ExportError(message) from error
 
 
-def _quantised(
+def _quantise(
     exported: Exported,
     network: nn.Module,
     description: Description,
-    kind: Format,
+    file_format: Format,
     file: Path,
     images: Sequence[Tensor],
     quantisation: Quantisation,
 ) -> Exported:
     """Replace the staged float32 file by an 8-bit one, and score both."""
-    classes, interface = len(description.classes), description.interface
-    before = score(_runner(kind, file, description), interface, quantisation.validation, classes)
-    calibration = [as_input(image, interface).numpy() for image in quantisation.images.split(1)]
-    if kind == "openvino":
-        import openvino
-
-        model = quantise_openvino(openvino.Core().read_model(file), calibration)
-        save_openvino(model, file, description.metadata())
-    else:
-        import onnx
-
-        quantised = file.with_name("quantised.onnx")
-        quantise_onnx(file, quantised, calibration)
-        model = onnx.load(quantised)
-        onnx.helper.set_model_props(model, description.metadata())
-        onnx.save(model, file)
-    agreement = _tried(kind, file, network, description, images)
-    after = score(_runner(kind, file, description), interface, quantisation.validation, classes)
+    assert file_format.quantise is not None
+    settings, classes = ExportSettings.of(description), len(description.classes)
+    before = score(file_format.open(file, settings), settings.interface, quantisation.validation, classes)
+    calibration = [as_input(image, settings.interface).numpy() for image in quantisation.images.split(1)]
+    file_format.quantise(file, calibration, settings)
+    agreement = _compare(file_format, file, network, settings, images)
+    after = score(file_format.open(file, settings), settings.interface, quantisation.validation, classes)
     if not np.isfinite(agreement.max_logit_difference) or not before - after <= quantisation.most_lost:
         raise ExportError(
-            f"the 8-bit file has {100 * after:.1f} % mIoU, {100 * (before - after):.1f} points less than the float32 file "
-            f"(--most_lost allows {100 * quantisation.most_lost:g}); no file was kept"
+            f"the 8-bit file has {100 * after:.1f} % mIoU, {100 * (before - after):.1f} points less than the float32 "
+            f"file (--most_lost allows {100 * quantisation.most_lost:g}); no file was kept"
         )
     return replace(exported, agreement=agreement, miou_before=before, miou=after)
-
-
-def files_of(out: Path, kind: Format) -> list[Path]:
-    """What the format writes, the named file first."""
-    return [out, out.with_suffix(".bin")] if kind == "openvino" else [out]
-
-
-@contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """A hidden folder beside ``out``, gone afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int = 0) -> list[Tensor]:

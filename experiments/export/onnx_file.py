@@ -1,81 +1,126 @@
-"""A network as an ONNX file."""
+"""A network as an ONNX file, for ONNX Runtime and everything that reads ONNX."""
 
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-
-from experiments.export.deployed import Deployed, example
+from experiments.export.settings import Answer, CalibrationImages, ExportSettings, FileRunner
 from experiments.runs.files import write_atomic
-from experiments.runtime.interface import INPUT, Interface
-from nas_space.lowering import Lowering, lower
+from experiments.runtime.engines import Array, open_onnxruntime
+from experiments.runtime.interface import INPUT
+from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 OPSET = 18  # ONNX Runtime 1.14, OpenVINO 2023.1, TensorRT 8.6 and newer
 
 
-def export_onnx(
-    network: nn.Module,
-    path: str | Path,
-    size: tuple[int, int],
-    *,
-    dynamic: bool = False,
-    interface: Interface = Interface(),  # noqa: B008  # frozen
-    lowering: Lowering = "zeros",
-    metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Write ``network`` as an ONNX file, atomically; nothing of it is checked here (``verify`` does).
+def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
+    """Write ``network`` as an ONNX file, atomically. ``experiments.export.export`` runs what is written here.
 
     Args:
         network: normalised images ``(N, 3, H, W)`` -> logits ``(N, classes, h, w)``; it is left as it is.
-        path: the file.
-        size: height and width of the images; with ``dynamic``, those of the example that the network is traced with.
-        dynamic: take any number of images of any size; otherwise one image of ``size``.
-        interface: what else lies inside the graph.
-        lowering: the form of partial residuals.
-        metadata: what the file says of itself.
+        file: the file.
+        settings: how it is written.
     """
-    write_atomic(
-        path, onnx_bytes(network, size, dynamic=dynamic, interface=interface, lowering=lowering, metadata=metadata)
-    )
+    write_atomic(file, onnx_bytes(network, settings))
 
 
-def onnx_bytes(
-    network: nn.Module,
-    size: tuple[int, int],
-    *,
-    dynamic: bool = False,
-    interface: Interface = Interface(),  # noqa: B008
-    lowering: Lowering = "zeros",
-    metadata: Mapping[str, str] | None = None,
-) -> bytes:
-    """The content of ``export_onnx``'s file; arguments as there."""
+def onnx_bytes(network: "nn.Module", settings: ExportSettings) -> bytes:
+    """The content of the file that ``write`` writes; arguments as there."""
     import onnx
+    import torch
 
-    axes = {INPUT: _axes(interface.pixels)} if dynamic else None
+    from experiments.export.deployed import Deployed, example
+    from nas_space.lowering import lower
+
+    interface = settings.interface
+    axes = {0: "batch", 1: "height", 2: "width"} if interface.pixels else {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # The tracing exporter is called old, and remarks on every shape. It is the leaner one here: its graphs for any
-        # size have half the nodes, it takes a tenth of the time, and it needs no further package. What it writes is run
-        # and compared.
+        # size have half the nodes, it takes a tenth of the time, and it needs no further package.
         warnings.simplefilter("ignore")
         file = Path(folder) / "network.onnx"
         torch.onnx.export(
-            Deployed(lower(network, lowering), interface).eval(),
-            (example(interface, size),),
+            Deployed(lower(network, settings.lowering), interface).eval(),
+            (example(interface, settings.size),),
             file,
             dynamo=False,
             input_names=[INPUT],
             output_names=[interface.output],
             opset_version=OPSET,
-            dynamic_axes=axes,
+            dynamic_axes={INPUT: axes} if settings.dynamic else None,
         )
         model = onnx.load(file)
-    for key, value in (metadata or {}).items():
-        model.metadata_props.add(key=key, value=value)
+    onnx.helper.set_model_props(model, dict(settings.metadata))
     return model.SerializeToString()
 
 
-def _axes(pixels: bool) -> dict[int, str]:
-    return {0: "batch", 1: "height", 2: "width"} if pixels else {0: "batch", 2: "height", 3: "width"}
+def open_file(file: Path, settings: ExportSettings) -> FileRunner:
+    """Open an ONNX file in ONNX Runtime."""
+    import onnx
+    import torch
+
+    threads = torch.get_num_threads()
+    run = open_onnxruntime(file, threads).run
+    model = onnx.load(file)
+    logits = next((node.input[0] for node in reversed(model.graph.node) if node.op_type == "ArgMax"), None)
+    if logits is None:
+        return lambda image: Answer(*2 * (run(image),))
+    # The same graph, but what the classes are taken from comes out too.
+    model.graph.output.append(onnx.helper.make_tensor_value_info(logits, onnx.TensorProto.FLOAT, None))
+    run_logits = open_onnxruntime(model.SerializeToString(), threads, output=1).run
+    return lambda image: Answer(run(image), run_logits(image))
+
+
+def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) -> None:
+    """Quantise an ONNX file in place (static, in the form of quantise-dequantise pairs).
+
+    Weights are 7 bits, one scale a channel: without the instructions of newer processors (VNNI), sums of full 8-bit
+    products saturate.
+
+    Args:
+        file: a float32 file.
+        images: the ranges of activations are those of these images.
+        settings: what the file was written with.
+
+    Raises:
+        InputError: the quantiser of onnxruntime is not installed.
+    """
+    import onnx
+
+    try:
+        from onnxruntime import quantization as ort
+        from onnxruntime.quantization.shape_inference import quant_pre_process
+    except ImportError:
+        raise InputError(
+            "precision int8: onnxruntime.quantization is not installed; pip install 'ssr-nas[deploy]'"
+        ) from None
+
+    class Reader(ort.CalibrationDataReader):
+        def __init__(self) -> None:
+            self.rest: Iterator[Array] = iter(images)
+
+        def get_next(self) -> dict[str, Array] | None:
+            image = next(self.rest, None)
+            return None if image is None else {INPUT: image}
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        prepared, quantised = (str(Path(folder) / name) for name in ("prepared.onnx", "quantised.onnx"))
+        quant_pre_process(str(file), prepared, skip_symbolic_shape=True)
+        quantisation: dict[str, Any] = {
+            "quant_format": ort.QuantFormat.QDQ,
+            "activation_type": ort.QuantType.QUInt8,
+            "weight_type": ort.QuantType.QInt8,
+            "per_channel": True,
+            "reduce_range": True,
+            "calibrate_method": ort.CalibrationMethod.MinMax,
+        }
+        ort.quantize_static(prepared, quantised, Reader(), **quantisation)
+        model = onnx.load(quantised)
+    onnx.helper.set_model_props(model, dict(settings.metadata))
+    write_atomic(file, model.SerializeToString())

@@ -1,51 +1,84 @@
-"""A network as an OpenVINO IR: two files, ``NAME.xml`` (the graph) and ``NAME.bin`` (its weights)."""
+"""A network as an OpenVINO model: two files, ``NAME.xml`` (the graph) and ``NAME.bin`` (its weights)."""
 
+import contextlib
+import io
+import logging
 import os
-import shutil
 import tempfile
-from collections.abc import Mapping
+import warnings
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from experiments.export.onnx_file import onnx_bytes
-from experiments.runtime.interface import Interface
-from experiments.runtime.session import RT_INFO
-from nas_space.lowering import Lowering
+from experiments.export.settings import Answer, CalibrationImages, ExportSettings, FileRunner
+from experiments.runtime.engines import RT_INFO, open_openvino
+from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
-def export_openvino(
-    network: nn.Module,
-    path: str | Path,
-    size: tuple[int, int],
-    *,
-    dynamic: bool = False,
-    interface: Interface = Interface(),  # noqa: B008  # frozen
-    lowering: Lowering = "zeros",
-    metadata: Mapping[str, str] | None = None,
-) -> None:
-    """Write ``network`` as ``path`` (``.xml``) and the ``.bin`` beside it; arguments as of ``export_onnx``.
+def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
+    """Write ``network`` as ``file`` (``.xml``) and the ``.bin`` beside it; arguments as of ``onnx_file.write``.
 
-    Weights are kept in float32. The graph appears last: where it is, its weights are.
+    Weights are kept in float32.
     """
     import openvino
 
-    content = onnx_bytes(network, size, dynamic=dynamic, interface=interface, lowering=lowering)
-    save_openvino(openvino.Core().read_model(content), Path(path), metadata or {})
+    content = onnx_bytes(network, replace(settings, metadata={}))
+    _save(openvino.Core().read_model(content), file, settings)
 
 
-def save_openvino(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
-    """Write an ``openvino.Model`` as two files, with ``metadata`` as its ``rt_info``."""
+def open_file(file: Path, settings: ExportSettings) -> FileRunner:
+    """Open the ``.xml`` of a model in OpenVINO."""
+    import openvino
+    import torch
+
+    threads = torch.get_num_threads()
+    run = open_openvino(file, threads).run
+    model = openvino.Core().read_model(file)
+    top = (node for node in reversed(model.get_ordered_ops()) if node.get_type_name() == "TopK")
+    logits = next((node.input_value(0) for node in top), None)
+    if logits is None:
+        return lambda image: Answer(*2 * (run(image).copy(),))
+    # The same graph, but what the classes are taken from comes out too.
+    model.add_outputs(logits)
+    run_logits = open_openvino(model, threads, output=1).run
+    return lambda image: Answer(run(image).copy(), run_logits(image).copy())
+
+
+def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) -> None:
+    """Quantise a model in place, by NNCF; arguments as of ``onnx_file.quantise``.
+
+    Raises:
+        InputError: nncf is not installed.
+    """
     import openvino
 
-    for key, value in metadata.items():
-        model.set_rt_info(value, [RT_INFO, key])
-    folder = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
-        openvino.save_model(model, folder / path.name, compress_to_fp16=False)
-        weights = path.with_suffix(".bin")
-        os.replace(folder / weights.name, weights)
-        os.replace(folder / path.name, path)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import nncf
+    except ImportError:
+        raise InputError(
+            "precision int8: nncf is not installed; pip install 'ssr-nas[deploy]', or export to onnx"
+        ) from None
+    nncf.set_log_level(logging.ERROR)
+    preset, images = nncf.QuantizationPreset.MIXED, list(images)
+    with contextlib.redirect_stdout(io.StringIO()):  # progress bars
+        model = openvino.Core().read_model(file)
+        quantised = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images), preset=preset)
+    _save(quantised, file, settings)
+
+
+def _save(model: Any, file: Path, settings: ExportSettings) -> None:
+    """Write an ``openvino.Model``. The graph appears last: where it is, its weights are."""
+    import openvino
+
+    for key, value in settings.metadata.items():
+        model.set_rt_info(value, [RT_INFO, key])
+    with tempfile.TemporaryDirectory(prefix=f".{file.name}.", dir=file.parent) as folder:
+        openvino.save_model(model, Path(folder) / file.name, compress_to_fp16=False)
+        for path in (file.with_suffix(".bin"), file):
+            os.replace(Path(folder) / path.name, path)

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from experiments.latency.engines import Engine, Shape, find_engine, processor_name
+from experiments.latency.engines import Engine, Shape, find_engine
+from experiments.runs.environment import processor_name
 from experiments.runtime.engines import Runner
 from nas_space.architecture import Architecture, baseline1
 from nas_space.blocks import ResidualLayer

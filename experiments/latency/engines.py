@@ -1,19 +1,16 @@
-"""The engines whose speed is measured, behind one function each: a module and an input's shape in, a callable out."""
+"""How a module becomes a function that an engine runs, for timing."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from experiments.runs.environment import package_version
-from experiments.runtime.engines import Array, Runner, check_installed, open_onnxruntime, open_openvino
-from nas_space.errors import InputError
+from experiments.runs.environment import engine_versions
+from experiments.runtime.engines import PACKAGES, Array, Runner, check_engine, open_timed
 
 Shape = tuple[int, int, int, int]
+Build = Callable[[nn.Module, Shape, int], Runner]
 
 
 def build_torch(module: nn.Module, shape: Shape, threads: int) -> Runner:
@@ -28,42 +25,32 @@ def build_torch(module: nn.Module, shape: Shape, threads: int) -> Runner:
     return run
 
 
-def build_onnxruntime(module: nn.Module, shape: Shape, threads: int) -> Runner:
-    """An ONNX Runtime session on the processor."""
-    from experiments.latency.graph import to_onnx
+def build_by_graph(engine: str) -> Build:
+    """What builds a module as an ONNX graph in ``onnxruntime`` or ``openvino``, on the processor, in float32."""
 
-    return open_onnxruntime(to_onnx(module, shape).SerializeToString(), threads)
+    def build(module: nn.Module, shape: Shape, threads: int) -> Runner:
+        from experiments.latency.graph import to_onnx
 
+        return open_timed(engine, to_onnx(module, shape).SerializeToString(), threads)
 
-def build_openvino(module: nn.Module, shape: Shape, threads: int) -> Runner:
-    """An OpenVINO model compiled for the processor, in full float32 precision."""
-    from experiments.latency.graph import to_onnx
-
-    return open_openvino(to_onnx(module, shape).SerializeToString(), threads)
+    return build
 
 
 @dataclass(frozen=True)
 class Engine:
-    """An engine by name: ``build(module, shape, threads)`` makes its callable."""
+    """An engine by name: ``build(module, shape, threads)`` makes the function."""
 
     name: str
-    build: Callable[[nn.Module, Shape, int], Runner]
+    build: Build
     packages: tuple[str, ...]
 
     def versions(self) -> dict[str, str]:
         """Versions of what decides its speed."""
-        packages = {name: str(import_module(name).__version__).partition("-")[0] for name in self.packages}
-        return {"ssr-nas": package_version(), "python": platform.python_version(), **packages}
+        return engine_versions(self.packages)
 
 
-ENGINES = {
-    engine.name: engine
-    for engine in (
-        Engine("onnxruntime", build_onnxruntime, ("onnx", "onnxruntime")),
-        Engine("openvino", build_openvino, ("onnx", "openvino")),
-        Engine("torch", build_torch, ("torch",)),
-    )
-}
+_BUILDERS = {"onnxruntime": build_by_graph("onnxruntime"), "openvino": build_by_graph("openvino"), "torch": build_torch}
+ENGINES = {name: Engine(name, build, PACKAGES[name]) for name, build in _BUILDERS.items()}
 
 
 def find_engine(name: str) -> Engine:
@@ -72,17 +59,5 @@ def find_engine(name: str) -> Engine:
     Raises:
         InputError: there is none, or a package that it needs is not installed.
     """
-    if name not in ENGINES:
-        raise InputError(f"engine: unknown {name!r}; choose from {', '.join(ENGINES)}")
-    check_installed(ENGINES[name].packages)
+    check_engine(name, {key: engine.packages for key, engine in ENGINES.items()})
     return ENGINES[name]
-
-
-def processor_name() -> str:
-    """The processor's name."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

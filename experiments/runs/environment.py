@@ -2,7 +2,11 @@
 
 import os
 import platform
+import subprocess
+from collections.abc import Iterable
+from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 
 def package_version() -> str:
@@ -21,6 +25,32 @@ def versions() -> dict[str, str]:
         "nni": version("nni"),
         "pytorch-lightning": version("pytorch-lightning"),
     }
+
+
+def engine_versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of what decides the speed of an engine, which has these packages."""
+    engine = {name: str(import_module(name).__version__).partition("-")[0] for name in packages}
+    return {"ssr-nas": package_version(), "python": platform.python_version(), **engine}
+
+
+def processor_name() -> str:
+    """The processor's name."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def gpu_driver() -> str | None:
+    """Version of NVIDIA's driver; None where there is none."""
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return result.stdout.split()[0] if result.returncode == 0 and result.stdout.split() else None
 
 
 def device_name(device: str) -> str:

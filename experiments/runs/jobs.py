@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from tqdm import tqdm
 
-from experiments.runs.processes import module_command
+from experiments.runs.processes import free_cores, module_command
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,7 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
         How each job failed that did.
     """
     pending = [job for job in jobs if not job.proof.is_file()]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = str(max(1, cores // workers))
+    threads = str(max(1, free_cores() // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}  # what the user has set holds
 
     children: set[Popen[str]] = set()

@@ -33,6 +33,11 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-c", START, ROOT, module, *arguments]
 
 
+def free_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def rank() -> int:
     """Number of this process among those of its search; the first is 0."""
     return int(os.environ["LOCAL_RANK"]) if RUN in os.environ else 0

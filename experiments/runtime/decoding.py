@@ -12,12 +12,12 @@ from nas_space.errors import InputError
 JPEG = b"\xff\xd8"
 PNG = b"\x89PNG\r\n\x1a\n"
 MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
-"""Where the next part of a JPEG begins, also behind the data of a scan: in those stand stuffed zeros, restarts and fill bytes only."""
+"""Where the next part of a JPEG begins. The data of a scan hold stuffed zeros, restarts and fill instead."""
 END_OF_IMAGE = 0xD9
 
 
 def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
-    """What OpenCV makes of an image file's content; None where it is no image, or truncated, or of more pixels than OpenCV takes."""
+    """An image file's content, decoded by OpenCV; None where it is no image, truncated, or too large for OpenCV."""
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and is_whole(data) else None
     except cv2.error:
@@ -25,7 +25,7 @@ def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether a JPEG or a PNG has its end, and a PNG the checksums of its parts; other formats are left to their decoder.
+    """Whether a JPEG or a PNG has its end, and a PNG the right checksums; other formats are left to their decoder.
 
     OpenCV decodes the beginning of a cut JPEG and paints the rest grey, with no error. What follows the end does not
     count: a telephone appends a film, with marks of its own.
@@ -40,8 +40,7 @@ def _has_end_of_jpeg(data: bytes) -> bool:
     while marker := MARKER.search(data, place):
         if marker[1][0] == END_OF_IMAGE:
             return True
-        # A part tells its length; that of a scan covers its header alone, and its data are searched for the next
-        # marker.
+        # A part tells its length. That of a scan covers its header alone: the next marker is searched in its data.
         place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
     return False
 
@@ -51,9 +50,8 @@ def _has_end_of_png(data: bytes) -> bool:
     while kind != b"IEND":
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         end = place + 8 + length
-        if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != int.from_bytes(
-            data[end : end + 4], "big"
-        ):
+        checksum = int.from_bytes(data[end : end + 4], "big")
+        if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != checksum:
             return False
         place = end + 4
     return True
@@ -64,7 +62,7 @@ def check_utf8(path: Path, what: str = "a film") -> None:
 
     Args:
         path: the file.
-        what: it is, in words.
+        what: what messages call it.
 
     Raises:
         InputError: it is not UTF-8.

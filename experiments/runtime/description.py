@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
 from experiments.options.groups import parse_classes, parse_size
@@ -58,15 +58,9 @@ class Description:
             "colours": self.colours,
             "size": "{}x{}".format(*self.size),
             "dynamic": self.dynamic,
-            "pixels": self.interface.pixels,
-            "resize": self.interface.resize,
-            "argmax": self.interface.argmax,
+            **asdict(self.interface),
             "normalisation": {"scale": self.scale, "offset": self.offset},
-            "precision": self.precision,
-            "lowering": self.lowering,
-            "head": self.head,
-            "dataset": self.dataset,
-            "architecture": self.architecture,
+            **{key: getattr(self, key) for key in ("precision", "lowering", "head", "dataset", "architecture")},
         }
         return {key: json.dumps(value) for key, value in content.items()}
 
@@ -86,21 +80,20 @@ class Description:
         try:
             content = {key: json.loads(metadata[key]) for key in metadata}
             classes, colours = parse_classes(content["classes"], content["colours"])
-            numbers = (float(content["normalisation"][key]) for key in ("scale", "offset"))
-            scale, offset = numbers
+            scale, offset = (float(content["normalisation"][key]) for key in ("scale", "offset"))
             if not math.isfinite(scale) or not math.isfinite(offset):
                 raise ValueError("normalisation")
             return cls(
                 classes=classes,
                 colours=colours,
                 size=parse_size(content["size"]),
-                dynamic=_kind(content["dynamic"], bool),
-                interface=Interface(*(_kind(content[key], bool) for key in ("pixels", "resize", "argmax"))),
+                dynamic=_check_type(content["dynamic"], bool),
+                interface=Interface(*(_check_type(content[key], bool) for key in ("pixels", "resize", "argmax"))),
                 precision="int8" if content["precision"] == "int8" else "32",
-                lowering=_kind(content["lowering"], str),
-                head=_kind(content["head"], str),
-                dataset=_kind(content["dataset"], str),
-                architecture=_kind(content["architecture"], dict),
+                lowering=_check_type(content["lowering"], str),
+                head=_check_type(content["head"], str),
+                dataset=_check_type(content["dataset"], str),
+                architecture=_check_type(content["architecture"], dict),
                 scale=scale,
                 offset=offset,
             )
@@ -110,7 +103,7 @@ class Description:
             ) from None
 
 
-def _kind(value: Any, kind: type[T]) -> T:
+def _check_type(value: Any, kind: type[T]) -> T:
     if not isinstance(value, kind):
         raise TypeError(f"{value!r} is no {kind.__name__}")
     return value

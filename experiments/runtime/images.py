@@ -18,7 +18,7 @@ MOST_PIXELS = 2**26  # 67 million: a photograph of a good camera
 
 
 def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
-    """A JPEG or PNG file as ``(H, W, 3)`` uint8 RGB; errors as of ``decode_image``, and for a file that cannot be read."""
+    """A JPEG or PNG file as ``(H, W, 3)`` uint8 RGB; an ``InputError`` where it cannot be read or decoded."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
@@ -27,7 +27,7 @@ def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
 
 
 def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
-    """The content of a JPEG or PNG file as an image, turned as its EXIF orientation says, without alpha, 16 bits as 8.
+    """The content of a JPEG or PNG file as an image: turned as its EXIF says, without alpha, 16 bits as 8.
 
     Args:
         data: the content.
@@ -42,8 +42,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
     """
     kind: type[PngImageFile] | type[JpegImageFile] = PngImageFile if data.startswith(b"\x89PNG") else JpegImageFile
     try:
-        # The header alone, by a library that reads no pixel until it is asked to: a few kilobytes may unpack to
-        # gigabytes.
+        # Pillow reads the header alone. A few kilobytes may unpack to gigabytes.
         with kind(io.BytesIO(data)) as header:
             width, height = header.size
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error):

@@ -1,4 +1,4 @@
-"""What goes into an exported network and what comes out: parts of pre- and post-processing may lie inside the graph. No torch."""
+"""What goes into an exported network, what comes out, and which steps lie inside its graph. No torch."""
 
 from dataclasses import dataclass
 

@@ -44,11 +44,8 @@ class Segmenter:
         self.description = self._session.description
         self.engine = self._session.engine
         if size not in (None, self.description.size) and not self.description.dynamic:
-            raise InputError(
-                "size: {} takes images of {}x{} only; export it with --dynamic true".format(
-                    file, *self.description.size
-                )
-            )
+            only = "{}x{} only; export it with --dynamic true".format(*self.description.size)
+            raise InputError(f"size: {file} takes images of {only}")
         if size is not None and size != "image" and min(size) < SMALLEST:
             raise InputError(f"size: {size[0]}x{size[1]}: both sides must be at least {SMALLEST} pixels")
         self.size = size or self.description.size
@@ -65,13 +62,16 @@ class Segmenter:
         Raises:
             InputError: it is no such image, or the file is not what it says of itself.
         """
-        pixels = read_image(image) if isinstance(image, str | Path) else _checked(image)
-        output = self._output(self._prepared(pixels))[0]
+        pixels = read_image(image) if isinstance(image, str | Path) else _check_image(image)
+        output = self._run(self._prepare(pixels))[0]
         size = pixels.shape[0], pixels.shape[1]
-        classes = _resized_classes(output, size) if self.description.interface.argmax else largest(output, size)
+        if self.description.interface.argmax:
+            classes = _resize(output, size, cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+        else:
+            classes = largest(output, size)
         return Segmentation(classes, self.description.classes, self.description.colours, pixels)
 
-    def _output(self, prepared: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def _run(self, prepared: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What the network makes of its input: classes ``(1, h, w)``, or logits ``(1, classes, h, w)``."""
         try:
             output = np.asarray(self._session.run(prepared))
@@ -81,21 +81,19 @@ class Segmenter:
         argmax = self.description.interface.argmax
         expected = (1,) if argmax else (1, len(self.description.classes))
         if output.ndim != len(expected) + 2 or output.shape[:-2] != expected or argmax and output.dtype != np.uint8:
-            raise InputError(
-                f"{self._file}: gives {output.dtype} of shape {output.shape}, not what it says of itself; export it again"
-            )
+            kind = f"{output.dtype} of shape {output.shape}"
+            raise InputError(f"{self._file}: gives {kind}, not what it says of itself; export it again")
         return output
 
-    def _prepared(self, pixels: Pixels) -> npt.NDArray[Any]:
+    def _prepare(self, pixels: Pixels) -> npt.NDArray[Any]:
         """The network's input: resized as training images are, one image, normalised unless the graph does it."""
         height, width = pixels.shape[:2] if self.size == "image" else self.size
         if min(height, width) < SMALLEST:
             raise InputError(f"image: {height}x{width}: both sides must be at least {SMALLEST} pixels; leave size out")
         if (height, width) != pixels.shape[:2]:
             shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-            pixels = cv2.resize(
-                pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            ).astype(np.uint8)
+            interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+            pixels = cv2.resize(pixels, (width, height), interpolation=interpolation).astype(np.uint8)
         if self.description.interface.pixels:
             return np.ascontiguousarray(pixels[None])
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]).astype(np.float32)
@@ -115,29 +113,23 @@ def largest(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
         ``(H, W)``; among equals, the first class.
     """
     # Class by class: all logits of a photograph at once would take a gigabyte.
-    best = _plane(logits[0], size)
+    best = _resize(logits[0], size, cv2.INTER_LINEAR)
     classes = np.zeros(size, np.uint8)
     for index in range(1, len(logits)):
-        plane = _plane(logits[index], size)
+        plane = _resize(logits[index], size, cv2.INTER_LINEAR)
         np.copyto(classes, np.uint8(index), where=plane > best)
         np.maximum(best, plane, out=best)
     return classes
 
 
-def _plane(plane: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[Any]:
-    return plane.copy() if plane.shape == size else cv2.resize(plane, size[::-1], interpolation=cv2.INTER_LINEAR)
+def _resize(array: npt.NDArray[Any], size: tuple[int, int], interpolation: int) -> npt.NDArray[Any]:
+    """A resized copy: the engine's next answer may lie in the memory of ``array``."""
+    return cv2.resize(array, size[::-1], interpolation=interpolation)
 
 
-def _resized_classes(classes: npt.NDArray[np.uint8], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    if classes.shape == size:
-        return classes
-    return cv2.resize(classes, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
-
-
-def _checked(image: npt.ArrayLike) -> Pixels:
+def _check_image(image: npt.ArrayLike) -> Pixels:
     array = np.asarray(image)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise InputError(
-            f"image: expected uint8 of shape (height, width, 3), RGB; got {array.dtype} of shape {array.shape}"
-        )
+        given = f"{array.dtype} of shape {array.shape}"
+        raise InputError(f"image: expected uint8 of shape (height, width, 3), RGB; got {given}")
     return array

@@ -1,24 +1,14 @@
-"""Exported files, opened with the engine that runs them: arrays in, arrays out. No torch."""
+"""Files of ``ssr-nas export``, opened with the engine that runs them: arrays in, arrays out. No torch."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from experiments.runtime.description import Description
-from experiments.runtime.interface import INPUT
+from experiments.runtime.engines import OpenedModel, Runner, check_installed, open_onnxruntime, open_openvino
 from nas_space.errors import InputError
 
-RT_INFO = "ssr-nas"
-"""Where an OpenVINO model keeps its description."""
-ENGINES = ("onnxruntime", "openvino")
-Runner = Callable[[NDArray[Any]], NDArray[Any]]
+OPENERS: dict[str, Callable[..., OpenedModel]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
 
 
 @dataclass(frozen=True)
@@ -28,7 +18,7 @@ class Session:
     Args:
         engine: what runs it.
         description: what the file says of itself.
-        run: input as the description's interface says -> output; may be called from several threads at once.
+        run: input as the description's interface says -> output, as of ``OpenedModel``.
     """
 
     engine: str
@@ -42,7 +32,7 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     Args:
         file: ``.onnx``, or the ``.xml`` of an OpenVINO model, whose ``.bin`` lies beside it.
         engine: ``onnxruntime`` or ``openvino``; absent, ONNX Runtime for ``.onnx``.
-        threads: threads of one inference; absent, the engine's choice: all cores.
+        threads: threads of one inference; absent, all cores.
 
     Raises:
         InputError: the file is missing, damaged, or not of this toolkit; or its engine is unknown or not installed.
@@ -50,8 +40,8 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     path = Path(file)
     suffix = path.suffix.lower()
     engine = engine or ("openvino" if suffix == ".xml" else "onnxruntime")
-    if engine not in ENGINES:
-        raise InputError(f"engine: unknown {engine!r}; choose from {', '.join(ENGINES)}")
+    if engine not in OPENERS:
+        raise InputError(f"engine: unknown {engine!r}; choose from {', '.join(OPENERS)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads} must be at least 1")
     if suffix not in (".onnx", ".xml") or (suffix == ".xml" and engine == "onnxruntime"):
@@ -60,53 +50,12 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     if not path.is_file():
         raise InputError(f"{path}: no such file; write it with ssr-nas export")
     if suffix == ".xml" and not path.with_suffix(".bin").is_file():
-        raise InputError(
-            f"{path}: its weights {path.with_suffix('.bin').name} are missing; keep both files side by side"
-        )
-    library = _library(engine)
+        weights = path.with_suffix(".bin").name
+        raise InputError(f"{path}: its weights {weights} are missing; keep both files side by side")
+    check_installed((engine,))
     try:
-        metadata, run = (_open_onnxruntime if engine == "onnxruntime" else _open_openvino)(library, path, threads)
+        model = OPENERS[engine](path, threads)
     except Exception as error:  # each engine has its own kinds of errors, not all of them named
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: {engine} cannot open it, it may be damaged ({reason}); export it again") from None
-    return Session(engine, Description.from_metadata(path, metadata), run)
-
-
-def _library(engine: str) -> ModuleType:
-    try:
-        return import_module(engine)
-    except ImportError:
-        raise InputError(f"engine: {engine} is not installed; pip install 'ssr-nas[deploy]'") from None
-
-
-def _open_onnxruntime(library: ModuleType, path: Path, threads: int | None) -> tuple[dict[str, str], Runner]:
-    options = library.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads or 0, 1
-    # Threads that spin while they wait take the cores from a second session, and from everything else in the process.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    session = library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return dict(session.get_modelmeta().custom_metadata_map), lambda image: session.run(None, {INPUT: image})[0]
-
-
-def _open_openvino(library: ModuleType, path: Path, threads: int | None) -> tuple[dict[str, str], Runner]:
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    model = library.Core().read_model(path)
-    compiled = library.Core().compile_model(model, "CPU", settings)
-    requests = threading.local()
-
-    def run(image: NDArray[Any]) -> NDArray[Any]:
-        if not hasattr(requests, "own"):  # a request runs one image at a time
-            requests.own = compiled.create_infer_request()
-        requests.own.infer({0: image}, share_inputs=True)
-        return np.array(requests.own.get_output_tensor(0).data)
-
-    place = (
-        RT_INFO if path.suffix.lower() == ".xml" else "framework"
-    )  # its reader of ONNX files keeps their metadata there
-    info = model.get_rt_info()
-    entries = info[place] if place in info else {}
-    entries = getattr(entries, "value", entries)
-    return {str(key): str(getattr(value, "value", value)) for key, value in entries.items()}, run
+    return Session(engine, Description.from_metadata(path, model.metadata), model.run)

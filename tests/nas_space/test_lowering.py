@@ -66,7 +66,7 @@ def test_pooling_is_adaptive_pooling(bins: int, size: tuple[int, int], monkeypat
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")
 def test_no_device_is_kept_in_traces(network: Networks) -> None:
-    """What is traced on the processor runs wherever its weights are moved; here to ``meta``, which computes shapes alone."""
+    """What is traced on the processor runs wherever its weights are moved; here to ``meta``: shapes alone."""
     lowered = lower(network(0, "aggregation"), "concat")
     image = torch.randn(1, 3, 35, 64)
     assert "aten::arange" not in str(torch.jit.trace(lowered, image).inlined_graph)

@@ -37,7 +37,7 @@ def count(network: Network, size: Size) -> Count:
 def fitting(
     networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
 ) -> tuple[dict[Size, list[Network]], list[str]]:
-    """Which networks can be counted, and measured where there is a set-up, at which sizes: an ONNX file may take a single one.
+    """Which networks can be counted, and with a set-up measured, at which sizes. An ONNX file may take a single size.
 
     Returns:
         The networks of each size, and a sentence for each network that is missing somewhere.
@@ -45,7 +45,7 @@ def fitting(
     Raises:
         InputError: a network that cannot be at any size.
     """
-    taken: dict[Size, list[Network]] = {size: [] for size in sizes}
+    by_size: dict[Size, list[Network]] = {size: [] for size in sizes}
     notes = []
     for network in networks:
         missing: dict[str, InputError] = {}
@@ -55,23 +55,23 @@ def fitting(
                     check_file(network, setup.engine, precision, size)
                 elif network.onnx is not None:
                     check_onnx(network.onnx, size)
-                taken[size].append(network)
+                by_size[size].append(network)
             except InputError as error:
                 missing[f"{size[0]}x{size[1]}"] = error
         if len(missing) == len(sizes):
             raise next(iter(missing.values()))
         if missing:
             notes.append(f"{network.name}: cannot be run at {', '.join(missing)}")
-    return {size: some for size, some in taken.items() if some}, notes
+    return {size: some for size, some in by_size.items() if some}, notes
 
 
 def cost_rows(
-    taken: Mapping[Size, Sequence[Network]], precision: str, setup: Setup | None, progress: Callable[[str], object]
+    by_size: Mapping[Size, Sequence[Network]], precision: str, setup: Setup | None, progress: Callable[[str], object]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[str]]:
     """Count, and measure where there is a set-up: at each size all networks take turns.
 
     Args:
-        taken: of ``fitting``.
+        by_size: of ``fitting``.
         precision: ``fp32`` or ``int8``.
         setup: how times are measured; None only counts.
         progress: told what is going on.
@@ -80,36 +80,29 @@ def cost_rows(
         Rows (network, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb), what
         each size was measured with, and a sentence for each network with operators that were not counted.
     """
-    rows, found, notes = [], [], {}
-    for size, networks in taken.items():
+    rows, measured_with, notes = [], [], {}
+    for size, networks in by_size.items():
         label = f"{size[0]}x{size[1]}"
         counts = [count(network, size) for network in networks]
-        own: list[dict[str, Any]] = [
-            {
-                "network": network.name,
-                "size": label,
-                "params": one.params,
-                "macs_conv": one.macs_conv,
-                "macs_total": one.macs_total,
-            }
-            for network, one in zip(networks, counts, strict=True)
-        ]
+        new_rows: list[dict[str, Any]] = []
         for network, one in zip(networks, counts, strict=True):
+            macs = {"macs_conv": one.macs_conv, "macs_total": one.macs_total}
+            new_rows.append({"network": network.name, "size": label, "params": one.params, **macs})
             if one.unknown:
                 listed = ", ".join(f"{times} {name}" for name, times in sorted(one.unknown.items()))
                 notes[network.name] = f"{network.name}: MACs without its operators {listed}, whose cost is not known"
         if setup is not None:
             progress(label)
-            measured, others = measure([Entry(network, precision) for network in networks], size, setup, progress)
-            found.append({"size": label, **conditions(setup, others)})
-            for row, one_measured in zip(own, measured, strict=True):
-                times = latency(one_measured.seconds)
-                row |= {"median_ms": times.median_ms, "fps": times.fps, "peak_memory_mb": one_measured.peak_memory_mb}
-        rows += own
-    return rows, found, list(notes.values())
+            timings, others = measure([Entry(network, precision) for network in networks], size, setup, progress)
+            measured_with.append({"size": label, **conditions(setup, others)})
+            for row, timing in zip(new_rows, timings, strict=True):
+                times = latency(timing.seconds)
+                row |= {"median_ms": times.median_ms, "fps": times.fps, "peak_memory_mb": timing.peak_memory_mb}
+        rows += new_rows
+    return rows, measured_with, list(notes.values())
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def readable_table(table: pd.DataFrame) -> pd.DataFrame:
     """The table in the units of the papers: millions, billions, images a second."""
     units = {"params": ("params M", 1e6), "macs_conv": ("MACs G", 1e9), "macs_total": ("MACs G with all else", 1e9)}
     times = {"median_ms": ("ms", 1.0), "fps": ("FPS", 1.0), "peak_memory_mb": ("peak MiB", 1.0)}

@@ -17,34 +17,19 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 aten = torch.ops.aten
-ACTIVATIONS = {
-    aten.relu,
-    aten.relu_,
-    aten.hardswish,
-    aten.hardswish_,
-    aten.hardsigmoid,
-    aten.hardsigmoid_,
-    aten.sigmoid,
-    aten.hardtanh,
-    aten.hardtanh_,
-}
-RESIZES = {aten.upsample_bilinear2d, aten.upsample_nearest2d}
-NORMS = {aten.native_batch_norm, aten._native_batch_norm_legit_no_training, aten.cudnn_batch_norm}
-POOLINGS = {aten.max_pool2d_with_indices, aten.avg_pool2d, aten.mean, aten._adaptive_avg_pool2d}
-FREE = {
-    aten.add,
-    aten.add_,
-    aten.mul,
-    aten.cat,
-    aten.slice,
-    aten.view,
-    aten.constant_pad_nd,
-    aten.replication_pad2d,
-    aten.empty,
-    aten.detach,
-    aten.t,
-    aten.alias,
-}
+
+
+def _operators(names: str) -> set[Any]:
+    return {getattr(aten, name) for name in names.split()}
+
+
+ONE_A_RESULT = _operators(
+    "relu relu_ hardswish hardswish_ hardsigmoid hardsigmoid_ sigmoid hardtanh hardtanh_"
+    " upsample_bilinear2d upsample_nearest2d"
+)
+NORMS = _operators("native_batch_norm _native_batch_norm_legit_no_training cudnn_batch_norm")
+POOLINGS = _operators("max_pool2d_with_indices avg_pool2d mean _adaptive_avg_pool2d")
+FREE = _operators("add add_ mul cat slice view constant_pad_nd replication_pad2d empty detach t alias")
 
 
 @dataclass(frozen=True)
@@ -86,7 +71,7 @@ class _Counter(TorchDispatchMode):
             self.conv += flop_registry[packet](*args, **(kwargs or {}), out_val=result) // 2
             has_bias = packet is aten.convolution and args[2] is not None
             self.rest += result.numel() if has_bias else 0
-        elif packet in ACTIVATIONS or packet in RESIZES:
+        elif packet in ONE_A_RESULT:
             self.rest += result.numel()
         elif packet in NORMS:
             self.rest += 2 * result[0].numel()

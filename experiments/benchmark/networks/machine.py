@@ -1,4 +1,4 @@
-"""What a measurement was made with, in words: device, driver, engine, settings, load, and the command that repeats it."""
+"""What a measurement was made with: device, driver, engine, settings and load, as data and in words."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -7,11 +7,10 @@ from typing import Any
 
 import torch
 
-from experiments.benchmark.networks.gpu import driver
 from experiments.benchmark.networks.load import warning
-from experiments.benchmark.networks.timing import Measured, Setup, engine_version
-from experiments.latency.engines import processor_name
-from experiments.runs.environment import package_version
+from experiments.benchmark.networks.timing import NetworkTiming, Setup
+from experiments.runs.environment import engine_versions, gpu_driver, package_version, processor_name
+from experiments.runtime.engines import PACKAGES
 
 
 def conditions(setup: Setup, others: float) -> dict[str, Any]:
@@ -24,9 +23,9 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
     on_gpu = setup.device == "cuda"
     return {
         "engine": setup.engine,
-        "version": engine_version(setup.engine),
+        "version": engine_versions(PACKAGES[setup.engine])[PACKAGES[setup.engine][-1]],
         "device": torch.cuda.get_device_name() if on_gpu else processor_name(),
-        "driver": driver() if on_gpu else None,
+        "driver": gpu_driver() if on_gpu else None,
         "cores": os.cpu_count(),
         "threads": setup.threads,
         "batch": 1,
@@ -40,32 +39,24 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
     }
 
 
-def described(found: Mapping[str, Any]) -> str:
-    """``conditions`` for people, in a few lines."""
-    device = (
-        f"{found['device']}, driver {found['driver']}"
-        if found["driver"]
-        else f"{found['device']}, {found['cores']} cores"
-    )
-    threads = "1 thread" if found["threads"] == 1 else f"{found['threads']} threads"
-    lines = [
-        f"{found['engine']} {found['version']} on {device}; {threads}, batch {found['batch']}; {found['date']}",
-        f"meanwhile others kept {found['busy_cores_of_others']:.2f} cores busy",
-    ]
-    if found["warning"]:
-        lines[-1] = f"warning: {found['warning']}"
-    return "\n".join(lines)
+def describe_conditions(measured: Mapping[str, Any]) -> str:
+    """What ``conditions`` returns, in two lines for people."""
+    device, driver = measured["device"], measured["driver"]
+    device += f", driver {driver}" if driver else f", {measured['cores']} cores"
+    threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
+    engine = f"{measured['engine']} {measured['version']} on {device}"
+    load = f"meanwhile others kept {measured['busy_cores_of_others']:.2f} cores busy"
+    load = f"warning: {measured['warning']}" if measured["warning"] else load
+    return f"{engine}; {threads}, batch {measured['batch']}; {measured['date']}\n{load}"
 
 
-def folding(measured: Measured) -> str:
+def describe_batch_norms(timing: NetworkTiming) -> str:
     """Where the batch norms of a network have gone."""
-    if measured.unfolded is None or not measured.unfolded:
-        return "folded"
-    return f"{measured.unfolded} left to the engine"
+    return f"{timing.batch_norms} left to the engine" if timing.batch_norms else "folded"
 
 
-def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as columns: words to the left, numbers to the right."""
+def align_columns(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as columns: text to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     words = [any(" " in row[i] for row in rows[1:]) or i == 0 for i in range(len(widths))]
     lines = (

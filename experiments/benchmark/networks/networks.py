@@ -20,17 +20,6 @@ REFERENCES = ("baseline1", "baseline2")
 CLASSES = 19
 
 
-@dataclass
-class Baselines:
-    """Where the reference networks come from.
-
-    Args:
-        preset: space of baseline1 and baseline2: compact or paper; absent, that of the measured architecture, or paper.
-    """
-
-    preset: str | None = None
-
-
 @dataclass(frozen=True)
 class Network:
     """A network to be measured.
@@ -76,22 +65,23 @@ def find_networks(names: Sequence[str], preset: str | None, classes: int | None)
     files = {name: _read(name) for name in names if name not in (*REFERENCES, *PEERS)}
     if classes is None:
         classes = next((network.classes for network in files.values() if network.trained and network.classes), CLASSES)
-    own = next((network for network in files.values() if network.architecture is not None), None)
-    space = own.architecture.space if own is not None and own.architecture is not None else SpaceConfig.paper()
-    space = SpaceConfig.preset(preset) if preset is not None else space
-    head = own.head if own is not None else "encoder"
+    first = next((network for network in files.values() if network.architecture is not None), Network(""))
+    space = SpaceConfig.paper() if first.architecture is None else first.architecture.space
+    space = space if preset is None else SpaceConfig.preset(preset)
 
-    def found(name: str) -> Network:
+    def find(name: str) -> Network:
         if name in PEERS:
             return Network(name, classes, partial(_random, create_peer, name, classes))
         if name in REFERENCES:
-            return _random_weights(Network(name, architecture=resolve_architecture(name, space), head=head), classes)
+            return _random_weights(
+                Network(name, architecture=resolve_architecture(name, space), head=first.head), classes
+            )
         return files[name] if files[name].classes or files[name].onnx else _random_weights(files[name], classes)
 
-    return [found(name) for name in names]
+    return [find(name) for name in names]
 
 
-def described_baselines(networks: Sequence[Network]) -> str:
+def describe_baselines(networks: Sequence[Network]) -> str:
     """Which space the reference networks among ``networks`` are of, in words; empty where there are none."""
     first = next((network for network in networks if network.name in REFERENCES), None)
     if first is None or first.architecture is None:
@@ -108,9 +98,8 @@ def _read(name: str) -> Network:
     if path.is_dir():
         inside = next((path / file for file in (WEIGHTS, ARCHITECTURE) if (path / file).is_file()), None)
         if inside is None:
-            raise InputError(
-                f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; give the folder of a search or a retraining"
-            )
+            hint = "give the folder of a search or a retraining"
+            raise InputError(f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; {hint}")
         path = inside
     elif not path.exists():
         known = (*REFERENCES, *PEERS)
@@ -121,9 +110,8 @@ def _read(name: str) -> Network:
         return Network(name, onnx=path)
     if path.suffix == ".safetensors":
         network, info = load_model(path)
-        return Network(
-            name, len(info.classes), lambda: network, None, info.architecture, info.head or "encoder", trained=True
-        )
+        head, classes = info.head or "encoder", len(info.classes)
+        return Network(name, classes, lambda: network, architecture=info.architecture, head=head, trained=True)
     return Network(name, architecture=Architecture.load(path))
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -13,78 +14,16 @@ from nas_space.errors import InputError
 CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}
 """Operator -> place of its weights among its inputs."""
 PRODUCTS = {"MatMul", "Gemm", "MatMulInteger"}
-UNCOUNTED = {
-    *(
-        "Add",
-        "Sub",
-        "Mul",
-        "Div",
-        "Sum",
-        "Neg",
-        "Sqrt",
-        "Pow",
-        "Exp",
-        "Floor",
-        "Min",
-        "Max",
-        "Equal",
-        "Greater",
-        "Less",
-        "Mod",
-        "And",
-        "Not",
-        "Where",
-    ),
-    *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Softmax", "Erf", "Gelu"),
-    *(
-        "BatchNormalization",
-        "LayerNormalization",
-        "InstanceNormalization",
-        "MaxPool",
-        "AveragePool",
-        "GlobalAveragePool",
-        "GlobalMaxPool",
-    ),
-    *(
-        "ReduceMean",
-        "ReduceMax",
-        "ReduceSum",
-        "ArgMax",
-        "Resize",
-        "Upsample",
-        "Pad",
-        "Concat",
-        "Slice",
-        "Split",
-        "Gather",
-        "Shape",
-        "Reshape",
-    ),
-    *(
-        "Transpose",
-        "Squeeze",
-        "Unsqueeze",
-        "Flatten",
-        "Expand",
-        "Tile",
-        "Range",
-        "Cast",
-        "Constant",
-        "ConstantOfShape",
-        "Identity",
-        "Dropout",
-    ),
-    *(
-        "QuantizeLinear",
-        "DequantizeLinear",
-        "DynamicQuantizeLinear",
-        "QLinearAdd",
-        "QLinearConcat",
-        "DepthToSpace",
-        "SpaceToDepth",
-        "Size",
-    ),
-}
+UNCOUNTED = set(
+    """
+    Add Sub Mul Div Sum Neg Sqrt Pow Exp Floor Min Max Equal Greater Less Mod And Not Where Relu LeakyRelu PRelu
+    Clip Sigmoid HardSigmoid HardSwish Tanh Softmax Erf Gelu BatchNormalization LayerNormalization
+    InstanceNormalization MaxPool AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceMax ReduceSum ArgMax
+    Resize Upsample Pad Concat Slice Split Gather Shape Reshape Transpose Squeeze Unsqueeze Flatten Expand Tile
+    Range Cast Constant ConstantOfShape Identity Dropout QuantizeLinear DequantizeLinear DynamicQuantizeLinear
+    QLinearAdd QLinearConcat DepthToSpace SpaceToDepth Size
+    """.split()
+)
 """What holds neither a convolution nor a product of matrices."""
 
 
@@ -120,9 +59,9 @@ def count_onnx(path: Path, size: tuple[int, int]) -> Count:
             shapes[value.name] = sides
     macs, unknown = 0, Counter[str]()
     for node in inferred.node:
-        counted = _macs(node, shapes)
-        if counted is not None:
-            macs += counted
+        node_macs = _macs(node, shapes)
+        if node_macs is not None:
+            macs += node_macs
         elif node.op_type not in UNCOUNTED:
             known = node.op_type in CONVOLUTIONS or node.op_type in PRODUCTS or node.op_type == "ConvTranspose"
             unknown[f"{node.op_type} of unknown shape" if known else node.op_type] += 1
@@ -131,35 +70,30 @@ def count_onnx(path: Path, size: tuple[int, int]) -> Count:
 
 def _macs(node: Any, shapes: Mapping[str, Sequence[int]]) -> int | None:
     """Multiply-accumulates of a node; None where it is no product, or its shapes are not known."""
-    try:
-        inputs, output = [shapes.get(name) for name in node.input], shapes[node.output[0]]
+
+    def shape_of(number: int) -> Sequence[int]:
+        return shapes[node.input[number]]
+
+    with suppress(KeyError):
+        output = shapes[node.output[0]]
         if node.op_type in CONVOLUTIONS:
-            weight = inputs[CONVOLUTIONS[node.op_type]]
-            return None if weight is None else prod(output) * prod(weight[1:])
+            return prod(output) * prod(shape_of(CONVOLUTIONS[node.op_type])[1:])
         if node.op_type == "ConvTranspose":
-            return None if inputs[0] is None or inputs[1] is None else prod(inputs[0]) * prod(inputs[1][1:])
+            return prod(shape_of(0)) * prod(shape_of(1)[1:])
         if node.op_type in PRODUCTS:
-            if inputs[0] is None:
-                return None
             transposed = any(attribute.name == "transA" and attribute.i for attribute in node.attribute)
-            return prod(output) * inputs[0][-2 if transposed else -1]
-    except KeyError:
-        return None
+            return prod(output) * shape_of(0)[-2 if transposed else -1]
     return None
 
 
 def _parameters(graph: Any) -> int:
-    """Numbers in the weights, without the scales and zero points of a quantised file, and without shapes and indices."""
+    """Numbers in the weights; scales and zero points of a quantised file, shapes and indices do not count."""
     quantisers = {
         name
         for node in graph.node
         if node.op_type.endswith("QuantizeLinear") or node.op_type == "DequantizeLinear"
         for name in node.input[1:]
     }
-    numbers = (1, 2, 3, 10, 16)  # FLOAT, UINT8, INT8, FLOAT16, BFLOAT16
-    kept = (
-        tensor
-        for tensor in graph.initializer
-        if tensor.name not in quantisers and tensor.data_type in numbers and tensor.dims
-    )
-    return sum(prod(tensor.dims) for tensor in kept)
+    types = (1, 2, 3, 10, 16)  # FLOAT, UINT8, INT8, FLOAT16, BFLOAT16
+    weights = (tensor for tensor in graph.initializer if tensor.data_type in types and tensor.dims)
+    return sum(prod(tensor.dims) for tensor in weights if tensor.name not in quantisers)

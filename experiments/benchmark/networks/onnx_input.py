@@ -8,7 +8,7 @@ from nas_space.errors import InputError
 
 
 def check_onnx(path: Path, size: tuple[int, int]) -> None:
-    """Refuse a file that does not take one normalised RGB image of ``size``: float32 ``(1, 3, H, W)``, sizes fixed or not.
+    """Refuse a file that does not take one normalised RGB image of ``size``: float32 ``(1, 3, H, W)``.
 
     Raises:
         InputError: not an ONNX file, several inputs, another type or shape; the message names the file and what it

@@ -6,6 +6,7 @@ earlier one is in the network. Memory is bounded: a stage waits when what it has
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Full, Queue
 from typing import Any
@@ -37,19 +38,15 @@ def pipelined(source: Iterable[Any], stages: Sequence[Stage], capacity: int = 2)
         Exception: what the source or a stage has raised, after all results that came before; every thread has ended
             then.
     """
-    stop = threading.Event()
-    links = [_Link(Queue(capacity), stop) for _ in range(len(stages) + 1)]
-    threads = [threading.Thread(target=_feed, args=(source, links[0]), name="source", daemon=True)]
-    for number, stage in enumerate(stages):
-        arguments = (stage, links[number], links[number + 1])
-        threads.append(threading.Thread(target=_work, args=arguments, name=f"stage {number + 1}", daemon=True))
+    stop, threads, stream = threading.Event(), [], source
+    for stage in (lambda item: item, *stages):  # the first one reads the source
+        queue: Queue[Any] = Queue(capacity)
+        threads.append(threading.Thread(target=_fill, args=(queue, stream, stage, stop), daemon=True))
+        stream = _drain(queue, stop)
     for thread in threads:
         thread.start()
     try:
-        while not isinstance(item := links[-1].get(), _End):
-            yield item
-        if item.error is not None:
-            raise item.error
+        yield from stream
     finally:
         stop.set()
         for thread in threads:
@@ -58,7 +55,7 @@ def pipelined(source: Iterable[Any], stages: Sequence[Stage], capacity: int = 2)
 
 @dataclass(frozen=True)
 class _End:
-    """The last item of a link, with what ended the stream early."""
+    """The last item of a queue, with what ended the stream early."""
 
     error: BaseException | None = None
 
@@ -67,50 +64,31 @@ class _Stopped(Exception):
     """Nobody wants the rest."""
 
 
-@dataclass(frozen=True)
-class _Link:
-    """A queue between two threads that gives up when the chain is stopped."""
-
-    queue: "Queue[Any]"
-    stop: threading.Event
-
-    def put(self, item: Any) -> None:
-        while not self.stop.is_set():
-            try:
-                return self.queue.put(item, timeout=POLL)
-            except Full:
-                continue
-        raise _Stopped
-
-    def get(self) -> Any:
-        while not self.stop.is_set():
-            try:
-                return self.queue.get(timeout=POLL)
-            except Empty:
-                continue
-        raise _Stopped
-
-
-def _feed(source: Iterable[Any], out: _Link) -> None:
+def _fill(queue: "Queue[Any]", items: Iterable[Any], stage: Stage, stop: threading.Event) -> None:
+    """Put what ``stage`` makes of each item into a queue, then how it ended."""
     end = _End()
-    try:
+    with suppress(_Stopped):
         try:
-            for item in source:
-                out.put(item)
+            for item in items:
+                result = stage(item)
+                _retry(lambda result=result: queue.put(result, timeout=POLL), Full, stop)  # type: ignore[misc]
         except _Stopped:
             raise
         except BaseException as error:
             end = _End(error)
-        out.put(end)
-    except _Stopped:
-        pass
+        _retry(lambda: queue.put(end, timeout=POLL), Full, stop)
 
 
-def _work(stage: Stage, inside: _Link, out: _Link) -> None:
-    def results() -> Iterator[Any]:
-        while not isinstance(item := inside.get(), _End):
-            yield stage(item)
-        if item.error is not None:
-            raise item.error
+def _drain(queue: "Queue[Any]", stop: threading.Event) -> Iterator[Any]:
+    while not isinstance(item := _retry(lambda: queue.get(timeout=POLL), Empty, stop), _End):
+        yield item
+    if item.error is not None:
+        raise item.error
 
-    _feed(results(), out)
+
+def _retry(action: Callable[[], Any], busy: type[Exception], stop: threading.Event) -> Any:
+    """Try until the queue is not ``busy``, or the chain is to stop."""
+    while not stop.is_set():
+        with suppress(busy):
+            return action()
+    raise _Stopped

@@ -9,7 +9,7 @@ Seconds = NDArray[np.float64]
 
 
 class Latency(NamedTuple):
-    """Milliseconds of a call: the median, and percentiles, over all calls of all rounds; images a second at the median."""
+    """Milliseconds of a call: median and percentiles over all calls of all rounds; images a second at the median."""
 
     median_ms: float
     p5_ms: float

@@ -4,27 +4,19 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 
 import psutil
 import torch
 
-from experiments.benchmark.networks.files import check_file, size_mb, unfolded, write_file
-from experiments.benchmark.networks.load import LoadMeter, free_cores
+from experiments.benchmark.networks.files import FILE_ENGINES, check_file, count_batch_norms, size_mb, write_file
+from experiments.benchmark.networks.load import LoadMeter
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.statistics import Seconds
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
-from experiments.runtime.engines import check_installed
+from experiments.runs.processes import free_cores
+from experiments.runtime.engines import check_engine
 from nas_space.errors import InputError
-
-PACKAGES = {
-    "torch": ("torch",),
-    "compile": ("torch",),
-    "onnxruntime": ("onnx", "onnxruntime"),
-    "openvino": ("onnx", "openvino"),
-    "tensorrt": ("onnx", "tensorrt"),
-}
 
 
 @dataclass(frozen=True)
@@ -32,7 +24,7 @@ class Setup:
     """How networks are measured.
 
     Args:
-        engine: what runs them, one of ``PACKAGES``.
+        engine: what runs them, one of ``experiments.runtime.engines.PACKAGES``.
         threads: threads of the engine, on the processor.
         device: ``cpu`` or ``cuda``.
         rounds: how often all networks take their turn.
@@ -51,32 +43,20 @@ class Setup:
     warmup: int
 
     def __post_init__(self) -> None:
-        """Check all values."""
-        if self.engine not in PACKAGES:
-            raise InputError(f"engine: unknown {self.engine!r}; choose from {', '.join(PACKAGES)}")
+        check_engine(self.engine)
         for key in ("threads", "rounds", "calls", "warmup"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key}: {getattr(self, key)} must be at least 1")
-        check_installed(PACKAGES[self.engine], "tensorrt" if self.engine == "tensorrt" else "ssr-nas[deploy]")
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"device: unknown {self.device!r}; choose from cpu, cuda")
-        if self.device == "cuda" and self.engine in ("onnxruntime", "openvino"):
-            raise InputError(
-                f"device: {self.engine} is measured on the processor; choose torch, compile or tensorrt for a GPU"
-            )
-        if self.device == "cpu" and self.engine == "tensorrt":
-            raise InputError("device: tensorrt needs --device cuda")
+        if self.device == "cuda" and self.engine in FILE_ENGINES:
+            raise InputError(f"device: {self.engine} is measured on the processor; choose torch or compile for a GPU")
         if self.device == "cuda" and not torch.cuda.is_available():
             raise InputError("device: cuda is not available; choose cpu")
 
 
-def engine_version(engine: str) -> str:
-    """Version of an engine that is installed."""
-    return str(import_module(PACKAGES[engine][-1]).__version__).partition("-")[0]
-
-
 def make_setup(engine: str, threads: int | None, device: str, rounds: int, calls: int, warmup: int) -> Setup:
-    """A setup with all cores that this process may use, unless ``threads`` are given; arguments and errors as of ``Setup``."""
+    """A ``Setup``; where ``threads`` is None, with all cores that this process may use. Errors as of ``Setup``."""
     return Setup(engine, free_cores() if threads is None else threads, device, rounds, calls, warmup)
 
 
@@ -89,7 +69,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Measured:
+class NetworkTiming:
     """What was measured of an entry.
 
     Args:
@@ -98,7 +78,7 @@ class Measured:
         output: shape of what the network returns.
         file: the file that was run, by name.
         file_mb: its size, in MiB.
-        unfolded: batch norms that it leaves to the engine; None where the format does not tell.
+        batch_norms: batch norms that it leaves to the engine; None where the format does not tell.
         load_s: seconds to open it.
         peak_memory_mb: most memory of the process that ran it, in MiB (on a GPU: allocated by torch there).
         idle_memory_mb: its memory before the file was opened: Python and the engine.
@@ -109,7 +89,7 @@ class Measured:
     output: tuple[int, ...]
     file: str
     file_mb: float
-    unfolded: int | None
+    batch_norms: int | None
     load_s: float
     peak_memory_mb: float
     idle_memory_mb: float
@@ -117,7 +97,7 @@ class Measured:
 
 def measure(
     entries: Sequence[Entry], size: tuple[int, int], setup: Setup, progress: Callable[[str], object] = lambda _: None
-) -> tuple[list[Measured], float]:
+) -> tuple[list[NetworkTiming], float]:
     """Export all networks, open each in a process of its own, warm up, and time them in turns.
 
     Args:
@@ -144,25 +124,23 @@ def measure(
             files.append(write_file(entry.network, setup.engine, entry.precision, size, place))
         for entry, file in zip(entries, files, strict=True):
             progress(f"opening {entry.network.name}")
-            task = Task(
-                entry.network.name, setup.engine, str(file), (1, 3, *size), setup.threads, setup.device, setup.warmup
-            )
+            how = (setup.threads, setup.device, setup.warmup)
+            task = Task(entry.network.name, setup.engine, str(file), (1, 3, *size), *how)
             workers.append(stack.enter_context(Worker(task)))
         processes = [psutil.Process(), *(psutil.Process(worker.process.pid) for worker in workers)]
         meter = LoadMeter(lambda: sum(sum(process.cpu_times()[:2]) for process in processes))
-        turns = iter(range(1, setup.rounds + 1))
         seconds = take_turns(
-            workers, setup.rounds, setup.calls, lambda: progress(f"round {next(turns)} of {setup.rounds}")
+            workers, setup.rounds, setup.calls, lambda turn: progress(f"round {turn} of {setup.rounds}")
         )
         others = meter.others()
         return [
-            Measured(
+            NetworkTiming(
                 entry=entry,
                 seconds=times,
                 output=tuple(worker.opened["output"]),
                 file=file.name,
                 file_mb=size_mb(file),
-                unfolded=unfolded(file),
+                batch_norms=count_batch_norms(file),
                 load_s=worker.opened["load_s"],
                 peak_memory_mb=worker.last["peak_memory_mb"],
                 idle_memory_mb=worker.opened["idle_memory_mb"],

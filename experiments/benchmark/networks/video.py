@@ -3,6 +3,7 @@
 import itertools
 import time
 import zlib
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -52,8 +53,8 @@ def read_frames(source: Path) -> Iterator[Pixels]:
     try:
         count = 0
         while capture.isOpened():
-            there, frame = capture.read()
-            if not there:
+            is_frame, frame = capture.read()
+            if not is_frame:
                 break
             count += 1
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
@@ -64,7 +65,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
 
 
 def batches(frames: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``frames`` in lists of ``size``; what is left at the end is dropped, since an engine may take full batches only."""
+    """``frames`` in lists of ``size``; what is left at the end is dropped: an engine may take full batches only."""
     iterator = iter(frames)
     while len(batch := list(itertools.islice(iterator, size))) == size:
         yield batch
@@ -90,13 +91,12 @@ def stages(run: Runner, size: tuple[int, int]) -> dict[str, Stage]:
     def infer(batch: Batch) -> Batch:
         logits = np.array(run(batch.array))  # a copy: the engine may write its next answer into the same memory
         if logits.ndim != 4:
-            raise InputError(
-                f"the network gives {logits.ndim} dimensions; logits of (N, classes, h, w) are needed, so export it without argmax"
-            )
+            needed = "logits of (N, classes, h, w) are needed, so export it without argmax"
+            raise InputError(f"the network gives {logits.ndim} dimensions; {needed}")
         return batch._replace(array=logits)
 
     def finish(batch: Batch) -> list[NDArray[np.uint8]]:
-        return [largest(logits, own) for logits, own in zip(batch.array, batch.sizes, strict=True)]
+        return [largest(logits, size) for logits, size in zip(batch.array, batch.sizes, strict=True)]
 
     return {"prepare": prepare, "infer": infer, "finish": finish}
 
@@ -151,20 +151,28 @@ def measure_stream(
         raise RuntimeError("the pipeline gives other class maps than one stage after the other")
     if not both[0]:
         raise InputError(f"batch: {batch} is more than there are frames")
-    clocks = {name: _Clock() for name in ("decode", *steps)}
-    timed = [clocks[name].stage(step) for name, step in steps.items()]
+    spent = dict.fromkeys(("decode", *steps), 0.0)
+    timed = [_add_up(spent, name, step) for name, step in steps.items()]
+
+    def read(stream: Iterator[list[Pixels]]) -> Iterator[list[Pixels]]:
+        take = _add_up(spent, "decode", lambda _: next(stream, None))
+        while (frames := take(None)) is not None:
+            yield frames
+
     seconds = np.empty((2, rounds, 1))
     for turn in range(rounds):
         for way in (0, 1) if turn % 2 == 0 else (1, 0):
             start = time.perf_counter()
             stream = batches(open_stream(), batch)
-            results = (
-                pipelined(stream, list(steps.values())) if way else sequential(clocks["decode"].source(stream), timed)
-            )
-            _exhaust(results)
+            if way:
+                results = pipelined(stream, list(steps.values()))
+            else:
+                results = sequential(read(stream), timed)
+            with closing(results):  # type: ignore[type-var]  # generators
+                deque(results, maxlen=0)
             seconds[way, turn, 0] = time.perf_counter() - start
         done()
-    each = {name: 1000 * clock.seconds / (rounds * len(both[0])) for name, clock in clocks.items()}
+    each = {name: 1000 * seconds_of / (rounds * len(both[0])) for name, seconds_of in spent.items()}
     return Throughput(len(both[0]), (first.shape[0], first.shape[1]), seconds[0], seconds[1], each)
 
 
@@ -173,30 +181,14 @@ def _checksums(results: Iterator[list[NDArray[np.uint8]]]) -> list[int]:
         return [zlib.crc32(classes.tobytes()) for some in results for classes in some]
 
 
-def _exhaust(results: Iterator[object]) -> None:
-    with closing(results):  # type: ignore[type-var]
-        for _ in results:
-            pass
+def _add_up(spent: dict[str, float], name: str, step: Stage) -> Stage:
+    """``step``, which then adds the seconds of each call to ``spent[name]``."""
 
+    def timed(item: object) -> object:
+        start = time.perf_counter()
+        try:
+            return step(item)
+        finally:
+            spent[name] += time.perf_counter() - start
 
-class _Clock:
-    """Adds up the seconds of one stage."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def stage(self, step: Stage) -> Stage:
-        def timed(item: object) -> object:
-            start = time.perf_counter()
-            try:
-                return step(item)
-            finally:
-                self.seconds += time.perf_counter() - start
-
-        return timed
-
-    def source(self, items: Iterable[T]) -> Iterator[T]:
-        iterator = iter(items)
-        ended = object()
-        while (item := self.stage(lambda _: next(iterator, ended))(None)) is not ended:
-            yield item
+    return timed

@@ -16,18 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from experiments.runs.measure import peak_memory_mib
-from experiments.runtime.engines import open_onnxruntime, open_openvino
-
-PACKAGES = {
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-    "torch": "torch",
-    "compile": "torch",
-    "tensorrt": "tensorrt",
-}
-"""Engine -> the package that it is."""
+from experiments.runtime.engines import PACKAGES, open_timed
 
 Call = Callable[[], tuple[int, ...]]
 """Runs the network once, to its end; returns the shape of the result."""
@@ -37,28 +29,48 @@ def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads
     """One call of the network in ``file`` on a random image.
 
     Args:
-        engine: one of ``PACKAGES``.
+        engine: one of ``experiments.runtime.engines.PACKAGES``.
         file: ONNX, or for torch and compile what ``torch.export.save`` wrote.
         shape: of the input.
         threads: threads of the engine, on the processor.
         device: ``cpu`` or ``cuda``.
     """
     image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-    if engine == "onnxruntime":
-        run = open_onnxruntime(file, threads)
-        return lambda: run(image).shape
-    if engine == "openvino":
-        run = open_openvino(file, threads, shape)
-        return lambda: run(image).shape
-    from experiments.benchmark.networks import gpu, torch_session
+    if engine in ("torch", "compile"):
+        return open_torch(file, image, threads, device, compiled=engine == "compile")
+    run = open_timed(engine, file, threads, shape)
+    return lambda: run(image).shape
 
-    if engine == "tensorrt":
-        return gpu.open_tensorrt(file, image)
-    return torch_session.open_torch(file, image, threads, device, compiled=engine == "compile")
+
+def open_torch(file: Path, image: NDArray[np.float32], threads: int, device: str, compiled: bool) -> Call:
+    """One call on ``image``, with channels last in memory; on a GPU it ends when the GPU is done.
+
+    Args:
+        file: written by ``torch.export.save``.
+        image: ``(N, C, H, W)``; copied to the device once, before the calls.
+        threads: threads on the processor.
+        device: ``cpu`` or ``cuda``.
+        compiled: by ``torch.compile``.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    network: Any = torch.export.load(file).module().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    batch = torch.from_numpy(image).to(device).contiguous(memory_format=torch.channels_last)
+    run = torch.compile(network) if compiled else network
+
+    def call() -> tuple[int, ...]:
+        with torch.inference_mode():
+            logits = run(batch)
+        if device == "cuda":
+            torch.cuda.synchronize()
+        return tuple(logits.shape)
+
+    return call
 
 
 def main() -> None:
-    """See the module."""
+    """Time the network of the task in ``sys.argv[1]``."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -66,7 +78,7 @@ def main() -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     task = json.loads(sys.argv[1])
-    import_module(PACKAGES[task["engine"]])
+    import_module(PACKAGES[task["engine"]][-1])
     before = peak_memory_mib("cpu")
     start = time.perf_counter()
     call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), task["threads"], task["device"])

@@ -7,8 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from types import TracebackType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +23,7 @@ class Task:
 
     Args:
         name: the network's, for messages.
-        engine: one of ``worker.PACKAGES``.
+        engine: one of ``experiments.runtime.engines.PACKAGES``.
         file: the exported network.
         shape: of its input.
         threads: threads of the engine.
@@ -39,13 +38,6 @@ class Task:
     threads: int
     device: str
     warmup: int
-
-
-class Timed(Protocol):
-    """What can be timed."""
-
-    def time(self, calls: int) -> Sequence[float]:
-        """Seconds of each of ``calls`` calls."""
 
 
 class Worker:
@@ -77,9 +69,9 @@ class Worker:
         self.last: dict[str, Any] = {}
 
     def time(self, calls: int) -> Sequence[float]:
-        """See ``Timed``."""
+        """Seconds of each of ``calls`` calls."""
         assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it has died; its last words follow
+        with suppress(BrokenPipeError):  # it has died; what it said last is the error
             self.process.stdin.write(f"{calls}\n")
             self.process.stdin.flush()
         self.last = self._answer()
@@ -100,29 +92,28 @@ class Worker:
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.errors):
-            assert stream is not None
             with suppress(BrokenPipeError):
-                stream.close()
+                stream.close()  # type: ignore[union-attr]  # both are pipes
 
     def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
 def take_turns(
-    networks: Sequence[Timed], rounds: int, calls: int, done: Callable[[], object] = lambda: None
+    networks: Sequence[Worker], rounds: int, calls: int, done: Callable[[int], object] = lambda turn: None
 ) -> list[Seconds]:
-    """Time all networks in every round, one after the other; every second round in reverse, so that none always follows the same one.
+    """Time all networks in every round, one after the other.
+
+    Every second round is in reverse, so that no network always follows the same one.
 
     Args:
         networks: what is timed.
         rounds: how often all of them are.
         calls: timed calls of a network in a round.
-        done: called after each round.
+        done: called after each round with its number, from 1.
 
     Returns:
         Of each network ``(rounds, calls)``.
@@ -131,5 +122,5 @@ def take_turns(
     for turn in range(rounds):
         for i in range(len(networks)) if turn % 2 == 0 else reversed(range(len(networks))):
             seconds[i, turn] = networks[i].time(calls)
-        done()
+        done(turn + 1)
     return list(seconds)

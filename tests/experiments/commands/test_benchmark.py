@@ -6,17 +6,19 @@ import shutil
 import statistics
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
 import pytest
 from onnx import TensorProto, helper, save
 
-from experiments.benchmark.networks import files
+from experiments.benchmark.networks.files import FILE_ENGINES
 from experiments.benchmark.networks.workers import Worker
 from experiments.cli import main
 from experiments.commands.benchmark import Options
-from experiments.export.onnx_file import export_onnx
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings
 from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
@@ -32,7 +34,9 @@ QUICK = ["--size", "32x64", "--rounds", "3", "--calls", "2", "--warmup", "1", "-
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
     (folder / "net.json").write_text(baseline1(TINY).to_json())
-    export_onnx(SegmentationNetwork(baseline1(TINY), 7).eval(), folder / "other.onnx", (32, 64))
+    FORMATS["onnx"].write(
+        SegmentationNetwork(baseline1(TINY), 7).eval(), folder / "other.onnx", ExportSettings((32, 64))
+    )
     for name, inputs, shape in (("two", 2, (1, 3, 32, 64)), ("batch", 1, (2, 3, 32, 64)), ("grey", 1, (1, 1, 32, 64))):
         values = [helper.make_tensor_value_info(f"image{i}", TensorProto.FLOAT, shape) for i in range(inputs)]
         output = helper.make_tensor_value_info("out", TensorProto.FLOAT, None)
@@ -136,10 +140,10 @@ def test_the_command_repeats_it(result):
 
 
 def test_the_exported_file_is_what_runs(folder, monkeypatch, capsys):
-    def other(module, path, size, **settings):
+    def other(module, path, settings):
         shutil.copy(folder / "other.onnx", path)
 
-    monkeypatch.setattr(files, "export_onnx", other)
+    monkeypatch.setitem(FILE_ENGINES, "onnxruntime", replace(FORMATS["onnx"], write=other))
     assert main(["benchmark", "--arch", str(folder / "net.json"), *QUICK, "--classes", "5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["networks"][0]["output"] == [1, 7, 4, 8]
 
@@ -206,8 +210,8 @@ def test_compiled(folder, capsys):
         (["--calls", "-1"], "calls: -1 must be at least 1"),
         (["--warmup", "0"], "warmup: 0 must be at least 1"),
         (["--classes", "0"], "classes: 0 must be at least 1"),
-        (["--engine", "caffe"], "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, tensorrt"),
-        (["--engine", "tensorrt"], "engine: tensorrt is not installed; pip install 'tensorrt'"),
+        (["--engine", "caffe"], "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino"),
+        (["--engine", "tensorrt"], "engine: unknown 'tensorrt'; choose from torch, compile, onnxruntime, openvino"),
         (["--precision", "fp16"], "precision: unknown 'fp16'; choose from fp32, int8"),
         (["--precision", "int8", "--engine", "torch"], "precision: int8 is not made for torch"),
         (["--device", "cuda"], "device: onnxruntime is measured on the processor"),

@@ -9,7 +9,8 @@ import onnx
 import pytest
 
 from experiments.cli import main
-from experiments.export.onnx_file import export_onnx
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
@@ -44,7 +45,9 @@ def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
 
 
 def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):
-    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", (32, 64))
+    FORMATS["onnx"].write(
+        SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", ExportSettings((32, 64))
+    )
     options = ("--sizes", "32x64,64x64", "--rounds", "2", "--calls", "1", "--classes", "5", "--threads", "1")
     text, result = answer(
         capsys, net, "erfnet", str(tmp_path / "fixed.onnx"), *options, "--out", str(tmp_path / "new" / "table.csv")
@@ -75,7 +78,9 @@ def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):
 
 
 def test_counting_needs_no_engine(net, tmp_path, capsys, monkeypatch):
-    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", (32, 64))
+    FORMATS["onnx"].write(
+        SegmentationNetwork(baseline1(TINY), 5).eval(), tmp_path / "fixed.onnx", ExportSettings((32, 64))
+    )
     for package in ("onnx", "onnxruntime", "openvino"):
         monkeypatch.setitem(sys.modules, package, None)
     _, result = answer(capsys, net, "--fps", "false", "--sizes", "32x64", "--engine", "openvino", "--precision", "int8")
@@ -89,7 +94,7 @@ def test_counting_needs_no_engine(net, tmp_path, capsys, monkeypatch):
 
 def test_an_onnx_file_without_its_weights(tmp_path, capsys):
     file = tmp_path / "fixed.onnx"
-    export_onnx(SegmentationNetwork(baseline1(TINY), 5).eval(), file, (32, 64))
+    FORMATS["onnx"].write(SegmentationNetwork(baseline1(TINY), 5).eval(), file, ExportSettings((32, 64)))
     onnx.save(onnx.load(file), file, save_as_external_data=True, location="weights.bin", size_threshold=0)
     (tmp_path / "weights.bin").unlink()
     assert main(["cost", str(file), "--sizes", "32x64"]) == 2

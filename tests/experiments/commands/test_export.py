@@ -15,11 +15,12 @@ from experiments import Segmenter
 from experiments.benchmark.lowering import Timing
 from experiments.cli import main
 from experiments.data import DataOptions, load
+from experiments.export.formats import FORMATS
 from experiments.model_file import ModelInfo, save_model
 from experiments.runtime.session import open_session
 from nas_space.architecture import Architecture
 from nas_space.config import Head
-from nas_space.lowering import FASTEST, lower
+from nas_space.lowering import lower
 from nas_space.network import SegmentationNetwork
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
@@ -85,8 +86,8 @@ def test_a_file_that_an_application_runs(
         "bytes",
     } <= set(result)
     assert result["file"] == str(out) and 0 < result["max_logit_difference"] <= 1e-3 and result["equal_pixels"] >= 0.999
-    assert result["images"] == 9 and result["lowering"] == FASTEST[kind] and result["dynamic"] is True
-    for part in ("9 images", "streets", "any size", FASTEST[kind], str(out)):
+    assert result["images"] == 9 and result["lowering"] == FORMATS[kind].fastest and result["dynamic"] is True
+    for part in ("9 images", "streets", "any size", FORMATS[kind].fastest, str(out)):
         assert part in text
     if kind != "torchscript":
         segmenter = Segmenter(out)
@@ -123,7 +124,7 @@ def test_the_fastest_form_is_measured(
     checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     timing = Timing({"pad": 3.0, "concat": 1.0, "zeros": 2.0}, {"pad": 1.0, "concat": 0.3, "zeros": 0.7})
-    monkeypatch.setattr("experiments.commands.export.time_lowerings", lambda network, kind, size, rounds: timing)
+    monkeypatch.setattr("experiments.benchmark.lowering.time_lowerings", lambda network, kind, size, rounds: timing)
     out = tmp_path / "model.onnx"
     _, result = answer(
         capsys, "--checkpoint", str(checkpoint()), "--format", "onnx", "--out", str(out), "--lowering", "fastest"
@@ -139,7 +140,7 @@ def test_a_lie_is_exit_code_1(
         lowered.head.bias[0] += 0.01
         return lowered
 
-    monkeypatch.setattr("experiments.export.onnx_file.lower", wrong)
+    monkeypatch.setattr("nas_space.lowering.lower", wrong)
     out = tmp_path / "model.onnx"
     message = refusal(capsys, 1, "--checkpoint", str(checkpoint()), "--format", "onnx", "--out", str(out))
     assert (
@@ -169,7 +170,7 @@ def test_a_lie_is_exit_code_1(
         (["--format", "onnx", "--out", "m.onnx", "--data.name", "x"], "data.name: unknown 'x'"),
         (
             ["--format", "tensorrt", "--out", "m.engine", "--argmax", "true"],
-            "argmax: a TensorRT engine with classes alone cannot be",
+            "argmax: a tensorrt file with classes alone cannot be",
         ),
         (["--format", "tensorrt", "--out", "m.engine"], "format tensorrt: trtexec is not on the PATH"),
     ],
@@ -196,7 +197,7 @@ def test_eight_bits_need_labels_of_the_same_classes(
     folder = checkpoint(dataset="mine")
     data = load(DataOptions(size="40x48", limit=2))
     other = type(data)(data.name, tuple("abcdefghi"), data.colours, data.train, data.val)
-    monkeypatch.setattr("experiments.commands.export.load", lambda options: other)
+    monkeypatch.setattr("experiments.data.load", lambda options: other)
     arguments = ["--checkpoint", str(folder), "--format", "onnx", "--out", str(tmp_path / "m.onnx")]
     assert "has other classes than the network" in refusal(capsys, 2, *arguments, "--precision", "int8")
     answer(capsys, *arguments)  # images without labels are enough

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.benchmark import lowering as measure
 from experiments.benchmark.lowering import rotated, time_lowerings
 from experiments.cli import main
-from experiments.export.verify import Answer
+from experiments.export.formats import FORMATS, Format
+from experiments.export.settings import Answer, ExportSettings
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 from nas_space.lowering import LOWERINGS
 from nas_space.network import SegmentationNetwork
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=4 --space.step=2 "
-    "--size=32x64 --classes=3 --rounds=2 --count=2"
+    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=4 "
+    "--space.step=2 --size=32x64 --classes=3 --rounds=2 --count=2"
 ).split()
 
 
@@ -50,10 +50,10 @@ def test_mistakes(argument: str, words: str, capsys: pytest.CaptureFixture[str])
 def test_the_fastest_form_is_found_whatever_its_turn(monkeypatch: pytest.MonkeyPatch, tiny: Any) -> None:
     now, costs = [0.0], {"pad": 2.0, "concat": 1.0, "zeros": 4.0}
 
-    def write(network: Any, file: Path, size: tuple[int, int], lowering: str) -> None:
-        file.write_text(lowering)
+    def write(network: Any, file: Path, settings: ExportSettings) -> None:
+        file.write_text(settings.lowering)
 
-    def read(file: Path) -> Any:
+    def read(file: Path, settings: ExportSettings) -> Any:
         cost = costs[file.read_text()]
 
         def run(image: Any) -> Answer:
@@ -62,7 +62,7 @@ def test_the_fastest_form_is_found_whatever_its_turn(monkeypatch: pytest.MonkeyP
 
         return run
 
-    monkeypatch.setitem(measure.FORMATS, "fake", ("network.fake", write, read))
+    monkeypatch.setitem(FORMATS, "fake", Format("fake", (".fake",), (), write, read))
     space: SpaceConfig = tiny()
     timing = time_lowerings(SegmentationNetwork(baseline1(space), 3), "fake", (32, 32), 20, lambda: now[0])
     assert timing.fastest == "concat"

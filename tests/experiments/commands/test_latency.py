@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.latency.engines import processor_name
+from experiments.runs.environment import processor_name
 from nas_space.latency import LatencyTable
 
 TINY = (

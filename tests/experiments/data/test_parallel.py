@@ -13,7 +13,7 @@ from experiments.data.parallel import in_threads
 
 def test_order_is_kept_and_threads_work_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of four that are inside together, each ends only after the one behind it."""
-    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1, 2, 3})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
     together = threading.Barrier(4, timeout=60)  # breaks unless four are inside at a time
     ended: list[int] = []
     done = [threading.Event() for _ in range(8)]
@@ -39,7 +39,7 @@ def test_the_first_failure_in_order_is_raised_and_the_rest_left_out(monkeypatch:
             super().shutdown(*arguments, **settings)
 
     monkeypatch.setattr(parallel, "ThreadPoolExecutor", Pool)
-    monkeypatch.setattr(parallel.os, "sched_getaffinity", lambda _: {0, 1})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1})
     begun = []
 
     def work(item: int) -> int:

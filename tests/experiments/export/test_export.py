@@ -19,17 +19,20 @@ from torch import nn
 
 from experiments.data.dataset import Split
 from experiments.export import export as module
-from experiments.export.export import ExportError, Format, Quantisation, check_out, export, trial_images
+from experiments.export.export import Quantisation, check_out, export, trial_images
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportError
 from experiments.runtime.description import Description
+from experiments.runtime.engines import RT_INFO
 from experiments.runtime.interface import Interface
-from experiments.runtime.session import RT_INFO, open_session
+from experiments.runtime.session import open_session
 from nas_space.errors import InputError
 from nas_space.lowering import LOWERINGS, lower
 from nas_space.network import SegmentationNetwork
 
 Networks = Callable[..., SegmentationNetwork]
 SIZE = (40, 48)
-FILES: dict[Format, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torchscript": "model.pt"}
+FILES: dict[str, str] = {"onnx": "model.onnx", "openvino": "model.xml", "torchscript": "model.pt"}
 DESCRIPTION = Description(
     classes=tuple("abcde"),
     colours=tuple((10 * i, i, i) for i in range(5)),
@@ -50,7 +53,7 @@ def real(count: int = 2) -> torch.Tensor:
 
 @pytest.mark.parametrize("kind", FILES)
 @pytest.mark.parametrize("lowering", LOWERINGS)
-def test_what_is_kept_agrees(kind: Format, lowering: str, network: Networks, tmp_path: Path) -> None:
+def test_what_is_kept_agrees(kind: str, lowering: str, network: Networks, tmp_path: Path) -> None:
     description = replace(DESCRIPTION, dynamic=True, lowering=lowering, interface=Interface(argmax=lowering == "pad"))
     exported = export(network(2), description, kind, tmp_path / FILES[kind], trial_images(SIZE, True, real()))
     assert exported.agreement.images == 7 and exported.agreement.equal_pixels >= 0.999
@@ -72,8 +75,7 @@ def liar(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             next(part for part in lowered.modules() if isinstance(part, nn.Conv2d)).weight[0, 0, 0, 0] += 0.05
         return lowered
 
-    for name in ("onnx_file", "torchscript_file"):
-        monkeypatch.setattr(f"experiments.export.{name}.lower", wrong)
+    monkeypatch.setattr("nas_space.lowering.lower", wrong)
     yield
 
 
@@ -82,7 +84,7 @@ def liar(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 )
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_that_lies_is_not_kept(
-    kind: Format, interface: Interface, liar: None, network: Networks, tmp_path: Path
+    kind: str, interface: Interface, liar: None, network: Networks, tmp_path: Path
 ) -> None:
     with pytest.raises(ExportError, match="does not give the network's answer: logits differ by up to"):
         export(
@@ -106,16 +108,17 @@ def test_a_file_that_gives_nothing_finite_is_not_kept(network: Networks, tmp_pat
 
 @pytest.mark.parametrize("kind", FILES)
 def test_a_file_that_cannot_be_run_is_not_kept(
-    kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    kind: str, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_write", lambda network, description, kind, file: file.write_bytes(b"no such file"))
+    broken = replace(FORMATS[kind], write=lambda network, file, settings: file.write_bytes(b"no such file"))
+    monkeypatch.setitem(FORMATS, kind, broken)
     with pytest.raises(ExportError, match="cannot be run"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_a_full_disk(kind: Format, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk(kind: str, network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -129,7 +132,7 @@ def test_a_full_disk(kind: Format, network: Networks, tmp_path: Path, monkeypatc
 
 
 @pytest.mark.parametrize("kind", FILES)
-def test_killed_while_the_file_is_tried(kind: Format, tmp_path: Path) -> None:
+def test_killed_while_the_file_is_tried(kind: str, tmp_path: Path) -> None:
     script = f"""
         import os, random, signal
         from pathlib import Path
@@ -144,7 +147,7 @@ def test_killed_while_the_file_is_tried(kind: Format, tmp_path: Path) -> None:
             assert any(path.suffix == "{Path(FILES[kind]).suffix}" for path in Path({str(tmp_path)!r}).rglob("*"))
             os.kill(os.getpid(), signal.SIGKILL)
 
-        module.compare = kill
+        module.compare_answers = kill
         space = SpaceConfig(4, (8, 12), ((1, 2, 3), (1, 3)), (1, 2), (1, 2), 4, 2)
         colours = tuple((0, 0, 0) for _ in range(5))
         description = Description(
@@ -168,7 +171,7 @@ def test_what_is_there_already_is_refused(network: Networks, tmp_path: Path) -> 
     ):
         (tmp_path / there).write_text("mine")
         with pytest.raises(InputError, match=f"{there} is there already"):
-            export(network(), DESCRIPTION, kind, tmp_path / name, [])  # type: ignore[arg-type]
+            export(network(), DESCRIPTION, kind, tmp_path / name, [])
         assert (tmp_path / there).read_text() == "mine"
     os.symlink(tmp_path / "nowhere", tmp_path / "d.onnx")
     with pytest.raises(InputError, match="d.onnx is there already"):
@@ -178,13 +181,13 @@ def test_what_is_there_already_is_refused(network: Networks, tmp_path: Path) -> 
 def test_what_appears_meanwhile_is_not_overwritten(
     network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = module.compare
+    original = module.compare_answers
 
     def compare(*arguments: Any) -> Any:
         (tmp_path / "model.onnx").write_text("mine")
         return original(*arguments)
 
-    monkeypatch.setattr(module, "compare", compare)
+    monkeypatch.setattr(module, "compare_answers", compare)
     with pytest.raises(InputError, match="is there already"):
         export(network(), DESCRIPTION, "onnx", tmp_path / "model.onnx", trial_images(SIZE, False, real()))
     assert (tmp_path / "model.onnx").read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
@@ -212,7 +215,7 @@ def quantisation(network: SegmentationNetwork, most_lost: float) -> Quantisation
 @pytest.mark.parametrize(
     "interface", [Interface(), Interface(pixels=True, resize=True, argmax=True)], ids=["logits", "classes"]
 )
-def test_eight_bits(kind: Format, interface: Interface, network: Networks, tmp_path: Path) -> None:
+def test_eight_bits(kind: str, interface: Interface, network: Networks, tmp_path: Path) -> None:
     original = network(1)
     description = replace(DESCRIPTION, precision="int8", interface=interface)
     images = trial_images(SIZE, False, real())
@@ -236,7 +239,7 @@ def test_eight_bits(kind: Format, interface: Interface, network: Networks, tmp_p
 
 
 @pytest.mark.parametrize("kind", ["onnx", "openvino"])
-def test_eight_bits_that_lose_too_much_are_not_kept(kind: Format, network: Networks, tmp_path: Path) -> None:
+def test_eight_bits_that_lose_too_much_are_not_kept(kind: str, network: Networks, tmp_path: Path) -> None:
     original = network(1)
     description = replace(DESCRIPTION, precision="int8")
     with pytest.raises(

@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from experiments.export.deployed import Deployed
-from experiments.export.onnx_file import export_onnx
-from experiments.export.openvino_file import export_openvino
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings
 from experiments.latency.graph import to_onnx
+from experiments.runtime.engines import RT_INFO
 from experiments.runtime.interface import Interface
-from experiments.runtime.session import RT_INFO
 from nas_space.lowering import LOWERINGS, Lowering
 from nas_space.network import SegmentationNetwork
 
@@ -38,17 +38,17 @@ def run_openvino(path: Path, image: NDArray[Any]) -> NDArray[Any]:
     return np.array(model({"image": image})[0])
 
 
-RUN = {".onnx": (export_onnx, run_onnx), ".xml": (export_openvino, run_openvino)}
+RUN = {".onnx": (FORMATS["onnx"].write, run_onnx), ".xml": (FORMATS["openvino"].write, run_openvino)}
 
 
 @pytest.mark.parametrize("suffix", RUN)
 @pytest.mark.parametrize("head", ["encoder", "aggregation"])
 @pytest.mark.parametrize("dynamic", [False, True])
 def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tmp_path: Path) -> None:
-    export, run = RUN[suffix]
+    write, run = RUN[suffix]
     path, original = tmp_path / f"model{suffix}", network(3, head)
     for interface in FORMS:
-        export(original, path, SIZES[0], dynamic=dynamic, interface=interface)
+        write(original, path, ExportSettings(SIZES[0], dynamic, interface))
         for size in SIZES if dynamic else SIZES[:1]:
             image = (
                 torch.randint(0, 256, (1, *size, 3), dtype=torch.uint8)
@@ -71,7 +71,8 @@ def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
     lowering: Lowering, network: Networks, tmp_path: Path
 ) -> None:
     original, image = network(1), np.random.default_rng(0).standard_normal((1, 3, 67, 101), dtype=np.float32)
-    export_onnx(original, tmp_path / "model.onnx", (67, 101), lowering=lowering, metadata={"key": "value"})
+    settings = ExportSettings((67, 101), lowering=lowering, metadata={"key": "value"})
+    FORMATS["onnx"].write(original, tmp_path / "model.onnx", settings)
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
     counts, by_hand = (
@@ -87,7 +88,7 @@ def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
 
 
 def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
-    export_onnx(network(), tmp_path / "model.onnx", (40, 48), dynamic=True)
+    FORMATS["onnx"].write(network(), tmp_path / "model.onnx", ExportSettings((40, 48), dynamic=True))
     images = np.random.default_rng(0).standard_normal((3, 3, 40, 48), dtype=np.float32)
     together = run_onnx(tmp_path / "model.onnx", images)
     np.testing.assert_allclose(
@@ -96,14 +97,15 @@ def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
 
 
 def test_an_intermediate_representation_says_what_it_is(network: Networks, tmp_path: Path) -> None:
-    export_openvino(network(), tmp_path / "model.xml", (40, 48), metadata={"classes": '["a", "b"]'})
+    settings = ExportSettings((40, 48), metadata={"classes": '["a", "b"]'})
+    FORMATS["openvino"].write(network(), tmp_path / "model.xml", settings)
     model = openvino.Core().read_model(tmp_path / "model.xml")
     assert model.get_rt_info([RT_INFO, "classes"]).astype(str) == '["a", "b"]'
 
 
 def test_any_other_network(tmp_path: Path) -> None:
     other = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU()).eval()
-    export_onnx(other, tmp_path / "model.onnx", (32, 32))
+    FORMATS["onnx"].write(other, tmp_path / "model.onnx", ExportSettings((32, 32)))
     image = torch.randn(1, 3, 32, 32)
     np.testing.assert_allclose(
         run_onnx(tmp_path / "model.onnx", image.numpy()), other(image).detach().numpy(), atol=1e-5

@@ -15,11 +15,12 @@ import torch
 from scipy.stats import spearmanr
 from torch import nn
 
-from experiments.latency import build, engines
+from experiments.latency import build
 from experiments.latency.build import QUIET, Call, build_table, measure_networks, timer, undisturbed
 from experiments.latency.check import Agreement, Measured, check_table, spearman
-from experiments.latency.engines import ENGINES, Engine, find_engine, processor_name
+from experiments.latency.engines import ENGINES, Engine, find_engine
 from experiments.latency.graph import to_onnx
+from experiments.runs.environment import processor_name
 from nas_space.architecture import Architecture, Layer
 from nas_space.blocks import ResidualLayer
 from nas_space.config import SpaceConfig
@@ -224,17 +225,6 @@ def test_an_unknown_or_missing_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(InputError, match=r"engine: onnxruntime is not installed; pip install 'ssr-nas\[deploy\]'"):
         find_engine("onnxruntime")
-
-
-def test_the_processor_has_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert processor_name()
-
-    def missing(*_: Any, **__: Any) -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(engines.Path, "read_text", missing)  # no /proc, as on other systems
-    monkeypatch.setattr(engines.platform, "processor", lambda: "")
-    assert processor_name() == engines.platform.machine()
 
 
 def test_rank_correlation_is_spearmans() -> None:

@@ -1,5 +1,6 @@
 """Child processes are those of this toolkit, also from a folder with an ``experiments`` of the user's own."""
 
+import os
 import subprocess
 import sys
 from importlib.machinery import ModuleSpec
@@ -10,7 +11,7 @@ import pytest
 from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
-from experiments.runs.processes import ROOT, module_command
+from experiments.runs.processes import ROOT, free_cores, module_command
 from experiments.training.devices import own_line
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -82,3 +83,12 @@ def test_a_module_sees_what_python_m_shows_it_but_for_the_current_folder(
     assert (
         eval(paths + "]")[:2] == [ROOT, str(tmp_path)] and "" not in eval(paths + "]") and "/" not in eval(paths + "]")
     )
+
+
+def test_cores_are_those_of_the_process():
+    cores = sorted(os.sched_getaffinity(0))
+    try:
+        os.sched_setaffinity(0, cores[:1])
+        assert free_cores() == 1
+    finally:
+        os.sched_setaffinity(0, cores)

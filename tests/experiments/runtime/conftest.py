@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.onnx_file import export_onnx
-from experiments.export.openvino_file import export_openvino
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
 from nas_space.architecture import Architecture
@@ -40,9 +40,7 @@ def model(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., tuple[Path,
         )
         description = replace(description, **changes)
         path = tmp_path / f"model{suffix}"
-        write = export_openvino if suffix == ".xml" else export_onnx
-        interface, metadata = description.interface, description.metadata()
-        write(network, path, description.size, dynamic=description.dynamic, interface=interface, metadata=metadata)
+        FORMATS["openvino" if suffix == ".xml" else "onnx"].write(network, path, ExportSettings.of(description))
         return path, network, description
 
     return make

@@ -1,4 +1,4 @@
-"""Where an image file ends, by its own parts: neither what stands inside them nor what is appended is taken for the end."""
+"""Where an image file ends, by its own parts: what stands inside them, or is appended, is not taken for the end."""
 
 import io
 

@@ -170,3 +170,13 @@ assert not heavy, heavy
 def test_the_package_offers_nothing_else() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Other'"):
         experiments.Other  # noqa: B018
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml"])
+@pytest.mark.parametrize("interface", [Interface(), Interface(resize=True, argmax=True)], ids=["logits", "classes"])
+def test_the_next_answer_leaves_this_one_as_it_is(suffix: str, interface: Interface, model: Models) -> None:
+    segmenter = Segmenter(model(suffix, interface=interface)[0], threads=1)
+    first = segmenter(picture(48, 64))
+    before = first.classes.copy()
+    assert not np.array_equal(segmenter(255 - picture(48, 64, 1)).classes, before)
+    assert np.array_equal(first.classes, before)

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.benchmark.networks.files import check_file, size_mb, unfolded, write_batched, write_file
+from experiments.benchmark.networks.files import check_file, count_batch_norms, size_mb, write_file
 from experiments.benchmark.networks.networks import Network, find_networks
-from experiments.benchmark.networks.torch_session import open_torch
-from experiments.runtime.engines import open_onnxruntime, open_openvino
+from experiments.benchmark.networks.worker import open_torch
+from experiments.runtime.engines import open_timed
 from nas_space.errors import InputError
 
 SIZE = (33, 45)
 
 
 def answer(engine, file, image):
-    return open_onnxruntime(file, 1)(image) if engine == "onnxruntime" else open_openvino(file, 1, image.shape)(image)
+    return open_timed(engine, file, 1, image.shape)(image)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_exported_programs_are_the_networks(architecture, tmp_path):
         expected = network.build()(image)
         torch.testing.assert_close(torch.export.load(file).module()(image), expected, rtol=1e-4, atol=1e-5)
     assert open_torch(file, image.numpy(), 1, "cpu", compiled=False)() == (1, 5, 5, 6)
-    assert unfolded(file) is None
+    assert count_batch_norms(file) is None
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
@@ -70,7 +70,7 @@ def test_batch_norms_are_counted(tmp_path):
         for engine in ("onnxruntime", "openvino"):
             folder = tmp_path / f"{number}-{engine}"
             folder.mkdir()
-            found = unfolded(
+            found = count_batch_norms(
                 write_file(Network("x", 4, lambda module=module: module), engine, "fp32", (32, 32), folder)
             )
             assert found == left or (engine == "openvino" and found == 0)  # its reader folds more
@@ -83,7 +83,7 @@ def test_batches(engine, architecture, tmp_path):
     assert network.build is not None
     with torch.inference_mode():
         expected = network.build()(torch.from_numpy(images)).numpy()
-    found = answer(engine, write_batched(network, engine, SIZE, 3, tmp_path), images)
+    found = answer(engine, write_file(network, engine, "fp32", SIZE, tmp_path, batch=3), images)
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-5)
 
 
@@ -91,7 +91,7 @@ def test_files_of_others_are_run_as_they_are(onnx_file, tmp_path):
     (network,) = find_networks([str(onnx_file())], None, 5)
     assert write_file(network, "openvino", "int8", (32, 64), tmp_path) == onnx_file()
     with pytest.raises(InputError, match="other.onnx: an ONNX file is run with a batch of 1"):
-        write_batched(network, "onnxruntime", (32, 64), 2, tmp_path)
+        write_file(network, "onnxruntime", "fp32", (32, 64), tmp_path, batch=2)
 
 
 def test_what_an_engine_cannot_run_is_refused_before_anything_is_exported(onnx_file):

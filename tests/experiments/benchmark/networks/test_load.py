@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from experiments.benchmark.networks import load
-from experiments.benchmark.networks.load import LoadMeter, free_cores, warning
+from experiments.benchmark.networks.load import LoadMeter, warning
 
 
 def test_work_of_others_is_seen_and_own_work_is_not(monkeypatch):
@@ -56,12 +56,3 @@ def test_warning_where_too_few_cores_are_free(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert warning(1.9, 2) is None and warning(0.05, 4) is None
     assert "others kept 2.5 of 4 cores busy, so fewer than 2 were free" in (warning(2.5, 2) or "")
-
-
-def test_cores_are_those_of_the_process():
-    cores = sorted(os.sched_getaffinity(0))
-    try:
-        os.sched_setaffinity(0, cores[:1])
-        assert free_cores() == 1
-    finally:
-        os.sched_setaffinity(0, cores)

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from experiments.benchmark.networks.cost_table import count
-from experiments.benchmark.networks.networks import described_baselines, find_networks
+from experiments.benchmark.networks.networks import describe_baselines, find_networks
 from experiments.model_file import ModelInfo, save_model
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import SpaceConfig
@@ -60,8 +60,8 @@ def test_baselines_are_of_the_measured_space(architecture, tiny):
     assert find_networks(["baseline1"], None, 3)[0].architecture == baseline1(SpaceConfig.paper())
     found = find_networks(["baseline1", str(architecture)], "compact", 3)
     assert found[0].architecture == baseline1(SpaceConfig.compact())
-    assert described_baselines(found) == "baselines of the compact space, 32 and 64 channels"
-    assert described_baselines(found[1:]) == ""
+    assert describe_baselines(found) == "baselines of the compact space, 32 and 64 channels"
+    assert describe_baselines(found[1:]) == ""
 
 
 def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folder, tiny):
@@ -73,9 +73,7 @@ def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folde
         name: v.shape for name, v in reference.state_dict().items()
     }
     assert count(found[0], (64, 96)) == count(found[1], (64, 96))  # of baseline1's layers, both
-    assert (
-        described_baselines(found) == "baselines of the measured space, 8 and 12 channels, with the aggregation block"
-    )
+    assert describe_baselines(found) == "baselines of the measured space, 8 and 12 channels, with the aggregation block"
     assert [network.classes for network in find_networks(["baseline1", "erfnet"], None, None)] == [19, 19]
 
 
@@ -94,7 +92,8 @@ def test_what_is_no_network_is_named(tmp_path, architecture, run_folder):
     shutil.copy(architecture, tmp_path / "weights.safetensors")
     for name, message in {
         "baseline3": "no such network; did you mean baseline",
-        "nowhere/model.bin": "no such network; give a file, a run folder, or one of baseline1, baseline2, erfnet, lraspp",
+        "nowhere/model.bin": "no such network; give a file, a run folder, or one of baseline1, baseline2, "
+        "erfnet, lraspp",
         str(broken): "architecture: not valid JSON",
         str(tmp_path / "empty"): "holds neither model.safetensors nor architecture.json",
         str(tmp_path / "weights.safetensors"): "not a safetensors file, or damaged",

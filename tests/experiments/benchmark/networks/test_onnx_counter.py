@@ -6,7 +6,8 @@ from experiments.benchmark.networks.counter import count_module
 from experiments.benchmark.networks.files import write_file
 from experiments.benchmark.networks.networks import find_networks
 from experiments.benchmark.networks.onnx_counter import count_onnx
-from experiments.export.onnx_file import export_onnx
+from experiments.export.formats import FORMATS
+from experiments.export.settings import ExportSettings
 
 
 @pytest.mark.parametrize("name", ["own", "erfnet", "lraspp_mobilenet_v3_large"])
@@ -24,7 +25,7 @@ def test_quantised_and_dynamic_files(architecture, tmp_path):
     assert network.build is not None
     expected = count_module(network.build(), (32, 48)).macs_conv
     assert count_onnx(write_file(network, "onnxruntime", "int8", (32, 48), tmp_path), (32, 48)).macs_conv == expected
-    export_onnx(network.build(), tmp_path / "any.onnx", (64, 64), dynamic=True)
+    FORMATS["onnx"].write(network.build(), tmp_path / "any.onnx", ExportSettings((64, 64), dynamic=True))
     found = count_onnx(tmp_path / "any.onnx", (32, 48))
     assert (found.macs_conv, found.unknown) == (expected, {})
 

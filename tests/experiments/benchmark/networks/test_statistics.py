@@ -21,7 +21,7 @@ def test_ratio_is_the_median_of_the_rounds():
 
 
 def test_a_slow_spell_of_the_machine_cancels():
-    """The second half of the rounds is three times as slow: the ratio of overall medians would still be right only by chance."""
+    """The second half of the rounds is three times as slow: the ratio of overall medians would be right by chance."""
     slow = np.repeat([1.0, 1.0, 1.0, 3.0, 3.0, 3.0], 5).reshape(6, 5)
     found = ratio(0.5 * slow, slow)
     assert found == (0.5, 0.5, 0.5)

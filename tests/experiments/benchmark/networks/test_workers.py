@@ -39,8 +39,8 @@ def task(file, engine="onnxruntime", **changes):
 
 def test_all_networks_take_their_turn_in_every_round():
     log, rounds = [], []
-    found = take_turns([Fake(name, log, 0.0) for name in "abc"], 3, 2, lambda: rounds.append(len(log)))
-    assert "".join(log) == "abc" + "cba" + "abc" and rounds == [3, 6, 9]
+    found = take_turns([Fake(name, log, 0.0) for name in "abc"], 3, 2, lambda turn: rounds.append((turn, len(log))))
+    assert "".join(log) == "abc" + "cba" + "abc" and rounds == [(1, 3), (2, 6), (3, 9)]
     assert [times[:, 0].tolist() for times in found] == [[1, 6, 7], [2, 5, 8], [3, 4, 9]]
     assert all(times.shape == (3, 2) for times in found)
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from experiments.export.export import ExportError, export, trial_images
-from experiments.export.tensorrt import check_tensorrt
+from experiments.export.export import export, trial_images
+from experiments.export.settings import ExportError
+from experiments.export.tensorrt_file import find_trtexec
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
@@ -27,6 +28,8 @@ behaviour = {{behaviour!r}}
 if behaviour == "fails":
     print("[E] no such device", file=sys.stderr)
     sys.exit(1)
+if behaviour == "dies" or behaviour == "cannot run" and "--loadEngine" in given:
+    sys.exit(3)
 if "--onnx" in given:
     shutil.copy(given["--onnx"], given["--saveEngine"])
 else:
@@ -42,8 +45,10 @@ else:
         output = output + 1
     dimensions, values = "x".join(map(str, output.shape)), output.ravel().tolist()
     tensor = {{{{"name": session.get_outputs()[0].name, "dimensions": dimensions, "values": values}}}}
-    if behaviour != "says nothing":
-        json.dump([tensor], open(given["--exportOutput"], "w"))
+    written = {{{{"says nothing": None, "writes nonsense": "[E] out of memory", "writes another shape": "[]"}}}}
+    text = written.get(behaviour, json.dumps([tensor]))
+    if text is not None:
+        open(given["--exportOutput"], "w").write(text)
 """
 
 
@@ -94,7 +99,11 @@ def test_an_engine_is_built_and_tried(
     [
         ("fails", "trtexec failed with exit code 1: .*no such device"),
         ("lies", "logits differ by up to 1"),
-        ("says nothing", "trtexec wrote no readable output"),
+        ("dies", r"^trtexec failed with exit code 3: it says nothing; no file was kept$"),
+        ("cannot run", r"the exported file cannot be run \(RuntimeError: trtexec failed with exit code 3"),
+        ("says nothing", r"trtexec wrote no readable output \(FileNotFoundError\)"),
+        ("writes nonsense", r"trtexec wrote no readable output \(JSONDecodeError\)"),
+        ("writes another shape", r"trtexec wrote no readable output \(ValueError\)"),
     ],
 )
 def test_an_engine_that_misbehaves(
@@ -114,4 +123,4 @@ def test_without_tensorrt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(
         InputError, match="format tensorrt: trtexec is not on the PATH; install TensorRT, or choose onnx"
     ):
-        check_tensorrt()
+        find_trtexec()

@@ -1,0 +1,14 @@
+"""Options of the commands that measure networks side by side. No torch."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Baselines:
+    """Where the reference networks come from.
+
+    Args:
+        preset: space of baseline1 and baseline2: compact or paper; absent, that of the measured architecture, or paper.
+    """
+
+    preset: str | None = None
