@@ -17,7 +17,7 @@ from difflib import get_close_matches
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
 from experiments.runs.processes import rank
-from experiments.search.follower import follow
+from experiments.search.follower import join_search
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"
@@ -108,7 +108,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
     if rank() > 0:  # one of the further processes of a search, whatever command has started it
-        follow()
+        join_search()
         return 0
     from experiments.options.arguments import parse
     from experiments.runs.folder import plain

@@ -1,8 +1,6 @@
 """Where the networks of a multi-trial search come from: our uniform sampler, or NNI's multi-trial strategies."""
 
-import logging
 import random
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -13,7 +11,7 @@ from nni.nas.experiment import NasExperimentConfig
 from nni.nas.strategy import Random, RegularizedEvolution
 from nni.nas.strategy.base import Strategy
 
-from experiments.search.nni_experiment import LocalExperiment
+from experiments.search.nni_experiment import local_experiment
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
@@ -46,19 +44,19 @@ def sample_networks(
         One network or more.
     """
     generator = random.Random(f"{seed}")
-    found: dict[Architecture, None] = {}
+    networks: dict[Architecture, None] = {}  # in the order in which they are drawn
     for _ in range(DRAWS):
-        if len(found) == count:
+        if len(networks) == count:
             break
         architecture = Architecture.random(space, generator)
-        if architecture not in found and fits(architecture, constraint):
-            found[architecture] = None
+        if fits(architecture, constraint):
+            networks[architecture] = None
     if constraint is not None:
         for _ in range(10 * count):  # what is cut down far ends at the same few networks again and again
-            if len(found) == count:
+            if len(networks) == count:
                 break
-            found[shrink(Architecture.random(space, generator), constraint, generator)] = None
-    return list(found)
+            networks[shrink(Architecture.random(space, generator), constraint, generator)] = None
+    return list(networks)
 
 
 def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
@@ -75,20 +73,14 @@ def shrink(architecture: Architecture, constraint: Constraint, generator: random
     space = architecture.space
     table = constraint.relative.table.cpu()  # (layers, operators, 3x1 widths, 1x3 widths)
     while not fits(architecture, constraint):
-        changes: list[
-            tuple[int, int, Any]
-        ] = []  # (stage, layer, its cheaper places in the table); layer -1: (stage, -1, smaller depths)
+        changes: list[tuple[int, int, Any]] = []  # stage, layer, its cheaper places in the table; or stage, -1, depths
         row = 0
         for stage, layers in enumerate(architecture.stages):
             widths = space.width_candidates(stage)
             for j, layer in enumerate(layers):
-                choices = table[row + j]
-                own = (
-                    space.operators.index((layer.dilation, layer.pooling)),
-                    widths.index(layer.width_3x1),
-                    widths.index(layer.width_1x3),
-                )
-                cheaper = (choices < choices[own]).nonzero().tolist()
+                operator = space.operators.index((layer.dilation, layer.pooling))
+                place = operator, widths.index(layer.width_3x1), widths.index(layer.width_1x3)
+                cheaper = (table[row + j] < table[row + j][place]).nonzero().tolist()
                 if cheaper:
                     changes.append((stage, j, cheaper))
             smaller = [depth for depth in space.depth_candidates[stage] if depth < len(layers)]
@@ -149,13 +141,7 @@ def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Ca
         count: networks that it may ask for.
         score: higher is better; asked for every network. What it raises comes out of here.
     """
-    logging.getLogger("nni").setLevel(logging.CRITICAL)  # an exception says it all, in our own line
-    with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder:
-        config = NasExperimentConfig("sequential", "simplified", "local")
-        config.trial_concurrency, config.max_trial_number = 1, count
-        config.experiment_working_directory = folder  # NNI's own state; ours is the run's folder
-        experiment = LocalExperiment(space, _Score(space.config, score), strategy, config)
-        try:
-            experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through
-        finally:
-            experiment.stop()
+    config = NasExperimentConfig("sequential", "simplified", "local")
+    config.trial_concurrency, config.max_trial_number = 1, count
+    with local_experiment(space, _Score(space.config, score), strategy, config) as experiment:
+        experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through

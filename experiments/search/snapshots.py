@@ -1,5 +1,6 @@
 """Networks on the way: the most probable one after every shrink and at the end, a Pareto set that one search gives for free."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from experiments.data import SegmentationData
 from experiments.data.streams import BatchStream
 from experiments.report.pareto import write_pareto
 from experiments.runs.folder import write_atomic
@@ -17,10 +17,10 @@ from experiments.search.monitor import SearchMonitor
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
-from strategies.constraint import Constraint
+from strategies.constraint import Bound, Constraint
 
 CALIBRATION = 8
-"""Training batches from which a snapshot's batch norms take their statistics: those of a mixture do not fit one of its networks."""
+"""Training batches from which a snapshot's batch norms take their statistics: those of a mixture fit none of its networks."""
 
 
 class Snapshots(Callback):
@@ -29,17 +29,17 @@ class Snapshots(Callback):
     Args:
         monitor: of the same search; it validates.
         stream: training batches, for the statistics of batch norms.
-        data: the data set.
+        num_classes: classes of the data set.
         options: of the search.
         run: the run's folder.
-        constraint: bounds of the search; the costs that they bound are told of every network.
+        constraint: bounds of the search; ``pareto.json`` holds the bounded cost of every network.
     """
 
     def __init__(
         self,
         monitor: SearchMonitor,
         stream: BatchStream,
-        data: SegmentationData,
+        num_classes: int,
         options: SearchOptions,
         run: Path,
         constraint: Constraint | None = None,
@@ -47,14 +47,14 @@ class Snapshots(Callback):
         self.bounds = constraint.bounds if constraint is not None else ()
         self.monitor = monitor
         self.stream = stream
-        self.classes = len(data.classes)
+        self.num_classes = num_classes
         self.options = options
         self.run = run
         self.rows: list[dict[str, Any]] = []
         self._seen = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take a snapshot if the last epoch ended with a shrink."""
+        # A snapshot shows what the last epoch's shrink has left.
         removals = len(getattr(pl_module, "removals", ()))
         if removals > self._seen:
             self._seen = removals
@@ -77,21 +77,49 @@ class Snapshots(Callback):
         calibrate(network, self.stream.whole())
         scores = self.monitor.validate(search, network)
         network.train(training)
-        file = f"snapshots/epoch-{epoch:03d}.json"
-        (self.run / "snapshots").mkdir(exist_ok=True)
-        write_atomic(self.run / file, architecture.to_json())
-        exact = cost(architecture, self.options.cost_size, self.classes)
         self.rows = [row for row in self.rows if row["epoch"] != epoch]
-        bounded = {bound.name: bound.of(architecture) for bound in self.bounds}
-        self.rows.append({"epoch": epoch, "file": file, "miou": scores.miou, **bounded, **asdict(exact)})
+        size, classes = self.options.cost_size, self.num_classes
+        name = f"epoch-{epoch:03d}"
+        self.rows.append(write_snapshot(self.run, name, epoch, architecture, scores.miou, size, classes, self.bounds))
 
     def state_dict(self) -> dict[str, Any]:
-        """Snapshots so far, for the checkpoint."""
         return {"rows": self.rows, "seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Snapshots of the search that is resumed."""
         self.rows, self._seen = list(state_dict["rows"]), state_dict["seen"]
+
+
+def write_snapshot(
+    run: Path,
+    name: str,
+    epoch: int,
+    architecture: Architecture,
+    miou: float,
+    size: tuple[int, int],
+    num_classes: int,
+    bounds: Sequence[Bound] = (),
+) -> dict[str, Any]:
+    """Write ``snapshots/<name>.json``.
+
+    Args:
+        run: the run's folder.
+        name: of the file.
+        epoch: after which epoch, or which of the sampled networks.
+        architecture: the network.
+        miou: on the validation set.
+        size: height and width at which cost is counted, in pixels.
+        num_classes: channels of the logits.
+        bounds: whose costs are told too.
+
+    Returns:
+        The network's row of ``pareto.json``.
+    """
+    file = f"snapshots/{name}.json"
+    (run / "snapshots").mkdir(exist_ok=True)
+    write_atomic(run / file, architecture.to_json())
+    bounded = {bound.name: bound.of(architecture) for bound in bounds}
+    exact = asdict(cost(architecture, size, num_classes))
+    return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
 
 
 @torch.no_grad()

@@ -26,7 +26,7 @@ class Outcome:
         miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
         gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
         gap_before: the same at the last epoch that was not discrete, None if all were.
-        alive: survivors of each level, a row an epoch.
+        alive: survivors of each level at the end.
     """
 
     architecture: Architecture
@@ -37,7 +37,7 @@ class Outcome:
     miou: Mapping[str, float]
     gap: Mapping[str, float]
     gap_before: Mapping[str, float] | None
-    alive: Sequence[Mapping[str, int]]
+    alive: Mapping[str, int]
 
 
 def search_summary(
@@ -54,6 +54,7 @@ def search_summary(
     space, size, device = outcome.architecture.space, options.cost_size, options.resolved_device
     cells = tuple(-(-side // 8) for side in options.image_size)
     exact = cost(outcome.architecture, size, len(data.classes))
+    alive = [{"epoch": row["epoch"], **{level: row[f"alive_{level}"] for level in LEVELS}} for row in rows]
     return {
         "strategy": options.strategy,
         "seed": options.seed,
@@ -80,7 +81,7 @@ def search_summary(
             "epoch_s": [row["seconds"] for row in rows],
         },
         "peak_memory_mb": peak_memory_mb(device),
-        "alive": list(outcome.alive),
+        "alive": [*alive, {"epoch": len(rows) + 1, **outcome.alive}],
         "versions": versions(),
         "device": device_name(device),
     }
