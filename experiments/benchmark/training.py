@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +40,12 @@ class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
         if self.epoch % 2:
             yield from (self.constant for _ in range(self.steps))
             return
-        given = 0
-        while given < self.steps:
+        yield from islice(self._endless(), self.steps)
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
             self.stream.set_epoch(self.stream.epoch + 1)
-            for batch in self.stream:
-                yield batch
-                given += 1
-                if given == self.steps:
-                    return
+            yield from self.stream
 
 
 class EpochTimes(Callback):
@@ -59,12 +58,10 @@ class EpochTimes(Callback):
         self._start = 0.0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose whose turn it is and start the clock."""
         self.batches.epoch = trainer.current_epoch
         self._start = self._now()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock."""
         self.seconds.append(self._now() - self._start)
 
     def _now(self) -> float:
@@ -74,12 +71,12 @@ class EpochTimes(Callback):
 
 
 def training_throughput(
-    own: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path
+    prepared: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path
 ) -> dict[str, Any]:
     """Train with real and with constant batches by turns, in one run, with one network and one trainer.
 
     Args:
-        own: what is trained, and its batches.
+        prepared: what is trained, and its batches.
         device: ``cpu`` or ``cuda``.
         precision: Lightning's name.
         steps: batches a turn.
@@ -91,10 +88,10 @@ def training_throughput(
         that costs nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians,
         seconds a batch).
     """
-    batches = Alternating(own.stream, steps)
+    batches = Alternating(prepared.stream, steps)
     times = EpochTimes(batches, device)
-    trainer = make_trainer(folder, 2 * (rounds + 1), device, precision, [*own.callbacks, times])
-    trainer.fit(own.module, batches)
+    trainer = make_trainer(folder, 2 * (rounds + 1), device, precision, [*prepared.callbacks, times])
+    trainer.fit(prepared.module, batches)
     pairs = list(zip(times.seconds[2::2], times.seconds[3::2], strict=True))
     ratios = [constant / real for real, constant in pairs]
     return {

@@ -5,15 +5,18 @@ Made for nni 3.0: the only file of a search that uses private names of NNI.
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import nni
 from nni.nas.evaluator import Evaluator
 from nni.nas.evaluator.pytorch import Lightning
 from nni.nas.experiment import NasExperiment, NasExperimentConfig
 from nni.nas.strategy.base import Strategy
 
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
 
 
@@ -38,6 +41,17 @@ def local_experiment(
             yield experiment
         finally:
             experiment.stop()
+
+
+class ScoreEvaluator(Evaluator):
+    """Gives a sampled network to ``score`` as an ``Architecture``; NNI builds no network itself."""
+
+    def __init__(self, space: SpaceConfig, score: Callable[[Architecture], float]) -> None:
+        self.space = space
+        self.score = score
+
+    def _execute(self, model: Any) -> None:
+        nni.report_final_result(self.score(Architecture.from_sample(self.space, model.sample)))
 
 
 def run_experiment(space: JointSpace, evaluator: Lightning, strategy: Any) -> dict[str, Any]:

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import nni
-from nni.nas.evaluator import Evaluator
 from nni.nas.experiment import NasExperimentConfig
 from nni.nas.strategy import Random, RegularizedEvolution
 from nni.nas.strategy.base import Strategy
 
-from experiments.search.nni_experiment import local_experiment
+from experiments.search.nni_experiment import ScoreEvaluator, local_experiment
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
@@ -121,17 +119,6 @@ def create_multi_trial(name: str, count: int, seed: int) -> Strategy:
     )
 
 
-class _Score(Evaluator):
-    """Gives a sampled network to ``score`` as an ``Architecture``; NNI builds no network itself."""
-
-    def __init__(self, space: SpaceConfig, score: Callable[[Architecture], float]) -> None:
-        self.space = space
-        self.score = score
-
-    def _execute(self, model: Any) -> None:
-        nni.report_final_result(self.score(Architecture.from_sample(self.space, model.sample)))
-
-
 def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Callable[[Architecture], float]) -> None:
     """Let a multi-trial strategy of NNI's explore the space in this process, one network after the other.
 
@@ -143,5 +130,5 @@ def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Ca
     """
     config = NasExperimentConfig("sequential", "simplified", "local")
     config.trial_concurrency, config.max_trial_number = 1, count
-    with local_experiment(space, _Score(space.config, score), strategy, config) as experiment:
+    with local_experiment(space, ScoreEvaluator(space.config, score), strategy, config) as experiment:
         experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through

@@ -27,6 +27,7 @@ from experiments.training.monitor import RetrainMonitor
 from experiments.training.progress import RunProgress
 from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
 from experiments.training.trainer import make_trainer
+from nas_space.architecture import Architecture
 from nas_space.cost import cost
 
 BEST = "best"
@@ -64,17 +65,27 @@ class Retraining:
     """A training from scratch that is ready to run.
 
     Args:
-        info: what is trained; its head is that of the last stage.
         options: checked options.
         data: the data set that they name.
         run: the run's folder, existing.
+        architecture: what is trained; None for a peer.
+        peer: name of somebody else's network.
     """
 
-    def __init__(self, info: ModelInfo, options: RetrainOptions, data: SegmentationData, run: Path) -> None:
-        self.info, self.options, self.run = info, options, run
+    def __init__(
+        self,
+        options: RetrainOptions,
+        data: SegmentationData,
+        run: Path,
+        architecture: Architecture | None,
+        peer: str | None = None,
+    ) -> None:
+        self.options, self.run = options, run
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
-        self.stages = options.plan(peer=info.peer is not None)
+        self.stages = options.plan(peer=peer is not None)
+        head, size = self.stages[-1].head, options.image_size
+        self.info = ModelInfo(architecture, head, data.classes, data.colours, size, data.name, peer)
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
 

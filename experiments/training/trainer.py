@@ -1,7 +1,5 @@
 """One way to make a Lightning trainer, for searches and for retraining."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +8,7 @@ from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.loggers import TensorBoardLogger
 
 from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
-from experiments.training.devices import DataParallel
-
-NO_NEWS = (
-    "The dirpath has changed from",
-    "Checkpoint directory .* exists and is not empty",
-    "The number of training batches .* is smaller than the logging interval",
-    ".*treespec, LeafSpec.* is deprecated",
-)
-
-
-def silence_lightning() -> None:
-    """Leave out what Lightning says about what we do on purpose."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in NO_NEWS:
-        warnings.filterwarnings("ignore", message=message)
+from experiments.training.lightning import DataParallel, silence_lightning
 
 
 def make_trainer(

@@ -24,7 +24,7 @@ from experiments.benchmark.search.problem import OUT_OF_MEMORY, Problem
 from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from experiments.runs.environment import device_name
-from experiments.training.trainer import silence_lightning
+from experiments.training.lightning import silence_lightning
 from strategies.search_module import SearchModule
 
 

@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import experiments.commands.retrain as command
 from experiments.cli import main
 from experiments.data import SegmentationData, Split, load
 from experiments.data.frequency import class_weights
@@ -113,7 +112,7 @@ def test_the_validation_set_reaches_no_training_step(tmp_path: Path, monkeypatch
         data = load(options)
         return replace(data, val=Split(255 - data.val.images, (data.val.labels + 1) % 9, data.val.names))
 
-    monkeypatch.setattr(command, "load", other)
+    monkeypatch.setattr("experiments.data.load", other)
     retrain(tmp_path / "b", "--train.ema", "0.9")
     assert (
         load_file(tmp_path / "a" / "model.safetensors").keys() == load_file(tmp_path / "b" / "model.safetensors").keys()
