@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -48,14 +49,14 @@ class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
             yield from self.stream
 
 
+@dataclass(eq=False, repr=False)
 class EpochTimes(Callback):
     """Seconds of every epoch, from before its first batch is made until its last step is done."""
 
-    def __init__(self, batches: Alternating, device: str) -> None:
-        self.batches = batches
-        self.device = device
-        self.seconds: list[float] = []
-        self._start = 0.0
+    batches: Alternating
+    device: str
+    seconds: list[float] = field(default_factory=list, init=False)
+    _start: float = field(default=0.0, init=False)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.batches.epoch = trainer.current_epoch

@@ -42,12 +42,12 @@ def run(options: Options) -> dict[str, Any]:
         print(f"run folder      {folder}", flush=True)  # whoever interrupts must know the default's name
         write_config(folder, replace(options, out=str(folder)))
         prepared.write_table(folder)
-        return _execute(prepared, folder, None)
+        return _execute(prepared, folder)
 
 
 def _resume(folder: Path) -> dict[str, Any]:
     from experiments.report.page import write_report
-    from experiments.search.prepare import last_checkpoint, prepare_search
+    from experiments.search.prepare import prepare_search
     from strategies.registry import NNI_STRATEGIES
 
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
@@ -61,13 +61,13 @@ def _resume(folder: Path) -> dict[str, Any]:
             write_report(folder)
         print(f"{folder}: this search is complete, nothing to do")
         return {**summary, "run": str(folder)}
-    return _execute(prepare_search(options, folder), folder, last_checkpoint(options, folder))
+    return _execute(prepare_search(options, folder), folder)
 
 
-def _execute(prepared: "PreparedSearch", folder: Path, checkpoint: Path | None) -> dict[str, Any]:
+def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
     from experiments.report.page import write_report
 
-    summary = prepared.create(folder).execute(checkpoint)
+    summary = prepared.execute(folder)
     write_report(folder)
     print(describe(folder, summary, prepared.options, prepared.data))
     return {**summary, "run": str(folder)}

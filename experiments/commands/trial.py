@@ -40,14 +40,13 @@ def run(options: Options) -> dict[str, Any]:
 
 def _search(options: Options, folder: "Path", manager: "Manager") -> dict[str, Any]:
     from experiments.report.page import write_report
-    from experiments.search.prepare import last_checkpoint, prepare_search
+    from experiments.search.prepare import prepare_search
 
     if not (folder / "search.json").is_file():
         prepared = prepare_search(options, folder)
         write_config(folder, options)
         prepared.write_table(folder)
-        on_row = manager.listen(folder, len(prepared.data.train))
-        prepared.create(folder, on_row).execute(last_checkpoint(options, folder))
+        prepared.execute(folder, manager.listen(folder, len(prepared.data.train)))
     write_report(folder)
     summary = read_summary(folder / "search.json")
     manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)

@@ -2,12 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from experiments.data import SegmentationData, split_halves
+from experiments.data import SegmentationData, Split, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import val_stream
 from experiments.report.figures import png
@@ -16,11 +17,13 @@ from experiments.runs.folder import write_atomic, write_json, write_metrics
 from experiments.search.options import SearchOptions
 from experiments.search.summary import Outcome, search_summary
 from nas_space.architecture import Architecture
+from nas_space.cost import cost
 from strategies.constraint import Constraint
 
 Row = Mapping[str, Any]
 
 
+@dataclass(eq=False, repr=False)
 class BaseSearch(ABC):
     """A search that is ready to run.
 
@@ -30,25 +33,31 @@ class BaseSearch(ABC):
         run: the run's folder, existing.
         constraint: bounds on the found network's cost.
         on_row: called with every row of ``metrics.csv``, before the file holds it.
-        held_out: share of the training images in the second of ``self.parts``; if absent, both parts hold all images.
     """
 
-    def __init__(
-        self,
-        options: SearchOptions,
-        data: SegmentationData,
-        run: Path,
-        constraint: Constraint | None = None,
-        on_row: Callable[[Row], None] | None = None,
-        held_out: float | None = None,
-    ) -> None:
-        self.options, self.data, self.run, self.constraint, self.on_row = options, data, run, constraint, on_row
-        self.device = options.resolved_device
-        self.num_classes = len(data.classes)
-        train = data.train.to(self.device)
-        self.parts = (train, train) if held_out is None else split_halves(train, 1.0 - held_out, options.seed)
-        self.validation = val_stream(data.val.to(self.device), options.data.batch)
+    options: SearchOptions
+    data: SegmentationData
+    run: Path
+    constraint: Constraint | None = None
+    on_row: Callable[[Row], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.options.resolved_device
+        self.num_classes = len(self.data.classes)
+        train, share = self.data.train.to(self.device), self.held_out_share
+        parts = (train, train) if share is None else split_halves(train, 1.0 - share, self.options.seed)
+        self.validation = val_stream(self.data.val.to(self.device), self.options.data.batch)
         self.class_weights = class_weights(train.labels, self.num_classes, stride=self.validation.label_stride).cpu()
+        self.build(*parts)
+
+    @property
+    def held_out_share(self) -> float | None:
+        """Share of the training images that only the choice of the architecture sees; None: both see all of them."""
+        return self.options.method.arch_split
+
+    @abstractmethod
+    def build(self, weights: Split, architecture: Split) -> None:
+        """Make what the kind of search needs, from the images that train the weights and those that choose."""
 
     @abstractmethod
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
@@ -58,7 +67,7 @@ class BaseSearch(ABC):
             checkpoint: continue from it.
 
         Returns:
-            The content of ``search.json``.
+            The content of ``search.json``; nothing in a follower, which writes no file.
         """
 
     def write_rows(self, rows: Sequence[Row]) -> None:
@@ -72,6 +81,16 @@ class BaseSearch(ABC):
         (self.run / "figures").mkdir(exist_ok=True)
         figure = validation_figure(network, self.validation.split, self.data)
         write_atomic(self.run / "figures" / "validation.png", png(figure))
+
+    def write_snapshot(
+        self, name: str, epoch: int, architecture: Architecture, miou: float, bounded: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""
+        file = f"snapshots/{name}.json"
+        (self.run / "snapshots").mkdir(exist_ok=True)
+        write_atomic(self.run / file, architecture.to_json())
+        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes))
+        return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
 
     def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
         """The content of ``search.json``, the bounds' among it."""

@@ -1,6 +1,7 @@
-"""What a search reports after every epoch: validation of super-network and derived network, entropy, survivors, cost."""
+"""What a search reports after every epoch: scores of super-network and derived network, entropy, survivors, cost."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -9,11 +10,12 @@ from pytorch_lightning import LightningModule, Trainer
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
-from experiments.training.epochs import EpochMonitor, Rows
+from experiments.training.epochs import EpochMonitor
 from nas_space.expected_cost import CostModel
 from strategies.alive import LEVELS
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SearchMonitor(EpochMonitor):
     """Adds a row an epoch, before the epoch's shrinking; on several devices in the first process alone.
 
@@ -21,28 +23,17 @@ class SearchMonitor(EpochMonitor):
 
     Args:
         state_of: reads the state of the search from its Lightning module.
-        streams: the training streams.
         validation: the validation stream.
         cost_model: for the expected cost of the super-network.
         options: of the search, plain values; kept in the checkpoint, so that a resume can compare.
-        on_rows: called with all rows, after every new one.
     """
 
-    def __init__(
-        self,
-        state_of: Callable[[LightningModule], SearchState],
-        streams: tuple[BatchStream, ...],
-        validation: BatchStream,
-        cost_model: CostModel,
-        options: dict[str, Any],
-        on_rows: Callable[[Rows], None] | None = None,
-    ) -> None:
-        super().__init__(streams, ": lower train.lr or method.lr", on_rows=on_rows)
-        self.state_of = state_of
-        self.options = options
-        self.validation = validation
-        self.cost_model = cost_model
-        self.gap_before: dict[str, float] | None = None
+    hint: str = ": lower train.lr or method.lr"
+    state_of: Callable[[LightningModule], SearchState]
+    validation: BatchStream
+    cost_model: CostModel
+    options: dict[str, Any]
+    gap_before: dict[str, float] | None = field(default=None, init=False)
 
     def batch_losses(self, outputs: Any) -> torch.Tensor:
         return torch.stack((outputs["loss"].detach(), outputs.get("loss_a", outputs["loss"]).detach()))

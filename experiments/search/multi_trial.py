@@ -1,7 +1,6 @@
 """Searches that train sampled networks one by one, each from scratch, and keep the best."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +9,15 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from tqdm import tqdm
 
-from experiments.data import SegmentationData
+from experiments.data import Split
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.metrics.evaluation import evaluate
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import write_pareto
-from experiments.search.base import BaseSearch, Row
-from experiments.search.options import SearchOptions
+from experiments.search.base import BaseSearch
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
-from experiments.search.snapshots import write_snapshot
 from experiments.search.summary import Outcome
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
 from experiments.training.epochs import EpochMonitor
@@ -31,7 +28,6 @@ from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
 from strategies.alive import LEVELS, Alive
-from strategies.constraint import Constraint
 
 HELD_OUT = 0.2
 """Share of the training images that choose among the networks, where ``method.arch_split`` does not say."""
@@ -49,34 +45,28 @@ class MultiTrialSearch(BaseSearch):
     Every network learns from one part of the training images and is scored on the other (``method.arch_split`` of them,
     else ``HELD_OUT``). The validation set is reported and decides nothing.
 
-    Args: as of ``BaseSearch``, with two training images or more.
-
     Raises:
         InputError: the training images held out have no labelled pixel.
     """
 
-    def __init__(
-        self,
-        options: SearchOptions,
-        data: SegmentationData,
-        run: Path,
-        constraint: Constraint | None = None,
-        on_row: Callable[[Row], None] | None = None,
-    ) -> None:
-        share = HELD_OUT if options.method.arch_split is None else options.method.arch_split
-        super().__init__(options, data, run, constraint, on_row, held_out=share)
-        train, held_out = self.parts
-        if bool((downsample_labels(held_out.labels) == IGNORE).all()):
+    @property
+    def held_out_share(self) -> float:
+        share = self.options.method.arch_split
+        return HELD_OUT if share is None else share
+
+    def build(self, weights: Split, architecture: Split) -> None:
+        options = self.options
+        if bool((downsample_labels(architecture.labels) == IGNORE).all()):
             fix = "hold out more, or choose another seed"
             raise InputError(f"method.arch_split: no training image held out has a labelled pixel; {fix}")
         self.space = options.space.resolve()
         self.epochs = max(1, round(2 * options.epochs / options.method.samples))
         self.trained: dict[Architecture, TrainedNetwork] = {}
-        self.stream = BatchStream(train, options.data.batch, options.seed, WEIGHTS)
-        self.held_out = val_stream(held_out, options.data.batch)
+        self.stream = BatchStream(weights, options.data.batch, options.seed, WEIGHTS)
+        self.held_out = val_stream(architecture, options.data.batch)
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
-        """As of ``BaseSearch``; a run goes on after the last network in its ``trials.json``, whatever ``checkpoint`` is.
+        """As of ``BaseSearch``; a run goes on after the last network in its ``trials.json``, without a checkpoint.
 
         Raises:
             InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network within the
@@ -136,7 +126,7 @@ class MultiTrialSearch(BaseSearch):
         network = SegmentationNetwork(architecture, self.num_classes).to(memory_format=torch.channels_last)
         module = SegmentationModule(self.options.train, self.epochs, self.class_weights)
         module.set_model(network)
-        monitor = _LastEpoch([self.stream], " of a network: lower train.lr")
+        monitor = _LastEpoch(streams=[self.stream], hint=" of a network: lower train.lr")
         trainer = make_trainer(self.run, self.epochs, self.device, resolve_precision(self.options.precision), [monitor])
         # A network takes seconds and is not continued: no checkpoints, no events.
         trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, ModelCheckpoint)]
@@ -176,10 +166,9 @@ class MultiTrialSearch(BaseSearch):
             alive=Alive.only(best.architecture).counts(),
         )
         summary = self.summarise(outcome, rows)
-        size = self.options.cost_size
         networks = [
-            write_snapshot(self.run, f"trial-{n:03d}", n, trained.architecture, trained.miou, size, self.num_classes)
-            for n, trained in enumerate(self.trained.values(), 1)
+            self.write_snapshot(f"trial-{number:03d}", number, trained.architecture, trained.miou, {})
+            for number, trained in enumerate(self.trained.values(), 1)
         ]
         write_pareto(self.run, networks)
         return self.complete(summary, rows, best.architecture)

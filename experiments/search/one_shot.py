@@ -10,16 +10,16 @@ import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import Lightning
 
+from experiments.data import Split
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream
 from experiments.metrics.evaluation import largest_difference
 from experiments.options.device import resolve_precision
 from experiments.runs.folder import plain
 from experiments.runs.processes import rank
-from experiments.search.base import BaseSearch, Row
+from experiments.search.base import BaseSearch
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
-from experiments.search.options import SearchOptions
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
 from experiments.search.summary import Outcome
@@ -31,29 +31,21 @@ from nas_space.architecture import Architecture
 from nas_space.expected_cost import CostModel
 from nas_space.space import JointSpace
 from strategies.alive import Alive
-from strategies.constraint import Constraint
 from strategies.registry import NNI_STRATEGIES, create_strategy
 from strategies.shrinking import Removal, list_removals, retaining_ratio
 
 
 class Search(BaseSearch):
-    """A differentiable search; arguments as of ``BaseSearch``."""
+    """A differentiable search."""
 
-    def __init__(
-        self,
-        options: SearchOptions,
-        data: Any,
-        run: Path,
-        constraint: Constraint | None = None,
-        on_row: Callable[[Row], None] | None = None,
-    ) -> None:
-        super().__init__(options, data, run, constraint, on_row, held_out=options.method.arch_split)
+    def build(self, weights: Split, architecture: Split) -> None:
+        options = self.options
         pl.seed_everything(options.seed, verbose=False)
         self.space = JointSpace(options.space.resolve(), self.num_classes)
         self.space.to(memory_format=torch.channels_last)
         self.streams = tuple(
             BatchStream(part, options.data.batch, options.seed, stream, rank=rank(), world=options.devices)
-            for part, stream in zip(self.parts, (WEIGHTS, ARCHITECTURE), strict=True)
+            for part, stream in ((weights, WEIGHTS), (architecture, ARCHITECTURE))
         )
         self.module = SegmentationModule(options.train, options.epochs, self.class_weights)
         self.strategy: Any
@@ -63,18 +55,22 @@ class Search(BaseSearch):
             self.state_of = partial(state_of_nni, config=self.space.config)
         else:
             self.strategy = create_strategy(options.strategy, options.method, options.seed)
-            self.strategy.constraint = constraint
-        cost_model = CostModel(self.space.config, options.cost_size, self.num_classes, self.device)
+            self.strategy.constraint = self.constraint
         self.monitor = SearchMonitor(
-            self.state_of, self.streams, self.validation, cost_model, plain(asdict(options)), self.write_rows
+            streams=self.streams,
+            on_rows=self.write_rows,
+            state_of=self.state_of,
+            validation=self.validation,
+            cost_model=CostModel(self.space.config, options.cost_size, self.num_classes, self.device),
+            options=plain(asdict(options)),
         )
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
-        """As of ``BaseSearch``; a follower, which writes no file, returns nothing."""
         options = self.options
         if checkpoint is not None:
             resumed_state(checkpoint, "SearchMonitor", self.monitor.options, "search")
-        snapshots = Snapshots(self.monitor, self.streams[0], self.num_classes, options, self.run, self.constraint)
+        bounds = self.constraint.bounds if self.constraint is not None else ()
+        snapshots = Snapshots(self.monitor, self.streams[0], self.run, self.write_snapshot, bounds)
         callbacks = [self.monitor, *([snapshots] if rank() == 0 else [])]
         if rank() == 0 and self.on_row is None:  # in a trial the bar's pieces would fill NNI's log
             callbacks.append(RunProgress(self.monitor.status, f"search ({options.strategy})"))
@@ -114,7 +110,7 @@ class Search(BaseSearch):
         )
         summary = self.summarise(outcome, rows)
         self.draw_validation(derived)
-        snapshots.finish(search, architecture, derived)
+        snapshots.finish(search, self.options.epochs, architecture, derived)
         return self.complete(summary, rows, architecture)
 
     def _decide(self, state: SearchState) -> tuple[Architecture, list[Removal]]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from experiments.options.device import resolve_device, resolve_precision
+from experiments.options.device import resolve_device
 from experiments.options.groups import (
     IGNORE,
     ConstraintOptions,
@@ -11,9 +11,9 @@ from experiments.options.groups import (
     DataOptions,
     SpaceOptions,
     TrainOptions,
-    check_seed,
     parse_size,
 )
+from experiments.training.recipe import check_training
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
 
@@ -95,13 +95,8 @@ def check_options(options: SearchOptions) -> None:
     method.check()
     options.train.check()
     options.constraint.check()
-    parse_size(options.data.size)
+    check_training(options)
     parse_size(options.cost.size or options.data.size)
-    if options.data.batch < 2:
-        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
-    if options.epochs < 1:
-        raise InputError(f"epochs: {options.epochs} must be at least 1")
-    check_seed(options.seed)
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
         create_strategy(strategy, method)
@@ -116,8 +111,6 @@ def check_options(options: SearchOptions) -> None:
     if strategy in NNI_STRATEGIES and options.constraint.given:
         key = options.constraint.given[0]
         raise InputError(f"constraint.{key}: {strategy} is NNI's own and takes none; leave it out")
-    resolve_device(options.device)
-    resolve_precision(options.precision)
     if options.devices > 1 and strategy in (*NNI_STRATEGIES, *MULTI_TRIAL):
         raise InputError(f"devices: {strategy} runs on one device; leave it out")
     _check_devices(options)

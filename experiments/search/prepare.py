@@ -1,4 +1,4 @@
-"""From checked options to a search that is ready to run: the data, the bounds, the latency table, the kind of search."""
+"""From checked options to a search that is ready to run: data, bounds, latency table, kind of search."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -44,6 +44,12 @@ class PreparedSearch:
         kind = MultiTrialSearch if self.options.strategy in MULTI_TRIAL else Search
         return kind(self.options, self.data, run, self.constraint, on_row)
 
+    def execute(self, run: Path, on_row: Callable[[Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
+        """Search to the end, from the run's last checkpoint where it has one; NNI's own strategies cannot use it."""
+        checkpoint = run / "checkpoints" / "last.ckpt"
+        goes_on = checkpoint.is_file() and self.options.strategy not in NNI_STRATEGIES
+        return self.create(run, on_row).execute(checkpoint if goes_on else None)
+
 
 def load_data(options: SearchOptions) -> SegmentationData:
     """Read the data set, and check everything that can be checked before latency is measured.
@@ -74,9 +80,3 @@ def prepare_search(options: SearchOptions, run: Path | None = None) -> PreparedS
     table = latency_table(options, len(data.classes), run)
     constraint = make_constraint(options, len(data.classes), table)
     return PreparedSearch(part_of(SearchOptions, options), data, table, constraint)
-
-
-def last_checkpoint(options: SearchOptions, run: Path) -> Path | None:
-    """The checkpoint that a search goes on from; None where there is none, or where NNI's own strategy cannot use it."""
-    path = run / "checkpoints" / "last.ckpt"
-    return path if path.is_file() and options.strategy not in NNI_STRATEGIES else None

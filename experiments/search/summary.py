@@ -1,4 +1,4 @@
-"""What a search leaves at its end: ``search.json``, the same keys whatever the strategy."""
+"""The content of ``search.json``: the same keys whatever the strategy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

@@ -28,10 +28,8 @@ class TrainedNetwork:
         loss_heldout: loss on them.
         miou: mIoU on the validation set, labels at 1/8; only reported.
         loss: loss on it.
-        loss_train: mean loss of the last epoch's batches.
-        lr: learning rate of the last epoch.
-        seconds: training and choosing.
-        seconds_validation: validation.
+        loss_train: mean loss of the last epoch, with learning rate ``lr``.
+        seconds: training and scoring, without ``seconds_validation``.
     """
 
     architecture: Architecture
@@ -55,7 +53,7 @@ class TrainedNetwork:
         names = [field.name for field in fields(cls)[1:]]
         numbers = {name: math.nan if data[name] is None else float(data[name]) for name in names}
         if not all(0.0 <= numbers[name] <= 1.0 for name in ("miou_heldout", "miou")):
-            raise ValueError("a score is no share")
+            raise ValueError("a score must lie between 0 and 1")
         return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers)
 
 

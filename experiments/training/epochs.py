@@ -1,8 +1,9 @@
-"""What every training here notes of an epoch: mean losses, learning rate and seconds; and its rows of ``metrics.csv``."""
+"""What every training here notes of an epoch: losses, learning rate, seconds; and its rows of ``metrics.csv``."""
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from strategies.distributed import average
 Rows = list[dict[str, Any]]
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class EpochMonitor(Callback):
     """Sets the streams to every epoch, and notes its losses, its learning rate (``lr``) and its time.
 
@@ -30,22 +32,14 @@ class EpochMonitor(Callback):
         on_rows: called with all rows of the run, after every new one.
     """
 
-    def __init__(
-        self,
-        streams: Iterable[BatchStream],
-        hint: str,
-        first: int = 0,
-        rows: Iterable[dict[str, Any]] = (),
-        on_rows: Callable[[Rows], None] | None = None,
-    ) -> None:
-        self.streams = tuple(streams)
-        self.hint = hint
-        self.first = first
-        self.rows = list(rows)
-        self.on_rows = on_rows
-        self.lr = math.nan
-        self._losses: list[Tensor] = []
-        self._start = 0.0
+    streams: Sequence[BatchStream]
+    hint: str = ": lower train.lr"
+    first: int = 0
+    rows: Rows = field(default_factory=list)
+    on_rows: Callable[[Rows], None] | None = None
+    lr: float = field(default=math.nan, init=False)
+    _losses: list[Tensor] = field(default_factory=list, init=False)
+    _start: float = field(default=0.0, init=False)
 
     @property
     def seconds(self) -> float:

@@ -1,6 +1,7 @@
 """What a training from scratch reports after every epoch, and when it ends early; it alone sees the validation set."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -9,52 +10,35 @@ from torch import nn
 
 from experiments.data.streams import BatchStream, mix
 from experiments.metrics.evaluation import Scores, evaluate
-from experiments.training.epochs import EpochMonitor, Rows
+from experiments.training.epochs import EpochMonitor
 from experiments.training.recipe import Stage
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class RetrainMonitor(EpochMonitor):
     """Adds a row an epoch; validates in up to ten epochs of the stage, evenly spaced, of which the last is one.
 
     Args:
         stage: which part of the training this is.
-        stream: training batches.
         validation: the validation stream.
         model: the network that is validated, the moving average where there is one.
         num_classes: number of classes.
         seed: of the run; whatever random numbers a network draws depend on seed and epoch alone.
         patience: epochs without a better mIoU after which the stage ends; 0 for never.
         options: of the run, plain values; kept in the checkpoint, so that a resume can compare.
-        rows: those of the stages before.
         save_best: called to store the network, whenever a validation is the stage's best.
-        on_rows: called with the rows of the run so far, after every epoch.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        stream: BatchStream,
-        validation: BatchStream,
-        model: nn.Module,
-        num_classes: int,
-        seed: int,
-        patience: int,
-        options: dict[str, Any],
-        rows: Rows,
-        save_best: Callable[[], None],
-        on_rows: Callable[[Rows], None],
-    ) -> None:
-        super().__init__([stream], ": lower train.lr", stage.first, rows, on_rows)
-        self.stage = stage
-        self.validation = validation
-        self.model = model
-        self.num_classes = num_classes
-        self.seed = seed
-        self.patience = patience
-        self.options = options
-        self.save_best = save_best
-        self.best: dict[str, Any] | None = None
-        self.stopped = False
+    stage: Stage
+    validation: BatchStream
+    model: nn.Module
+    num_classes: int
+    seed: int
+    patience: int
+    options: dict[str, Any]
+    save_best: Callable[[], None]
+    best: dict[str, Any] | None = field(default=None, init=False)
+    stopped: bool = field(default=False, init=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         trainer.should_stop = self.stopped  # a stage that had ended early before it was resumed has ended

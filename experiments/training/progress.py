@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
 
+@dataclass(eq=False, repr=False)
 class RunProgress(Callback):
     """A bar over all batches of all epochs; where standard error is no terminal, a line an epoch instead.
 
@@ -16,10 +18,9 @@ class RunProgress(Callback):
         title: what stands before the bar.
     """
 
-    def __init__(self, status: Callable[[], dict[str, str]], title: str) -> None:
-        self.status = status
-        self.title = title
-        self._bar: tqdm | None = None
+    status: Callable[[], dict[str, str]]
+    title: str
+    _bar: "tqdm | None" = field(default=None, init=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         batches = int(trainer.num_training_batches)

@@ -1,7 +1,7 @@
 """Options of a training from scratch: the recipe, its stages, and everything about them that can be wrong."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Protocol
 
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
@@ -9,10 +9,11 @@ from nas_space.config import Head
 from nas_space.errors import InputError
 
 HEADS: tuple[Head, ...] = ("encoder", "aggregation")
+LABEL_STRIDE = {"encoder": 8, "aggregation": 1}
 AUGMENTATIONS = ("crop", "shift")
 LOSSES = ("ohem", "cross-entropy")
 WEIGHT_K = {8: 1.2, 1: 1.1}
-"""ENet's constant of the class weights by label stride, as ERFNet's published weights have it for labels at 1/8 and for full ones."""
+"""ENet's constant of the class weights by label stride: those of ERFNet's published weights for 1/8 and full labels."""
 
 
 @dataclass
@@ -73,6 +74,32 @@ class Stage:
     label_stride: int
 
 
+class TrainingOptions(Protocol):
+    """What the options of a search and of a training from scratch share."""
+
+    epochs: int
+    seed: int
+    device: str
+    precision: str
+    data: DataOptions
+
+
+def check_training(options: TrainingOptions) -> None:
+    """What can be wrong with the options of any training.
+
+    Raises:
+        InputError: the key, and what it should be.
+    """
+    parse_size(options.data.size)
+    if options.data.batch < 2:
+        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
+    if options.epochs < 1:
+        raise InputError(f"epochs: {options.epochs} must be at least 1")
+    check_seed(options.seed)
+    resolve_device(options.device)
+    resolve_precision(options.precision)
+
+
 @dataclass
 class RetrainOptions:
     """Everything that decides a retraining's result, besides the network.
@@ -103,16 +130,9 @@ class RetrainOptions:
             InputError: the key, and what it should be.
         """
         self.train.check()
-        parse_size(self.data.size)
-        if self.data.batch < 2:
-            raise InputError(f"data.batch: {self.data.batch} must be at least 2 (batch normalisation)")
-        if self.epochs < 1:
-            raise InputError(f"epochs: {self.epochs} must be at least 1")
+        check_training(self)
         if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
             raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
-        check_seed(self.seed)
-        resolve_device(self.device)
-        resolve_precision(self.precision)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -128,11 +148,10 @@ class RetrainOptions:
         """The stages in order."""
         if peer:
             return [Stage("peer", None, 0, self.epochs * len(self.stages), 1)]
-        strides: dict[Head, Literal[8, 1]] = {"encoder": 8, "aggregation": 1}
         heads = [head for head in HEADS if head in self.stages]
-        return [Stage(head, head, i * self.epochs, self.epochs, strides[head]) for i, head in enumerate(heads)]
+        return [Stage(head, head, i * self.epochs, self.epochs, LABEL_STRIDE[head]) for i, head in enumerate(heads)]
 
 
 def plain_recipe(train: TrainOptions) -> RecipeOptions:
-    """The recipe that a search trains its weights with: flip and shift, cross-entropy of all pixels. Cheap, for comparisons."""
+    """The cheap recipe of a search, for comparisons: flip and shift, cross-entropy of all pixels."""
     return RecipeOptions(train.lr, train.weight_decay, augmentation="shift", loss="cross-entropy")

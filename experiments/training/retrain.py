@@ -40,27 +40,18 @@ class Prepared:
 
     Args:
         module: the network with its loss and optimiser.
-        network: what is trained.
-        average: the moving average of its weights, where the recipe has one.
+        model: what is validated and saved: the network, or the moving average of its weights where there is one.
+        callbacks: what must hear of every step.
         stream: training batches.
     """
 
     module: SegmentationModule
-    network: nn.Module
-    average: WeightAverage | None
+    model: nn.Module
+    callbacks: list[Callback]
     stream: BatchStream
 
-    @property
-    def trained(self) -> nn.Module:
-        """The network that is validated and saved."""
-        return self.network if self.average is None else self.average.model
 
-    @property
-    def callbacks(self) -> list[Callback]:
-        """What must hear of every step."""
-        return [] if self.average is None else [self.average]
-
-
+@dataclass(eq=False, repr=False)
 class Retraining:
     """A training from scratch that is ready to run.
 
@@ -72,20 +63,19 @@ class Retraining:
         peer: name of somebody else's network.
     """
 
-    def __init__(
-        self,
-        options: RetrainOptions,
-        data: SegmentationData,
-        run: Path,
-        architecture: Architecture | None,
-        peer: str | None = None,
-    ) -> None:
-        self.options, self.run = options, run
+    options: RetrainOptions
+    data: SegmentationData
+    run: Path
+    architecture: Architecture | None
+    peer: str | None = None
+
+    def __post_init__(self) -> None:
+        options, data = self.options, self.data
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
-        self.stages = options.plan(peer=peer is not None)
+        self.stages = options.plan(peer=self.peer is not None)
         head, size = self.stages[-1].head, options.image_size
-        self.info = ModelInfo(architecture, head, data.classes, data.colours, size, data.name, peer)
+        self.info = ModelInfo(self.architecture, head, data.classes, data.colours, size, data.name, self.peer)
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
 
@@ -110,7 +100,7 @@ class Retraining:
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
             prepared, monitor = self._train(stage, network, checkpoint)
-            network = prepared.trained.to(self.device)
+            network = prepared.model.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None
         assert network is not None
         scores = monitor.scores(prepared.module.to(self.device))  # Lightning has left it on the CPU
@@ -158,8 +148,11 @@ class Retraining:
         loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
         module = SegmentationModule(options.train, stage.epochs, weights, loss)
         module.set_model(network)
-        average = WeightAverage(network, options.train.ema) if options.train.ema else None
-        return Prepared(module, network, average, make_stream(self.train, options, stage.label_stride))
+        stream, ema = make_stream(self.train, options, stage.label_stride), options.train.ema
+        if not ema:
+            return Prepared(module, network, [], stream)
+        average = WeightAverage(network, ema)
+        return Prepared(module, average.model, [average], stream)
 
     def _train(
         self, stage: Stage, before: nn.Module | None, checkpoint: Path | None
@@ -169,20 +162,21 @@ class Retraining:
         def save_best() -> None:
             if stage is self.stages[-1]:
                 (self.run / BEST).mkdir(exist_ok=True)
-                save_model(self.run / BEST, prepared.trained, self.info)
+                save_model(self.run / BEST, prepared.model, self.info)
 
         monitor = RetrainMonitor(
+            streams=[prepared.stream],
+            first=stage.first,
+            rows=list(self.rows),
+            on_rows=lambda rows: write_metrics(self.run, rows),
             stage=stage,
-            stream=prepared.stream,
             validation=val_stream(self.val, options.data.batch, label_stride=1),
-            model=prepared.trained,
+            model=prepared.model,
             num_classes=len(self.info.classes),
             seed=options.seed,
             patience=options.train.patience,
             options=self.recorded_options,
-            rows=self.rows,
             save_best=save_best,
-            on_rows=lambda rows: write_metrics(self.run, rows),
         )
         callbacks = [*prepared.callbacks, monitor, RunProgress(monitor.status, f"retrain ({stage.name})")]
         trainer = make_trainer(self.run, stage.epochs, self.device, resolve_precision(options.precision), callbacks)
