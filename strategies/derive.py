@@ -42,9 +42,9 @@ def derive_network(
     architecture: Architecture,
     copy_layer: Callable[[nn.Module, int, Layer, FactorizedConv], None] = copy_narrowed,
 ) -> SegmentationNetwork:
-    """The network of ``architecture`` with copies of the super-network's weights, in the same mode and on the same device.
+    """The network of ``architecture`` with copies of the super-network's weights, in its mode and on its device.
 
-    Where every choice has one survivor the result computes what the super-network computes; before, it is the
+    Where every choice has one survivor, the result computes what the super-network computes. Before, it is the
     discretised network whose loss the gap compares (SSR paper, equations 23 and 24).
 
     Args:

@@ -77,7 +77,8 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
     """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
     reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
-    exact, gap, miou = summary["cost"], summary["gap"], summary["miou"]
+    exact, gap = summary["cost"], summary["gap"]
+    supernet, derived = (100 * summary["miou"][key] for key in ("supernet", "derived"))
     macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
     retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
     bounds = [
@@ -94,7 +95,7 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
         f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
         *bounds,
-        f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived network",
+        f"  mIoU          {supernet:>13.1f}%   super-network, {derived:.1f}% derived network",
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",

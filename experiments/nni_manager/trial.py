@@ -86,9 +86,9 @@ def _flat(parameters: Mapping[str, Any], options: Collection[str]) -> Iterator[t
 class Manager:
     """NNI's manager as a trial sees it: gives the parameters, and gets one metric an epoch and one at the end.
 
-    While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters: then
-    ``nni.report_intermediate_result`` would reach its engine, or the manager under another trial's parameter id. So this
-    class takes the trial's own channel before.
+    While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters. A report by NNI's functions
+    would then reach its engine, or the manager under another trial's parameter id. So this class takes the trial's own
+    channel before.
 
     Args:
         folder: of the trial; keeps what the trial was given, for a process that goes on with it.

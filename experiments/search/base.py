@@ -13,14 +13,43 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import val_stream
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
+from experiments.runs.environment import device_name, peak_memory_mb, versions
 from experiments.runs.folder import write_atomic, write_json, write_metrics
 from experiments.search.options import SearchOptions
-from experiments.search.summary import Outcome, search_summary
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
+from strategies.alive import LEVELS
 from strategies.constraint import Constraint
+from strategies.shrinking import Removal
 
 Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a search.
+
+    Args:
+        architecture: the found network.
+        discrete: whether no choice had to be cut by argmax.
+        discrete_epoch: after which epoch every choice had one survivor; None if never, or for sampled networks.
+        removals: all candidates that left, in order.
+        entropy: final entropy of each level, in nats.
+        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
+        gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
+        gap_before: the same at the last epoch that was not discrete, None if all were.
+        alive: survivors of each level at the end.
+    """
+
+    architecture: Architecture
+    discrete: bool
+    discrete_epoch: int | None
+    removals: Sequence[Removal]
+    entropy: Mapping[str, float]
+    miou: Mapping[str, float]
+    gap: Mapping[str, float]
+    gap_before: Mapping[str, float] | None
+    alive: Mapping[str, int]
 
 
 @dataclass(eq=False, repr=False)
@@ -93,11 +122,43 @@ class BaseSearch(ABC):
         return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
 
     def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
-        """The content of ``search.json``, the bounds' among it."""
-        summary = search_summary(self.options, self.data, outcome, rows)
-        if self.constraint is not None:
-            summary["constraint"] = self.constraint.summary(outcome.architecture)
-        return summary
+        """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
+        options, space, size = self.options, outcome.architecture.space, self.options.cost_size
+        cells = tuple(-(-side // 8) for side in options.image_size)
+        exact = cost(outcome.architecture, size, self.num_classes)
+        alive = [{"epoch": row["epoch"], **{level: row[f"alive_{level}"] for level in LEVELS}} for row in rows]
+        summary = {
+            "strategy": options.strategy,
+            "seed": options.seed,
+            "space": asdict(space),
+            "dataset": self.data.name,
+            "epochs": options.epochs,
+            "discrete": outcome.discrete,
+            "discrete_epoch": outcome.discrete_epoch,
+            "removals": [asdict(removal) for removal in outcome.removals],
+            "entropy": {
+                "initial": space.sizes()["entropy_nats"],
+                "final": sum(outcome.entropy.values()),
+                "per_level": {
+                    level: {"first_epoch": rows[0][f"entropy_{level}"], "final": outcome.entropy[level]}
+                    for level in LEVELS
+                },
+            },
+            "miou": {**outcome.miou, "resolution": f"{cells[0]}x{cells[1]}"},
+            "gap": dict(outcome.gap),
+            "gap_before": outcome.gap_before,
+            "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}"},
+            "time": {
+                "total_s": sum(row["seconds"] + row["seconds_validation"] for row in rows),
+                "epoch_s": [row["seconds"] for row in rows],
+            },
+            "peak_memory_mb": peak_memory_mb(self.device),
+            "alive": [*alive, {"epoch": len(rows) + 1, **outcome.alive}],
+            "versions": versions(),
+            "device": device_name(self.device),
+        }
+        bounds = {} if self.constraint is None else {"constraint": self.constraint.summary(outcome.architecture)}
+        return {**summary, **bounds}
 
     def complete(self, summary: dict[str, Any], rows: Sequence[Row], architecture: Architecture) -> dict[str, Any]:
         """Write the files that end a run, after all others; ``search.json`` comes last. Returns the summary."""

@@ -16,9 +16,8 @@ from experiments.metrics.evaluation import evaluate
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import write_pareto
-from experiments.search.base import BaseSearch
+from experiments.search.base import BaseSearch, Outcome
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
-from experiments.search.summary import Outcome
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
 from experiments.training.epochs import EpochMonitor
 from experiments.training.module import SegmentationModule

@@ -45,7 +45,6 @@ def state_of_nni(search: nn.Module, config: SpaceConfig) -> SearchState:
             p[index] = by_text[candidate]
         levels.append(p)
     probabilities = Probabilities(*levels)
-
     device = next(supernet.parameters()).device
     on_device = Probabilities(*(level.to(device) for level in levels))
     derive = partial(derive_network, supernet, copy_layer=copy_leading)

@@ -16,13 +16,12 @@ from experiments.metrics.evaluation import largest_difference
 from experiments.options.device import resolve_precision
 from experiments.runs.folder import plain
 from experiments.runs.processes import rank
-from experiments.search.base import BaseSearch
+from experiments.search.base import BaseSearch, Outcome
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
-from experiments.search.summary import Outcome
 from experiments.training.checkpoints import resumed_state
 from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress

@@ -95,7 +95,7 @@ def check_options(options: SearchOptions) -> None:
     method.check()
     options.train.check()
     options.constraint.check()
-    check_training(options)
+    check_training(options.data, options.epochs, options.seed, options.device, options.precision)
     parse_size(options.cost.size or options.data.size)
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
@@ -111,21 +111,25 @@ def check_options(options: SearchOptions) -> None:
     if strategy in NNI_STRATEGIES and options.constraint.given:
         key = options.constraint.given[0]
         raise InputError(f"constraint.{key}: {strategy} is NNI's own and takes none; leave it out")
-    if options.devices > 1 and strategy in (*NNI_STRATEGIES, *MULTI_TRIAL):
-        raise InputError(f"devices: {strategy} runs on one device; leave it out")
     _check_devices(options)
 
 
 def _check_devices(options: SearchOptions) -> None:
     import torch
 
+    from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES
+
     devices, batch = options.devices, options.data.batch
     if devices < 1:
         raise InputError(f"devices: {devices} must be at least 1")
-    if devices > 1 and (batch % devices or batch < 2 * devices):
+    if devices == 1:
+        return
+    if options.strategy in (*NNI_STRATEGIES, *MULTI_TRIAL):
+        raise InputError(f"devices: {options.strategy} runs on one device; leave it out")
+    if batch % devices or batch < 2 * devices:
         fix = f"make it a multiple of {devices}, {2 * devices} or more"
         raise InputError(f"data.batch: {batch} images are no two or more for each of {devices} devices; {fix}")
-    if devices > 1 and options.resolved_device == "cuda" and devices > torch.cuda.device_count():
+    if options.resolved_device == "cuda" and devices > torch.cuda.device_count():
         raise InputError(f"devices: {devices} GPUs are not there; at most {torch.cuda.device_count()}")
 
 

@@ -62,7 +62,7 @@ def load_data(options: SearchOptions) -> SegmentationData:
     """
     data = load(options.data)
     check_data(options, data)
-    make_constraint(options, len(data.classes))
+    make_constraint(options, len(data.classes))  # refuses a counted bound that no network meets
     return data
 
 

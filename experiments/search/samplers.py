@@ -1,8 +1,9 @@
 """Where the networks of a multi-trial search come from: our uniform sampler, or NNI's multi-trial strategies."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from nni.nas.experiment import NasExperimentConfig
@@ -42,26 +43,24 @@ def sample_networks(
         One network or more.
     """
     generator = random.Random(f"{seed}")
+    drawn = (Architecture.random(space, generator) for _ in range(DRAWS))
+    fitting: Iterator[Architecture] = (architecture for architecture in drawn if fits(architecture, constraint))
+    if constraint is not None:  # what is cut down far ends at the same few networks again and again
+        more = (Architecture.random(space, generator) for _ in range(10 * count))
+        fitting = chain(fitting, (shrink(architecture, constraint, generator) for architecture in more))
     networks: dict[Architecture, None] = {}  # in the order in which they are drawn
-    for _ in range(DRAWS):
+    for architecture in fitting:
+        networks[architecture] = None
         if len(networks) == count:
             break
-        architecture = Architecture.random(space, generator)
-        if fits(architecture, constraint):
-            networks[architecture] = None
-    if constraint is not None:
-        for _ in range(10 * count):  # what is cut down far ends at the same few networks again and again
-            if len(networks) == count:
-                break
-            networks[shrink(Architecture.random(space, generator), constraint, generator)] = None
     return list(networks)
 
 
 def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
     """Resample single choices to cheaper candidates until the network keeps to every bound.
 
-    The measure is the mean of the costs, each relative to its bound, as where a ``Constraint`` makes sure that a
-    network can keep to it: every step lowers it, and the last network left is the one that was made sure of.
+    The measure is the mean of the costs, each relative to its bound. Every step lowers it, down to the network for
+    which the ``Constraint`` has made sure that it keeps to the bounds.
 
     Args:
         architecture: a network of the constraint's space.

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nas_space.errors import InputError
@@ -43,20 +42,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return checkpoint
 
 
-PARTS = {
-    "state_dict": dict,
-    "loops": dict,
-    "callbacks": dict,
-    "optimizer_states": list,
-    "lr_schedulers": list,
-    "pytorch-lightning_version": str,
-}
-"""What Lightning goes on from."""
+VERSION = "pytorch-lightning_version"
+PARTS = {"state_dict": dict, "loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list}
+"""What Lightning goes on from, beside its version."""
 
 
 def monitor_state(checkpoint: dict[str, Any], monitor: str) -> dict[str, Any] | None:
-    """What a monitor has left in a training's checkpoint, with its ``options``; None where this is no such checkpoint."""
-    whole = all(isinstance(checkpoint.get(key), kind) for key, kind in PARTS.items())
+    """What a monitor has left in a checkpoint, its ``options`` among it; None where this is no checkpoint of it."""
+    whole = all(isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, VERSION: str}.items())
     state = checkpoint["callbacks"].get(monitor) if whole else None
     return state if isinstance(state, dict) and isinstance(state.get("options"), dict) else None
 
@@ -84,15 +77,3 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
         fix = "put it back, or remove the checkpoint to start again"
         raise InputError(f"{what} is not what {path} was made with; {fix}")
     return state
-
-
-def last_checkpoint(folder: Path) -> ModelCheckpoint:
-    """Keep ``folder/last.ckpt``, written at the end of every epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="last",
-        save_top_k=1,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )

@@ -183,7 +183,7 @@ class Launcher(_SubprocessScriptLauncher):
         return reached()
 
     def _watch(self) -> None:
-        """End this process after a follower's failure that its main thread does not notice, as where it waits for a GPU."""
+        """End this process after a failure that its main thread does not notice, as where it waits for a GPU."""
         while not self._over.wait(POLL):
             if any(process.poll() for process in self.procs) and not self._over.wait(2 * GRACE):
                 failure = self._failure()

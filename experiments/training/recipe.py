@@ -1,7 +1,6 @@
 """Options of a training from scratch: the recipe, its stages, and everything about them that can be wrong."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
@@ -74,30 +73,20 @@ class Stage:
     label_stride: int
 
 
-class TrainingOptions(Protocol):
-    """What the options of a search and of a training from scratch share."""
-
-    epochs: int
-    seed: int
-    device: str
-    precision: str
-    data: DataOptions
-
-
-def check_training(options: TrainingOptions) -> None:
-    """What can be wrong with the options of any training.
+def check_training(data: DataOptions, epochs: int, seed: int, device: str, precision: str) -> None:
+    """What can be wrong with the options that a search and a training from scratch share.
 
     Raises:
         InputError: the key, and what it should be.
     """
-    parse_size(options.data.size)
-    if options.data.batch < 2:
-        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
-    if options.epochs < 1:
-        raise InputError(f"epochs: {options.epochs} must be at least 1")
-    check_seed(options.seed)
-    resolve_device(options.device)
-    resolve_precision(options.precision)
+    parse_size(data.size)
+    if data.batch < 2:
+        raise InputError(f"data.batch: {data.batch} must be at least 2 (batch normalisation)")
+    if epochs < 1:
+        raise InputError(f"epochs: {epochs} must be at least 1")
+    check_seed(seed)
+    resolve_device(device)
+    resolve_precision(precision)
 
 
 @dataclass
@@ -130,7 +119,7 @@ class RetrainOptions:
             InputError: the key, and what it should be.
         """
         self.train.check()
-        check_training(self)
+        check_training(self.data, self.epochs, self.seed, self.device, self.precision)
         if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
             raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
 

@@ -148,7 +148,11 @@ class Retraining:
         loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
         module = SegmentationModule(options.train, stage.epochs, weights, loss)
         module.set_model(network)
-        stream, ema = make_stream(self.train, options, stage.label_stride), options.train.ema
+        stride, ema = stage.label_stride, options.train.ema
+        if options.train.augmentation == "crop":
+            stream: BatchStream = CropStream(self.train, options.data.batch, options.seed, options.crop, stride)
+        else:
+            stream = BatchStream(self.train, options.data.batch, options.seed, WEIGHTS, label_stride=stride)
         if not ema:
             return Prepared(module, network, [], stream)
         average = WeightAverage(network, ema)
@@ -190,13 +194,6 @@ class Retraining:
 
 def _minutes(rows: Rows) -> float:
     return sum(row["seconds"] + row["seconds_validation"] for row in rows) / 60
-
-
-def make_stream(split: Any, options: RetrainOptions, label_stride: int) -> BatchStream:
-    """Training batches as the recipe augments them."""
-    if options.train.augmentation == "crop":
-        return CropStream(split, options.data.batch, options.seed, options.crop, label_stride)
-    return BatchStream(split, options.data.batch, options.seed, WEIGHTS, label_stride=label_stride)
 
 
 def take_backbone(network: nn.Module, before: nn.Module) -> None:

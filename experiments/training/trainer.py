@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from nni.nas.evaluator.pytorch import Trainer
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
+from experiments.training.checkpoints import AtomicCheckpointIO
 from experiments.training.lightning import DataParallel, silence_lightning
 
 
@@ -32,13 +32,16 @@ def make_trainer(
         checkpoint: what the others of several processes go on from.
     """
     silence_lightning()
+    last = ModelCheckpoint(
+        run / "checkpoints", "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",
         devices=devices,
         strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
-        callbacks=[*callbacks, last_checkpoint(run / "checkpoints")],
+        callbacks=[*callbacks, last],
         logger=TensorBoardLogger(str(run), name="", version="tensorboard"),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
