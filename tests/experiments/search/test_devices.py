@@ -1,4 +1,4 @@
-"""A search on two devices from the command line: its files, its end when a process ends, its resume, and what is refused."""
+"""A search on two devices from the command line: its files, its end with a process, its resume, and what is refused."""
 
 import json
 import os

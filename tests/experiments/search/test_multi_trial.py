@@ -73,7 +73,7 @@ def trials(run: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
-    """Replaces training by a score that the network's cost decides; the networks that were "trained" are in the list."""
+    """Replaces training by a score that the network's cost decides; the list holds the networks that were "trained"."""
     trained: list[Architecture] = []
 
     def train(self: MultiTrialSearch, architecture: Architecture) -> tuple[TrainedNetwork, SegmentationNetwork]:

@@ -60,7 +60,7 @@ def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path)
 
 
 def test_the_whole_recipe(tmp_path: Path) -> None:
-    """Two stages; the last epoch is the headline, the best one is kept beside it; both files give what is told of them."""
+    """Two stages; the last epoch is the headline, the best one is saved beside it; both files give their scores."""
     run = tmp_path / "run"
     summary = retrain(run, "--epochs", "3", "--train.ema", "0.9", "--train.lr", "0.01")
     assert [(stage["name"], stage["epochs"]) for stage in summary["stages"]] == [("encoder", 3), ("aggregation", 3)]
