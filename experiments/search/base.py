@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,29 +27,29 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a search.
+    """The result of a search; by default, of one that had nothing to decide.
 
     Args:
         architecture: the found network.
+        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
+        gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
+        alive: survivors of each level at the end.
+        entropy: final entropy of each level, in nats.
         discrete: whether no choice had to be cut by argmax.
         discrete_epoch: after which epoch every choice had one survivor; None if never, or for sampled networks.
         removals: all candidates that left, in order.
-        entropy: final entropy of each level, in nats.
-        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
-        gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
-        gap_before: the same at the last epoch that was not discrete, None if all were.
-        alive: survivors of each level at the end.
+        gap_before: the gap at the last epoch that was not discrete, None if all were.
     """
 
     architecture: Architecture
-    discrete: bool
-    discrete_epoch: int | None
-    removals: Sequence[Removal]
-    entropy: Mapping[str, float]
     miou: Mapping[str, float]
     gap: Mapping[str, float]
-    gap_before: Mapping[str, float] | None
     alive: Mapping[str, int]
+    entropy: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0.0))
+    discrete: bool = True
+    discrete_epoch: int | None = None
+    removals: Sequence[Removal] = ()
+    gap_before: Mapping[str, float] | None = None
 
 
 @dataclass(eq=False, repr=False)
@@ -86,7 +86,7 @@ class BaseSearch(ABC):
 
     @abstractmethod
     def build(self, weights: Split, architecture: Split) -> None:
-        """Make what the kind of search needs, from the images that train the weights and those that choose."""
+        """Make what this kind of search needs, from the images for the weights and those for the architecture."""
 
     @abstractmethod
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:

@@ -26,10 +26,10 @@ from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
-from strategies.alive import LEVELS, Alive
+from strategies.alive import Alive
 
 HELD_OUT = 0.2
-"""Share of the training images that choose among the networks, where ``method.arch_split`` does not say."""
+"""Share of the training images that choose among the networks, where ``method.arch_split`` is absent."""
 
 
 class MultiTrialSearch(BaseSearch):
@@ -155,13 +155,8 @@ class MultiTrialSearch(BaseSearch):
         best, rows = self.best(), self._rows()
         outcome = Outcome(
             architecture=best.architecture,
-            discrete=True,
-            discrete_epoch=None,
-            removals=[],
-            entropy=dict.fromkeys(LEVELS, 0.0),
             miou={"supernet": best.miou, "derived": best.miou},
             gap={"loss_supernet": best.loss, "loss_derived": best.loss, "max_logit_difference": 0.0},
-            gap_before=None,
             alive=Alive.only(best.architecture).counts(),
         )
         summary = self.summarise(outcome, rows)

@@ -83,7 +83,7 @@ class SearchRunOptions(SearchOptions):
 
 
 def check_options(options: SearchOptions) -> None:
-    """Everything about the options that can be wrong without reading data.
+    """Check everything about the options that can be wrong without reading data.
 
     Raises:
         InputError: the key, and what it should be.
@@ -134,11 +134,11 @@ def _check_devices(options: SearchOptions) -> None:
 
 
 def check_data(options: SearchOptions, data: "SegmentationData") -> None:
-    """What can be wrong with options and data together.
+    """Check what can be wrong with options and data together.
 
     Raises:
-        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch
-            where several devices share it.
+        InputError: no labelled pixel is left at the search's resolution, or there are too few images to divide, or for
+            a whole batch that several devices share.
     """
     from experiments.data import split_halves
     from experiments.data.transforms import downsample_labels

@@ -17,7 +17,7 @@ from nas_space.space import JointSpace
 from strategies.constraint import Constraint
 
 DRAWS = 10_000
-"""Networks that are drawn in all before the sampler gives up on what is rare: new ones, or ones within the bounds."""
+"""How many networks the sampler draws at most; new ones, or ones within the bounds, may be rare."""
 
 
 def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
@@ -28,15 +28,15 @@ def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
 def sample_networks(
     space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None
 ) -> list[Architecture]:
-    """Different networks, every choice uniform among its candidates; with a constraint, those of them that keep to it.
+    """Different networks, every choice uniform among its candidates, all within the bounds.
 
-    Bounds that reject nearly all networks leave too few after ``DRAWS``; the rest are then drawn networks, cut down
+    Bounds that reject nearly all networks leave too few after ``DRAWS``. The rest are drawn networks that are cut down
     until they fit.
 
     Args:
         space: the searched space.
-        count: how many networks; fewer come where the space, or what of it is within the bounds, is that small.
-        seed: decides which.
+        count: how many networks; fewer come where the space, or its part within the bounds, has no more.
+        seed: of the draws.
         constraint: bounds on their cost.
 
     Returns:
@@ -125,7 +125,7 @@ def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Ca
         space: the space; its weights are not used.
         strategy: a new one.
         count: networks that it may ask for.
-        score: higher is better; asked for every network. What it raises comes out of here.
+        score: called for every network; higher is better. Its exceptions come out of here.
     """
     config = NasExperimentConfig("sequential", "simplified", "local")
     config.trial_concurrency, config.max_trial_number = 1, count

@@ -19,11 +19,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from socket import socket
 from typing import Any, NoReturn
 
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning_fabric.strategies.launchers.subprocess_script import _basic_subprocess_cmd
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
@@ -71,12 +70,8 @@ class LocalEnvironment(LightningEnvironment):
 
     @property
     def main_port(self) -> int:
-        if self._main_port == -1 and RUN in os.environ:  # the first process has chosen
-            self._main_port = int(os.environ["MASTER_PORT"])
-        elif self._main_port == -1:
-            with socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._main_port = free.getsockname()[1]
+        if self._main_port == -1:  # a follower takes the first process's choice
+            self._main_port = int(os.environ["MASTER_PORT"]) if RUN in os.environ else find_free_network_port()
         return self._main_port
 
     def local_rank(self) -> int:

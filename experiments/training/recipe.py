@@ -74,7 +74,7 @@ class Stage:
 
 
 def check_training(data: DataOptions, epochs: int, seed: int, device: str, precision: str) -> None:
-    """What can be wrong with the options that a search and a training from scratch share.
+    """Check the options that a search and a training from scratch share.
 
     Raises:
         InputError: the key, and what it should be.
@@ -113,7 +113,7 @@ class RetrainOptions:
     train: RecipeOptions = field(default_factory=RecipeOptions)
 
     def check(self) -> None:
-        """Everything that can be wrong without reading data.
+        """Check everything that can be wrong without reading data.
 
         Raises:
             InputError: the key, and what it should be.
