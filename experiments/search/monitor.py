@@ -10,7 +10,7 @@ from pytorch_lightning import LightningModule, Trainer
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
-from experiments.training.epochs import EpochMonitor
+from experiments.training.epochs import EpochMonitor, learning_rate
 from nas_space.expected_cost import CostModel
 from strategies.alive import LEVELS
 
@@ -65,7 +65,7 @@ class SearchMonitor(EpochMonitor):
             **{f"alive_{level}": alive[level] for level in LEVELS},
             "expected_params": expected.params,
             "expected_macs": expected.macs_total,
-            "lr": self.lr,
+            "lr": learning_rate(trainer),  # NNI's own strategies have set the next epoch's already
             "miou_derived": miou_derived,
             "seconds": seconds,
             "seconds_validation": self.seconds - seconds,

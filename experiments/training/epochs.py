@@ -50,7 +50,7 @@ class EpochMonitor(Callback):
         for stream in self.streams:
             stream.set_epoch(self.first + trainer.current_epoch)
         self._losses = []
-        self.lr = trainer.optimizers[0].param_groups[0]["lr"]  # at an epoch's end it may be the next one's already
+        self.lr = learning_rate(trainer)  # at an epoch's end it may be the next one's already
         self._start = time.perf_counter()
 
     def on_train_batch_end(
@@ -83,3 +83,8 @@ class EpochMonitor(Callback):
             trainer.logger.log_metrics(numbers, step=row["epoch"])
         if self.on_rows is not None:
             self.on_rows(self.rows)
+
+
+def learning_rate(trainer: Trainer) -> float:
+    """The learning rate of the weights, as it is now."""
+    return float(trainer.optimizers[0].param_groups[0]["lr"])
