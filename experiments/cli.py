@@ -98,9 +98,9 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     # NNI remarks on classes in torch.nn that are no modules; nobody can act on it.
     warnings.filterwarnings("ignore", message=".*is found to be not a nn.Module", category=RuntimeWarning)
     if rank() > 0:  # one of the further processes of a search, whatever command has started it
-        from experiments.search.follower import follow
+        from experiments.search.follower import join_search
 
-        follow()
+        join_search()
         return 0
     from experiments.options.arguments import parse
     from experiments.runs.files import plain

@@ -1,8 +1,11 @@
 """From super-network to plain network, weights included."""
 
-import torch
+from collections.abc import Callable
 
-from nas_space.architecture import Architecture
+import torch
+from torch import nn
+
+from nas_space.architecture import Architecture, Layer
 from nas_space.blocks import FactorizedConv, ResidualLayer
 from nas_space.config import operator_name
 from nas_space.network import SegmentationNetwork
@@ -11,36 +14,50 @@ from strategies.narrowing import Surgery, narrow
 from strategies.supernet import MixedLayer, MixedOperator, MixedStage
 
 
-@torch.no_grad()
-def derive_network(supernet: JointSpace, architecture: Architecture) -> SegmentationNetwork:
-    """The network of ``architecture`` with copies of the super-network's weights, in the same mode and on the same device.
+def copy_narrowed(stage: nn.Module, index: int, layer: Layer, target: FactorizedConv) -> None:
+    """Copy the weights of one layer of our super-network: the channels that ``narrow`` leaves.
 
-    Where every choice has one survivor the result computes what the super-network computes; before, it is the
+    Args:
+        stage: of the super-network.
+        index: of the layer in the stage.
+        layer: what the layer becomes.
+        target: takes the weights.
+    """
+    assert isinstance(stage, MixedStage)
+    mixed = stage.layers[index]
+    assert isinstance(mixed, MixedLayer)
+    operator = mixed.operators[operator_name(layer.dilation, layer.pooling)]
+    assert isinstance(operator, MixedOperator)
+    source = operator.conv
+    first, second = source.conv3x1.out_channels, source.conv1x3.out_channels
+    copy = FactorizedConv(source.conv3x1.in_channels, first, second, source.conv3x1.dilation[0])
+    copy.load_state_dict(source.state_dict())
+    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, Surgery())
+    target.load_state_dict(copy.state_dict())
+
+
+@torch.no_grad()
+def derive_network(
+    supernet: JointSpace,
+    architecture: Architecture,
+    copy_layer: Callable[[nn.Module, int, Layer, FactorizedConv], None] = copy_narrowed,
+) -> SegmentationNetwork:
+    """The network of ``architecture`` with copies of the super-network's weights, in its mode and on its device.
+
+    Where every choice has one survivor, the result computes what the super-network computes. Before, it is the
     discretised network whose loss the gap compares (SSR paper, equations 23 and 24).
 
     Args:
         supernet: a mutated space; every candidate that ``architecture`` uses must still be alive.
         architecture: what to take out of it.
+        copy_layer: copies the weights of one searched layer; arguments as of ``copy_narrowed``.
     """
     network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
     for name in ("down1", "down2", "down3", "head"):
         getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
-    for stage, layers, target in zip(
-        supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True
-    ):
-        assert isinstance(stage, MixedStage)
-        for mixed, layer, residual in zip(stage.layers, layers, target, strict=False):
-            assert isinstance(mixed, MixedLayer) and isinstance(residual, ResidualLayer)
-            source = mixed.operators[operator_name(layer.dilation, layer.pooling)]
-            assert isinstance(source, MixedOperator)
-            _copy_narrowed(source.conv, residual.conv)
+    targets = (network.stage1, network.stage2)
+    for stage, layers, blocks in zip(supernet.stages(), architecture.stages, targets, strict=True):
+        for index, (layer, block) in enumerate(zip(layers, blocks, strict=True)):
+            assert isinstance(block, ResidualLayer)
+            copy_layer(stage, index, layer, block.conv)
     return network.train(supernet.training)
-
-
-def _copy_narrowed(source: FactorizedConv, target: FactorizedConv) -> None:
-    dilation = source.conv3x1.dilation[0]
-    first, second = source.conv3x1.out_channels, source.conv1x3.out_channels
-    copy = FactorizedConv(source.conv3x1.in_channels, first, second, dilation)
-    copy.load_state_dict(source.state_dict())
-    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, Surgery())
-    target.load_state_dict(copy.state_dict())

@@ -2,6 +2,8 @@
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -38,42 +40,38 @@ class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
         if self.epoch % 2:
             yield from (self.constant for _ in range(self.steps))
             return
-        given = 0
-        while given < self.steps:
+        yield from islice(self._endless(), self.steps)
+
+    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
+        while True:
             self.stream.set_epoch(self.stream.epoch + 1)
-            for batch in self.stream:
-                yield batch
-                given += 1
-                if given == self.steps:
-                    return
+            yield from self.stream
 
 
+@dataclass(eq=False, repr=False)
 class EpochTimes(Callback):
     """Seconds of every epoch, from before its first batch is made until its last step is done."""
 
-    def __init__(self, batches: Alternating, device: str) -> None:
-        self.batches = batches
-        self.device = device
-        self.seconds: list[float] = []
-        self._start = 0.0
+    batches: Alternating
+    device: str
+    seconds: list[float] = field(default_factory=list, init=False)
+    _start: float = field(default=0.0, init=False)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Choose whose turn it is and start the clock."""
         self.batches.epoch = trainer.current_epoch
         self._start = now(self.device)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop the clock."""
         self.seconds.append(now(self.device) - self._start)
 
 
 def training_throughput(
-    own: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path
+    prepared: Prepared, device: str, precision: str, steps: int, rounds: int, folder: Path
 ) -> dict[str, Any]:
     """Train with real and with constant batches by turns, in one run, with one network and one trainer.
 
     Args:
-        own: what is trained, and its batches.
+        prepared: what is trained, and its batches.
         device: ``cpu`` or ``cuda``.
         precision: Lightning's name.
         steps: batches a turn.
@@ -85,10 +83,10 @@ def training_throughput(
         that costs nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians,
         seconds a batch).
     """
-    batches = Alternating(own.stream, steps)
+    batches = Alternating(prepared.stream, steps)
     times = EpochTimes(batches, device)
-    trainer = make_trainer(folder, 2 * (rounds + 1), device, precision, [*own.callbacks, times])
-    trainer.fit(own.module, batches)
+    trainer = make_trainer(folder, 2 * (rounds + 1), device, precision, [*prepared.callbacks, times])
+    trainer.fit(prepared.module, batches)
     pairs = list(zip(times.seconds[2::2], times.seconds[3::2], strict=True))
     ratios = [constant / real for real, constant in pairs]
     return {

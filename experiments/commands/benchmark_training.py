@@ -5,22 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark.training import training_throughput
 from experiments.commands.retrain import Options as RetrainCommand
 from experiments.commands.retrain import resolve_network
-from experiments.data import load
-from experiments.model_file import ModelInfo
 from experiments.options.device import resolve_precision
 from experiments.options.groups import part_of
-from experiments.runs.environment import device_name, versions
 from experiments.training.recipe import RetrainOptions
-from experiments.training.retrain import Retraining
 from nas_space.errors import InputError
 
 
 @dataclass(kw_only=True)
 class Options(RetrainCommand):
-    """Options of ``ssr-nas benchmark training``: those of ``retrain`` (baseline1 if no network is given); its last stage is measured.
+    """Options of ``ssr-nas benchmark training``: those of ``retrain``, with baseline1 if no network is given.
 
     Args:
         steps: batches a turn.
@@ -37,6 +32,11 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         ``ratio`` and what ``training_throughput`` tells beside it, with network, size, batch, device and versions.
     """
+    from experiments.benchmark.training import training_throughput
+    from experiments.data import load
+    from experiments.runs.environment import device_name, versions
+    from experiments.training.retrain import Retraining
+
     for key in ("steps", "rounds"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
@@ -48,17 +48,14 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
-    own = part_of(RetrainOptions, options)
-    stage = own.plan(peer=options.peer is not None)[-1]
-    info = ModelInfo(architecture, stage.head, data.classes, data.colours, options.image_size, data.name, options.peer)
     with tempfile.TemporaryDirectory() as folder:
-        training = Retraining(info, own, data, Path(folder))
-        precision = resolve_precision(options.precision)
-        found = training_throughput(
+        training = Retraining(part_of(RetrainOptions, options), data, Path(folder), architecture, options.peer)
+        stage, precision = training.stages[-1], resolve_precision(options.precision)
+        measured = training_throughput(
             training.prepare(stage), training.device, precision, options.steps, options.rounds, Path(folder)
         )
     result = {
-        **found,
+        **measured,
         "steps": options.steps,
         "rounds": options.rounds,
         "network": options.peer or options.arch,
@@ -70,12 +67,11 @@ def run(options: Options) -> dict[str, Any]:
         "device": device_name(training.device),
         "versions": versions(),
     }
-    print(
-        f"{result['network']} ({stage.name}), batches of {options.data.batch} at {result['crop']}, {result['device']}: "
-        f"{1000 * result['batch_s']:.1f} ms a batch, {1000 * result['constant_batch_s']:.1f} ms with a constant batch"
-    )
     low, high = result["ratio_spread"]
     print(
-        f"{100 * result['ratio']:.1f} % of the speed with a constant batch ({100 * low:.1f} to {100 * high:.1f} in {options.rounds} rounds)"
+        f"{result['network']} ({stage.name}), batches of {options.data.batch} at {result['crop']}, {result['device']}: "
+        f"{1000 * result['batch_s']:.1f} ms a batch, {1000 * result['constant_batch_s']:.1f} ms with a constant batch\n"
+        f"{100 * result['ratio']:.1f} % of the speed with a constant batch "
+        f"({100 * low:.1f} to {100 * high:.1f} in {options.rounds} rounds)"
     )
     return result

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from experiments.data import load
 from experiments.options.groups import part_of
 from experiments.report.comparison import (
     comparison_table,
@@ -25,8 +24,8 @@ from experiments.runs.files import plain, write_atomic, write_json
 from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, read_summary, write_config
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.lock import locked
-from experiments.search.bounds import make_constraint
-from experiments.search.options import SearchOptions, check_data, check_options
+from experiments.search.options import SearchOptions, check_options
+from experiments.search.prepare import load_data
 from experiments.training.recipe import RetrainOptions, plain_recipe
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.cost import cost
@@ -72,9 +71,7 @@ def run(options: Options) -> dict[str, Any]:
         Rows of the table, and both spreads: between random networks, and between retrainings of one network.
     """
     _check(options)
-    data = load(options.data)
-    check_data(options, data)
-    make_constraint(options, len(data.classes))
+    load_data(options)
     folder = Path(options.out)
     _make(folder)
     _check_folder(folder, options)  # before a lock is left in a folder of something else

@@ -5,20 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from experiments.data import SegmentationData, load
-from experiments.model_file import WEIGHTS, ModelInfo, load_model
 from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, part_of
-from experiments.peers import PEERS
-from experiments.report.figures import png, training_figure
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.processes import program
 from experiments.training.recipe import RetrainOptions
-from experiments.training.retrain import Retraining
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 
@@ -51,6 +44,8 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The content of ``retrain.json`` and the run's folder.
     """
+    from experiments.data import load
+
     before = resumed("retrain", options)
     if before is not None:
         with locked(before):
@@ -72,6 +67,8 @@ def resolve_network(options: Options) -> Architecture | None:
     Raises:
         InputError: none or both are given, or one that does not exist.
     """
+    from experiments.peers import PEERS
+
     if (options.arch is None) == (options.peer is None):
         raise InputError("give one network: --arch FILE (or baseline1, baseline2), or --peer NAME")
     if options.peer is not None and options.peer not in PEERS:
@@ -80,20 +77,24 @@ def resolve_network(options: Options) -> Architecture | None:
 
 
 def _resume(folder: Path) -> dict[str, Any]:
+    from experiments.data import load
+
     options, _ = parse("ssr-nas retrain", "", Options, [f"--config={folder / CONFIG}"])
     options.check()
     if (folder / "retrain.json").is_file():
-        summary = _complete(folder)
+        summary = _complete_summary(folder)
         print(f"{folder}: this training is complete, nothing to do")
         return {**summary, "run": str(folder)}
-    kept = folder / NETWORK  # absent: killed just before it was written
-    architecture = resolve_network(replace(options, arch=str(kept)) if options.arch and kept.is_file() else options)
+    file = folder / NETWORK  # absent: killed just before it was written
+    architecture = resolve_network(replace(options, arch=str(file)) if options.arch and file.is_file() else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
 
 
-def _complete(folder: Path) -> dict[str, Any]:
+def _complete_summary(folder: Path) -> dict[str, Any]:
     """The summary of a complete run, once its network has been found to be whole."""
+    from experiments.model_file import WEIGHTS, load_model
+
     summary = read_summary(folder / "retrain.json")
     try:
         load_model(folder)
@@ -103,29 +104,24 @@ def _complete(folder: Path) -> dict[str, Any]:
     return summary
 
 
-def _draw(folder: Path) -> None:
-    """Draw the curves of ``metrics.csv``."""
+def _execute(
+    options: Options, folder: Path, data: Any, architecture: Architecture | None, checkpoint: Path | None = None
+) -> dict[str, Any]:
+    import pandas as pd
+
+    from experiments.report.figures import png, training_figure
+    from experiments.training.retrain import Retraining
+
+    training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer)
+    summary = training.execute(checkpoint)
     (folder / "figures").mkdir(exist_ok=True)
     write_atomic(folder / "figures" / "training.png", png(training_figure(pd.read_csv(folder / METRICS))))
-
-
-def _execute(
-    options: Options,
-    folder: Path,
-    data: SegmentationData,
-    architecture: Architecture | None,
-    checkpoint: Path | None = None,
-) -> dict[str, Any]:
-    own = part_of(RetrainOptions, options)
-    head = own.plan(peer=options.peer is not None)[-1].head
-    info = ModelInfo(architecture, head, data.classes, data.colours, options.image_size, data.name, options.peer)
-    summary = Retraining(info, own, data, folder).execute(checkpoint)
-    _draw(folder)
     width, best = max(map(len, summary["per_class"])), summary["best"]
     print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
     print(
-        f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, after {summary['epochs']} epochs "
-        f"in {summary['minutes']:.1f} minutes (best validation: {100 * best['miou']:.1f} % after {best['epoch']}, in best/)"
+        f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, "
+        f"after {summary['epochs']} epochs in {summary['minutes']:.1f} minutes "
+        f"(best validation: {100 * best['miou']:.1f} % after {best['epoch']}, in best/)"
     )
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")

@@ -3,25 +3,21 @@
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.data import SegmentationData, load
 from experiments.options.arguments import parse
-from experiments.options.groups import data_flags, part_of
-from experiments.report.page import write_report
-from experiments.runs.files import write_atomic
+from experiments.options.groups import data_flags
 from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.processes import program
-from experiments.search.bounds import TABLE, latency_table, make_constraint
-from experiments.search.multi_trial import MultiTrialSearch
-from experiments.search.one_shot import Search
-from experiments.search.options import SearchOptions, SearchRunOptions, check_data, check_options
+from experiments.search.options import SearchOptions, SearchRunOptions, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.errors import InputError
-from strategies.constraint import Constraint
-from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES
+
+if TYPE_CHECKING:
+    from experiments.data import SegmentationData
+    from experiments.search.prepare import PreparedSearch
 
 ENOUGH_STEPS = "it takes some 500 to 1000 with the default method"
 """What searches of the compact space took, on street scenes and on CamVid."""
@@ -35,81 +31,77 @@ def run(options: Options) -> dict[str, Any]:
     Returns:
         The content of ``search.json`` and the run's folder.
     """
+    from experiments.search.prepare import prepare_search
+
     before = resumed("search", options)
     if before is not None:
         with locked(before):
             return _resume(before)
     check_options(options)
-    data = load(options.data)
-    check_data(options, data)
-    make_constraint(options, len(data.classes))  # what cannot be met is told before latency is measured
-    table = latency_table(options, len(data.classes))
-    constraint = make_constraint(options, len(data.classes), table)
+    prepared = prepare_search(options)
     with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
-        print(
-            f"run folder      {folder}", flush=True
-        )  # the default's name holds the time: whoever interrupts must know it
+        print(f"run folder      {folder}", flush=True)  # whoever interrupts must know the default's name
         write_config(folder, replace(options, out=str(folder)))
-        if table is not None:
-            write_atomic(folder / TABLE, table.to_json())
-        return _execute(options, folder, None, data, constraint)
+        prepared.write_table(folder)
+        return _execute(prepared, folder)
 
 
 def _resume(folder: Path) -> dict[str, Any]:
+    from experiments.report.page import write_report
+    from experiments.search.prepare import prepare_search
+    from strategies.registry import NNI_STRATEGIES
+
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
     check_options(options)
     if options.strategy in NNI_STRATEGIES:
-        raise InputError(
-            f"--resume {folder}: {options.strategy} is NNI's own and cannot be continued; start again with another --out"
-        )
+        what = f"{options.strategy} is NNI's own and cannot be continued"
+        raise InputError(f"--resume {folder}: {what}; start again with another --out")
     if (folder / "search.json").is_file():
         summary = read_summary(folder / "search.json")
         if not (folder / "report.html").is_file():  # killed between the two
             write_report(folder)
         print(f"{folder}: this search is complete, nothing to do")
         return {**summary, "run": str(folder)}
-    checkpoint = folder / "checkpoints" / "last.ckpt"
-    data = load(options.data)
-    constraint = make_constraint(options, len(data.classes), latency_table(options, len(data.classes), folder))
-    return _execute(options, folder, checkpoint if checkpoint.exists() else None, data, constraint)
+    return _execute(prepare_search(options, folder), folder)
 
 
-def _execute(
-    options: Options, folder: Path, checkpoint: Path | None, data: Any, constraint: Constraint | None
-) -> dict[str, Any]:
-    own = part_of(SearchOptions, options)
-    kind = MultiTrialSearch if own.strategy in MULTI_TRIAL else Search
-    summary = kind(own, data, folder, constraint).execute(checkpoint)
+def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
+    from experiments.report.page import write_report
+
+    summary = prepared.execute(folder)
     write_report(folder)
-    print(describe(folder, summary, options, data))
+    print(describe(folder, summary, prepared.options, prepared.data))
     return {**summary, "run": str(folder)}
 
 
-def describe(folder: Path, summary: dict[str, Any], options: Options, data: SegmentationData) -> str:
+def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data: "SegmentationData") -> str:
     """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
     reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
-    own, gap, miou = summary["cost"], summary["gap"], summary["miou"]
-    state = _state(summary, options, len(data.train))
+    exact, gap = summary["cost"], summary["gap"]
+    supernet, derived = (100 * summary["miou"][key] for key in ("supernet", "derived"))
+    macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
+    retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
     bounds = [
-        f"  {'bound':<14}{_number(bound['limit']):>14}   on {name}: found {_number(bound['found'])}, {'met' if bound['met'] else 'NOT MET'}"
+        f"  {'bound':<14}{_number(bound['limit']):>14}   on {name}: found {_number(bound['found'])}, "
+        f"{'met' if bound['met'] else 'NOT MET'}"
         for name, bound in summary.get("constraint", {}).items()
     ]
     lines = [
         "",
-        f"found network ({options.strategy}, {state})",
+        f"found network ({options.strategy}, {_state(summary, options, len(data.train))})",
         "",
         architecture.table(),
         "",
-        f"  parameters    {own['params']:>14,.0f}   {own['params'] / reference.params:.2f} of baseline1",
-        f"  MACs          {own['macs_total']:>14,.0f}   {own['macs_total'] / reference.macs_total:.2f} of baseline1, at {own['size']}",
+        f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
+        f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
         *bounds,
-        f"  mIoU          {100 * miou['supernet']:>13.1f}%   super-network, {100 * miou['derived']:.1f}% derived network",
+        f"  mIoU          {supernet:>13.1f}%   super-network, {derived:.1f}% derived network",
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            {program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}",
+        f"next            {retrain}",
     ]
     return "\n".join(lines)
 
@@ -119,8 +111,10 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 1000 else f"{value:,.6g}"
 
 
-def _state(summary: dict[str, Any], options: Options, images: int) -> str:
+def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
     """How the search came to its network, in words."""
+    from strategies.registry import MULTI_TRIAL, STRATEGIES
+
     if options.strategy in MULTI_TRIAL:
         return f"the best of {len(summary['time']['epoch_s'])} sampled networks, each trained by itself"
     if summary["discrete"]:
@@ -129,8 +123,7 @@ def _state(summary: dict[str, Any], options: Options, images: int) -> str:
         return f"{since}, by {' and '.join(rules)} alone" if rules else since
     entropy = f"{summary['entropy']['final']:.1f} nats"
     state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
-    thresholds = [name for name in STRATEGIES if name.startswith("ssr")]
-    if options.strategy not in thresholds:
+    if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
         return state
     steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
     return f"{state}; {steps} steps were too few, {ENOUGH_STEPS}: raise --epochs or --method.lr, or lower --data.batch"

@@ -57,18 +57,17 @@ def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> Options
 
     Args:
         options: a dataclass of options.
-        parameters: dotted keys, as on the command line, and values; of a nested choice, its keys count as if they stood
-            alone, and its name is the value of its own key if that is an option, else only what the web UI shows.
+        parameters: values by dotted key, as on the command line. The keys of a nested choice count as if they stood
+            alone. Its name is the value of its own key where that is an option; else only the web UI shows it.
 
     Raises:
         InputError: an unknown key or a value of the wrong type, or no parameters at all.
     """
     if not isinstance(parameters, Mapping):
-        raise InputError(
-            f"search space: expected parameters by dotted key, such as method.h, got {str(parameters)[:40]}"
-        )
-    own = {leaf.key: leaf.default for leaf in leaves(type(options), defaults=options)}
-    values = {key: value for key, value in own.items() if value is not None} | dict(_flat(parameters, own))
+        what = "expected parameters by dotted key, such as method.h"
+        raise InputError(f"search space: {what}, got {str(parameters)[:40]}")
+    defaults = {leaf.key: leaf.default for leaf in leaves(type(options), defaults=options)}
+    values = {key: value for key, value in defaults.items() if value is not None} | dict(_flat(parameters, defaults))
     arguments = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
     try:
         return parse("ssr-nas trial", "", type(options), arguments)[0]
@@ -87,11 +86,11 @@ def _flat(parameters: Mapping[str, Any], options: Collection[str]) -> Iterator[t
 
 
 class Manager:
-    """NNI's manager as a trial sees it: gives the parameters, is told one metric an epoch, each once, and one at the end.
+    """NNI's manager as a trial sees it: gives the parameters, and gets one metric an epoch and one at the end.
 
-    ``NasExperiment`` puts its own command channel and parameters into ``nni.trial`` while it runs, so that
-    ``nni.report_intermediate_result`` would reach its engine, or the manager under another trial's parameter id. So the
-    trial's own channel is taken before, and spoken to directly.
+    While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters. A report by NNI's functions
+    would then reach its engine, or the manager under another trial's parameter id. So this class takes the trial's own
+    channel before.
 
     Args:
         folder: of the trial; keeps what the trial was given, for a process that goes on with it.
@@ -100,27 +99,26 @@ class Manager:
     def __init__(self, folder: Path) -> None:
         self.channel = get_default_trial_command_channel()
         received = self.channel.receive_parameter()
-        record = _kept(folder) or _assigned() or received or {"parameter_id": None, "parameters": {}}
+        earlier = read_summary(folder / RECORD) if (folder / RECORD).is_file() else None
+        record = earlier or _assigned_parameters() or received or {"parameter_id": None, "parameters": {}}
         self.parameter_id, self.parameters = record["parameter_id"], record["parameters"]
         write_json(folder / RECORD, {"parameter_id": self.parameter_id, "parameters": self.parameters})
 
     def listen(self, folder: Path, images: int) -> Callable[[Mapping[str, Any]], None]:
-        """A listener to the rows of ``metrics.csv``, which tells the manager those that it has not been told.
+        """A listener to the rows of ``metrics.csv``, which reports each row once.
 
         Args:
-            folder: of the run, with the ``metrics.csv`` of an earlier process of the same trial.
+            folder: of the run; its ``metrics.csv`` holds what an earlier process of the same trial has reported.
             images: training images an epoch, for the throughput.
         """
-        told = _epochs(folder)
+        reported = _last_epoch(folder)
 
         def report(row: Mapping[str, Any]) -> None:
-            if row["epoch"] <= told:
-                return
-            metric = epoch_metric(row, images)
-            self._send("PERIODICAL", row["epoch"] - 1, metric)
-            print(
-                f"epoch {row['epoch']}: mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
-            )
+            if row["epoch"] > reported:
+                metric = epoch_metric(row, images)
+                self._send("PERIODICAL", row["epoch"] - 1, metric)
+                scores = f"mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
+                print(f"epoch {row['epoch']}: {scores}")
 
         return report
 
@@ -129,7 +127,7 @@ class Manager:
 
         Args:
             summary: content of ``search.json``.
-            architecture: content of ``architecture.json``, which so is in NNI's database wherever the trial ran.
+            architecture: content of ``architecture.json``; NNI's database then holds it, wherever the trial ran.
             data: what was searched on.
         """
         self._send("FINAL", 0, final_metric(summary, architecture, data))
@@ -138,16 +136,11 @@ class Manager:
         try:
             self.channel.send_metric(kind, self.parameter_id, nni.get_trial_id(), sequence, metric)
         except requests.ConnectionError:
-            raise ConnectionError(
-                "NNI's manager does not answer; once it is resumed, this trial goes on from its last epoch"
-            ) from None
+            fix = "once it is resumed, this trial goes on from its last epoch"
+            raise ConnectionError(f"NNI's manager does not answer; {fix}") from None
 
 
-def _kept(folder: Path) -> Any:
-    return read_summary(folder / RECORD) if (folder / RECORD).is_file() else None
-
-
-def _assigned() -> Any:
+def _assigned_parameters() -> Any:
     """What the web UI shows for this trial; None where its manager cannot be asked, as from a remote machine.
 
     NNI hands its parameters out in the order in which trials ask: of two that start together, each may get the other's.
@@ -165,12 +158,7 @@ def _assigned() -> Any:
 
 
 def epoch_metric(row: Mapping[str, Any], images: int) -> dict[str, float]:
-    """What the web UI draws: mIoU of the super-network by default, and what else tells how a search goes.
-
-    Args:
-        row: of ``metrics.csv``.
-        images: training images an epoch.
-    """
+    """What the web UI draws of a row of ``metrics.csv``; ``images`` are those of an epoch."""
     levels = {key: row[key] for key in row if key.startswith("alive_")}
     metric = {
         "default": row["miou"],
@@ -184,12 +172,9 @@ def epoch_metric(row: Mapping[str, Any], images: int) -> dict[str, float]:
 
 
 def final_metric(summary: Mapping[str, Any], architecture: str, data: DataOptions) -> dict[str, Any]:
-    """What NNI's tuners maximise: mIoU of the derived network; with its cost, the gap, and the network itself as one line of JSON.
+    """What NNI's tuners maximise: mIoU of the derived network. Beside it cost, gap, and the network as a line of JSON.
 
-    Args:
-        summary: content of ``search.json``.
-        architecture: content of ``architecture.json``.
-        data: what was searched on, so that whoever exports the network can say how it is retrained.
+    Arguments as of ``Manager.finish``; ``data`` tells whoever exports the network how it is retrained.
     """
     return {
         "default": summary["miou"]["derived"],
@@ -206,8 +191,8 @@ def final_metric(summary: Mapping[str, Any], architecture: str, data: DataOption
     }
 
 
-def _epochs(folder: Path) -> int:
-    """How many epochs ``metrics.csv`` holds: each is reported just before it is written."""
+def _last_epoch(folder: Path) -> int:
+    """The last epoch in ``metrics.csv``: each is reported just before it is written."""
     try:
         return int(pd.read_csv(folder / METRICS)["epoch"].max())
     except (OSError, ValueError, KeyError):

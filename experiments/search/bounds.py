@@ -21,30 +21,32 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
     Args:
         options: checked options.
         num_classes: classes of the data set.
-        table: of ``latency_table``; without one a bound on latency is left out, to check the others before anything is
-            measured.
+        table: of ``latency_table``; without one a bound on latency is left out.
 
     Raises:
         InputError: a bound below the smallest network, a table that does not fit.
     """
-    space, size, given = options.space.resolve(), options.cost_size, options.constraint
+    space, given, device = options.space.resolve(), options.constraint, options.resolved_device
     bounds = [
-        Bound(key, counted_cost(space, kind, size, num_classes, options.resolved_device), float(getattr(given, key)))
-        for key, kind in (("macs", "macs_total"), ("params", "params"))
-        if getattr(given, key) is not None
+        Bound(key, counted_cost(space, kind, options.cost_size, num_classes, device), float(limit))
+        for key, kind, limit in (("macs", "macs_total", given.macs), ("params", "params", given.params))
+        if limit is not None
     ]
     if given.latency_ms is not None and table is not None:
-        bounds.append(Bound("latency_ms", latency_cost(table, space, options.resolved_device), given.latency_ms))
-    return Constraint(bounds, space).to(options.resolved_device) if bounds else None
+        bounds.append(Bound("latency_ms", latency_cost(table, space, device), given.latency_ms))
+    return Constraint(bounds, space).to(device) if bounds else None
 
 
 def latency_table(options: SearchOptions, num_classes: int, run: Path | None = None) -> LatencyTable | None:
-    """The table that a bound on latency needs: that of the run, the one that is given, or one measured now; None without such a bound.
+    """The table that a bound on latency needs: the run's own, the one that is given, or one measured now.
 
     Args:
         options: checked options.
         num_classes: classes of the data set.
         run: the folder of a run that is resumed; its own table counts, whatever has become of the file that was given.
+
+    Returns:
+        The table; None without a bound on latency.
 
     Raises:
         InputError: a table that does not fit, or an engine that is not there.
@@ -52,18 +54,16 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
     if options.constraint.latency_ms is None:
         return None
     space, size, engine = options.space.resolve(), options.cost_size, options.constraint.engine
-    kept = None if run is None else run / TABLE
-    if kept is not None and kept.is_file():
-        table = LatencyTable.load(kept)
+    if run is not None and (run / TABLE).is_file():
+        table = LatencyTable.load(run / TABLE)
     elif options.constraint.table is not None:
         table = LatencyTable.load(options.constraint.table)
     else:
         table = build.build_table(space, size, num_classes, engine)
     table.check(space, size, engine)
     if table.classes != num_classes:
-        raise InputError(
-            f"constraint.table: made for {table.classes} classes, the data has {num_classes}; build another"
-        )
+        made = f"made for {table.classes} classes, the data has {num_classes}"
+        raise InputError(f"constraint.table: {made}; build another")
     return table
 
 

@@ -1,7 +1,7 @@
-"""The further processes of a search on several devices: each runs the command's own line again, and joins the search instead of it.
+"""The further processes of a search on several devices: each runs the command's own line again, and joins the search.
 
 The first process names its run folder in the environment. A follower reads the options from there, computes its part of
-every batch and leaves all else to the first: it makes no folder, writes no file, prints nothing but its own error, and
+every batch and leaves all else to the first. It makes no folder, writes no file, prints nothing but its own error, and
 ends when the first has ended.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from experiments.runs.processes import CHECKPOINT, LEADER, POLL, RUN, rank
 
 
-def follow() -> None:
+def join_search() -> None:
     """Join the search that the environment names, to its end.
 
     Raises:
@@ -24,22 +24,16 @@ def follow() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C reaches all; the first process ends the others
     import torch
 
-    from experiments.data import load
     from experiments.options.arguments import parse
-    from experiments.options.groups import part_of
     from experiments.runs.folder import CONFIG
-    from experiments.search.bounds import latency_table, make_constraint
-    from experiments.search.one_shot import Search
-    from experiments.search.options import SearchOptions, SearchRunOptions
+    from experiments.search.options import SearchRunOptions
+    from experiments.search.prepare import prepare_search
 
-    run = Path(os.environ[RUN])
+    run, checkpoint = Path(os.environ[RUN]), os.environ[CHECKPOINT]
     options, _ = parse("ssr-nas search", "", SearchRunOptions, [f"--config={run / CONFIG}"])
     if options.resolved_device == "cuda":
         torch.cuda.set_device(rank())
-    data = load(options.data)
-    constraint = make_constraint(options, len(data.classes), latency_table(options, len(data.classes), run))
-    checkpoint = os.environ[CHECKPOINT]
-    Search(part_of(SearchOptions, options), data, run, constraint).execute(Path(checkpoint) if checkpoint else None)
+    prepare_search(options, run).create(run).execute(Path(checkpoint) if checkpoint else None)
 
 
 def _leave_with_leader(leader: int) -> None:

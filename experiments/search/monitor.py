@@ -1,79 +1,46 @@
-"""What a search reports after every epoch: validation of super-network and derived network, entropy, survivors, cost."""
+"""What a search reports after every epoch: scores of super-network and derived network, entropy, survivors, cost."""
 
-import math
-import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
-from pytorch_lightning.callbacks import Callback
 
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
-from nas_space.errors import InputError
+from experiments.training.epochs import EpochMonitor, learning_rate
 from nas_space.expected_cost import CostModel
 from strategies.alive import LEVELS
-from strategies.distributed import average
 
 
-class SearchMonitor(Callback):
-    """Fills ``rows``, one an epoch, before the epoch's shrinking; on several devices in the first process alone.
+@dataclass(eq=False, repr=False, kw_only=True)
+class SearchMonitor(EpochMonitor):
+    """Adds a row an epoch, before the epoch's shrinking; on several devices in the first process alone.
 
     This callback is the only place that sees the validation set.
 
     Args:
         state_of: reads the state of the search from its Lightning module.
-        streams: the training streams; told the epoch so that a resumed search sees the same batches.
         validation: the validation stream.
         cost_model: for the expected cost of the super-network.
-        options: what the search was asked for, plain values; kept in the checkpoint, so that a resume can compare.
+        options: of the search, plain values; kept in the checkpoint, so that a resume can compare.
     """
 
-    def __init__(
-        self,
-        state_of: Callable[[LightningModule], SearchState],
-        streams: tuple[BatchStream, ...],
-        validation: BatchStream,
-        cost_model: CostModel,
-        options: dict[str, Any],
-    ) -> None:
-        self.state_of = state_of
-        self.options = options
-        self.streams = streams
-        self.validation = validation
-        self.cost_model = cost_model
-        self.rows: list[dict[str, Any]] = []
-        self.gap_before: dict[str, float] | None = None
-        self._losses: list[torch.Tensor] = []
-        self._start = 0.0
+    hint: str = ": lower train.lr or method.lr"
+    state_of: Callable[[LightningModule], SearchState]
+    validation: BatchStream
+    cost_model: CostModel
+    options: dict[str, Any]
+    gap_before: dict[str, float] | None = field(default=None, init=False)
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Set the streams to this epoch."""
-        for stream in self.streams:
-            stream.set_epoch(trainer.current_epoch)
-        self._losses = []
-        self._start = time.perf_counter()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Keep the losses, on their device."""
-        self._losses.append(torch.stack((outputs["loss"].detach(), outputs.get("loss_a", outputs["loss"]).detach())))
+    def batch_losses(self, outputs: Any) -> torch.Tensor:
+        return torch.stack((outputs["loss"].detach(), outputs.get("loss_a", outputs["loss"]).detach()))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add the epoch's row.
-
-        Raises:
-            InputError: the training loss is not finite, on whatever device.
-        """
-        loss_w, loss_a = average(torch.stack(self._losses).double().mean(0)).tolist()
-        seconds = time.perf_counter() - self._start
-        if not (math.isfinite(loss_w) and math.isfinite(loss_a)):
-            raise InputError(
-                f"the loss became {loss_w} in epoch {trainer.current_epoch + 1}: lower train.lr or method.lr"
-            )
+        loss_w, loss_a = self.mean_losses(trainer)
+        seconds = self.seconds
         if not trainer.is_global_zero:
             return
         state = self.state_of(pl_module)
@@ -81,8 +48,14 @@ class SearchMonitor(Callback):
         entropies = state.entropies()
         expected = self.cost_model.expected_cost(state.probabilities)
         alive = state.alive.counts()
+        epoch, miou_derived = trainer.current_epoch + 1, scores.miou
+        if not state.alive.is_discrete():
+            derived = self.validate(pl_module, state.derive(state.architecture))
+            self.gap_before = {"epoch": epoch, "loss_supernet": scores.loss, "loss_derived": derived.loss}
+            self.gap_before |= {"miou_supernet": scores.miou, "miou_derived": derived.miou}
+            miou_derived = derived.miou
         row: dict[str, Any] = {
-            "epoch": trainer.current_epoch + 1,
+            "epoch": epoch,
             "loss_w": loss_w,
             "loss_a": loss_a,
             "val_loss": scores.loss,
@@ -92,31 +65,28 @@ class SearchMonitor(Callback):
             **{f"alive_{level}": alive[level] for level in LEVELS},
             "expected_params": expected.params,
             "expected_macs": expected.macs_total,
-            "lr": trainer.optimizers[0].param_groups[0]["lr"],
+            "lr": learning_rate(trainer),  # NNI's own strategies have set the next epoch's already
+            "miou_derived": miou_derived,
+            "seconds": seconds,
+            "seconds_validation": self.seconds - seconds,
         }
-        if not state.alive.is_discrete():
-            derived = self.validate(pl_module, state.derive(state.architecture))
-            self.gap_before = {"epoch": row["epoch"], "loss_supernet": scores.loss, "loss_derived": derived.loss}
-            self.gap_before |= {"miou_supernet": scores.miou, "miou_derived": derived.miou}
-            row["miou_derived"] = derived.miou
-        else:
-            row["miou_derived"] = scores.miou
-        row["seconds"] = seconds
-        row["seconds_validation"] = time.perf_counter() - self._start - seconds
-        self.rows.append(row)
-        if trainer.logger is not None:
-            trainer.logger.log_metrics({key: value for key, value in row.items() if key != "epoch"}, step=row["epoch"])
+        self.add_row(trainer, row)
 
     def validate(self, search: Any, network: torch.nn.Module) -> Scores:
         """Scores of a network on the validation set, at the labels' resolution of the search."""
         module = search.training_module
         return evaluate(network, self.validation, module.loss, module.model.num_classes)
 
+    def status(self) -> dict[str, str]:
+        """What the progress bar shows."""
+        if not self.rows:
+            return {}
+        row = self.rows[-1]
+        alive = "/".join(str(row[f"alive_{level}"]) for level in LEVELS)
+        return {"mIoU": f"{100 * row['miou']:.1f}", "entropy": f"{row['entropy']:.1f}", "alive": alive}
+
     def state_dict(self) -> dict[str, Any]:
-        """Rows so far, for the checkpoint."""
         return {"rows": self.rows, "gap_before": self.gap_before, "options": self.options}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Rows of the search that is resumed."""
-        self.rows = list(state_dict["rows"])
-        self.gap_before = state_dict["gap_before"]
+        self.rows, self.gap_before = list(state_dict["rows"]), state_dict["gap_before"]

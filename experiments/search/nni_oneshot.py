@@ -1,18 +1,20 @@
-"""NNI's own one-shot strategies on the joint space, as the outside reference: what they are given, and what they have found so far."""
+"""NNI's own one-shot strategies on the joint space, as the outside reference, and the state of their searches."""
 
+from functools import partial
 from typing import Any
 
 import nni.nas.strategy as nni_strategies
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from experiments.search.state import SearchState
-from nas_space.architecture import Architecture
+from nas_space.architecture import Architecture, Layer
+from nas_space.blocks import FactorizedConv
 from nas_space.config import SpaceConfig, operator_name
 from nas_space.expected_cost import Probabilities
-from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
 from strategies.alive import Alive, candidate_labels
+from strategies.derive import derive_network
 from strategies.method import MethodOptions
 
 CLASSES = {
@@ -23,7 +25,7 @@ CLASSES = {
 
 
 def create_nni_strategy(name: str, method: MethodOptions, epochs: int) -> Any:
-    """NNI's strategy with our learning rate and warm-up; its architecture optimiser is fixed (Adam, weight decay 0.001)."""
+    """NNI's strategy with our learning rate and warm-up; its optimiser is fixed (Adam, weight decay 0.001)."""
     warmup = int(method.warmup * epochs)
     return CLASSES[name](arc_learning_rate=method.lr, warmup_epochs=warmup)
 
@@ -43,12 +45,9 @@ def state_of_nni(search: nn.Module, config: SpaceConfig) -> SearchState:
             p[index] = by_text[candidate]
         levels.append(p)
     probabilities = Probabilities(*levels)
-
-    def derive(architecture: Architecture) -> nn.Module:
-        return derive_from_nni(supernet, architecture)
-
     device = next(supernet.parameters()).device
     on_device = Probabilities(*(level.to(device) for level in levels))
+    derive = partial(derive_network, supernet, copy_layer=copy_leading)
     return SearchState(supernet, alive.to(device), on_device, most_probable(config, probabilities), derive)
 
 
@@ -63,24 +62,15 @@ def most_probable(config: SpaceConfig, p: Probabilities) -> Architecture:
     return Architecture.from_sample(config, sample)
 
 
-@torch.no_grad()
-def derive_from_nni(supernet: JointSpace, architecture: Architecture) -> SegmentationNetwork:
-    """The network of ``architecture`` with copies of the weights in NNI's super-network, whose widths are leading slices."""
-    network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
-    for name in ("down1", "down2", "down3", "head"):
-        getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
-    for repeat, layers, targets in zip(
-        supernet.stages(), architecture.stages, (network.stage1, network.stage2), strict=True
-    ):
-        blocks: Any = repeat.blocks
-        for block, layer, target in zip(blocks, layers, targets, strict=False):
-            block = block if hasattr(block, "op") else block["1"]  # Proxyless: a choice between nothing and the layer
-            source = (
-                block.op[operator_name(layer.dilation, layer.pooling)]
-                if len(architecture.space.operators) > 1
-                else block.op
-            )
-            tensors: dict[str, Tensor] = source.state_dict()
-            for key, value in target.conv.state_dict().items():  # type: ignore[union-attr]
-                value.copy_(tensors[key][tuple(slice(side) for side in value.shape)])
-    return network.train(supernet.training)
+def copy_leading(stage: nn.Module, index: int, layer: Layer, target: FactorizedConv) -> None:
+    """Copy the weights of one layer of NNI's super-network, whose widths are leading slices.
+
+    Arguments as of ``strategies.derive.copy_narrowed``.
+    """
+    block: Any = stage.blocks[index]  # type: ignore[index]
+    block = block if hasattr(block, "op") else block["1"]  # Proxyless: a choice between nothing and the layer
+    name = operator_name(layer.dilation, layer.pooling)
+    source = block.op if hasattr(block.op, "conv3x1") else block.op[name]  # a single candidate is no choice
+    tensors = source.state_dict()
+    for key, value in target.state_dict().items():
+        value.copy_(tensors[key][tuple(slice(side) for side in value.shape)])

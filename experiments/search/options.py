@@ -1,13 +1,9 @@
-"""Options of a search, and everything about them that can be wrong."""
+"""Options of a search, and everything about them that can be wrong. Read without torch or NNI; the checks need them."""
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import torch
-
-from experiments.data import SegmentationData, split_halves
-from experiments.data.transforms import downsample_labels
-from experiments.latency.engines import find_engine
-from experiments.options.device import resolve_device, resolve_precision
+from experiments.options.device import resolve_device
 from experiments.options.groups import (
     IGNORE,
     ConstraintOptions,
@@ -15,12 +11,14 @@ from experiments.options.groups import (
     DataOptions,
     SpaceOptions,
     TrainOptions,
-    check_seed,
     parse_size,
 )
+from experiments.training.recipe import check_training
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
-from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
+
+if TYPE_CHECKING:
+    from experiments.data import SegmentationData
 
 
 @dataclass
@@ -85,46 +83,42 @@ class SearchRunOptions(SearchOptions):
 
 
 def check_options(options: SearchOptions) -> None:
-    """Everything about the options that can be wrong without reading data.
+    """Check everything about the options that can be wrong without reading data.
 
     Raises:
         InputError: the key, and what it should be.
     """
-    space = options.space.resolve()
-    options.method.check()
+    from experiments.latency.engines import find_engine
+    from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
+
+    space, strategy, method = options.space.resolve(), options.strategy, options.method
+    method.check()
     options.train.check()
     options.constraint.check()
-    parse_size(options.data.size)
+    check_training(options.data, options.epochs, options.seed, options.device, options.precision)
     parse_size(options.cost.size or options.data.size)
-    if options.data.batch < 2:
-        raise InputError(f"data.batch: {options.data.batch} must be at least 2 (batch normalisation)")
-    if options.epochs < 1:
-        raise InputError(f"epochs: {options.epochs} must be at least 1")
-    check_seed(options.seed)
-    check_name(options.strategy)
-    if options.strategy in STRATEGIES or ":" in options.strategy:
-        create_strategy(options.strategy, options.method)
-    if options.strategy == "nni-proxyless" and "width" in space.search:
-        raise InputError(
-            "strategy: NNI's Proxyless has no mixed width; leave it out with --space.search dilation,pooling,depth"
-        )
-    if options.strategy in MULTI_TRIAL and options.method.samples > 2 * options.epochs:
+    check_name(strategy)
+    if strategy in STRATEGIES or ":" in strategy:
+        create_strategy(strategy, method)
+    if strategy == "nni-proxyless" and "width" in space.search:
+        fix = "leave it out with --space.search dilation,pooling,depth"
+        raise InputError(f"strategy: NNI's Proxyless has no mixed width; {fix}")
+    if strategy in MULTI_TRIAL and method.samples > 2 * options.epochs:
         most = f"at most {2 * options.epochs}, two for each epoch"
-        raise InputError(
-            f"method.samples: {options.method.samples} networks do not fit into {options.epochs} epochs; {most}"
-        )
+        raise InputError(f"method.samples: {method.samples} networks do not fit into {options.epochs} epochs; {most}")
     if options.constraint.latency_ms is not None and options.constraint.table is None:
         find_engine(options.constraint.engine)
-    if options.strategy in NNI_STRATEGIES and options.constraint.given:
-        raise InputError(
-            f"constraint.{options.constraint.given[0]}: {options.strategy} is NNI's own and takes none; leave it out"
-        )
-    resolve_device(options.device)
-    resolve_precision(options.precision)
+    if strategy in NNI_STRATEGIES and options.constraint.given:
+        key = options.constraint.given[0]
+        raise InputError(f"constraint.{key}: {strategy} is NNI's own and takes none; leave it out")
     _check_devices(options)
 
 
 def _check_devices(options: SearchOptions) -> None:
+    import torch
+
+    from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES
+
     devices, batch = options.devices, options.data.batch
     if devices < 1:
         raise InputError(f"devices: {devices} must be at least 1")
@@ -139,30 +133,30 @@ def _check_devices(options: SearchOptions) -> None:
         raise InputError(f"devices: {devices} GPUs are not there; at most {torch.cuda.device_count()}")
 
 
-def check_data(options: SearchOptions, data: SegmentationData) -> None:
-    """What can be wrong with options and data together.
+def check_data(options: SearchOptions, data: "SegmentationData") -> None:
+    """Check what can be wrong with options and data together.
 
     Raises:
-        InputError: no labelled pixel is left at the search's resolution, too few images to divide, or for a whole batch
-            where several devices share it.
+        InputError: no labelled pixel is left at the search's resolution, or there are too few images to divide, or for
+            a whole batch that several devices share.
     """
+    from experiments.data import split_halves
+    from experiments.data.transforms import downsample_labels
+    from strategies.registry import MULTI_TRIAL
+
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((downsample_labels(split.labels) == IGNORE).all()):
-            where = (
-                f"where a search looks at labels, an eighth of {options.data.size}; give a larger size, or label more"
-            )
-            raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}")
-    divided = options.method.arch_split is not None or options.strategy in MULTI_TRIAL
-    if divided and len(data.train) < 2:
-        what = "method.arch_split" if options.method.arch_split is not None else f"strategy: {options.strategy}"
-        raise InputError(
-            f"{what}: cannot divide {len(data.train)} training image; give more, or choose another strategy"
-        )
+            where = f"where a search looks at labels, an eighth of {options.data.size}"
+            fix = "give a larger size, or label more"
+            raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}; {fix}")
+    share = options.method.arch_split
+    if (share is not None or options.strategy in MULTI_TRIAL) and len(data.train) < 2:
+        what = "method.arch_split" if share is not None else f"strategy: {options.strategy}"
+        fix = "give more, or choose another strategy"
+        raise InputError(f"{what}: cannot divide {len(data.train)} training image; {fix}")
     if options.devices > 1:
-        share = options.method.arch_split
         halves = (data.train,) if share is None else split_halves(data.train, 1.0 - share, options.seed)
         images, batch = min(map(len, halves)), options.data.batch
         if images < batch:
-            raise InputError(
-                f"data.batch: {batch} is more than the {images} images that {options.devices} devices share; lower it"
-            )
+            what = f"is more than the {images} images that {options.devices} devices share"
+            raise InputError(f"data.batch: {batch} {what}; lower it")

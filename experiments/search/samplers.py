@@ -1,26 +1,23 @@
 """Where the networks of a multi-trial search come from: our uniform sampler, or NNI's multi-trial strategies."""
 
-import logging
 import random
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
-import nni
-from nni.nas.evaluator import Evaluator
 from nni.nas.experiment import NasExperimentConfig
 from nni.nas.strategy import Random, RegularizedEvolution
 from nni.nas.strategy.base import Strategy
 
-from experiments.search.nni_experiment import LocalExperiment
+from experiments.search.nni_experiment import ScoreEvaluator, local_experiment
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
 from strategies.constraint import Constraint
 
 DRAWS = 10_000
-"""Networks that are drawn in all before the sampler gives up on what is rare: new ones, or ones within the bounds."""
+"""How many networks the sampler draws at most; new ones, or ones within the bounds, may be rare."""
 
 
 def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
@@ -31,41 +28,39 @@ def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
 def sample_networks(
     space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None
 ) -> list[Architecture]:
-    """Different networks, every choice uniform among its candidates; with a constraint, those of them that keep to it.
+    """Different networks, every choice uniform among its candidates, all within the bounds.
 
-    Bounds that reject nearly all networks leave too few after ``DRAWS``; the rest are then drawn networks, cut down
+    Bounds that reject nearly all networks leave too few after ``DRAWS``. The rest are drawn networks that are cut down
     until they fit.
 
     Args:
         space: the searched space.
-        count: how many networks; fewer come where the space, or what of it is within the bounds, is that small.
-        seed: decides which.
+        count: how many networks; fewer come where the space, or its part within the bounds, has no more.
+        seed: of the draws.
         constraint: bounds on their cost.
 
     Returns:
         One network or more.
     """
     generator = random.Random(f"{seed}")
-    found: dict[Architecture, None] = {}
-    for _ in range(DRAWS):
-        if len(found) == count:
+    drawn = (Architecture.random(space, generator) for _ in range(DRAWS))
+    fitting: Iterator[Architecture] = (architecture for architecture in drawn if fits(architecture, constraint))
+    if constraint is not None:  # what is cut down far ends at the same few networks again and again
+        more = (Architecture.random(space, generator) for _ in range(10 * count))
+        fitting = chain(fitting, (shrink(architecture, constraint, generator) for architecture in more))
+    networks: dict[Architecture, None] = {}  # in the order in which they are drawn
+    for architecture in fitting:
+        networks[architecture] = None
+        if len(networks) == count:
             break
-        architecture = Architecture.random(space, generator)
-        if architecture not in found and fits(architecture, constraint):
-            found[architecture] = None
-    if constraint is not None:
-        for _ in range(10 * count):  # what is cut down far ends at the same few networks again and again
-            if len(found) == count:
-                break
-            found[shrink(Architecture.random(space, generator), constraint, generator)] = None
-    return list(found)
+    return list(networks)
 
 
 def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
     """Resample single choices to cheaper candidates until the network keeps to every bound.
 
-    The measure is the mean of the costs, each relative to its bound, as where a ``Constraint`` makes sure that a
-    network can keep to it: every step lowers it, and the last network left is the one that was made sure of.
+    The measure is the mean of the costs, each relative to its bound. Every step lowers it, down to the network for
+    which the ``Constraint`` has made sure that it keeps to the bounds.
 
     Args:
         architecture: a network of the constraint's space.
@@ -75,20 +70,14 @@ def shrink(architecture: Architecture, constraint: Constraint, generator: random
     space = architecture.space
     table = constraint.relative.table.cpu()  # (layers, operators, 3x1 widths, 1x3 widths)
     while not fits(architecture, constraint):
-        changes: list[
-            tuple[int, int, Any]
-        ] = []  # (stage, layer, its cheaper places in the table); layer -1: (stage, -1, smaller depths)
+        changes: list[tuple[int, int, Any]] = []  # stage, layer, its cheaper places in the table; or stage, -1, depths
         row = 0
         for stage, layers in enumerate(architecture.stages):
             widths = space.width_candidates(stage)
             for j, layer in enumerate(layers):
-                choices = table[row + j]
-                own = (
-                    space.operators.index((layer.dilation, layer.pooling)),
-                    widths.index(layer.width_3x1),
-                    widths.index(layer.width_1x3),
-                )
-                cheaper = (choices < choices[own]).nonzero().tolist()
+                operator = space.operators.index((layer.dilation, layer.pooling))
+                place = operator, widths.index(layer.width_3x1), widths.index(layer.width_1x3)
+                cheaper = (table[row + j] < table[row + j][place]).nonzero().tolist()
                 if cheaper:
                     changes.append((stage, j, cheaper))
             smaller = [depth for depth in space.depth_candidates[stage] if depth < len(layers)]
@@ -129,17 +118,6 @@ def create_multi_trial(name: str, count: int, seed: int) -> Strategy:
     )
 
 
-class _Score(Evaluator):
-    """Gives a sampled network to ``score`` as an ``Architecture``; NNI builds no network itself."""
-
-    def __init__(self, space: SpaceConfig, score: Callable[[Architecture], float]) -> None:
-        self.space = space
-        self.score = score
-
-    def _execute(self, model: Any) -> None:
-        nni.report_final_result(self.score(Architecture.from_sample(self.space, model.sample)))
-
-
 def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Callable[[Architecture], float]) -> None:
     """Let a multi-trial strategy of NNI's explore the space in this process, one network after the other.
 
@@ -147,15 +125,9 @@ def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Ca
         space: the space; its weights are not used.
         strategy: a new one.
         count: networks that it may ask for.
-        score: higher is better; asked for every network. What it raises comes out of here.
+        score: called for every network; higher is better. Its exceptions come out of here.
     """
-    logging.getLogger("nni").setLevel(logging.CRITICAL)  # an exception says it all, in our own line
-    with tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder:
-        config = NasExperimentConfig("sequential", "simplified", "local")
-        config.trial_concurrency, config.max_trial_number = 1, count
-        config.experiment_working_directory = folder  # NNI's own state; ours is the run's folder
-        experiment = LocalExperiment(space, _Score(space.config, score), strategy, config)
-        try:
-            experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through
-        finally:
-            experiment.stop()
+    config = NasExperimentConfig("sequential", "simplified", "local")
+    config.trial_concurrency, config.max_trial_number = 1, count
+    with local_experiment(space, ScoreEvaluator(space.config, score), strategy, config) as experiment:
+        experiment.start()  # to the end, in this thread; unlike run(), it lets an interrupt through

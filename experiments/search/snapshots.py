@@ -1,6 +1,7 @@
-"""Networks on the way: the most probable one after every shrink and at the end, a Pareto set that one search gives for free."""
+"""Networks on the way: the most probable one after every shrink and at the end, a Pareto set for free."""
 
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,88 +10,69 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from experiments.data import SegmentationData
 from experiments.data.streams import BatchStream
 from experiments.report.pareto import write_pareto
-from experiments.runs.files import write_atomic
 from experiments.search.monitor import SearchMonitor
-from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
-from nas_space.cost import cost
-from strategies.constraint import Constraint
+from strategies.constraint import Bound
 
 CALIBRATION = 8
-"""Training batches from which a snapshot's batch norms take their statistics: those of a mixture do not fit one of its networks."""
+"""Training batches for the statistics of a snapshot's batch norms: those of a mixture fit none of its networks."""
 
 
+@dataclass(eq=False, repr=False)
 class Snapshots(Callback):
-    """Writes ``snapshots/epoch-<n>.json`` (an ``architecture.json`` each), ``pareto.json`` and ``figures/pareto.png``.
+    """Writes ``snapshots/epoch-<n>.json`` (each an ``architecture.json``), ``pareto.json`` and its figure.
 
     Args:
         monitor: of the same search; it validates.
         stream: training batches, for the statistics of batch norms.
-        data: the data set.
-        options: of the search.
         run: the run's folder.
-        constraint: bounds of the search; the costs that they bound are told of every network.
+        write: writes a network and returns its row of ``pareto.json``: ``BaseSearch.write_snapshot``.
+        bounds: of the search; each row holds the costs that they bound.
     """
 
-    def __init__(
-        self,
-        monitor: SearchMonitor,
-        stream: BatchStream,
-        data: SegmentationData,
-        options: SearchOptions,
-        run: Path,
-        constraint: Constraint | None = None,
-    ) -> None:
-        self.bounds = constraint.bounds if constraint is not None else ()
-        self.monitor = monitor
-        self.stream = stream
-        self.classes = len(data.classes)
-        self.options = options
-        self.run = run
-        self.rows: list[dict[str, Any]] = []
-        self._seen = 0
+    monitor: SearchMonitor
+    stream: BatchStream
+    run: Path
+    write: Callable[[str, int, Architecture, float, Mapping[str, float]], dict[str, Any]]
+    bounds: Sequence[Bound] = ()
+    rows: list[dict[str, Any]] = field(default_factory=list, init=False)
+    _seen: int = field(default=0, init=False)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take a snapshot if the last epoch ended with a shrink."""
+        # A snapshot shows what the last epoch's shrink has left.
         removals = len(getattr(pl_module, "removals", ()))
         if removals > self._seen:
             self._seen = removals
             state = self.monitor.state_of(pl_module)
             self._take(pl_module, trainer.current_epoch, state.architecture, state.derive(state.architecture))
 
-    def finish(self, search: LightningModule, architecture: Architecture, derived: nn.Module) -> None:
+    def finish(self, search: LightningModule, epochs: int, architecture: Architecture, derived: nn.Module) -> None:
         """Add the found network, then write table and figure.
 
         Args:
             search: the search's module.
+            epochs: of the search.
             architecture: the found network.
             derived: the same with the super-network's weights.
         """
-        self._take(search, self.options.epochs, architecture, derived)
+        self._take(search, epochs, architecture, derived)
         write_pareto(self.run, self.rows)
 
     def _take(self, search: LightningModule, epoch: int, architecture: Architecture, network: nn.Module) -> None:
         training = network.training
         calibrate(network, self.stream.whole())
-        scores = self.monitor.validate(search, network)
+        miou = self.monitor.validate(search, network).miou
         network.train(training)
-        file = f"snapshots/epoch-{epoch:03d}.json"
-        (self.run / "snapshots").mkdir(exist_ok=True)
-        write_atomic(self.run / file, architecture.to_json())
-        exact = cost(architecture, self.options.cost_size, self.classes)
-        self.rows = [row for row in self.rows if row["epoch"] != epoch]
         bounded = {bound.name: bound.of(architecture) for bound in self.bounds}
-        self.rows.append({"epoch": epoch, "file": file, "miou": scores.miou, **bounded, **asdict(exact)})
+        self.rows = [row for row in self.rows if row["epoch"] != epoch]
+        self.rows.append(self.write(f"epoch-{epoch:03d}", epoch, architecture, miou, bounded))
 
     def state_dict(self) -> dict[str, Any]:
-        """Snapshots so far, for the checkpoint."""
         return {"rows": self.rows, "seen": self._seen}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Snapshots of the search that is resumed."""
         self.rows, self._seen = list(state_dict["rows"]), state_dict["seen"]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -45,8 +46,5 @@ def state_of_search(search: nn.Module) -> SearchState:
     assert isinstance(search, SearchModule)
     parameters, supernet = search.architecture_parameters, search.model
     assert isinstance(supernet, JointSpace)
-
-    def derive(architecture: Architecture) -> nn.Module:
-        return derive_network(supernet, architecture)
-
+    derive = partial(derive_network, supernet)
     return SearchState(supernet, parameters.alive, parameters.probabilities(), parameters.architecture(), derive)

@@ -12,8 +12,8 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage(Callback):
     """Follows a network step by step: ``average <- d average + (1 - d) weights``, batch statistics included.
 
-    The first steps count more, with ``d = min(decay, (1 + n) / (10 + n))`` after n steps: otherwise a short training's
-    average would remember its random start.
+    The first steps count more: after n steps ``d = min(decay, (1 + n) / (10 + n))``. Otherwise the average of a short
+    training would remember its random start.
 
     Args:
         network: what is trained, on its device.
@@ -35,19 +35,15 @@ class WeightAverage(Callback):
         return self.averaged.module
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Follow the network to its device."""
         self.averaged.to(pl_module.device)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Take one more step in."""
         self.averaged.update_parameters(self.network)
 
     def state_dict(self) -> dict[str, Any]:
-        """The average, for the checkpoint."""
         return dict(self.averaged.state_dict())
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """The average of the training that is resumed."""
         self.averaged.load_state_dict(state_dict)

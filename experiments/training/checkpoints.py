@@ -5,22 +5,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nas_space.errors import InputError
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoint files, replaced in one step; read without unpickling anything but tensors and plain values."""
+    """Lightning's checkpoint files: replaced in one step, and read as tensors and plain values alone."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        """Write ``path`` by way of a temporary file in the same folder."""
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(
-            f".{target.name}.tmp"
-        )  # one name: a kill leaves one file at most, and the next write takes it
+        temporary = target.with_name(f".{target.name}.tmp")  # always the same: a kill leaves one file at most
         try:
             with temporary.open("wb") as file:
                 torch.save(checkpoint, file)
@@ -39,34 +35,45 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         try:
             checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for a damaged file
-            raise InputError(
-                f"{path}: not a checkpoint of a search, or damaged ({type(error).__name__}); remove it to start again"
-            ) from None
+            what = f"not a checkpoint of a search, or damaged ({type(error).__name__})"
+            raise InputError(f"{path}: {what}; remove it to start again") from None
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
             raise InputError(f"{path}: not a checkpoint of this toolkit; remove it to start again")
         return checkpoint
 
 
+VERSION = "pytorch-lightning_version"
 PARTS = {"state_dict": dict, "loops": dict, "callbacks": dict, "optimizer_states": list, "lr_schedulers": list}
 """What Lightning goes on from, beside its version."""
 
 
 def monitor_state(checkpoint: dict[str, Any], monitor: str) -> dict[str, Any] | None:
-    """What a monitor has left in the checkpoint of a training, its ``options`` among it; None where this is no such checkpoint."""
-    whole = all(
-        isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, "pytorch-lightning_version": str}.items()
-    )
+    """What a monitor has left in a checkpoint, its ``options`` among it; None where this is no checkpoint of it."""
+    whole = all(isinstance(checkpoint.get(key), kind) for key, kind in {**PARTS, VERSION: str}.items())
     state = checkpoint["callbacks"].get(monitor) if whole else None
     return state if isinstance(state, dict) and isinstance(state.get("options"), dict) else None
 
 
-def last_checkpoint(folder: Path) -> ModelCheckpoint:
-    """Keep ``folder/last.ckpt``, written at the end of every epoch."""
-    return ModelCheckpoint(
-        dirpath=folder,
-        filename="last",
-        save_top_k=1,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
+def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) -> dict[str, Any]:
+    """What the monitor left in a checkpoint of the very run that ``options`` describe.
+
+    Args:
+        path: the checkpoint.
+        monitor: class of the monitor.
+        options: plain values, as the monitor keeps them. Devices and precision may have changed.
+        kind: ``search`` or ``training``.
+
+    Raises:
+        InputError: the file is damaged or of something else, or an option has changed since.
+    """
+    checkpoint = AtomicCheckpointIO().load_checkpoint(path)
+    state = monitor_state(checkpoint, monitor)
+    if state is None or (kind == "search" and not isinstance(checkpoint.get("search"), dict)):
+        raise InputError(f"{path}: not a checkpoint of this {kind}; remove it to start again")
+    free = ("device", "devices", "precision")
+    changed = [key for key in options if key not in free and state["options"].get(key) != options[key]]
+    if changed:
+        what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"
+        fix = "put it back, or remove the checkpoint to start again"
+        raise InputError(f"{what} is not what {path} was made with; {fix}")
+    return state

@@ -10,10 +10,11 @@ from experiments.options.groups import IGNORE
 
 
 class OhemCrossEntropy(nn.Module):
-    """Cross-entropy of the hard pixels alone (online hard example mining, arXiv:1604.03540, as BiSeNetV2 trains, arXiv:2004.02147).
+    """Cross-entropy of the hard pixels alone: online hard example mining (arXiv:1604.03540).
 
-    Hard are the pixels whose own class gets less probability than ``threshold``, and always at least the hardest
-    ``share`` of the labelled ones. The loss is the (weighted) mean over them.
+    BiSeNetV2 (arXiv:2004.02147) trains with it. Hard are the pixels whose own class gets less probability than
+    ``threshold``, and always at least the hardest ``share`` of the labelled ones. The loss is the (weighted) mean over
+    them.
 
     Args:
         weight: weight of each class ``(classes,)``, in the mean but not in what counts as hard; absent, all the same.
@@ -33,7 +34,6 @@ class OhemCrossEntropy(nn.Module):
         self.share = share
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """See the class."""
         loss = functional.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="none")
         valid = labels != IGNORE
         with torch.no_grad():
@@ -41,7 +41,7 @@ class OhemCrossEntropy(nn.Module):
             ranked = torch.where(valid, loss, -1.0).flatten().topk(max(int(self.share * labels.numel()), 1)).values
             least = (valid.sum() * self.share).long().clamp(min=1)
             limit = ranked.gather(0, least[None] - 1).clamp(max=self.hard)
-            kept = (valid & (loss >= limit)).to(loss.dtype)
+            weights = (valid & (loss >= limit)).to(loss.dtype)
             if self.weight is not None:
-                kept *= self.weight[torch.where(valid, labels, 0)]
-        return (loss * kept).sum() / kept.sum().clamp(min=torch.finfo(loss.dtype).tiny)
+                weights *= self.weight[torch.where(valid, labels, 0)]
+        return (loss * weights).sum() / weights.sum().clamp(min=torch.finfo(loss.dtype).tiny)

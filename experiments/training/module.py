@@ -29,31 +29,26 @@ class SegmentationModule(LightningModule):
         self.loss = nn.CrossEntropyLoss(weight=class_weights, ignore_index=IGNORE) if loss is None else loss
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of the network."""
         return self.model(images)
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Loss of a batch: images ``(B, 3, H, W)``, labels ``(B, h, w)``, to whose resolution logits of another are upsampled.
+        """Loss of a batch: images ``(B, 3, H, W)``, labels ``(B, h, w)``; logits are upsampled to their resolution.
 
         Raises:
             InputError: the loss is not finite (looked at on the CPU only; on a GPU at the end of an epoch).
         """
         images, labels = batch
-        valid = (
-            labels != IGNORE
-        ).any()  # a batch without a labelled pixel has no loss, not 0/0; no synchronisation with a GPU
+        valid = (labels != IGNORE).any()  # a batch without a labelled pixel has no loss, not 0/0; stays on the device
         logits = self.model(images).float()
         if logits.shape[-2:] != labels.shape[-2:]:
             logits = upsample(logits, (labels.shape[-2], labels.shape[-1]))
         loss = self.loss(logits, torch.where(valid, labels, 0)) * valid
         if loss.device.type == "cpu" and not torch.isfinite(loss):
-            raise InputError(
-                f"the loss became {float(loss.detach())} in epoch {self.current_epoch + 1}: lower train.lr or method.lr"
-            )
+            epoch = self.current_epoch + 1
+            raise InputError(f"the loss became {float(loss.detach())} in epoch {epoch}: lower train.lr or method.lr")
         return loss
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
-        """Adam over all parameters of the network."""
         options = self.train_options
         optimizer = Adam(self.parameters(), lr=options.lr, weight_decay=options.weight_decay, fused=True)
         return [optimizer], [LambdaLR(optimizer, lambda epoch: poly(min(epoch / self.epochs, 1.0)))]

@@ -2,58 +2,53 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from tqdm import tqdm
 
 
+@dataclass(eq=False, repr=False)
 class RunProgress(Callback):
     """A bar over all batches of all epochs; where standard error is no terminal, a line an epoch instead.
 
     Args:
-        figures: what to show behind the bar; asked at the start and after every epoch.
+        status: what to show behind the bar; asked at the start and after every epoch.
         title: what stands before the bar.
     """
 
-    def __init__(self, figures: Callable[[], dict[str, str]], title: str) -> None:
-        self.figures = figures
-        self.title = title
-        self._bar: tqdm | None = None
+    status: Callable[[], dict[str, str]]
+    title: str
+    _bar: "tqdm | None" = field(default=None, init=False)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Open the bar where a resumed run left off."""
         batches = int(trainer.num_training_batches)
         total, done = batches * (trainer.max_epochs or 0), batches * trainer.current_epoch
         self._bar = tqdm(total=total, initial=done, desc=self.title, unit="batch", disable=None)
-        self._bar.set_postfix(self.figures())
+        self._bar.set_postfix(self.status())
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
     ) -> None:
-        """Advance."""
         assert self._bar is not None
         self._bar.update()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the epoch's figures."""
         assert self._bar is not None
         if not self._bar.disable:
-            self._bar.set_postfix(self.figures())
-        else:
-            figures = ", ".join(f"{name}={value}" for name, value in self.figures().items())
-            print(
-                f"{self.title}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {figures}",
-                file=sys.stderr,
-                flush=True,
-            )
+            self._bar.set_postfix(self.status())
+            return
+        status = ", ".join(f"{name}={value}" for name, value in self.status().items())
+        line = f"{self.title}: epoch {trainer.current_epoch + 1} of {trainer.max_epochs}, {status}"
+        print(line, file=sys.stderr, flush=True)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Close the bar."""
-        if self._bar is not None:
-            self._bar.close()
+        self._close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Close the bar, so that the error gets a line of its own."""
+        self._close()  # the error gets a line of its own
+
+    def _close(self) -> None:
         if self._bar is not None:
             self._bar.close()

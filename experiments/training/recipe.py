@@ -1,7 +1,6 @@
 """Options of a training from scratch: the recipe, its stages, and everything about them that can be wrong."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
@@ -9,10 +8,11 @@ from nas_space.config import Head
 from nas_space.errors import InputError
 
 HEADS: tuple[Head, ...] = ("encoder", "aggregation")
+LABEL_STRIDE = {"encoder": 8, "aggregation": 1}
 AUGMENTATIONS = ("crop", "shift")
 LOSSES = ("ohem", "cross-entropy")
 WEIGHT_K = {8: 1.2, 1: 1.1}
-"""ENet's constant of the class weights by label stride, as ERFNet's published weights have it for labels at 1/8 and for full ones."""
+"""ENet's constant of the class weights by label stride: those of ERFNet's published weights for 1/8 and full labels."""
 
 
 @dataclass
@@ -73,6 +73,22 @@ class Stage:
     label_stride: int
 
 
+def check_training(data: DataOptions, epochs: int, seed: int, device: str, precision: str) -> None:
+    """Check the options that a search and a training from scratch share.
+
+    Raises:
+        InputError: the key, and what it should be.
+    """
+    parse_size(data.size)
+    if data.batch < 2:
+        raise InputError(f"data.batch: {data.batch} must be at least 2 (batch normalisation)")
+    if epochs < 1:
+        raise InputError(f"epochs: {epochs} must be at least 1")
+    check_seed(seed)
+    resolve_device(device)
+    resolve_precision(precision)
+
+
 @dataclass
 class RetrainOptions:
     """Everything that decides a retraining's result, besides the network.
@@ -97,22 +113,15 @@ class RetrainOptions:
     train: RecipeOptions = field(default_factory=RecipeOptions)
 
     def check(self) -> None:
-        """Everything that can be wrong without reading data.
+        """Check everything that can be wrong without reading data.
 
         Raises:
             InputError: the key, and what it should be.
         """
         self.train.check()
-        parse_size(self.data.size)
-        if self.data.batch < 2:
-            raise InputError(f"data.batch: {self.data.batch} must be at least 2 (batch normalisation)")
-        if self.epochs < 1:
-            raise InputError(f"epochs: {self.epochs} must be at least 1")
+        check_training(self.data, self.epochs, self.seed, self.device, self.precision)
         if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
             raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
-        check_seed(self.seed)
-        resolve_device(self.device)
-        resolve_precision(self.precision)
 
     @property
     def image_size(self) -> tuple[int, int]:
@@ -128,11 +137,10 @@ class RetrainOptions:
         """The stages in order."""
         if peer:
             return [Stage("peer", None, 0, self.epochs * len(self.stages), 1)]
-        strides: dict[Head, Literal[8, 1]] = {"encoder": 8, "aggregation": 1}
         heads = [head for head in HEADS if head in self.stages]
-        return [Stage(head, head, i * self.epochs, self.epochs, strides[head]) for i, head in enumerate(heads)]
+        return [Stage(head, head, i * self.epochs, self.epochs, LABEL_STRIDE[head]) for i, head in enumerate(heads)]
 
 
 def plain_recipe(train: TrainOptions) -> RecipeOptions:
-    """The recipe that a search trains its weights with: flip and shift, cross-entropy of all pixels. Cheap, for comparisons."""
+    """The cheap recipe of a search, for comparisons: flip and shift, cross-entropy of all pixels."""
     return RecipeOptions(train.lr, train.weight_decay, augmentation="shift", loss="cross-entropy")

@@ -8,12 +8,12 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import Callback
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from experiments.data import SegmentationData
 from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
+from experiments.metrics.counter import count_module
 from experiments.model_file import ModelInfo, save_model
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.runs.environment import device_name, versions
@@ -21,15 +21,16 @@ from experiments.runs.files import plain, write_json
 from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
 from experiments.training.average import WeightAverage
-from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
+from experiments.training.checkpoints import resumed_state
+from experiments.training.epochs import Rows
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.module import SegmentationModule
 from experiments.training.monitor import RetrainMonitor
 from experiments.training.progress import RunProgress
 from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
 from experiments.training.trainer import make_trainer
+from nas_space.architecture import Architecture
 from nas_space.cost import cost
-from nas_space.errors import InputError
 
 BEST = "best"
 """Folder, inside the run's, of the network of the epoch with the best validation score."""
@@ -41,47 +42,47 @@ class Prepared:
 
     Args:
         module: the network with its loss and optimiser.
-        network: what is trained.
-        average: the moving average of its weights, where the recipe has one.
+        model: what is validated and saved: the network, or the moving average of its weights where there is one.
+        callbacks: what must hear of every step.
         stream: training batches.
     """
 
     module: SegmentationModule
-    network: nn.Module
-    average: WeightAverage | None
+    model: nn.Module
+    callbacks: list[Callback]
     stream: BatchStream
 
-    @property
-    def trained(self) -> nn.Module:
-        """The network that is validated and saved."""
-        return self.network if self.average is None else self.average.model
 
-    @property
-    def callbacks(self) -> list[Callback]:
-        """What must hear of every step."""
-        return [] if self.average is None else [self.average]
-
-
+@dataclass(eq=False, repr=False)
 class Retraining:
     """A training from scratch that is ready to run.
 
     Args:
-        info: what is trained; its head is that of the last stage.
         options: checked options.
         data: the data set that they name.
         run: the run's folder, existing.
+        architecture: what is trained; None for a peer.
+        peer: name of somebody else's network.
     """
 
-    def __init__(self, info: ModelInfo, options: RetrainOptions, data: SegmentationData, run: Path) -> None:
-        self.info, self.options, self.run = info, options, run
+    options: RetrainOptions
+    data: SegmentationData
+    run: Path
+    architecture: Architecture | None
+    peer: str | None = None
+
+    def __post_init__(self) -> None:
+        options, data = self.options, self.data
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
-        self.stages = options.plan(peer=info.peer is not None)
-        self.rows: list[dict[str, Any]] = []
+        self.stages = options.plan(peer=self.peer is not None)
+        head, size = self.stages[-1].head, options.image_size
+        self.info = ModelInfo(self.architecture, head, data.classes, data.colours, size, data.name, self.peer)
+        self.rows: Rows = []
         self.best: dict[str, Any] | None = None
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def recorded_options(self) -> dict[str, Any]:
         """What decides the result, plain values: options and network."""
         return plain({**asdict(self.options), **self.info.metadata()})
 
@@ -96,15 +97,15 @@ class Retraining:
         """
         begin = 0
         if checkpoint is not None:
-            state = read_checkpoint(checkpoint, self.asked)
+            state = resumed_state(checkpoint, "RetrainMonitor", self.recorded_options, "training")
             begin = next(i for i, stage in enumerate(self.stages) if stage.name == state["stage"])
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
-            network, monitor, module = self._train(stage, network, checkpoint)
-            network.to(self.device)
+            prepared, monitor = self._train(stage, network, checkpoint)
+            network = prepared.model.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None
         assert network is not None
-        scores = monitor.scores(module.to(self.device))  # Lightning has left it on the CPU
+        scores = monitor.scores(prepared.module.to(self.device))  # Lightning has left it on the CPU
         save_model(self.run, network, self.info)
         write_metrics(self.run, self.rows)
         summary = {
@@ -113,7 +114,7 @@ class Retraining:
             "peer": self.info.peer,
             "head": self.info.head,
             "epochs": len(self.rows),
-            "stages": [self._told(stage) for stage in self.stages],
+            "stages": [self._stage_summary(stage.name) for stage in self.stages],
             "recipe": asdict(self.options.train),
             "batch": self.options.data.batch,
             "crop": "{}x{}".format(*self.options.crop),
@@ -124,7 +125,7 @@ class Retraining:
             "best": {**(self.best or {}), "file": f"{BEST}/model.safetensors"},
             "resolution": self.options.data.size,
             "cost": {**model_cost(self.info), "size": self.options.data.size},
-            "minutes": sum(row["seconds"] + row["seconds_validation"] for row in self.rows) / 60,
+            "minutes": _minutes(self.rows),
             "precision": self.options.precision,
             "peak_memory_mb": peak_memory_mib(self.device),
             "versions": versions(),
@@ -133,7 +134,7 @@ class Retraining:
         write_json(self.run / "retrain.json", summary)
         return summary
 
-    def prepare(self, stage: Stage, before: nn.Module | None = None) -> "Prepared":
+    def prepare(self, stage: Stage, before: nn.Module | None = None) -> Prepared:
         """Network, loss and batches of a stage, from the seed alone: a resumed stage begins as it would have.
 
         Args:
@@ -149,84 +150,66 @@ class Retraining:
         loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
         module = SegmentationModule(options.train, stage.epochs, weights, loss)
         module.set_model(network)
-        average = WeightAverage(network, options.train.ema) if options.train.ema else None
-        return Prepared(module, network, average, make_stream(self.train, options, stage.label_stride))
+        stride, ema = stage.label_stride, options.train.ema
+        if options.train.augmentation == "crop":
+            stream: BatchStream = CropStream(self.train, options.data.batch, options.seed, options.crop, stride)
+        else:
+            stream = BatchStream(self.train, options.data.batch, options.seed, WEIGHTS, label_stride=stride)
+        if not ema:
+            return Prepared(module, network, [], stream)
+        average = WeightAverage(network, ema)
+        return Prepared(module, average.model, [average], stream)
 
     def _train(
         self, stage: Stage, before: nn.Module | None, checkpoint: Path | None
-    ) -> tuple[nn.Module, RetrainMonitor, Any]:
-        """Train one stage; its network (the moving average, where there is one) with its monitor and module."""
-        options, own = self.options, self.prepare(stage, before)
+    ) -> tuple[Prepared, RetrainMonitor]:
+        options, prepared = self.options, self.prepare(stage, before)
 
-        def keep() -> None:
+        def save_best() -> None:
             if stage is self.stages[-1]:
                 (self.run / BEST).mkdir(exist_ok=True)
-                save_model(self.run / BEST, own.trained, self.info)
+                save_model(self.run / BEST, prepared.model, self.info)
 
         monitor = RetrainMonitor(
+            streams=[prepared.stream],
+            first=stage.first,
+            rows=list(self.rows),
+            on_rows=lambda rows: write_metrics(self.run, rows),
             stage=stage,
-            stream=own.stream,
             validation=val_stream(self.val, options.data.batch, label_stride=1),
-            model=own.trained,
+            model=prepared.model,
             num_classes=len(self.info.classes),
             seed=options.seed,
             patience=options.train.patience,
-            options=self.asked,
-            rows=self.rows,
-            keep=keep,
-            written=lambda rows: write_metrics(self.run, rows),
+            options=self.recorded_options,
+            save_best=save_best,
         )
-        callbacks = [*own.callbacks, monitor, RunProgress(monitor.figures, f"retrain ({stage.name})")]
+        callbacks = [*prepared.callbacks, monitor, RunProgress(monitor.status, f"retrain ({stage.name})")]
         trainer = make_trainer(self.run, stage.epochs, self.device, resolve_precision(options.precision), callbacks)
-        trainer.fit(own.module, own.stream, ckpt_path=checkpoint, weights_only=True)
-        return own.trained, monitor, own.module
+        trainer.fit(prepared.module, prepared.stream, ckpt_path=checkpoint, weights_only=True)
+        return prepared, monitor
 
-    def _told(self, stage: Stage) -> dict[str, Any]:
-        rows = [row for row in self.rows if row["stage"] == stage.name]
-        minutes = sum(row["seconds"] + row["seconds_validation"] for row in rows) / 60
-        return {"name": stage.name, "epochs": len(rows), "miou": rows[-1]["miou"], "minutes": minutes}
+    def _stage_summary(self, name: str) -> dict[str, Any]:
+        rows = [row for row in self.rows if row["stage"] == name]
+        return {"name": name, "epochs": len(rows), "miou": rows[-1]["miou"], "minutes": _minutes(rows)}
 
 
-def make_stream(split: Any, options: RetrainOptions, label_stride: int) -> BatchStream:
-    """Training batches as the recipe augments them."""
-    if options.train.augmentation == "crop":
-        return CropStream(split, options.data.batch, options.seed, options.crop, label_stride)
-    return BatchStream(split, options.data.batch, options.seed, WEIGHTS, label_stride=label_stride)
+def _minutes(rows: Rows) -> float:
+    return sum(row["seconds"] + row["seconds_validation"] for row in rows) / 60
 
 
 def take_backbone(network: nn.Module, before: nn.Module) -> None:
     """Give ``network`` all weights of ``before`` but those of the head, in place."""
-    own = network.state_dict()
+    state = network.state_dict()
     shared = {name: value for name, value in before.state_dict().items() if not name.startswith("head.")}
-    assert set(shared) == {name for name in own if not name.startswith("head.")}
-    network.load_state_dict({**own, **shared})
+    assert set(shared) == {name for name in state if not name.startswith("head.")}
+    network.load_state_dict({**state, **shared})
 
 
 def model_cost(info: ModelInfo) -> dict[str, float | None]:
-    """Parameters and multiply-accumulates of a network for one image of its size; of a peer, convolutions alone are counted."""
+    """Parameters and multiply-accumulates of one image of the network's size; of a peer, convolutions alone count."""
     if info.architecture is not None:
         return asdict(cost(info.architecture, info.size, len(info.classes), info.head or "encoder"))
     with torch.device("meta"):
-        network, image = info.build().eval(), torch.empty(1, 3, *info.size)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(image)
-    params = sum(parameter.numel() for parameter in network.parameters())
-    return {"params": params, "macs_conv": counter.get_total_flops() / 2, "macs_total": None}
-
-
-def read_checkpoint(path: Path, asked: dict[str, Any]) -> dict[str, Any]:
-    """What the monitor left in a checkpoint of the training that ``asked`` describes.
-
-    Raises:
-        InputError: the file is damaged or of something else, or an option has changed since.
-    """
-    state = monitor_state(AtomicCheckpointIO().load_checkpoint(path), "RetrainMonitor")
-    if state is None:
-        raise InputError(f"{path}: not a checkpoint of this training; remove it to start again")
-    changed = [key for key in asked if key not in ("device", "precision") and state["options"].get(key) != asked[key]]
-    if changed:
-        what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"
-        raise InputError(
-            f"{what} is not what {path} was made with; put it back, or remove the checkpoint to start again"
-        )
-    return state
+        count = count_module(info.build(), info.size)
+    return {"params": count.params, "macs_conv": float(count.macs_conv), "macs_total": None}

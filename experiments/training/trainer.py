@@ -1,31 +1,14 @@
 """One way to make a Lightning trainer, for searches and for retraining."""
 
-import logging
-import warnings
 from pathlib import Path
 from typing import Any
 
 from nni.nas.evaluator.pytorch import Trainer
-from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
-from experiments.training.checkpoints import AtomicCheckpointIO, last_checkpoint
-from experiments.training.devices import DataParallel
-
-NO_NEWS = (
-    "The dirpath has changed from",
-    "Checkpoint directory .* exists and is not empty",
-    "The number of training batches .* is smaller than the logging interval",
-    ".*treespec, LeafSpec.* is deprecated",
-)
-
-
-def silence_lightning() -> None:
-    """Leave out what Lightning says about what we do on purpose."""
-    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in NO_NEWS:
-        warnings.filterwarnings("ignore", message=message)
+from experiments.training.checkpoints import AtomicCheckpointIO
+from experiments.training.lightning import DataParallel, silence_lightning
 
 
 def make_trainer(
@@ -49,13 +32,16 @@ def make_trainer(
         checkpoint: what the others of several processes go on from.
     """
     silence_lightning()
+    last = ModelCheckpoint(
+        run / "checkpoints", "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
+    )
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",
         devices=devices,
         strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
-        callbacks=[*callbacks, last_checkpoint(run / "checkpoints")],
+        callbacks=[*callbacks, last],
         logger=TensorBoardLogger(str(run), name="", version="tensorboard"),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,

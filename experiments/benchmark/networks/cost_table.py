@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.benchmark.networks.counter import Count, count_module
 from experiments.benchmark.networks.files import check_file
 from experiments.benchmark.networks.machine import conditions
 from experiments.benchmark.networks.networks import Network
@@ -13,6 +12,7 @@ from experiments.benchmark.networks.onnx_counter import count_onnx
 from experiments.benchmark.networks.onnx_input import check_onnx
 from experiments.benchmark.networks.statistics import latency
 from experiments.benchmark.networks.timing import Entry, Setup, measure
+from experiments.metrics.counter import Count, count_module
 from nas_space.cost import cost
 from nas_space.errors import InputError
 

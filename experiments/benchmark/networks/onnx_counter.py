@@ -7,8 +7,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmark.networks.counter import Count
 from experiments.benchmark.networks.onnx_input import read_onnx
+from experiments.metrics.counter import Count
 from nas_space.errors import InputError
 
 CONVOLUTIONS = {"Conv": 1, "FusedConv": 1, "ConvInteger": 1, "QLinearConv": 3}

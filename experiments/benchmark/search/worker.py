@@ -23,7 +23,7 @@ from experiments.benchmark.search.side import FixedBatches, search
 from experiments.benchmark.search.survivors import random_survivors
 from experiments.runs.environment import device_name
 from experiments.runs.measure import now, peak_memory_mib
-from experiments.training.trainer import silence_lightning
+from experiments.training.lightning import silence_lightning
 from strategies.search_module import SearchModule
 
 

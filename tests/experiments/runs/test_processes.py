@@ -12,7 +12,7 @@ from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.processes import ROOT, free_cores, module_command
-from experiments.training.devices import own_line
+from experiments.training.lightning import command_line
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
@@ -58,11 +58,11 @@ def test_a_follower_is_started_as_its_leader(monkeypatch: pytest.MonkeyPatch) ->
     main = sys.modules["__main__"]
     monkeypatch.setattr(sys, "argv", ["/somewhere/cli.py", "search", "--devices", "2"])
     monkeypatch.setattr(main, "__spec__", ModuleSpec("experiments.cli", None))
-    assert own_line() == module_command("experiments.cli", "search", "--devices", "2")
+    assert command_line() == module_command("experiments.cli", "search", "--devices", "2")
     monkeypatch.setattr(main, "__spec__", ModuleSpec("theirs.cli", None))
-    assert own_line() == [sys.executable, "-m", "theirs.cli", "search", "--devices", "2"]
+    assert command_line() == [sys.executable, "-m", "theirs.cli", "search", "--devices", "2"]
     monkeypatch.setattr(main, "__spec__", None)
-    assert own_line() == [sys.executable, "/somewhere/cli.py", "search", "--devices", "2"]
+    assert command_line() == [sys.executable, "/somewhere/cli.py", "search", "--devices", "2"]
 
 
 @pytest.mark.parametrize("safe", [False, True])

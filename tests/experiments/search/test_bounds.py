@@ -22,7 +22,7 @@ ARGUMENTS = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "
 
 
 def table(space: SpaceConfig, classes: int = 9) -> LatencyTable:
-    """Layers whose time is proportional to the product of their widths, pooled ones four times as fast, undilated ones a little faster."""
+    """Time grows with the product of a layer's widths; pooled layers take a quarter, undilated ones a little less."""
     widths = tuple(grid_widths(space.stage_widths(stage), 5) for stage in range(2))
     layers = tuple(
         tuple(

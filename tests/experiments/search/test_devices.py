@@ -1,4 +1,4 @@
-"""A search on two devices from the command line: its files, its end when a process ends, its resume, and what is refused."""
+"""A search on two devices from the command line: its files, its end with a process, its resume, and what is refused."""
 
 import json
 import os
@@ -301,9 +301,10 @@ def test_the_number_of_devices_may_change_when_a_search_is_continued(tmp_path: P
     assert main([*TWO[:-1], "1", "--out", str(run)]) == 0
     from experiments.runs.files import plain
     from experiments.runs.folder import read_config
-    from experiments.search.one_shot import check_checkpoint
+    from experiments.training.checkpoints import resumed_state
 
     options = {key: value for key, value in read_config(run).items() if key not in ("out", "resume")}
-    check_checkpoint(run / "checkpoints" / "last.ckpt", plain({**options, "devices": 2}))
+    checkpoint = run / "checkpoints" / "last.ckpt"
+    resumed_state(checkpoint, "SearchMonitor", plain({**options, "devices": 2}), "search")
     with pytest.raises(InputError, match="epochs"):
-        check_checkpoint(run / "checkpoints" / "last.ckpt", plain({**options, "devices": 2, "epochs": 9}))
+        resumed_state(checkpoint, "SearchMonitor", plain({**options, "devices": 2, "epochs": 9}), "search")

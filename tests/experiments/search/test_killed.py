@@ -1,4 +1,4 @@
-"""A search that is killed with SIGKILL, again and again, at moments spread over the whole run, ends as if nothing had happened."""
+"""A search that is killed with SIGKILL, again and again and at any moment, ends as if nothing had happened."""
 
 import json
 import os
@@ -120,7 +120,7 @@ def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) ->
 
 
 def moments(seed: int) -> list[tuple[str, int]]:
-    """Where to kill: first before any checkpoint; then each kind while the search still shrinks, among steps; then steps to its end."""
+    """Where to kill: before any checkpoint; then each kind among steps while the search still shrinks; then steps."""
     draw = random.Random(seed)
     kinds = [
         "half a checkpoint",

@@ -18,7 +18,7 @@ from experiments.runs.files import plain
 from experiments.search.multi_trial import MultiTrialSearch
 from experiments.search.options import SearchOptions
 from experiments.search.samplers import create_multi_trial, fits, sample_networks
-from experiments.search.trials import Trial
+from experiments.search.trained_networks import TrainedNetwork
 from experiments.training.module import SegmentationModule
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
@@ -73,16 +73,15 @@ def trials(run: Path) -> list[dict[str, Any]]:
 
 @pytest.fixture
 def pretend(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
-    """Replaces training by a score that the network's cost decides; the networks that were "trained" are in the list."""
+    """Replaces training by a score that the network's cost decides; the list holds the networks that were "trained"."""
     trained: list[Architecture] = []
 
-    def train(self: MultiTrialSearch, architecture: Architecture) -> tuple[Trial, SegmentationNetwork]:
+    def train(self: MultiTrialSearch, architecture: Architecture) -> tuple[TrainedNetwork, SegmentationNetwork]:
         trained.append(architecture)
         score = bound(1.0, space=architecture.space).of(architecture) % 997 / 997
         numbers = {"loss_heldout": 1.0, "miou": 1 - score, "loss": 1.0, "loss_train": 1.0, "lr": 0.1}
-        return Trial(architecture, score, **numbers, seconds=2.0, seconds_validation=1.0), SegmentationNetwork(
-            architecture, 3
-        )
+        trial = TrainedNetwork(architecture, score, **numbers, seconds=2.0, seconds_validation=1.0)
+        return trial, SegmentationNetwork(architecture, 3)
 
     monkeypatch.setattr(MultiTrialSearch, "train", train)
     return trained

@@ -9,7 +9,7 @@ import torch
 
 from experiments.data import load
 from experiments.options.groups import DataOptions, SpaceOptions
-from experiments.search.nni_oneshot import derive_from_nni, most_probable, state_of_nni
+from experiments.search.nni_oneshot import most_probable, state_of_nni
 from experiments.search.one_shot import Search
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
@@ -50,7 +50,7 @@ def test_the_derived_network_is_the_supernet_at_one_hot(search: tuple[str, ...],
             alpha.fill_(-1e4)
             alpha[-1 if "width" in name else i % len(alpha)] = 1e4
     state = state_of_nni(module, run.space.config)
-    network = derive_from_nni(run.space, state.architecture).eval()
+    network = state.derive(state.architecture).eval()
     images = torch.randn(2, 3, 32, 40)
     with torch.no_grad():
         torch.testing.assert_close(network(images), run.space.eval()(images), rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""An architecture that was found on one data set is trained on another: other classes, other size, nothing but ``--data.*``."""
+"""An architecture that was found on one data set is trained on another of other classes and size, by ``--data.*``."""
 
 import json
 from collections.abc import Callable

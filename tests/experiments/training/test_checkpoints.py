@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state
+from experiments.training.checkpoints import AtomicCheckpointIO, monitor_state, resumed_state
 from nas_space.errors import InputError
 
 
@@ -80,3 +80,31 @@ def test_a_checkpoint_with_a_part_that_is_none(part: str) -> None:
     checkpoint = {**WHOLE, "callbacks": {"Monitor": {"options": {}}}}
     assert monitor_state({**checkpoint, part: 5}, "Monitor") is None
     assert monitor_state({key: value for key, value in checkpoint.items() if key != part}, "Monitor") is None
+
+
+@pytest.fixture
+def checkpoint(tmp_path: Path) -> Path:
+    path = tmp_path / "last.ckpt"
+    options = {"seed": 0, "device": "cpu", "ssr-nas": "a network"}
+    AtomicCheckpointIO().save_checkpoint({**WHOLE, "callbacks": {"Monitor": {"options": options}}}, path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"seed": 1}, "config.yml: seed is not what"), ({"ssr-nas": "another"}, "the network is not what")],
+    ids=("option", "network"),
+)
+def test_what_has_changed_since_a_checkpoint_is_named(
+    checkpoint: Path, changes: dict[str, object], message: str
+) -> None:
+    options = {"seed": 0, "device": "cuda", "precision": "bf16", "ssr-nas": "a network"}  # where it runs may change
+    assert resumed_state(checkpoint, "Monitor", options, "training")["options"]["seed"] == 0
+    with pytest.raises(InputError, match=message):
+        resumed_state(checkpoint, "Monitor", {**options, **changes}, "training")
+
+
+@pytest.mark.parametrize(("monitor", "kind"), [("Monitor", "search"), ("Other", "training")])
+def test_a_checkpoint_of_something_else_is_refused(checkpoint: Path, monitor: str, kind: str) -> None:
+    with pytest.raises(InputError, match=f"not a checkpoint of this {kind}"):
+        resumed_state(checkpoint, monitor, {}, kind)

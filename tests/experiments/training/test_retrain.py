@@ -12,7 +12,6 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import experiments.commands.retrain as command
 from experiments.cli import main
 from experiments.data import SegmentationData, Split, load
 from experiments.data.frequency import class_weights
@@ -61,7 +60,7 @@ def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path)
 
 
 def test_the_whole_recipe(tmp_path: Path) -> None:
-    """Two stages; the last epoch is the headline, the best one is kept beside it; both files give what is told of them."""
+    """Two stages; the last epoch is the headline, the best one is saved beside it; both files give their scores."""
     run = tmp_path / "run"
     summary = retrain(run, "--epochs", "3", "--train.ema", "0.9", "--train.lr", "0.01")
     assert [(stage["name"], stage["epochs"]) for stage in summary["stages"]] == [("encoder", 3), ("aggregation", 3)]
@@ -113,7 +112,7 @@ def test_the_validation_set_reaches_no_training_step(tmp_path: Path, monkeypatch
         data = load(options)
         return replace(data, val=Split(255 - data.val.images, (data.val.labels + 1) % 9, data.val.names))
 
-    monkeypatch.setattr(command, "load", other)
+    monkeypatch.setattr("experiments.data.load", other)
     retrain(tmp_path / "b", "--train.ema", "0.9")
     assert (
         load_file(tmp_path / "a" / "model.safetensors").keys() == load_file(tmp_path / "b" / "model.safetensors").keys()

@@ -2,12 +2,12 @@ import onnx
 import pytest
 from onnx import helper
 
-from experiments.benchmark.networks.counter import count_module
 from experiments.benchmark.networks.files import write_file
 from experiments.benchmark.networks.networks import find_networks
 from experiments.benchmark.networks.onnx_counter import count_onnx
 from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
+from experiments.metrics.counter import count_module
 
 
 @pytest.mark.parametrize("name", ["own", "erfnet", "lraspp_mobilenet_v3_large"])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from experiments.benchmark.networks.counter import count_module
+from experiments.metrics.counter import count_module
 from experiments.peers import create_peer
 from nas_space.architecture import Architecture
 from nas_space.cost import cost

@@ -1,8 +1,12 @@
-"""A search on several devices as Lightning runs it: a process for each, none of which outlives the others.
+"""Where we replace parts of Lightning: a search on several devices, and messages that tell nothing new.
 
-The model is not wrapped: ``SearchModule`` averages the gradients itself.
+Made for pytorch-lightning 2.6.6: the only file that uses private names of Lightning.
+
+A search on several devices has a process for each, and none of them outlives the others. The model is not wrapped:
+``SearchModule`` averages the gradients itself.
 """
 
+import logging
 import os
 import shutil
 import signal
@@ -11,14 +15,14 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from pathlib import Path
-from socket import socket
 from typing import Any, NoReturn
 
 import torch
-from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment, find_free_network_port
 from lightning_fabric.strategies.launchers.subprocess_script import _basic_subprocess_cmd
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
@@ -32,43 +36,48 @@ from nas_space.errors import InputError
 GRACE = 5.0
 """Seconds in which a process notices by itself that another one has ended."""
 PATIENCE = timedelta(days=1)
-"""How long one process waits for another: a validation may take its time, and the end of a process is noticed without it."""
+"""How long a process waits for another: a validation may take long, and the end of a process is noticed without it."""
+EXPECTED_WARNINGS = (
+    "The dirpath has changed from",
+    "Checkpoint directory .* exists and is not empty",
+    "The number of training batches .* is smaller than the logging interval",
+    ".*treespec, LeafSpec.* is deprecated",
+)
+
+
+def silence_lightning() -> None:
+    """Leave out what Lightning says about what we do on purpose."""
+    for name in ("pytorch_lightning", "lightning.pytorch", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in EXPECTED_WARNINGS:
+        warnings.filterwarnings("ignore", message=message)
 
 
 class DeviceError(RuntimeError):
     """The process of another device has ended."""
 
 
-class Environment(LightningEnvironment):
+class LocalEnvironment(LightningEnvironment):
     """The processes of one search on this machine, whatever launcher has left its variables in the environment."""
 
     @property
     def creates_processes_externally(self) -> bool:
-        """Whether the others exist already: to a follower they do."""
-        return RUN in os.environ
+        return RUN in os.environ  # to a follower the others exist already
 
     @property
     def main_address(self) -> str:
-        """This machine."""
         return "127.0.0.1"
 
     @property
     def main_port(self) -> int:
-        """The first process's choice."""
-        if self._main_port == -1 and RUN in os.environ:
-            self._main_port = int(os.environ["MASTER_PORT"])
-        elif self._main_port == -1:
-            with socket() as free:
-                free.bind(("127.0.0.1", 0))
-                self._main_port = free.getsockname()[1]
+        if self._main_port == -1:  # a follower takes the first process's choice
+            self._main_port = int(os.environ["MASTER_PORT"]) if RUN in os.environ else find_free_network_port()
         return self._main_port
 
     def local_rank(self) -> int:
-        """Number of the process."""
         return rank()
 
     def node_rank(self) -> int:
-        """There is one machine."""
         return 0
 
 
@@ -81,7 +90,7 @@ class DataParallel(DDPStrategy):
     """
 
     def __init__(self, run: Path, checkpoint: Path | None) -> None:
-        super().__init__(cluster_environment=Environment(), timeout=PATIENCE)
+        super().__init__(cluster_environment=LocalEnvironment(), timeout=PATIENCE)
         self._variables = {
             RUN: str(run.resolve()),
             CHECKPOINT: str(checkpoint.resolve()) if checkpoint else "",
@@ -96,7 +105,7 @@ class DataParallel(DDPStrategy):
         """The model stays as it is."""
 
     def on_train_start(self) -> None:
-        """Take SIGTERM from Lightning: its handler would talk to the other processes in the middle of another conversation."""
+        # Lightning's own handler would talk to the other processes in the middle of another conversation.
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminate if rank() == 0 else signal.SIG_IGN)
 
@@ -150,14 +159,14 @@ class Launcher(_SubprocessScriptLauncher):
                 torch.set_num_threads(threads)
 
     def _call_children_scripts(self) -> None:
-        inherited = {
-            key: value for key, value in os.environ.items() if not key.startswith("NNI_")
-        }  # a follower is no trial
-        inherited |= {"MASTER_PORT": str(self.cluster_environment.main_port), "TMPDIR": self._folder, **self._variables}
+        # A follower is no trial.
+        variables = {key: value for key, value in os.environ.items() if not key.startswith("NNI_")}
+        variables |= {"MASTER_PORT": str(self.cluster_environment.main_port), "TMPDIR": self._folder, **self._variables}
         for number in range(1, self.num_processes):
+            variables["LOCAL_RANK"] = str(number)
             with self._log(number).open("wb") as log:
-                variables = {**inherited, "LOCAL_RANK": str(number)}
-                self.procs.append(subprocess.Popen(own_line(), env=variables, stdout=subprocess.DEVNULL, stderr=log))
+                process = subprocess.Popen(command_line(), env=variables, stdout=subprocess.DEVNULL, stderr=log)
+            self.procs.append(process)
 
     def _log(self, number: int) -> Path:
         return Path(self._folder) / f"{number}.log"
@@ -169,7 +178,7 @@ class Launcher(_SubprocessScriptLauncher):
         return reached()
 
     def _watch(self) -> None:
-        """End this process after a follower's failure where its main thread does not notice: at a GPU, or waiting for the first word."""
+        """End this process after a failure that its main thread does not notice, as where it waits for a GPU."""
         while not self._over.wait(POLL):
             if any(process.poll() for process in self.procs) and not self._over.wait(2 * GRACE):
                 failure = self._failure()
@@ -182,19 +191,17 @@ class Launcher(_SubprocessScriptLauncher):
     def _failure(self) -> Exception:
         """The failure of the follower that began, in the words of its last line."""
         failed = [(process.returncode, number) for number, process in enumerate(self.procs, 1) if process.returncode]
-        code, number = min(
-            failed, key=lambda pair: (pair[0] > 0, pair[0] != 2)
-        )  # killed, wrong input; the others followed
+        # One that was killed, or had wrong input, began; the others followed.
+        code, number = min(failed, key=lambda pair: (pair[0] > 0, pair[0] != 2))
         if code < 0:
             return DeviceError(f"the process of device {number} was killed ({signal.Signals(-code).name})")
-        lines = self._log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines() or [
-            f"exit code {code}"
-        ]
-        message = lines[-1].split(": error: ", 1)[-1].split(" (set SSR_NAS_DEBUG")[0]
+        lines = self._log(number).read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        last = lines[-1] if lines else f"exit code {code}"
+        message = last.split(": error: ", 1)[-1].split(" (set SSR_NAS_DEBUG")[0]
         return InputError(message) if code == 2 else DeviceError(f"the process of device {number} failed: {message}")
 
 
-def own_line() -> Sequence[str]:
+def command_line() -> Sequence[str]:
     """The command line of this process; of a module of this toolkit one that no folder of the user's hides."""
     spec = sys.modules["__main__"].__spec__
     if spec is not None and spec.name.startswith("experiments."):

@@ -1,4 +1,4 @@
-"""The networks that a multi-trial search has trained: on disk, so that it can be continued, and as rows of ``metrics.csv``."""
+"""The networks that a multi-trial search has trained: on disk, to be continued, and as rows of ``metrics.csv``."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ TRIALS = "trials.json"
 
 
 @dataclass(frozen=True)
-class Trial:
+class TrainedNetwork:
     """One trained network.
 
     Args:
@@ -28,10 +28,8 @@ class Trial:
         loss_heldout: loss on them.
         miou: mIoU on the validation set, labels at 1/8; only reported.
         loss: loss on it.
-        loss_train: mean loss of the last epoch's batches.
-        lr: learning rate of the last epoch.
-        seconds: training and choosing.
-        seconds_validation: validation.
+        loss_train: mean loss of the last epoch, with learning rate ``lr``.
+        seconds: training and scoring, without ``seconds_validation``.
     """
 
     architecture: Architecture
@@ -45,7 +43,7 @@ class Trial:
     seconds_validation: float
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> "Trial":
+    def from_data(cls, data: Mapping[str, Any]) -> "TrainedNetwork":
         """Read an entry of ``trials.json``; a loss that was not finite comes back as NaN.
 
         Raises:
@@ -55,11 +53,11 @@ class Trial:
         names = [field.name for field in fields(cls)[1:]]
         numbers = {name: math.nan if data[name] is None else float(data[name]) for name in names}
         if not all(0.0 <= numbers[name] <= 1.0 for name in ("miou_heldout", "miou")):
-            raise ValueError("a score is no share")
+            raise ValueError("a score must lie between 0 and 1")
         return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers)
 
 
-def read_trials(run: Path, options: SearchOptions) -> dict[Architecture, Trial]:
+def read_networks(run: Path, options: SearchOptions) -> dict[Architecture, TrainedNetwork]:
     """The networks in a run's ``trials.json``, in the order of their training; none if there is no such file.
 
     Args:
@@ -74,73 +72,66 @@ def read_trials(run: Path, options: SearchOptions) -> dict[Architecture, Trial]:
         return {}
     try:
         entries = json.loads(path.read_text(encoding="utf-8"))
-        trials = [Trial.from_data(entry) for entry in entries]
+        networks = [TrainedNetwork.from_data(entry) for entry in entries]
         digests = {entry["options"] for entry in entries}
     except (OSError, ValueError, KeyError, TypeError, RecursionError, InputError) as error:
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it to start again") from None
     if digests - {_digest(options)}:
-        raise InputError(
-            f"config.yml: an option is not what {path} was made with; put it back, or remove {path} to start again"
-        )
-    return {trial.architecture: trial for trial in trials}
+        fix = f"put it back, or remove {path} to start again"
+        raise InputError(f"config.yml: an option is not what {path} was made with; {fix}")
+    return {network.architecture: network for network in networks}
 
 
-def write_trials(run: Path, options: SearchOptions, trials: Iterable[Trial]) -> None:
-    """Write ``trials.json``, whole: a list of networks, with the fields of ``Trial`` and a fingerprint of the options."""
+def write_networks(run: Path, options: SearchOptions, networks: Iterable[TrainedNetwork]) -> None:
+    """Write ``trials.json``, whole: the fields of every network, with a fingerprint of the options."""
     digest = _digest(options)
     entries = [
-        {**vars(trial), "architecture": json.loads(trial.architecture.to_json()), "options": digest} for trial in trials
+        {**vars(network), "architecture": json.loads(network.architecture.to_json()), "options": digest}
+        for network in networks
     ]
     write_atomic(run / TRIALS, json.dumps(plain(entries), indent=1, allow_nan=False) + "\n")
 
 
-def metric_rows(trials: Iterable[Trial], size: tuple[int, int], num_classes: int) -> list[dict[str, Any]]:
+def metric_rows(networks: Iterable[TrainedNetwork], size: tuple[int, int], num_classes: int) -> list[dict[str, Any]]:
     """Rows of ``metrics.csv``, one a network in place of one an epoch.
 
     Args:
-        trials: in the order of their training.
+        networks: in the order of their training.
         size: height and width at which cost is counted, in pixels.
         num_classes: channels of the logits.
 
     Returns:
         The columns of a differentiable search, and ``heldout_miou``. ``miou``, ``miou_derived`` and ``alive_*`` are
-        those of the best network so far, all others the trial's own; ``loss_a`` is its loss on the held-out images.
+        those of the best network so far, all others the network's own; ``loss_a`` is its loss on the held-out images.
     """
     rows: list[dict[str, Any]] = []
-    best: Trial | None = None
-    for number, trial in enumerate(trials, 1):
-        best = trial if best is None or trial.miou_heldout > best.miou_heldout else best
-        own = cost(trial.architecture, size, num_classes)
+    best: TrainedNetwork | None = None
+    for number, network in enumerate(networks, 1):
+        best = network if best is None or network.miou_heldout > best.miou_heldout else best
+        exact = cost(network.architecture, size, num_classes)
         alive = Alive.only(best.architecture).counts()
-        rows.append(
-            {
-                "epoch": number,
-                "loss_w": trial.loss_train,
-                "loss_a": trial.loss_heldout,
-                "val_loss": trial.loss,
-                "miou": best.miou,
-            }
-            | {
-                "entropy": 0.0,
-                **{f"entropy_{level}": 0.0 for level in LEVELS},
-                **{f"alive_{level}": alive[level] for level in LEVELS},
-            }
-            | {
-                "expected_params": own.params,
-                "expected_macs": own.macs_total,
-                "lr": trial.lr,
-                "miou_derived": best.miou,
-            }
-            | {
-                "seconds": trial.seconds,
-                "seconds_validation": trial.seconds_validation,
-                "heldout_miou": trial.miou_heldout,
-            }
-        )
+        row: dict[str, Any] = {
+            "epoch": number,
+            "loss_w": network.loss_train,
+            "loss_a": network.loss_heldout,
+            "val_loss": network.loss,
+            "miou": best.miou,
+            "entropy": 0.0,
+            **{f"entropy_{level}": 0.0 for level in LEVELS},
+            **{f"alive_{level}": alive[level] for level in LEVELS},
+            "expected_params": exact.params,
+            "expected_macs": exact.macs_total,
+            "lr": network.lr,
+            "miou_derived": best.miou,
+            "seconds": network.seconds,
+            "seconds_validation": network.seconds_validation,
+            "heldout_miou": network.miou_heldout,
+        }
+        rows.append(row)
     return rows
 
 
 def _digest(options: SearchOptions) -> str:
-    """A fingerprint of what decides the result: everything but device and precision, which may change when a run is continued."""
+    """A fingerprint of what decides the result: device and precision may change when a run is continued."""
     decisive = {key: value for key, value in plain(asdict(options)).items() if key not in ("device", "precision")}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,170 @@
+"""What all kinds of search share: what they are made from, and the files that they leave at their end."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from experiments.data import SegmentationData, Split, split_halves
+from experiments.data.frequency import class_weights
+from experiments.data.streams import val_stream
+from experiments.report.figures import png
+from experiments.report.gallery import validation_figure
+from experiments.runs.environment import device_name, versions
+from experiments.runs.files import write_atomic, write_json
+from experiments.runs.folder import write_metrics
+from experiments.runs.measure import peak_memory_mib
+from experiments.search.options import SearchOptions
+from nas_space.architecture import Architecture
+from nas_space.cost import cost
+from strategies.alive import LEVELS
+from strategies.constraint import Constraint
+from strategies.shrinking import Removal
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a search; by default, of one that had nothing to decide.
+
+    Args:
+        architecture: the found network.
+        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
+        gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
+        alive: survivors of each level at the end.
+        entropy: final entropy of each level, in nats.
+        discrete: whether no choice had to be cut by argmax.
+        discrete_epoch: after which epoch every choice had one survivor; None if never, or for sampled networks.
+        removals: all candidates that left, in order.
+        gap_before: the gap at the last epoch that was not discrete, None if all were.
+    """
+
+    architecture: Architecture
+    miou: Mapping[str, float]
+    gap: Mapping[str, float]
+    alive: Mapping[str, int]
+    entropy: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0.0))
+    discrete: bool = True
+    discrete_epoch: int | None = None
+    removals: Sequence[Removal] = ()
+    gap_before: Mapping[str, float] | None = None
+
+
+@dataclass(eq=False, repr=False)
+class BaseSearch(ABC):
+    """A search that is ready to run.
+
+    Args:
+        options: checked options.
+        data: the data set that they name.
+        run: the run's folder, existing.
+        constraint: bounds on the found network's cost.
+        on_row: called with every row of ``metrics.csv``, before the file holds it.
+    """
+
+    options: SearchOptions
+    data: SegmentationData
+    run: Path
+    constraint: Constraint | None = None
+    on_row: Callable[[Row], None] | None = None
+
+    def __post_init__(self) -> None:
+        self.device = self.options.resolved_device
+        self.num_classes = len(self.data.classes)
+        train, share = self.data.train.to(self.device), self.held_out_share
+        parts = (train, train) if share is None else split_halves(train, 1.0 - share, self.options.seed)
+        self.validation = val_stream(self.data.val.to(self.device), self.options.data.batch)
+        self.class_weights = class_weights(train.labels, self.num_classes, stride=self.validation.label_stride).cpu()
+        self.build(*parts)
+
+    @property
+    def held_out_share(self) -> float | None:
+        """Share of the training images that only the choice of the architecture sees; None: both see all of them."""
+        return self.options.method.arch_split
+
+    @abstractmethod
+    def build(self, weights: Split, architecture: Split) -> None:
+        """Make what this kind of search needs, from the images for the weights and those for the architecture."""
+
+    @abstractmethod
+    def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
+        """Search to the end and write the run's files.
+
+        Args:
+            checkpoint: continue from it.
+
+        Returns:
+            The content of ``search.json``; nothing in a follower, which writes no file.
+        """
+
+    def write_rows(self, rows: Sequence[Row]) -> None:
+        """Report the last row, then write all of them to ``metrics.csv``."""
+        if self.on_row is not None:
+            self.on_row(rows[-1])
+        write_metrics(self.run, rows)
+
+    def draw_validation(self, network: nn.Module) -> None:
+        """Write ``figures/validation.png``: what a network makes of some validation images."""
+        (self.run / "figures").mkdir(exist_ok=True)
+        figure = validation_figure(network, self.validation.split, self.data)
+        write_atomic(self.run / "figures" / "validation.png", png(figure))
+
+    def write_snapshot(
+        self, name: str, epoch: int, architecture: Architecture, miou: float, bounded: Mapping[str, float]
+    ) -> dict[str, Any]:
+        """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""
+        file = f"snapshots/{name}.json"
+        (self.run / "snapshots").mkdir(exist_ok=True)
+        write_atomic(self.run / file, architecture.to_json())
+        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes))
+        return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
+
+    def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
+        """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
+        options, space, size = self.options, outcome.architecture.space, self.options.cost_size
+        cells = tuple(-(-side // 8) for side in options.image_size)
+        exact = cost(outcome.architecture, size, self.num_classes)
+        alive = [{"epoch": row["epoch"], **{level: row[f"alive_{level}"] for level in LEVELS}} for row in rows]
+        summary = {
+            "strategy": options.strategy,
+            "seed": options.seed,
+            "space": asdict(space),
+            "dataset": self.data.name,
+            "epochs": options.epochs,
+            "discrete": outcome.discrete,
+            "discrete_epoch": outcome.discrete_epoch,
+            "removals": [asdict(removal) for removal in outcome.removals],
+            "entropy": {
+                "initial": space.sizes()["entropy_nats"],
+                "final": sum(outcome.entropy.values()),
+                "per_level": {
+                    level: {"first_epoch": rows[0][f"entropy_{level}"], "final": outcome.entropy[level]}
+                    for level in LEVELS
+                },
+            },
+            "miou": {**outcome.miou, "resolution": f"{cells[0]}x{cells[1]}"},
+            "gap": dict(outcome.gap),
+            "gap_before": outcome.gap_before,
+            "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}"},
+            "time": {
+                "total_s": sum(row["seconds"] + row["seconds_validation"] for row in rows),
+                "epoch_s": [row["seconds"] for row in rows],
+            },
+            "peak_memory_mb": peak_memory_mib(self.device),
+            "alive": [*alive, {"epoch": len(rows) + 1, **outcome.alive}],
+            "versions": versions(),
+            "device": device_name(self.device),
+        }
+        bounds = {} if self.constraint is None else {"constraint": self.constraint.summary(outcome.architecture)}
+        return {**summary, **bounds}
+
+    def complete(self, summary: dict[str, Any], rows: Sequence[Row], architecture: Architecture) -> dict[str, Any]:
+        """Write the files that end a run, after all others; ``search.json`` comes last. Returns the summary."""
+        write_metrics(self.run, rows)
+        write_atomic(self.run / "architecture.json", architecture.to_json())
+        write_json(self.run / "search.json", summary)
+        return summary
