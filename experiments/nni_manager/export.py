@@ -1,6 +1,5 @@
 """The networks that an experiment leaves, as files."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +46,9 @@ def export_pareto(record: Record, folder: Path) -> list[dict[str, Any]]:
     Returns:
         The trials, the cheapest first, and where their networks are.
     """
-    found = [(trial, architecture_of(trial)) for trial in record.pareto()]
-    rows = []
-    for trial, architecture in found:
-        file = f"architecture-{trial.name}.json"
-        write_atomic(folder / file, architecture.to_json())
-        rows.append({**describe(trial), "file": file})
+    networks = [(trial, architecture_of(trial)) for trial in record.pareto()]  # all are read before one is written
+    rows = [{**describe(trial), "file": f"architecture-{trial.name}.json"} for trial, _ in networks]
+    for row, (_, architecture) in zip(rows, networks, strict=True):
+        write_atomic(folder / row["file"], architecture.to_json())
     write_json(folder / "pareto.json", {"experiment": record.name, "networks": rows})
-    return [{**row, "file": str(folder / row["file"])} for row in json.loads(json.dumps(rows))]
+    return [{**row, "file": str(folder / row["file"])} for row in rows]

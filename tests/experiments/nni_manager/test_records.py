@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.nni_manager.records import database, metric_of, read_record
+from experiments.nni_manager.nni_internals import database
+from experiments.nni_manager.records import metric_of, read_record
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
