@@ -16,7 +16,7 @@ from experiments.benchmark.networks.networks import Baselines, described_baselin
 from experiments.benchmark.networks.timing import make_setup
 from experiments.options.arguments import WHOLE
 from experiments.options.groups import parse_size
-from experiments.report.comparison import markdown
+from experiments.report.markdown import markdown
 from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 

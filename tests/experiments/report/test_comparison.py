@@ -6,16 +6,9 @@ from typing import Any
 
 import pytest
 
-from experiments.report.comparison import (
-    comparison_table,
-    half_removed,
-    markdown,
-    percentiles,
-    spread,
-    summary_table,
-    verdicts,
-    with_deviations,
-)
+from experiments.report.comparison import comparison_table, half_removed, summary_table
+from experiments.report.markdown import markdown, with_deviations
+from experiments.report.verdicts import percentiles, spread, verdicts
 from nas_space.config import SpaceConfig
 
 NAMES = ("ssr-0", "ssr-1", "baseline1", "random-0", "random-1")
