@@ -44,6 +44,7 @@ def run(options: Options) -> dict[str, Any]:
         networks = write_networks(folder, options, searches)
         if options.retrain_epochs:
             comparison_runs.run_retrainings(folder, options, networks)
+        sampled = tuple(f"{strategy_label(name)}-" for name in MULTI_TRIAL)
         return write_comparison(
             folder,
             comparison_runs.search_summaries(folder, searches),
@@ -51,5 +52,5 @@ def run(options: Options) -> dict[str, Any]:
             if options.retrain_epochs
             else {},
             strategies=[*map(strategy_label, options.strategies), "shuffled"],
-            without_entropy=[name for name, search in searches.items() if search.strategy in MULTI_TRIAL],
+            without_entropy=[name for name in searches if name.startswith(sampled)],
         )

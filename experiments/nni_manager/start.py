@@ -61,7 +61,7 @@ def check_ports(hosts: Sequence[str], port: int, platform: str) -> None:
 
 @contextmanager
 def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
-    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and uses no proxy for itself."""
+    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and calls no proxy."""
     quoted = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
     node_options = (os.environ.get("NODE_OPTIONS"), f'--require "{quoted}"')
     without_proxy = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1")
