@@ -5,8 +5,7 @@ from typing import Any
 from experiments.search.comparison import (
     ComparisonOptions,
     check_comparison,
-    check_comparison_folder,
-    make_comparison_folder,
+    comparison_folder,
     planned_searches,
     strategy_label,
 )
@@ -24,9 +23,9 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.report.comparison import write_comparison
     from experiments.runs.folder import write_config
     from experiments.runs.lock import locked
-    from experiments.search import comparison_runs
     from experiments.search.bounds import make_constraint
     from experiments.search.comparison_networks import write_networks
+    from experiments.search.comparison_runs import retrain_job, run_all, search_job
     from experiments.search.options import check_data
     from strategies.registry import MULTI_TRIAL
 
@@ -34,23 +33,24 @@ def run(options: Options) -> dict[str, Any]:
     data = load(options.data)
     check_data(options, data)
     make_constraint(options, len(data.classes))
-    folder = make_comparison_folder(options.out)
-    check_comparison_folder(folder, options)  # before a lock is left in a folder of something else
+    folder = comparison_folder(options)  # before a lock is left in a folder of something else
     with locked(folder):
-        check_comparison_folder(folder, options)  # whoever held it has written since
+        comparison_folder(options)  # whoever held it has written since
         write_config(folder, options)
         searches = planned_searches(options)
-        comparison_runs.run_searches(folder, searches, options.workers)
+        jobs = [search_job(folder, name, search) for name, search in searches.items()]
+        run_all(jobs, options.workers, "searches")
         networks = write_networks(folder, options, searches)
         if options.retrain_epochs:
-            comparison_runs.run_retrainings(folder, options, networks)
+            seeds = range(options.retrain_seeds)
+            jobs = [retrain_job(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]
+            run_all(jobs, options.workers, "retrainings")
         sampled = tuple(f"{strategy_label(name)}-" for name in MULTI_TRIAL)
         return write_comparison(
             folder,
-            comparison_runs.search_summaries(folder, searches),
-            comparison_runs.retrain_summaries(folder, networks, options.retrain_seeds)
-            if options.retrain_epochs
-            else {},
+            searches,
+            networks if options.retrain_epochs else (),
+            options.retrain_seeds,
             strategies=[*map(strategy_label, options.strategies), "shuffled"],
             without_entropy=[name for name in searches if name.startswith(sampled)],
         )

@@ -67,7 +67,7 @@ def read_experiment(path: str | Path) -> Any:
 
 
 def check_search_space(path: str, space: Any) -> None:
-    """Make sure that ``ssr-nas trial`` knows what it will be given.
+    """Make sure that ``ssr-nas trial`` knows every key of a search space.
 
     Raises:
         InputError: a key that is no option, unless it only names a choice between groups of options.

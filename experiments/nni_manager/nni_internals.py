@@ -1,6 +1,7 @@
 """All of NNI's internals that this room patches or reads, as NNI 3.0 has them; loopback.cjs patches its Node code.
 
-Another NNI may lack any of ``PRIVATE_NAMES`` or have another database. A test of this file then says what is gone.
+Another NNI may lack a name that is used here, or have another database. The test of this file lists them, and says what
+is gone.
 """
 
 import json
@@ -17,22 +18,6 @@ import requests
 
 from nas_space.errors import InputError
 
-NNI_VERSION = "3.0"
-PRIVATE_NAMES = (
-    "nni.__main__.MsgDispatcher",
-    "nni.__main__.main",
-    "nni.algorithms.hpo.gridsearch_tuner.GridSearchTuner.import_data",
-    "nni.experiment.config.utils.unset_base_path",
-    "nni.experiment.launcher._check_rest_server",
-    "nni.experiment.launcher._start_rest_server",
-    "nni.experiment.launcher.get_stopped_experiment_config",
-    "nni.experiment.rest.get",
-    "nni.runtime.msg_dispatcher.MsgDispatcher.handle_add_customized_trial",
-    "nni.runtime.msg_dispatcher.MsgDispatcher.process_command",
-    "nni.runtime.msg_dispatcher.MsgDispatcher.report_error",
-)
-EXPERIMENT_ATTRIBUTES = ("_action", "_proc")
-"""Of ``nni.experiment.Experiment``."""
 HOME = "nni-experiments"
 START = 60.0
 """Seconds in which a manager must answer."""
@@ -147,9 +132,8 @@ def database(experiment: str) -> Path:
         pass  # not in NNI's list: it may lie in the default folder
     path = folder / experiment / "db" / "nni.sqlite"
     if not path.is_file():
-        raise InputError(
-            f"{experiment}: no such experiment in {folder}; `nnictl experiment list --all` shows their ids"
-        )
+        fix = "`nnictl experiment list --all` shows their ids"
+        raise InputError(f"{experiment}: no such experiment in {folder}; {fix}")
     return path
 
 

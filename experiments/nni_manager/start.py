@@ -1,5 +1,6 @@
 """Starting NNI's manager with its web UI on chosen addresses only."""
 
+import errno
 import ipaddress
 import logging
 import os
@@ -28,7 +29,7 @@ def addresses(host: str) -> list[str]:
         InputError: no address of this machine.
     """
     try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
     except ValueError:
         raise InputError(f"--host {host}: give an IP address of this machine, or 0.0.0.0 for all of them") from None
     if address.is_unspecified or str(address) == LOOPBACK:
@@ -53,7 +54,7 @@ def check_ports(hosts: Sequence[str], port: int, platform: str) -> None:
                 try:
                     probe.bind((host, number))
                 except OSError as error:
-                    if error.errno == 99:  # EADDRNOTAVAIL
+                    if error.errno == errno.EADDRNOTAVAIL:
                         raise InputError(f"--host {host}: not an address of this machine") from None
                     needed = "" if number == port else f" (NNI's {platform} service takes the port after --port too)"
                     raise InputError(f"--port {number}: in use on {host}{needed}; choose another with --port") from None

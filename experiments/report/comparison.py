@@ -4,7 +4,7 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from experiments.report.markdown import markdown, with_deviations
 from experiments.report.verdicts import is_random, percentiles, spread, verdicts
-from experiments.runs.folder import METRICS, write_atomic, write_json
+from experiments.runs.folder import METRICS, read_summary, write_atomic, write_json
 from nas_space.config import SpaceConfig
 
 Summaries = Mapping[str, Mapping[str, Any]]
@@ -20,29 +20,36 @@ Summaries = Mapping[str, Mapping[str, Any]]
 
 def write_comparison(
     folder: Path,
-    searches: Summaries,
-    retrainings: Mapping[str, Sequence[Mapping[str, Any]]],
+    searches: Iterable[str],
+    networks: Iterable[str],
+    retrainings: int,
     strategies: Sequence[str],
     without_entropy: Collection[str],
 ) -> dict[str, Any]:
     """Write ``compare.csv``, ``compare.md`` and ``compare.json``, then draw ``entropy.png``; print tables and verdicts.
 
     Args:
-        folder: of the comparison, with the searches' ``metrics.csv``.
-        searches: content of ``search.json`` of the searches by name, ``<strategy>-<seed>``.
-        retrainings: content of ``retrain.json`` of each network's retrainings.
+        folder: of the comparison, with its finished runs.
+        searches: names of the searches, ``<strategy>-<seed>``.
+        networks: names of the networks that were retrained.
+        retrainings: of each network, with as many seeds.
         strategies: names of the strategies.
         without_entropy: names of the searches that have no entropy.
 
     Returns:
         The content of ``compare.json``: rows of both tables, spreads and percentiles.
     """
-    costs = {name: summary["cost"] for name, summary in searches.items()}
-    costs |= {name: runs[0]["cost"] for name, runs in retrainings.items()}
-    scores = {name: [run["miou"] for run in runs] for name, runs in retrainings.items()}
-    curves = {name: pd.read_csv(folder / "search" / name / METRICS) for name in searches if name not in without_entropy}
+    summaries = {name: read_summary(folder / "search" / name / "search.json") for name in searches}
+    costs = {name: summary["cost"] for name, summary in summaries.items()}
+    scores: dict[str, list[float]] = {}
+    for name in networks:
+        files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(retrainings)]
+        runs = [read_summary(file) for file in files]
+        scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
+    with_entropy = [name for name in summaries if name not in without_entropy]
+    curves = {name: pd.read_csv(folder / "search" / name / METRICS) for name in with_entropy}
     areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
-    table = comparison_table(costs, searches, scores, strategies, areas)
+    table = comparison_table(costs, summaries, scores, strategies, areas)
     by_strategy = summary_table(table, strategies)
     merged = with_deviations(by_strategy)
     result: dict[str, Any] = {
@@ -54,18 +61,14 @@ def write_comparison(
     write_atomic(folder / "compare.csv", table.to_csv(index=False))
     write_atomic(folder / "compare.md", f"{markdown(merged)}\n{markdown(table)}")
     write_json(folder / "compare.json", result)
-    _draw(folder / "entropy.png", curves)
-    for part in (table, merged):
-        print(part.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"), end="\n\n")
-    print("\n".join(verdicts(scores, costs, list(searches))))
-    print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
-    return result
-
-
-def _draw(path: Path, curves: Mapping[str, pd.DataFrame]) -> None:
     from experiments.report.figures import comparison_figure, png  # the tables need no matplotlib
 
-    write_atomic(path, png(comparison_figure(curves)))
+    write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
+    for part in (table, merged):
+        print(part.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"), end="\n\n")
+    print("\n".join(verdicts(scores, costs, list(summaries))))
+    print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
+    return result
 
 
 def comparison_table(
@@ -142,8 +145,7 @@ def half_removed(summary: Mapping[str, Any]) -> int | None:
         summary: content of ``search.json``.
     """
     space = SpaceConfig.from_dict(summary["space"])
-    sizes, levels = space.sizes(), {"operator"} | ({"width"} if "width" in space.search else set())
-    levels |= {"depth"} if "depth" in space.search else set()
+    sizes, levels = space.sizes(), {"operator", *({"width", "depth"} & set(space.search))}
     goal = (sizes["architecture_parameters"] - sizes["choices"]) / 2
     epochs = sorted(r["epoch"] for r in summary["removals"] if r["level"] in levels and r["rule"] != "argmax")
     return epochs[math.ceil(goal) - 1] if 0 < goal <= len(epochs) else None
@@ -151,12 +153,8 @@ def half_removed(summary: Mapping[str, Any]) -> int | None:
 
 def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[str, Any]:
     rows = table[table["network"].isin(members)].drop(columns=["network", "retrained_sd"])
-    means = rows.apply(pd.to_numeric).mean().to_dict()
-    return {
-        "network": f"{name} (mean of {len(members)})",
-        **means,
-        "retrained_sd": rows["retrained"].astype(float).std(),
-    }
+    means, deviation = rows.apply(pd.to_numeric).mean().to_dict(), rows["retrained"].astype(float).std()
+    return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation}
 
 
 def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
@@ -179,7 +177,6 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         discrete = int(members["discrete"].astype(bool).sum())
         row: dict[str, Any] = {"strategy": name, "seeds": len(members), "discrete": discrete}
         for column in numbers:
-            row[column] = numbers[column].mean()
-            row[f"{column}_sd"] = numbers[column].std() if len(members) > 1 else None
+            row |= {column: numbers[column].mean(), f"{column}_sd": numbers[column].std() if len(members) > 1 else None}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -17,6 +17,7 @@ from nas_space.errors import InputError
 
 COLUMNS = ("epoch", "loss_w", "loss_a", "miou", "entropy", *(f"entropy_{level}" for level in LEVELS))
 KEYS = ("strategy", "discrete", "discrete_epoch", "removals", "miou", "gap", "cost", "alive")
+COSTS = {"params": "parameters", "macs_total": "MACs, as ptflops counts", "macs_conv": "MACs, convolutions"}
 UNKNOWN = "not measured"
 TEMPLATE = "page.html.j2"
 
@@ -61,9 +62,8 @@ def _read_search(path: Path) -> dict[str, Any]:
     try:
         search = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; a search writes it at its end, continue it with --resume {path.parent}"
-        ) from None
+        fix = f"a search writes it at its end, continue it with --resume {path.parent}"
+        raise InputError(f"{path}: no such file; {fix}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     missing = [key for key in KEYS if key not in search]
@@ -105,23 +105,17 @@ def _verdict(search: Mapping[str, Any]) -> str:
     if search["discrete_epoch"] is None:
         return "Every network was sampled and trained by itself: there was nothing to decide."
     rules = sorted({removal["rule"] for removal in search["removals"]})
-    return f"Discrete at epoch {search['discrete_epoch']}" + (
-        f", by these rules: {', '.join(rules)}." if rules else "."
-    )
+    by_rules = f", by these rules: {', '.join(rules)}" if rules else ""
+    return f"Discrete at epoch {search['discrete_epoch']}{by_rules}."
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    miou, gap, cost = search["miou"], search["gap"] or {}, search["cost"]
-    before = search.get("gap_before") or {}
+    miou, cost = search["miou"], search["cost"]
     yield "mIoU, super-network", _percent(miou.get("supernet"))
     yield "mIoU, found network, same weights", _percent(miou.get("derived"))
-    yield "loss, super-network to found network", _change(gap)
-    yield "the same, before it was discrete", _change(before)
-    for key, label in (
-        ("params", "parameters"),
-        ("macs_total", "MACs, as ptflops counts"),
-        ("macs_conv", "MACs, convolutions"),
-    ):
+    yield "loss, super-network to found network", _change(search["gap"] or {})
+    yield "the same, before it was discrete", _change(search.get("gap_before") or {})
+    for key, label in COSTS.items():
         yield label, UNKNOWN if cost.get(key) is None else compact(cost[key])
     seconds = (search.get("time") or {}).get("total_s")
     yield "time", UNKNOWN if seconds is None else f"{seconds / 60:.1f} min"

@@ -88,30 +88,21 @@ def planned_searches(options: ComparisonOptions) -> dict[str, SearchOptions]:
     return planned
 
 
-def make_comparison_folder(out: str) -> Path:
-    """The comparison's folder, made if it is not there.
+def comparison_folder(options: ComparisonOptions) -> Path:
+    """The comparison's folder: new, empty, or that of a comparison whose runs were made with the same options.
 
     Raises:
-        InputError: it cannot be made.
+        InputError: it cannot be made, or holds something else, or runs with other options.
     """
-    folder = Path(out)
+    folder = Path(options.out)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = f"cannot be made a comparison's folder ({error.strerror})"
         raise InputError(f"--out {folder}: {reason}; choose another --out") from None
-    return folder
-
-
-def check_comparison_folder(folder: Path, options: ComparisonOptions) -> None:
-    """Make sure that the folder is empty, or a comparison's whose runs were made with the same options.
-
-    Raises:
-        InputError: it holds something else, or runs with other options.
-    """
     names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
     if not names:
-        return
+        return folder
     # A config.yml that is written by hand names no folder.
     if CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys():
         raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
@@ -121,3 +112,4 @@ def check_comparison_folder(folder: Path, options: ComparisonOptions) -> None:
         changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before[key] != now[key]]
         if changed:
             raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
+    return folder

@@ -1,13 +1,12 @@
-"""The runs of a comparison: its searches and retrainings as child processes, and what they have left."""
+"""The runs of a comparison: its searches and retrainings as child processes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from experiments.runs.folder import CONFIG, plain, read_summary, write_atomic
+from experiments.runs.folder import CONFIG, plain, write_atomic
 from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.lock import locked
 from experiments.search.comparison import ComparisonOptions
@@ -17,24 +16,13 @@ from nas_space.errors import InputError
 from strategies.registry import NNI_STRATEGIES
 
 
-def run_searches(folder: Path, searches: Mapping[str, SearchOptions], workers: int) -> None:
-    """Run the searches that are not done yet.
+def run_all(jobs: Sequence[Job], workers: int, title: str) -> None:
+    """Run the jobs that are not done yet.
 
     Raises:
         InputError: every failure is a mistake in the input.
         RuntimeError: another failure.
     """
-    _run([search_job(folder, name, options) for name, options in searches.items()], workers, "searches")
-
-
-def run_retrainings(folder: Path, options: ComparisonOptions, networks: Mapping[str, Path]) -> None:
-    """Run the retrainings that are not done yet; raises as ``run_searches``."""
-    seeds = range(options.retrain_seeds)
-    jobs = [retrain_job(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]
-    _run(jobs, options.workers, "retrainings")
-
-
-def _run(jobs: Sequence[Job], workers: int, title: str) -> None:
     failures = run_jobs(jobs, workers, title)
     if failures:
         message = "; ".join(failure.line for failure in failures)
@@ -89,16 +77,3 @@ def _set_aside(run: Path, proof: Path) -> None:
         while (target := run.with_name(f"{run.name}.unfinished{count}")).exists():
             count += 1
         run.rename(target)
-
-
-def search_summaries(folder: Path, searches: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Content of ``search.json`` of each search."""
-    return {name: read_summary(folder / "search" / name / "search.json") for name in searches}
-
-
-def retrain_summaries(folder: Path, networks: Iterable[str], seeds: int) -> dict[str, list[dict[str, Any]]]:
-    """Content of ``retrain.json`` of each network's retrainings."""
-    return {
-        name: [read_summary(folder / "retrain" / f"{name}-seed{seed}" / "retrain.json") for seed in range(seeds)]
-        for name in networks
-    }
