@@ -14,8 +14,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import requests
-
 from nas_space.errors import InputError
 
 HOME = "nni-experiments"
@@ -54,6 +52,7 @@ def patient_launcher() -> Iterator[list["subprocess.Popen[bytes]"]]:
     NNI's own waits three seconds, too few on a busy machine. It takes the manager's first answer, which is no JSON, for
     a failure. And it hands the process out only when the manager is ready.
     """
+    import requests
     from nni.experiment import launcher, rest
 
     def wait(port: int, retry: int = 3, url_prefix: str | None = None) -> None:
