@@ -10,6 +10,7 @@ from typing import Any
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
+from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
@@ -67,8 +68,6 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.timing import make_setup
-    from experiments.report.comparison import markdown
-    from experiments.runs.tables import check_new_table, write_table
 
     out = check_new_table(options.out)
     if not options.networks or not options.sizes:

@@ -38,10 +38,8 @@ def run(options: Options) -> dict[str, Any]:
     record = read_record(options.experiment)
     record.best()  # before anything is written
     with new_run(options.out, "export-best", record.name) as folder:
-        found = [export_best(record, folder)] if options.select == "best" else export_pareto(record, folder)
-    for row in found:
-        result = row["result"]
-        print(
-            f"{row['file']}  mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {row['parameters']}"
-        )
-    return found[0] if options.select == "best" else {"networks": found}
+        networks = [export_best(record, folder)] if options.select == "best" else export_pareto(record, folder)
+    for network in networks:
+        miou, macs = (network["result"][key] for key in ("default", "macs"))
+        print(f"{network['file']}  mIoU {100 * miou:.1f} %, {macs / 1e6:.1f} M MACs, {network['parameters']}")
+    return networks[0] if options.select == "best" else {"networks": networks}

@@ -1,25 +1,22 @@
 """Start an NNI experiment with its web UI on this machine alone, follow it, and export its best network."""
 
 import shlex
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter
+from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import requests
 
 from experiments.nni_manager.contact import tell_workers
 from experiments.nni_manager.definition import machines, read_experiment
 from experiments.nni_manager.export import export_best
-from experiments.nni_manager.follow import ManagerError, follow
+from experiments.nni_manager.follow import follow
+from experiments.nni_manager.nni_internals import manager_process, resuming
 from experiments.nni_manager.records import Record, read_record
 from experiments.nni_manager.rest import Rest
 from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
+from experiments.nni_manager.stop import failure_reason, resume_hint, stopping, terminable
 from experiments.nni_manager.tunnel import Tunnels
 from experiments.runs.folder import new_run, prepare_run
 from experiments.runs.processes import program
@@ -57,13 +54,12 @@ def run(options: Options) -> dict[str, Any]:
     """
     hosts = addresses(options.host)
     experiment, total = _prepare(options)
-    service = experiment.config.training_service
-    check_ports(hosts, options.port, service.platform)
+    platform = experiment.config.training_service.platform
+    check_ports(hosts, options.port, platform)
     remote, closed = machines(experiment.config), hosts == [LOOPBACK]
-    if closed and service.platform not in ("local", "remote"):
-        raise InputError(
-            f"trainingService: {service.platform}: its workers call this machine: give --host ADDRESS, and guard its port"
-        )
+    if closed and platform not in ("local", "remote"):
+        fix = "its workers call this machine: give --host ADDRESS, and guard its port"
+        raise InputError(f"trainingService: {platform}: {fix}")
     if remote:
         tell_workers(experiment, hosts)
     if options.out is not None:
@@ -72,19 +68,18 @@ def run(options: Options) -> dict[str, Any]:
         warning = f"NNI's web UI has no login; whoever reaches port {options.port} can run commands here"
         print(f"warning: --host {options.host}: {warning}", file=sys.stderr)
     with ExitStack() as stack:
-        stack.enter_context(_terminable())
+        stack.enter_context(terminable())
         tunnels = Tunnels(remote if closed else [], options.port)
         stack.callback(tunnels.close)
         rest = Rest(options.port)
-        with _stopping(experiment, rest):
+        with stopping(experiment, rest):
             start_manager(experiment, hosts, options.port)
-            print(
-                f"experiment {experiment.id}: web UI at http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}",
-                flush=True,
-            )
-            status = follow(rest, total, lambda: experiment._proc.poll() is None, tunnels.keep)
-            failure = _failure(rest, experiment) if status == "ERROR" else None
-            summary = _close(read_record(experiment.id), experiment.id, options.out, failure)
+            manager = manager_process(experiment)
+            url = f"http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}"
+            print(f"experiment {experiment.id}: web UI at {url}", flush=True)
+            status = follow(rest, total, lambda: manager is not None and manager.poll() is None, tunnels.keep)
+            failure = failure_reason(experiment, rest) if status == "ERROR" else None
+            summary = _report(read_record(experiment.id), experiment.id, options.out, failure)
             if options.keep:
                 print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
                 _wait()
@@ -108,86 +103,22 @@ def _prepare(options: Options) -> tuple[Any, int | None]:
     except Exception:
         stop = f"stop it first: nnictl stop {options.resume}"
         raise InputError(f"--resume {options.resume}: experiment {record.name} runs still; {stop}") from None
-    experiment = Experiment(config, id=options.resume)
-    experiment._action = "resume"
-    return experiment, config.max_trial_number
+    return resuming(config, str(options.resume)), config.max_trial_number
 
 
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM inside is an interrupt, as Ctrl+C is."""
-
-    def terminate(signum: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _go_on(experiment: str) -> str:
-    return f"go on with: ssr-nas launch --resume {experiment}"
-
-
-def _log(experiment: Any) -> Path:
-    return Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
-
-
-@contextmanager
-def _stopping(experiment: Any, rest: Rest) -> Iterator[None]:
-    """Stop the manager that is started inside at the end, and at an interrupt say how to go on."""
-    try:
-        yield
-    except ManagerError as error:
-        raise RuntimeError(f"{error}; its log: {_log(experiment)}; {_go_on(experiment.id)}") from None
-    except KeyboardInterrupt:
-        started = experiment._proc is not None
-        raise KeyboardInterrupt(
-            _go_on(experiment.id) if started else "nothing has begun yet; give the same command again"
-        ) from None
-    finally:
-        if experiment._proc is not None:
-            _stop(experiment, rest)
-
-
-def _stop(experiment: Any, rest: Rest) -> None:
-    try:
-        rest.stop()
-        experiment._proc.wait(60)
-    except (requests.RequestException, subprocess.TimeoutExpired):
-        experiment._proc.kill()
-    except KeyboardInterrupt:  # once more: no manager goes on without this process
-        experiment._proc.kill()
-        raise KeyboardInterrupt(_go_on(experiment.id)) from None
-
-
-def _failure(rest: Rest, experiment: Any) -> str:
-    """Why an experiment is in the status ``ERROR``, in NNI's words."""
-    try:
-        reason = "; ".join(error.rstrip(".\n") for error in rest.errors()) or "NNI gives no reason"
-    except requests.RequestException:
-        reason = "NNI's manager does not answer"
-    return f"{reason}; its log: {_log(experiment)}"
-
-
-def _close(record: Record, experiment: str, out: str | None, failure: str | None) -> dict[str, Any]:
+def _report(record: Record, experiment: str, out: str | None, failure: str | None) -> dict[str, Any]:
     """Print the table of all trials and export the best network.
 
     Raises:
         RuntimeError: ``failure`` says why the experiment did not run to its end, or no trial has left a network.
     """
-    counts: dict[str, int] = {}
-    for trial in record.trials:
-        counts[trial.status] = counts.get(trial.status, 0) + 1
     print("\n" + record.table().to_string(index=False, na_rep="", float_format=lambda value: f"{value:.1f}"))
     best = _export(record, experiment, out) if any(trial.has_network for trial in record.trials) else None
     if failure is not None:
-        raise RuntimeError(f"experiment {experiment} ended in status ERROR: {failure}; {_go_on(experiment)}")
+        raise RuntimeError(f"experiment {experiment} ended in status ERROR: {failure}; {resume_hint(experiment)}")
     if best is None:
         raise RuntimeError(f"experiment {experiment}: no trial has left a network; the reasons are above")
-    return {"trials": counts, "best": best}
+    return {"trials": dict(Counter(trial.status for trial in record.trials)), "best": best}
 
 
 def _export(record: Record, experiment: str, out: str | None) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from typing import Any
 
 from experiments.nni_manager.records import read_record
 from experiments.options.leaves import WHOLE
-from experiments.report.comparison import markdown
-from experiments.report.page import write_report
+from experiments.report.markdown import markdown
 from experiments.runs.files import plain
 from experiments.runs.tables import check_new_table, write_table
 from nas_space.errors import InputError
@@ -38,26 +37,28 @@ def run(options: Options) -> dict[str, Any]:
         The pages by run, and the rows by experiment.
     """
     experiments = [name for name in options.runs if not Path(name).exists()]
-    _check_paths(experiments)
+    for name in experiments:
+        if "/" in name or "." in name:  # a path, and no name of NNI's
+            raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
     out = check_new_table(options.out)
     if out is not None and (len(experiments) != 1 or len(options.runs) != 1):
         raise InputError(f"--out {out}: takes the table of one experiment; the report of a run lies in its folder")
     records = {name: read_record(name) for name in experiments}
     tables = {name: record.table() for name, record in records.items()}
-    pages = {name: write_report(Path(name)) for name in options.runs if name not in records}
-    for page in pages.values():
-        print(page)
+    pages = _write_pages([name for name in options.runs if name not in records])
     for name, table in tables.items():
         print(f"{records[name].name} ({name}), {len(table)} trials\n\n{markdown(table)}")
     rows = {name: plain(table.to_dict("records")) for name, table in tables.items()}
     if out is not None:
         (table,) = tables.values()
         write_table(out, markdown(table), table, rows)
-    return {"reports": {name: str(page) for name, page in pages.items()}, "experiments": rows}
+    return {"reports": pages, "experiments": rows}
 
 
-def _check_paths(names: list[str]) -> None:
-    """What looks like a path, and is none, is not asked of NNI."""
-    for name in names:
-        if "/" in name or "." in name:
-            raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
+def _write_pages(runs: list[str]) -> dict[str, str]:
+    from experiments.report.page import write_report
+
+    pages = {name: str(write_report(Path(name))) for name in runs}
+    for page in pages.values():
+        print(page)
+    return pages

@@ -1,13 +1,10 @@
 """The address at which the workers of a remote experiment call its manager."""
 
 import ipaddress
-import json
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from typing import Any
 
-from experiments.nni_manager.records import database
+from experiments.nni_manager.nni_internals import is_resumed, store_address
 from experiments.nni_manager.start import LOOPBACK
 from nas_space.errors import InputError
 
@@ -24,16 +21,16 @@ def contact(stored: str | None, hosts: Sequence[str]) -> str:
     """
     if list(hosts) == [LOOPBACK]:  # the worker's end of a tunnel
         return LOOPBACK
-    if stored is not None and not _means_nobody(stored):
+    if stored is not None and not _is_local(stored):
         return stored
     if ipaddress.ip_address(hosts[-1]).is_unspecified:
-        own = "set nniManagerIp in the experiment's file, or give --host ADDRESS"
-        raise InputError(f"--host {hosts[-1]}: the remote machines must be told one address of this machine: {own}")
+        fix = "set nniManagerIp in the experiment's file, or give --host ADDRESS"
+        raise InputError(f"--host {hosts[-1]}: the remote machines must be told one address of this machine: {fix}")
     return hosts[-1]
 
 
-def _means_nobody(address: str) -> bool:
-    """Whether another machine that calls ``address`` does not reach this one."""
+def _is_local(address: str) -> bool:
+    """Whether another machine cannot reach this one by ``address``."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
@@ -50,17 +47,5 @@ def tell_workers(experiment: Any, hosts: Sequence[str]) -> None:
     stored = experiment.config.canonical_copy().training_service.nni_manager_ip
     address = contact(stored, hosts)
     experiment.config.nni_manager_ip = experiment.config.training_service.nni_manager_ip = address
-    if experiment._action == "resume" and address != stored:
-        _store(experiment.id, address)
-
-
-def _store(experiment: str, address: str) -> None:
-    """Write the address into the database of a stopped experiment: NNI resumes with what is there, whatever it is given."""
-    with closing(sqlite3.connect(database(experiment), timeout=30)) as connection, connection:
-        query = "select revision, params from ExperimentProfile order by revision desc limit 1"
-        revision, params = connection.execute(query).fetchone()
-        content = json.loads(params)
-        content["nniManagerIp"] = content["trainingService"]["nniManagerIp"] = address
-        connection.execute(
-            "update ExperimentProfile set params = ? where revision = ?", (json.dumps(content), revision)
-        )
+    if is_resumed(experiment) and address != stored:
+        store_address(experiment.id, address)

@@ -1,6 +1,5 @@
 """An experiment's YAML file, checked as far as it can be before anything is started."""
 
-import json
 import logging
 import re
 import traceback
@@ -40,9 +39,8 @@ def read_experiment(path: str | Path) -> Any:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(content, Mapping) or "trialCommand" not in content and "trainingService" not in content:
-        raise InputError(
-            f"{path}: not an experiment of NNI; expected keys such as trialCommand, searchSpaceFile, tuner, trainingService"
-        )
+        keys = "trialCommand, searchSpaceFile, tuner, trainingService"
+        raise InputError(f"{path}: not an experiment of NNI; expected keys such as {keys}")
     service = content.get("trainingService")
     platform = service.get("platform") if isinstance(service, Mapping) else None
     if isinstance(service, Mapping) and platform not in PLATFORMS:
@@ -61,17 +59,15 @@ def read_experiment(path: str | Path) -> Any:
     finally:
         utils.unset_base_path()  # NNI forgets it after an error, and refuses the next file
     if canonical.experiment_type != "hpo":
-        raise InputError(
-            f"{path}: experimentType {canonical.experiment_type}: only hpo, whose trials run `ssr-nas trial`"
-        )
-    command = str(canonical.trial_command or "")
-    if re.search(r"\bssr-nas\s+trial\b", command) or re.search(r"\bssr-nas trial\b", json.dumps(content)):
+        kind = canonical.experiment_type
+        raise InputError(f"{path}: experimentType {kind}: only hpo, whose trials run `ssr-nas trial`")
+    if any(re.search(r"\bssr-nas\s+trial\b", text) for text in (str(canonical.trial_command), str(content))):
         check_search_space(str(path), canonical.search_space)
     return config
 
 
 def check_search_space(path: str, space: Any) -> None:
-    """Make sure that ``ssr-nas trial`` knows what it will be given.
+    """Make sure that ``ssr-nas trial`` knows every key of a search space.
 
     Raises:
         InputError: a key that is no option, unless it only names a choice between groups of options.
@@ -91,9 +87,8 @@ def check_search_space(path: str, space: Any) -> None:
             if key not in known and not groups:
                 raise InputError(f"{path}: search space: {key}: {explain_unknown(str(key), known)}")
             if not isinstance(values, list) or not values:
-                raise InputError(
-                    f"{path}: search space: {key}: expected {EXAMPLE}, got {' '.join(str(entry).split())[:80]}"
-                )
+                text = " ".join(str(entry).split())[:80]
+                raise InputError(f"{path}: search space: {key}: expected {EXAMPLE}, got {text}")
             for group in groups:
                 check(group)
 
@@ -106,9 +101,8 @@ def _reason(error: Exception) -> str:
     text = " ".join(str(error).split())
     if text or not isinstance(error, AssertionError):
         return text or type(error).__name__
-    line = (
-        traceback.extract_tb(error.__traceback__)[-1].line or ""
-    )  # NNI asserts without a word: what it asserts is all that it tells
+    # NNI asserts without a message: the asserted line is all that it says.
+    line = traceback.extract_tb(error.__traceback__)[-1].line or ""
     return f"must hold: {line.removeprefix('assert ').replace('self.', '')}"
 
 

@@ -1,6 +1,5 @@
 """The networks that an experiment leaves, as files."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,20 +9,15 @@ from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
 
-def architecture_of(trial: Trial) -> Architecture:
-    """The network of a trial.
-
-    Raises:
-        InputError: its metric holds none that can be read.
-    """
+def _architecture(trial: Trial) -> Architecture:
     try:
         return Architecture.from_json(str(trial.result["architecture"]))
     except (KeyError, InputError) as error:
         raise InputError(f"trial {trial.name}: its final metric holds no architecture ({error})") from None
 
 
-def describe(trial: Trial) -> dict[str, Any]:
-    """A trial without its network: id, parameters and result."""
+def _describe(trial: Trial) -> dict[str, Any]:
+    """A trial without its network."""
     result = {key: value for key, value in trial.result.items() if key != "architecture"}
     return {"trial": trial.name, "parameters": trial.parameters, "result": result}
 
@@ -32,26 +26,30 @@ def export_best(record: Record, folder: Path) -> dict[str, Any]:
     """Write ``architecture.json`` of the best trial and ``trial.json``, what it was.
 
     Returns:
-        The trial, and where its network is.
+        The trial's id, parameters and result, and where its network is.
+
+    Raises:
+        InputError: no trial has left a network, or that of the best one cannot be read.
     """
     trial = record.best()
-    architecture = architecture_of(trial)
-    write_json(folder / "trial.json", {"experiment": record.name, **describe(trial)})
+    architecture = _architecture(trial)
+    write_json(folder / "trial.json", {"experiment": record.name, **_describe(trial)})
     write_atomic(folder / "architecture.json", architecture.to_json())
-    return {**describe(trial), "file": str(folder / "architecture.json")}
+    return {**_describe(trial), "file": str(folder / "architecture.json")}
 
 
 def export_pareto(record: Record, folder: Path) -> list[dict[str, Any]]:
     """Write the networks that no other beats in mIoU and MACs, one file each, and ``pareto.json``, what they are.
 
     Returns:
-        The trials, the cheapest first, and where their networks are.
+        The same of each, the cheapest first.
+
+    Raises:
+        InputError: no trial has left a network, or one of these cannot be read.
     """
-    found = [(trial, architecture_of(trial)) for trial in record.pareto()]
-    rows = []
-    for trial, architecture in found:
-        file = f"architecture-{trial.name}.json"
-        write_atomic(folder / file, architecture.to_json())
-        rows.append({**describe(trial), "file": file})
+    networks = [(trial, _architecture(trial)) for trial in record.pareto()]  # all are read before one is written
+    rows = [{**_describe(trial), "file": f"architecture-{trial.name}.json"} for trial, _ in networks]
+    for row, (_, architecture) in zip(rows, networks, strict=True):
+        write_atomic(folder / row["file"], architecture.to_json())
     write_json(folder / "pareto.json", {"experiment": record.name, "networks": rows})
-    return [{**row, "file": str(folder / row["file"])} for row in json.loads(json.dumps(rows))]
+    return [{**row, "file": str(folder / row["file"])} for row in rows]

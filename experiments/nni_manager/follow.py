@@ -2,13 +2,13 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import requests
 from tqdm import tqdm
 
-from experiments.nni_manager.records import metric_of
+from experiments.nni_manager.records import by_name, metric_of
 from experiments.nni_manager.rest import Rest
 
 POLL = 1.0
@@ -36,7 +36,7 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
     Raises:
         ManagerError: the manager has ended.
     """
-    told: set[str] = set()
+    printed: set[str] = set()
     best: float | None = None
     with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
         while True:
@@ -48,11 +48,12 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
                     raise ManagerError("NNI's manager has ended") from None
                 time.sleep(POLL)
                 continue
-            for trial in _ended(trials, told):
-                told.add(trial["trialJobId"])
+            for trial in trials:
+                if trial["status"] not in ENDED or trial["trialJobId"] in printed:
+                    continue
+                printed.add(trial["trialJobId"])
                 bar.write(line(trial, rest))
-                score = _result(trial).get("default")
-                best = max(filter(None, (best, score)), default=None)
+                best = max(filter(None, (best, _result(trial).get("default"))), default=None)
                 bar.update()
             running = sum(trial["status"] == "RUNNING" for trial in trials)
             bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
@@ -64,29 +65,19 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
 def line(trial: Mapping[str, Any], rest: Rest) -> str:
     """One ended trial in words."""
     parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
-    given = " ".join(
-        f"{key}={value.get('_name', value) if isinstance(value, dict) else value}" for key, value in parameters.items()
-    )
+    values = " ".join(f"{key}={value}" for key, value in by_name(parameters).items())
     result = _result(trial)
     if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
-        state = "discrete" if result["discrete"] else "cut"
-        told = f"mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {state}, {result['seconds']:.0f} s"
+        state = f"{'discrete' if result['discrete'] else 'cut'}, {result['seconds']:.0f} s"
+        outcome = f"mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {state}"
     elif trial["status"] == "FAILED":
-        told = _reason(trial, rest)
+        try:
+            outcome = rest.reason(trial["trialJobId"])
+        except requests.RequestException:  # of one trial; the next look shows whether the manager still runs
+            outcome = "its reason could not be read"
     else:
-        told = f"mIoU {100 * result['default']:.1f} %" if "default" in result else "no result"
-    return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {given}: {told}"
-
-
-def _reason(trial: Mapping[str, Any], rest: Rest) -> str:
-    try:
-        return rest.reason(trial["trialJobId"])
-    except requests.RequestException:  # of one trial; whether the manager still runs is seen at the next look
-        return "its reason could not be read"
-
-
-def _ended(trials: list[Mapping[str, Any]], told: set[str]) -> Iterator[Mapping[str, Any]]:
-    return (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in told)
+        outcome = f"mIoU {100 * result['default']:.1f} %" if "default" in result else "no result"
+    return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {values}: {outcome}"
 
 
 def _result(trial: Mapping[str, Any]) -> dict[str, Any]:

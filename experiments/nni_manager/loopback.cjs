@@ -1,6 +1,6 @@
-// Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require). NNI's servers listen on every interface,
-// have no option for it and no login; here they listen where $SSR_NAS_LISTEN says (addresses, the first is the server's own). The tuner that
-// it starts is tied to it.
+// Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require); made for NNI 3.0.
+// NNI's servers listen on every interface, have no option for it and no login. Here they listen on the addresses in
+// $SSR_NAS_LISTEN, of which the first is the server's own. The tuner that the manager starts is tied to it.
 'use strict';
 const childProcess = require('child_process');
 const net = require('net');
@@ -14,7 +14,8 @@ const listen = net.Server.prototype.listen;
 
 function portOf(first) {
     if (first !== null && typeof first === 'object') {
-        return first.path === undefined && first.fd === undefined && first._handle === undefined ? first.port : undefined;
+        const elsewhere = [first.path, first.fd, first._handle].some((value) => value !== undefined);
+        return elsewhere ? undefined : first.port;
     }
     const port = Number(first);
     return first === undefined || first === null ? 0 : Number.isInteger(port) ? port : undefined;
@@ -38,11 +39,12 @@ net.Server.prototype.listen = function (...args) {
 const spawn = childProcess.spawn;
 
 childProcess.spawn = function (command, args, options) {
-    if (command === 'tensorboard' && Array.isArray(args)) { // behind its button; it is told to listen on every interface too
+    if (command === 'tensorboard' && Array.isArray(args)) { // by its button, for every interface too
         args = args.map((arg) => arg.replace('--bind_all', `--host=${hosts[0]}`));
     } else if (Array.isArray(args) && args[0] === '-m' && args[1] === 'nni') { // the tuner; see tethered.py
         args = ['-m', 'experiments.nni_manager.tethered', ...args.slice(2)];
-        options = { ...options, env: { ...(options && options.env || process.env), SSR_NAS_MANAGER: String(process.pid) } };
+        const env = options && options.env || process.env;
+        options = { ...options, env: { ...env, SSR_NAS_MANAGER: String(process.pid) } };
     }
     return spawn.call(this, command, args, options);
 };

@@ -1,20 +1,18 @@
-"""What an NNI experiment recorded, read from its database: also while its manager is stopped, and without disturbing one that runs."""
+"""What an NNI experiment recorded: its trials, also while its manager is stopped."""
 
 import json
 import math
-import re
 import sqlite3
-from contextlib import closing
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
+from experiments.nni_manager.nni_internals import database, read_tables
 from experiments.report.pareto import front
 from nas_space.errors import InputError
 
-HOME = "nni-experiments"
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Trial:
 
     @property
     def has_network(self) -> bool:
-        """Whether it has left an architecture, with what the best one is chosen by; trials of other programs leave other metrics."""
+        """Whether it has left an architecture and its scores; trials of other programs leave other metrics."""
         return {"architecture", "default", "macs"} <= self.result.keys()
 
 
@@ -63,27 +61,27 @@ class Record:
             InputError: no trial has left a network.
         """
         trials = self._networks()
-        best = front([trial.result for trial in trials], better="default", cost="macs")
-        return sorted(
-            (trial for trial, keep in zip(trials, best, strict=True) if keep),
-            key=lambda trial: float(trial.result["macs"]),
-        )
+        on_front = front([trial.result for trial in trials], better="default", cost="macs")
+        best = [trial for trial, chosen in zip(trials, on_front, strict=True) if chosen]
+        return sorted(best, key=lambda trial: float(trial.result["macs"]))
 
     def _networks(self) -> list[Trial]:
         trials = [trial for trial in self.trials if trial.has_network]
         if not trials:
-            raise InputError(
-                f"experiment {self.name}: no trial has left a network; look for the reason in the trials' stderr"
-            )
+            reason = "no trial has left a network; look for the reason in the trials' stderr"
+            raise InputError(f"experiment {self.name}: {reason}")
         return trials
 
-    def table(self) -> pd.DataFrame:
-        """A row a trial: status, what distinguishes its parameters, and the result; NaN where a trial has not reported it."""
-        flat = [_flat(trial.parameters) for trial in self.trials]
-        keys = dict.fromkeys(key for row in flat for key in row)
-        shown = [key for key in keys if len({json.dumps(row.get(key)) for row in flat}) > 1 or len(flat) == 1]
+    def table(self) -> "pd.DataFrame":
+        """A row a trial: status, the parameters that differ, and the result; NaN where it has not reported one."""
+        import pandas as pd
+
+        parameters = [by_name(trial.parameters) for trial in self.trials]
+        keys = dict.fromkeys(key for values in parameters for key in values)
+        single = len(parameters) == 1
+        shown = [key for key in keys if single or len({json.dumps(values.get(key)) for values in parameters}) > 1]
         rows = []
-        for trial, values in zip(self.trials, flat, strict=True):
+        for trial, values in zip(self.trials, parameters, strict=True):
             result = trial.result
             rows.append(
                 {
@@ -100,29 +98,6 @@ class Record:
         return pd.DataFrame(rows)
 
 
-def database(experiment: str) -> Path:
-    """The database of an experiment, by NNI's id.
-
-    Raises:
-        InputError: there is none.
-    """
-    if not re.fullmatch(r"[\w-]{1,32}", experiment):
-        raise InputError(f"{experiment}: not an experiment's id; `nnictl experiment list --all` shows them")
-    home = Path.home() / HOME
-    manifest = home / ".experiment"
-    try:
-        known = json.loads(manifest.read_text(encoding="utf-8"))
-        folder = Path(known[experiment]["logDir"])
-    except (OSError, ValueError, KeyError, TypeError):
-        folder = home
-    path = folder / experiment / "db" / "nni.sqlite"
-    if not path.is_file():
-        raise InputError(
-            f"{experiment}: no such experiment in {folder}; `nnictl experiment list --all` shows their ids"
-        )
-    return path
-
-
 def read_record(experiment: str) -> Record:
     """All trials of an experiment.
 
@@ -131,44 +106,37 @@ def read_record(experiment: str) -> Record:
     """
     path = database(experiment)
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-            profiles = connection.execute(
-                "select params from ExperimentProfile order by revision desc limit 1"
-            ).fetchall()
-            query = "select trialJobId, event, data, sequenceId from TrialJobEvent order by timestamp, rowid"
-            events = connection.execute(query).fetchall()
-            query = "select trialJobId, data from MetricData where type = 'FINAL' order by timestamp, rowid"
-            metrics = connection.execute(query).fetchall()
-        name = str(json.loads(profiles[0][0]).get("experimentName") or experiment) if profiles else experiment
-        results = {trial: metric_of(data) for trial, data in metrics}
-        return Record(name, tuple(_trials(events, results)))
+        profiles, events, metrics = read_tables(path)
+        name = str(json.loads(profiles[0][1]).get("experimentName") or experiment) if profiles else experiment
+        return Record(name, tuple(_trials(events, {trial: metric_of(data) for trial, data in metrics})))
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: cannot be read as NNI's database ({error})") from None
 
 
-def _trials(events: list[tuple[str, str, str | None, int | None]], results: dict[str, dict[str, Any]]) -> list[Trial]:
-    found: dict[str, dict[str, Any]] = {}
+def _trials(events: Sequence[tuple[Any, ...]], results: Mapping[str, dict[str, Any]]) -> list[Trial]:
+    numbers: dict[str, int | None] = {}
+    status: dict[str, str] = {}
+    parameters: dict[str, dict[str, Any]] = {}
     for name, event, data, number in events:
-        trial = found.setdefault(name, {"number": number, "status": event, "parameters": {}})
-        trial["status"] = event
-        if trial["number"] is None:
-            trial["number"] = number
+        status[name] = event
+        if numbers.get(name) is None:
+            numbers[name] = number
         if data:
-            trial["parameters"] = json.loads(data).get("parameters") or trial["parameters"]
+            parameters[name] = json.loads(data).get("parameters") or parameters.get(name, {})
     trials = (
-        Trial(name=name, result=results.get(name, {}), **{**trial, "number": trial["number"] or 0})
-        for name, trial in found.items()
+        Trial(name, numbers[name] or 0, status[name], parameters.get(name, {}), results.get(name, {}))
+        for name in status
     )
     return sorted(trials, key=lambda trial: trial.number)
 
 
 def metric_of(data: str) -> dict[str, Any]:
-    """A metric as it was reported; NNI keeps it as JSON inside of JSON."""
+    """A metric as it was reported; NNI stores it as JSON inside of JSON."""
     value = json.loads(data)
     value = json.loads(value) if isinstance(value, str) else value
     return value if isinstance(value, dict) else {"default": value}
 
 
-def _flat(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Parameters by key; of a nested choice its name, which stands for the rest."""
+def by_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial's parameters by key; a nested choice has its name as its value."""
     return {key: value.get("_name", value) if isinstance(value, dict) else value for key, value in parameters.items()}

@@ -1,5 +1,6 @@
 """Starting NNI's manager with its web UI on chosen addresses only."""
 
+import errno
 import ipaddress
 import logging
 import os
@@ -7,32 +8,28 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import requests
-
+from experiments.nni_manager.nni_internals import patient_launcher
 from nas_space.errors import InputError
 
 LOOPBACK = "127.0.0.1"
 PRELOAD = Path(__file__).with_name("loopback.cjs")
-START = 60.0
-"""Seconds in which a manager must answer."""
 TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")
 """Platforms for which NNI wants the next port too."""
 
 
 def addresses(host: str) -> list[str]:
-    """Where the manager listens for ``--host``: NNI's own parts talk to it on the loopback address, so that is always among them.
+    """Where the manager listens for ``--host``: always on the loopback address too, where NNI's own parts talk to it.
 
     Raises:
         InputError: no address of this machine.
     """
     try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        address = ipaddress.ip_address(LOOPBACK if host == "localhost" else host)
     except ValueError:
         raise InputError(f"--host {host}: give an IP address of this machine, or 0.0.0.0 for all of them") from None
     if address.is_unspecified or str(address) == LOOPBACK:
@@ -57,7 +54,7 @@ def check_ports(hosts: Sequence[str], port: int, platform: str) -> None:
                 try:
                     probe.bind((host, number))
                 except OSError as error:
-                    if error.errno == 99:  # EADDRNOTAVAIL
+                    if error.errno == errno.EADDRNOTAVAIL:
                         raise InputError(f"--host {host}: not an address of this machine") from None
                     needed = "" if number == port else f" (NNI's {platform} service takes the port after --port too)"
                     raise InputError(f"--port {number}: in use on {host}{needed}; choose another with --port") from None
@@ -65,63 +62,25 @@ def check_ports(hosts: Sequence[str], port: int, platform: str) -> None:
 
 @contextmanager
 def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
-    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and uses no proxy to talk to itself."""
+    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and calls no proxy."""
     quoted = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
-    own = f'--require "{quoted}"'
-    without_proxy = ",".join(
-        filter(None, (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1"))
-    )
+    node_options = (os.environ.get("NODE_OPTIONS"), f'--require "{quoted}"')
+    without_proxy = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1")
     changes = {
-        "NODE_OPTIONS": " ".join(filter(None, (os.environ.get("NODE_OPTIONS"), own))),
+        "NODE_OPTIONS": " ".join(filter(None, node_options)),
         "SSR_NAS_LISTEN": ",".join(hosts),
-        "NO_PROXY": without_proxy,
-        "no_proxy": without_proxy,
+        "NO_PROXY": ",".join(filter(None, without_proxy)),
+        "no_proxy": ",".join(filter(None, without_proxy)),
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
     }
-    before = {key: os.environ.get(key) for key in changes}
+    before = {key: os.environ[key] for key in changes if key in os.environ}
     os.environ.update(changes)
     try:
         yield
     finally:
-        for key, value in before.items():
-            if value is None:
-                del os.environ[key]
-            else:
-                os.environ[key] = value
-
-
-@contextmanager
-def _patched_launcher() -> Iterator[list["subprocess.Popen[bytes]"]]:
-    """NNI's launcher, which waits long enough and tells, in the list, what it has started.
-
-    By itself it gives a manager three seconds to answer, too few on a busy machine, takes its first word, which is no
-    JSON, for a failure, and keeps the process to itself until the manager is ready.
-    """
-    from nni.experiment import launcher, rest
-
-    def wait(port: int, retry: int = 3, url_prefix: str | None = None) -> None:
-        deadline = time.monotonic() + START
-        while True:
-            try:
-                rest.get(port, "/check-status", url_prefix)
-                return
-            except (requests.RequestException, ValueError):
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.3)
-
-    started: list[subprocess.Popen[bytes]] = []
-    check, start_server = launcher._check_rest_server, launcher._start_rest_server
-
-    def start(*arguments: Any, **options: Any) -> "subprocess.Popen[bytes]":
-        started.append(start_server(*arguments, **options))
-        return started[-1]
-
-    launcher._check_rest_server, launcher._start_rest_server = wait, start
-    try:
-        yield started
-    finally:
-        launcher._check_rest_server, launcher._start_rest_server = check, start_server
+        for key in changes:
+            del os.environ[key]
+        os.environ.update(before)
 
 
 def _kill(manager: "subprocess.Popen[bytes]") -> None:
@@ -132,8 +91,13 @@ def _kill(manager: "subprocess.Popen[bytes]") -> None:
         manager.wait()
 
 
+def log_folder(experiment: Any) -> Path:
+    """Where the manager of an NNI ``Experiment`` writes its logs."""
+    return Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
+
+
 def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
-    """Start the manager of an NNI ``Experiment``, which then outlives this process; where that fails or is interrupted, nothing is left.
+    """Start the manager of an NNI ``Experiment``, which then outlives this process; a start that fails leaves nothing.
 
     Raises:
         RuntimeError: it does not start; the message has its reason.
@@ -142,10 +106,8 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
 
     for name in ("nni", "nni.experiment"):  # it would print addresses at which the web UI does not answer
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    log = Path(
-        experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log", "nnictl_stderr.log"
-    )
-    with manager_environment(hosts), _patched_launcher() as started:
+    log = log_folder(experiment) / "nnictl_stderr.log"
+    with manager_environment(hosts), patient_launcher() as started:
         try:
             experiment.start(port, run_mode=RunMode.Detach)
         except BaseException as error:  # an interrupt too: NNI's launcher forgets the process then
@@ -153,7 +115,6 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
                 _kill(manager)
             if not isinstance(error, Exception):
                 raise
-            told = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
-            raise RuntimeError(
-                f"NNI's manager did not start: {' '.join([str(error), *told])}; its log: {log.parent}"
-            ) from None
+            last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []
+            reason = " ".join([str(error), *last])
+            raise RuntimeError(f"NNI's manager did not start: {reason}; its log: {log.parent}") from None

@@ -1,4 +1,4 @@
-"""SSH tunnels that let trials on other machines reach a manager which listens on this machine's loopback address alone."""
+"""SSH tunnels: by them, trials on other machines reach a manager that listens on the loopback address alone."""
 
 import shutil
 import subprocess
@@ -27,9 +27,8 @@ def tunnel_command(machine: Any, port: int) -> list[str]:
         InputError: the machine is not reached by a key that ssh may use by itself.
     """
     if machine.password or machine.ssh_passphrase:
-        raise InputError(
-            f"machineList: {machine.host}: a tunnel needs a key without a passphrase (sshKeyFile); or open the port by --host"
-        )
+        fix = "a tunnel needs a key without a passphrase (sshKeyFile); or open the port by --host"
+        raise InputError(f"machineList: {machine.host}: {fix}")
     options = (
         "BatchMode=yes",
         "ExitOnForwardFailure=yes",
@@ -106,12 +105,8 @@ def _wait(command: list[str], process: "subprocess.Popen[bytes]", log: IO[bytes]
         if any(MARK in line for line in lines):
             return
         if process.poll() is not None or time.monotonic() > deadline:
-            told = (
-                [line for line in lines if not line.startswith(("debug", "OpenSSH", "Warning:"))]
-                or lines
-                or ["no answer"]
-            )
-            raise InputError(
-                f"machineList: {command[-1]}: no tunnel by ssh ({told[-1]}); mend the machine's entry, or use --host"
-            )
+            answers = [line for line in lines if not line.startswith(("debug", "OpenSSH", "Warning:"))]
+            reason = (answers or lines or ["no answer"])[-1]
+            fix = "mend the machine's entry, or use --host"
+            raise InputError(f"machineList: {command[-1]}: no tunnel by ssh ({reason}); {fix}")
         time.sleep(0.2)

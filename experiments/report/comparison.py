@@ -1,52 +1,113 @@
-"""Tables of a comparison: one row a network, and how much of the spread is noise."""
+"""The results of a comparison as files: a row a network, a row a strategy, and the entropy curves of the searches."""
 
+import json
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from experiments.report.markdown import markdown, with_deviations
+from experiments.report.verdicts import is_random, percentiles, spread, verdicts
+from experiments.runs.files import write_atomic, write_json
+from experiments.runs.folder import METRICS, read_summary
 from nas_space.config import SpaceConfig
+
+Summaries = Mapping[str, Mapping[str, Any]]
+
+
+def write_comparison(
+    folder: Path,
+    searches: Iterable[str],
+    networks: Iterable[str],
+    retrainings: int,
+    strategies: Sequence[str],
+    without_entropy: Collection[str],
+) -> dict[str, Any]:
+    """Write ``compare.csv``, ``compare.md`` and ``compare.json``, then draw ``entropy.png``; print tables and verdicts.
+
+    Args:
+        folder: of the comparison, with its finished runs.
+        searches: names of the searches, ``<strategy>-<seed>``.
+        networks: names of the networks that were retrained.
+        retrainings: of each network, with as many seeds.
+        strategies: names of the strategies.
+        without_entropy: names of the searches that have no entropy.
+
+    Returns:
+        The content of ``compare.json``: rows of both tables, spreads and percentiles.
+    """
+    summaries = {name: read_summary(folder / "search" / name / "search.json") for name in searches}
+    costs = {name: summary["cost"] for name, summary in summaries.items()}
+    scores: dict[str, list[float]] = {}
+    for name in networks:
+        files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(retrainings)]
+        runs = [read_summary(file) for file in files]
+        scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
+    with_entropy = [name for name in summaries if name not in without_entropy]
+    curves = {name: pd.read_csv(folder / "search" / name / METRICS) for name in with_entropy}
+    areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
+    table = comparison_table(costs, summaries, scores, strategies, areas)
+    by_strategy = summary_table(table, strategies)
+    merged = with_deviations(by_strategy)
+    result: dict[str, Any] = {
+        "rows": json.loads(table.to_json(orient="records")),
+        "strategies": json.loads(by_strategy.to_json(orient="records")),
+        **spread(scores),
+        "percentiles": percentiles(scores),
+    }
+    write_atomic(folder / "compare.csv", table.to_csv(index=False))
+    write_atomic(folder / "compare.md", f"{markdown(merged)}\n{markdown(table)}")
+    write_json(folder / "compare.json", result)
+    from experiments.report.figures import comparison_figure, png  # the tables need no matplotlib
+
+    write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
+    for part in (table, merged):
+        print(part.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"), end="\n\n")
+    print("\n".join(verdicts(scores, costs, list(summaries))))
+    print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
+    return result
 
 
 def comparison_table(
-    costs: Mapping[str, Mapping[str, Any]],
-    found: Mapping[str, Mapping[str, Any]],
+    costs: Summaries,
+    searches: Summaries,
     scores: Mapping[str, Sequence[float]],
     strategies: Sequence[str],
     areas: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """One row a network, and one for each group (a strategy's seeds, the random networks) with mean and standard deviation.
+    """One row a network, and one a group (a strategy's seeds, the random networks) with mean and standard deviation.
 
     Args:
         costs: ``params`` and ``macs_total`` of all networks by name; found ones are called ``<strategy>-<seed>``,
             random ones ``random-<i>``.
-        found: content of ``search.json`` of the found ones.
+        searches: content of ``search.json`` of the found ones.
         scores: mIoU in [0, 1] of each network's retrainings; empty where there are none.
         strategies: names of the strategies.
         areas: area under the entropy curve of the found ones, in nats times epochs.
 
     Returns:
         Columns: network, retrained (percent), retrained_sd over retrainings or group, discrete, search_miou,
-            derived_miou, loss_jump
-        (derived minus super-network at the end), loss_jump_before (before the last decision), entropy (nats),
-        entropy_area, half_epoch (when half of what had to go was gone), discrete_epoch, search_s, params, macs.
+        derived_miou, loss_jump (derived minus super-network at the end), loss_jump_before (before the last decision),
+        entropy (nats), entropy_area, half_epoch (when half of what had to go was gone), discrete_epoch, search_s,
+        params, macs.
     """
     rows = []
     for name, exact in costs.items():
         values = [100 * value for value in scores.get(name, [])]
         row: dict[str, Any] = {"network": name, "retrained": statistics.mean(values) if values else None}
         row["retrained_sd"] = statistics.stdev(values) if len(values) > 1 else None
-        if name in found:
-            row |= _search_columns(found[name], (areas or {}).get(name))
+        if name in searches:
+            row |= _search_columns(searches[name], (areas or {}).get(name))
         rows.append(row | {"params": exact["params"], "macs": exact["macs_total"]})
     table = pd.DataFrame(rows)
-    groups = {name: [key for key in found if key.rpartition("-")[0] == name] for name in strategies}
-    groups["random"] = [name for name in costs if _is_random(name)]
-    summaries = [_group_row(table, name, members) for name, members in groups.items() if len(members) > 1]
-    return pd.concat([table, pd.DataFrame(summaries)], ignore_index=True) if summaries else table
+    groups = {name: [key for key in searches if key.rpartition("-")[0] == name] for name in strategies}
+    groups["random"] = [name for name in costs if is_random(name)]
+    means = [_group_row(table, name, members) for name, members in groups.items() if len(members) > 1]
+    return pd.concat([table, pd.DataFrame(means)], ignore_index=True) if means else table
 
 
 def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str, Any]:
@@ -65,7 +126,7 @@ def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str,
 
 
 def loss_jump(gap: Mapping[str, float | None] | None) -> float | None:
-    """By how much the derived network's validation loss exceeds the super-network's; None where one of them was not finite.
+    """How much higher the derived network's validation loss is than the super-network's; None if one is not finite.
 
     Args:
         gap: ``gap`` or ``gap_before`` of ``search.json``.
@@ -79,14 +140,13 @@ def _percent(share: float | None) -> float | None:
 
 
 def half_removed(summary: Mapping[str, Any]) -> int | None:
-    """The epoch at whose end half of the candidates that must go in the end had gone; None if that never came, cuts by argmax apart.
+    """The epoch at whose end half of the candidates that must go had gone, cuts by argmax not counted; None if none.
 
     Args:
         summary: content of ``search.json``.
     """
     space = SpaceConfig.from_dict(summary["space"])
-    sizes, levels = space.sizes(), {"operator"} | ({"width"} if "width" in space.search else set())
-    levels |= {"depth"} if "depth" in space.search else set()
+    sizes, levels = space.sizes(), {"operator", *({"width", "depth"} & set(space.search))}
     goal = (sizes["architecture_parameters"] - sizes["choices"]) / 2
     epochs = sorted(r["epoch"] for r in summary["removals"] if r["level"] in levels and r["rule"] != "argmax")
     return epochs[math.ceil(goal) - 1] if 0 < goal <= len(epochs) else None
@@ -94,12 +154,8 @@ def half_removed(summary: Mapping[str, Any]) -> int | None:
 
 def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[str, Any]:
     rows = table[table["network"].isin(members)].drop(columns=["network", "retrained_sd"])
-    mean = rows.apply(pd.to_numeric).mean().to_dict()
-    return {
-        "network": f"{name} (mean of {len(members)})",
-        **mean,
-        "retrained_sd": rows["retrained"].astype(float).std(),
-    }
+    means, deviation = rows.apply(pd.to_numeric).mean().to_dict(), rows["retrained"].astype(float).std()
+    return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation}
 
 
 def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
@@ -110,9 +166,8 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         strategies: names of the strategies; those without a search are left out.
 
     Returns:
-        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` is the
-            number of seeds that
-        ended discrete by themselves.
+        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` counts the
+        seeds that ended discrete by themselves.
     """
     rows = []
     for name in strategies:
@@ -120,123 +175,9 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         if members.empty:
             continue
         numbers = members.drop(columns=["network", "retrained_sd", "discrete"]).apply(pd.to_numeric)
-        row: dict[str, Any] = {
-            "strategy": name,
-            "seeds": len(members),
-            "discrete": int(members["discrete"].astype(bool).sum()),
-        }
+        discrete = int(members["discrete"].astype(bool).sum())
+        row: dict[str, Any] = {"strategy": name, "seeds": len(members), "discrete": discrete}
         for column in numbers:
-            row[column] = numbers[column].mean()
-            row[f"{column}_sd"] = numbers[column].std() if len(members) > 1 else None
+            row |= {column: numbers[column].mean(), f"{column}_sd": numbers[column].std() if len(members) > 1 else None}
         rows.append(row)
     return pd.DataFrame(rows)
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """The table as GitHub Markdown, three significant digits, lists by their items, a dash where there is nothing."""
-    lines = ["| " + " | ".join(table.columns) + " |", "|" + "---|" * len(table.columns)]
-    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in table.itertuples(index=False)]
-    return "\n".join(lines) + "\n"
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return value if isinstance(value, str) else f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def with_deviations(table: pd.DataFrame) -> pd.DataFrame:
-    """``<column>`` and ``<column>_sd`` of ``summary_table`` as one column of text, ``48.7 ± 1.2``."""
-    merged = table.copy()
-    for column in [name for name in table if f"{name}_sd" in table]:
-        cells = zip(table[column], table[f"{column}_sd"], strict=True)
-        merged[column] = [
-            _cell(mean) if _cell(sd) in ("-", "0") else f"{_cell(mean)} ± {_cell(sd)}" for mean, sd in cells
-        ]
-        merged = merged.drop(columns=f"{column}_sd")
-    return merged
-
-
-def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
-    """How far random networks differ, and how far retrainings of one network differ, in mIoU.
-
-    Args:
-        scores: mIoU of each network's retrainings.
-
-    Returns:
-        ``between_networks``: standard deviation of the random networks' means; ``between_seeds``: pooled standard
-        deviation over all networks; None where there are too few.
-    """
-    means = [statistics.mean(values) for name, values in scores.items() if _is_random(name) and values]
-    within = [statistics.variance(values) for values in scores.values() if len(values) > 1]
-    return {
-        "between_networks": statistics.stdev(means) if len(means) > 1 else None,
-        "between_seeds": statistics.mean(within) ** 0.5 if within else None,
-    }
-
-
-def percentiles(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
-    """Where each network stands among the random ones.
-
-    Args:
-        scores: mIoU of each network's retrainings; random networks are called ``random-<i>``.
-
-    Returns:
-        For every other network the share, in percent, of random networks whose mean mIoU its own exceeds; empty without
-        random ones.
-    """
-    means = {name: statistics.mean(values) for name, values in scores.items() if values}
-    sampled = [mean for name, mean in means.items() if _is_random(name)]
-    others = {name: mean for name, mean in means.items() if not _is_random(name)}
-    return (
-        {name: 100 * sum(mean > other for other in sampled) / len(sampled) for name, mean in others.items()}
-        if sampled
-        else {}
-    )
-
-
-def verdicts(
-    scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[str, Any]], found: Sequence[str]
-) -> list[str]:
-    """The comparison in sentences: noise, the random networks, and where each found network stands among them.
-
-    Args:
-        scores: mIoU of each network's retrainings.
-        costs: ``macs_total`` of each network.
-        found: names of the found networks.
-    """
-    means = {name: 100 * statistics.mean(values) for name, values in scores.items() if values}
-    noise, sampled = spread(scores), {name: mean for name, mean in means.items() if _is_random(name)}
-    lines = []
-    if noise["between_networks"] is not None:
-        lines.append(f"standard deviation between random networks  {100 * noise['between_networks']:.2f} points")
-    if noise["between_seeds"] is not None:
-        lines.append(
-            f"standard deviation between retrainings of one network, pooled  {100 * noise['between_seeds']:.2f} points"
-        )
-    if not sampled:
-        return lines
-    lines.append(f"median of {len(sampled)} random networks  {statistics.median(sampled.values()):.2f} %")
-    places = percentiles(scores)
-    for name in found:
-        if name not in means:
-            continue
-        lines.append(f"{name}: {means[name]:.2f} %, above {places[name]:.0f} % of the random networks")
-        affordable = {
-            other: mean for other, mean in sampled.items() if costs[other]["macs_total"] <= costs[name]["macs_total"]
-        }
-        if affordable:
-            best = max(affordable, key=affordable.__getitem__)
-            lines[-1] += f"; the best of {len(affordable)} with no more MACs is {best} with {affordable[best]:.2f} %"
-        if f"matched-{name}" in means:
-            lines[-1] += f"; a random one of as many MACs has {means[f'matched-{name}']:.2f} %"
-    return lines
-
-
-def _is_random(name: str) -> bool:
-    """Whether this is a random network of the comparison: ``random-<i>``, not ``random-search-<seed>``."""
-    return re.fullmatch(r"random-\d+", name) is not None

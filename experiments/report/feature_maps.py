@@ -24,16 +24,14 @@ def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
         InputError: the network has no such stages.
     """
     if not isinstance(network, SegmentationNetwork):
-        raise InputError(
-            f"figures: feature maps are those of searched stages, which {type(network).__name__} does not have"
-        )
+        kind = type(network).__name__
+        raise InputError(f"figures: feature maps are those of searched stages, which {kind} does not have")
     maps: list[Tensor] = []
-    hooks = [
-        getattr(network, stage).register_forward_hook(
-            lambda module, inputs, output: maps.append(output[0].float().abs().mean(0).cpu())
-        )
-        for stage in STAGES.values()
-    ]
+
+    def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        maps.append(output[0].float().abs().mean(0).cpu())
+
+    hooks = [getattr(network, stage).register_forward_hook(record) for stage in STAGES.values()]
     try:
         network(image)
     finally:

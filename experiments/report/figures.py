@@ -1,4 +1,4 @@
-"""The figures of a search and of a training: entropy, alive candidates, mIoU and losses by epoch, a drawing of the found network.
+"""The figures of searches, trainings and comparisons, and a drawing of a network.
 
 Each is a pure function from data to a matplotlib figure; none touches a display or a global state.
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEVELS = {"depth": "#2a6f97", "operator": "#c8553d", "width": "#4c956c"}
-INK, PALE = "#22313f", "#e9edf0"
+INK, PALE, GREY = "#22313f", "#e9edf0", "#b8c4ce"
 DPI = 150
 
 
@@ -42,7 +42,7 @@ def entropy_figure(metrics: "pd.DataFrame", discrete_epoch: int | None) -> Figur
         color = LEVELS.get(title, INK)
         axes.plot(metrics["epoch"], metrics[column], color=color, linewidth=2)
         axes.fill_between(metrics["epoch"], metrics[column], color=color, alpha=0.12, linewidth=0)
-        _dress(axes, title, discrete_epoch)
+        _style_epochs(axes, title, discrete_epoch)
     figure.axes[0].set_ylabel("entropy (nats)")
     return figure
 
@@ -60,7 +60,7 @@ def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
     for axes, (level, color) in zip(figure.subplots(1, 3), LEVELS.items(), strict=True):
         axes.step(done, alive[level], where="post", color=color, linewidth=2)
         axes.fill_between(done, alive[level], step="post", color=color, alpha=0.12, linewidth=0)
-        _dress(axes, f"{level} candidates", discrete_epoch)
+        _style_epochs(axes, f"{level} candidates", discrete_epoch)
         end = (done.iloc[-1], alive[level].iloc[-1])
         axes.annotate(f"{end[1]:.0f}", end, xytext=(0, 4), textcoords="offset points", ha="right")
     figure.axes[0].set_ylabel("alive")
@@ -77,16 +77,9 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
-    measured = metrics.dropna(subset=["miou"])
-    left.plot(
-        measured["epoch"],
-        100 * measured["miou"],
-        color=INK,
-        linewidth=2,
-        marker="o",
-        markersize=3,
-        label="super-network",
-    )
+    validated = metrics.dropna(subset=["miou"])
+    miou, style = 100 * validated["miou"], {"marker": "o", "markersize": 3, "label": "super-network"}
+    left.plot(validated["epoch"], miou, color=INK, linewidth=2, **style)
     if derived is not None and len(metrics):
         end = metrics["epoch"].iloc[-1]
         left.plot(end, 100 * derived, "*", color=LEVELS["operator"], markersize=14, label="found network, same weights")
@@ -94,7 +87,7 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
         trained = metrics.dropna(subset=[column])
         right.plot(trained["epoch"], trained[column], color=color, linewidth=2, label=label)
     for axes, title in ((left, "validation mIoU (%)"), (right, "training loss")):
-        _dress(axes, title, discrete_epoch)
+        _style_epochs(axes, title, discrete_epoch)
         axes.legend(frameon=False, fontsize=9)
     return figure
 
@@ -109,25 +102,13 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
     validated = metrics.dropna(subset=["miou"])
-    left.plot(
-        validated["epoch"],
-        100 * validated["miou"].astype(float),
-        "o-",
-        color=LEVELS["width"],
-        linewidth=2,
-        markersize=4,
-    )
+    miou, loss = 100 * validated["miou"].astype(float), validated["val_loss"].astype(float)
+    left.plot(validated["epoch"], miou, "o-", color=LEVELS["width"], linewidth=2, markersize=4)
     right.plot(metrics["epoch"], metrics["loss_w"], color=INK, linewidth=2, label="training")
-    right.plot(
-        validated["epoch"],
-        validated["val_loss"].astype(float),
-        color=LEVELS["operator"],
-        linewidth=2,
-        label="validation",
-    )
+    right.plot(validated["epoch"], loss, color=LEVELS["operator"], linewidth=2, label="validation")
     starts = metrics.groupby("stage", sort=False)["epoch"].min()
     for axes, title in ((left, "validation mIoU (%)"), (right, "loss")):
-        _dress(axes, title, None)
+        _style_epochs(axes, title, None)
         for stage, epoch in starts.items() if len(starts) > 1 else ():
             axes.axvline(epoch - 0.5, color=INK, linewidth=1, linestyle=":")
             axes.text(epoch - 0.5, 0.03, f" {stage}", transform=axes.get_xaxis_transform(), fontsize=8, color=INK)
@@ -135,7 +116,7 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     return figure
 
 
-def _dress(axes: Axes, title: str, discrete_epoch: int | None) -> None:
+def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     axes.set_xlabel("epoch", fontsize=9)
     axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
@@ -146,16 +127,8 @@ def _dress(axes: Axes, title: str, discrete_epoch: int | None) -> None:
     axes.tick_params(labelsize=9)
     if discrete_epoch is not None:
         axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
-        axes.text(
-            discrete_epoch,
-            0.5,
-            "discrete ",
-            transform=axes.get_xaxis_transform(),
-            fontsize=8,
-            rotation=90,
-            va="center",
-            ha="right",
-        )
+        text = axes.text(discrete_epoch, 0.5, "discrete ", fontsize=8, rotation=90, va="center", ha="right")
+        text.set_transform(axes.get_xaxis_transform())
 
 
 def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
@@ -170,15 +143,14 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
     rows = sum(map(len, stages)) + len(stages) + 2
     figure = Figure(figsize=(8, 0.42 * rows + 0.9), layout="constrained")
     axes = figure.subplots()
-    _fixed(axes, 0, space["stem"] / scale, f"downsampler to 1/2, {space['stem']} channels")
+    _draw_fixed(axes, 0, space["stem"] / scale, f"downsampler to 1/2, {space['stem']} channels")
     y = 1
-    for i, layers in enumerate(stages):
-        full = space["widths"][i]
-        _fixed(axes, y, full / scale, f"downsampler to 1/{2 ** (i + 2)}, {full} channels")
+    for i, (layers, full) in enumerate(zip(stages, space["widths"], strict=True)):
+        _draw_fixed(axes, y, full / scale, f"downsampler to 1/{2 ** (i + 2)}, {full} channels")
         for j, layer in enumerate(layers):
-            _layer(axes, y + 1 + j, layer, full, scale, colors)
+            _draw_layer(axes, y + 1 + j, layer, full, scale, colors[layer["dilation"]])
         y += 1 + len(layers)
-    _fixed(axes, y, 0.35, "1x1 classifier at 1/8")
+    _draw_fixed(axes, y, 0.35, "1x1 classifier at 1/8")
     axes.set_xlim(-0.75, 1.15)
     axes.set_ylim(y + 0.7, -0.7)
     axes.set_axis_off()
@@ -188,38 +160,27 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
     return figure
 
 
-def _layer(axes: Axes, y: float, layer: Mapping[str, int], full: int, scale: int, colors: Mapping[int, str]) -> None:
+def _draw_layer(axes: Axes, y: float, layer: Mapping[str, int], full: int, scale: int, color: str) -> None:
     """A pale box as wide as the stage, in it the 3x1 convolution above the 1x3."""
-    _box(axes, y, 0.84, full / scale, PALE, edgecolor="none")
-    color = colors[layer["dilation"]]
-    hatch = "////" if layer["pooling"] > 1 else None
+    pooling = layer["pooling"]
+    _draw_box(axes, y, 0.84, full / scale, PALE, edgecolor="none")
     for offset, key in ((-0.19, "width_3x1"), (0.19, "width_1x3")):
-        _box(axes, y + offset, 0.32, layer[key] / scale, color, edgecolor=INK, hatch=hatch)
-    pooled = f", pooled by {layer['pooling']}" if layer["pooling"] > 1 else ""
-    axes.text(0.56, y, f"dilation {layer['dilation']}{pooled}", va="center", fontsize=8.5, color=INK)
-    axes.text(
-        -0.56,
-        y,
-        f"{layer['width_3x1']} · {layer['width_1x3']} of {full}",
-        va="center",
-        ha="right",
-        fontsize=8.5,
-        color=INK,
-    )
+        hatch = "////" if pooling > 1 else None
+        _draw_box(axes, y + offset, 0.32, layer[key] / scale, color, edgecolor=INK, hatch=hatch)
+    right = f"dilation {layer['dilation']}" + (f", pooled by {pooling}" if pooling > 1 else "")
+    axes.text(0.56, y, right, va="center", fontsize=8.5, color=INK)
+    left = f"{layer['width_3x1']} · {layer['width_1x3']} of {full}"
+    axes.text(-0.56, y, left, va="center", ha="right", fontsize=8.5, color=INK)
 
 
-def _fixed(axes: Axes, y: float, width: float, text: str) -> None:
-    _box(axes, y, 0.5, width, "#b8c4ce", edgecolor="none")
+def _draw_fixed(axes: Axes, y: float, width: float, text: str) -> None:
+    _draw_box(axes, y, 0.5, width, GREY, edgecolor="none")
     axes.text(0.56, y, text, va="center", fontsize=8.5, color="#6b7b88", style="italic")
 
 
-def _box(
-    axes: Axes, y: float, height: float, width: float, color: str, edgecolor: str, hatch: str | None = None
-) -> None:
-    corner, style = (-width / 2, y - height / 2), "round,pad=0,rounding_size=0.012"
-    axes.add_patch(
-        FancyBboxPatch(corner, width, height, style, facecolor=color, edgecolor=edgecolor, linewidth=0.6, hatch=hatch)
-    )
+def _draw_box(axes: Axes, y: float, height: float, width: float, color: str, **style: Any) -> None:
+    corner, corners = (-width / 2, y - height / 2), "round,pad=0,rounding_size=0.012"
+    axes.add_patch(FancyBboxPatch(corner, width, height, corners, facecolor=color, linewidth=0.6, **style))
 
 
 def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
@@ -237,14 +198,12 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
-    strategies = list(dict.fromkeys(name.rpartition("-")[0] for name in entropies))
-    drawn = set()
+    drawn: dict[str, int] = {}
     for name, metrics in entropies.items():
         strategy = name.rpartition("-")[0]
-        place = strategies.index(strategy)
-        color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
         label = None if strategy in drawn else strategy
-        drawn.add(strategy)
+        place = drawn.setdefault(strategy, len(drawn))
+        color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
         axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8, label=label)
     axes.set_xlabel("epoch")
     axes.set_ylabel("entropy (nats)")
@@ -264,19 +223,14 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(6, 3.6), layout="constrained")
     axes = figure.subplots()
     best = sorted((row for row in rows if row["front"]), key=lambda row: row["macs_total"])
-    axes.plot(
-        [row["macs_total"] / 1e6 for row in best],
-        [100 * row["miou"] for row in best],
-        color=LEVELS["width"],
-        linewidth=2,
-    )
+    macs, miou = [row["macs_total"] / 1e6 for row in best], [100 * row["miou"] for row in best]
+    axes.plot(macs, miou, color=LEVELS["width"], linewidth=2)
     for row in rows:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
-        axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else "#b8c4ce", markersize=7)
+        axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
-    axes.set_title(
-        "networks on the way, by epoch of their shrink: validation mIoU (%)", fontsize=10, color=INK, loc="left"
-    )
+    title = "networks on the way, by epoch of their shrink: validation mIoU (%)"
+    axes.set_title(title, fontsize=10, color=INK, loc="left")
     axes.set_xlabel("MACs (millions)", fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color=PALE)

@@ -43,19 +43,17 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
     predictions = predict(network, chosen.images)
     height, width = chosen.labels.shape[-2:]
     figure = Figure(figsize=(10, 10 / count * height / width * 3 + 0.9), layout="constrained")
-    grid = figure.subplots(3, count, squeeze=False)
-    for i in range(count):
-        rows = (
-            chosen.images[i].permute(1, 2, 0).cpu().numpy(),
-            colour_map(chosen.labels[i], data.colours),
-            colour_map(predictions[i], data.colours),
-        )
-        for axes, picture in zip(grid[:, i], rows, strict=True):
+    rows = {
+        "image": [image.permute(1, 2, 0).cpu().numpy() for image in chosen.images],
+        "label": [colour_map(label, data.colours) for label in chosen.labels],
+        "found network": [colour_map(prediction, data.colours) for prediction in predictions],
+    }
+    for axes_row, (name, pictures) in zip(figure.subplots(3, count, squeeze=False), rows.items(), strict=True):
+        for axes, picture in zip(axes_row, pictures, strict=True):
             axes.imshow(picture)
             axes.set_xticks([])
             axes.set_yticks([])
-    for axes, name in zip(grid[:, 0], ("image", "label", "found network"), strict=True):
-        axes.set_ylabel(name)
+        axes_row[0].set_ylabel(name)
     _class_legend(figure, data.classes, data.colours)
     return figure
 
@@ -66,7 +64,7 @@ def side_by_side(
     classes: Sequence[str] = (),
     colours: Sequence[tuple[int, int, int]] = (),
 ) -> Figure:
-    """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)``, each from its least to its largest value.
+    """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)`` from least to largest value.
 
     Args:
         rows: the pictures; those of a row are shown at the size of its first.
@@ -74,30 +72,34 @@ def side_by_side(
         classes: names for a legend; none if empty.
         colours: of these classes.
     """
-    aspects = [
-        min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows
-    ]  # a panorama gets margins, not a page of its own
+    # A panorama gets margins, not a page of its own.
+    aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]
     width = 12.0
-    figure = Figure(
-        figsize=(width, sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)), layout="constrained"
-    )
+    height = sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)
+    figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": aspects})
     for axes_row, row in zip(grid, rows, strict=True):
-        height, across = row[0].shape[:2]
+        down, across = row[0].shape[:2]
         for axes, picture in zip(axes_row, row, strict=True):
-            axes.imshow(picture, extent=(0, across, height, 0), interpolation="nearest", cmap="viridis")
+            axes.imshow(picture, extent=(0, across, down, 0), interpolation="nearest", cmap="viridis")
             axes.set_axis_off()
     for axes, title in zip(grid[0], titles, strict=True):
-        # The name of a file may hold dollars that are no formula, and be in no encoding.
-        axes.set_title(title.encode("utf-8", "replace").decode(), fontsize=10, parse_math=False)
+        axes.set_title(_drawable(title), fontsize=10, parse_math=False)
     if classes:
         _class_legend(figure, classes, colours)
     return figure
 
 
+def _drawable(name: str) -> str:
+    """A name from a file, which may be in no encoding, as matplotlib draws it; dollars in it are no formula."""
+    return name.encode("utf-8", "replace").decode()
+
+
 def _class_legend(figure: Figure, classes: Sequence[str], colours: Sequence[tuple[int, int, int]]) -> None:
-    shades = [(red / 255, green / 255, blue / 255) for red, green, blue in colours]
     patches = [
-        Patch(facecolor=shade, edgecolor="#888", label=name) for name, shade in zip(classes, shades, strict=True)
+        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#888", label=_drawable(name))
+        for name, (red, green, blue) in zip(classes, colours, strict=True)
     ]
-    figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    legend = figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -2,14 +2,12 @@
 
 import base64
 import json
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from html import escape
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import pandas as pd
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from experiments.options.quantity import compact
 from experiments.report.figures import LEVELS, alive_figure, architecture_figure, entropy_figure, miou_figure, png
@@ -20,46 +18,9 @@ from nas_space.errors import InputError
 
 COLUMNS = ("epoch", "loss_w", "loss_a", "miou", "entropy", *(f"entropy_{level}" for level in LEVELS))
 KEYS = ("strategy", "discrete", "discrete_epoch", "removals", "miou", "gap", "cost", "alive")
+COSTS = {"params": "parameters", "macs_total": "MACs, as ptflops counts", "macs_conv": "MACs, convolutions"}
 UNKNOWN = "not measured"
-
-PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { font: 15px/1.5 system-ui, sans-serif; color: #22313f; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; margin-bottom: 0; }
-h2 { font-size: 1.1rem; margin-top: 2.2rem; }
-dl { display: grid; grid-template-columns: repeat(auto-fit, minmax(11rem, 1fr)); gap: .8rem; margin: 1.2rem 0; }
-dl div { background: #f4f6f8; border-radius: .4rem; padding: .6rem .8rem; }
-dt { font-size: .8rem; color: #5c6d7a; }
-dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .2rem .9rem .2rem 0; text-align: right; border-bottom: 1px solid #e2e7eb; }
-th { font-weight: 600; font-size: .85rem; color: #5c6d7a; }
-img { max-width: 100%; }
-pre { background: #f4f6f8; padding: .8rem; overflow-x: auto; border-radius: .4rem; }
-</style>
-</head>
-<body>
-<h1>$title</h1>
-<p>$verdict</p>
-<dl>$facts</dl>
-<h2>Found network</h2>
-$architecture_image
-$layers
-<h2>Search</h2>
-$search_images
-<h2>Removals</h2>
-$removals
-<h2>Configuration</h2>
-<pre>$config</pre>
-<p>$versions</p>
-</body>
-</html>
-""")
+TEMPLATE = "page.html.j2"
 
 
 def write_report(run: Path) -> Path:
@@ -102,9 +63,8 @@ def _read_search(path: Path) -> dict[str, Any]:
     try:
         search = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: no such file; a search writes it at its end, continue it with --resume {path.parent}"
-        ) from None
+        fix = f"a search writes it at its end, continue it with --resume {path.parent}"
+        raise InputError(f"{path}: no such file; {fix}") from None
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
     missing = [key for key in KEYS if key not in search]
@@ -125,20 +85,18 @@ def _read_metrics(path: Path) -> pd.DataFrame:
 
 
 def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Mapping[str, bytes], config: str) -> str:
-    title = f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}"
     versions = {**search.get("versions", {}), "device": search.get("device", "unknown")}
-    return PAGE.substitute(
-        title=escape(title),
-        verdict=escape(_verdict(search)),
-        facts="".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(search)),
-        architecture_image=_image("architecture", images),
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return environment.get_template(TEMPLATE).render(
+        title=f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}",
+        verdict=_verdict(search),
+        facts=list(_facts(search)),
         layers=_layers(architecture),
-        search_images="\n".join(
-            _image(name, images) for name in ("entropy", "alive", "miou", "pareto", "validation") if name in images
-        ),
         removals=_removals(search["removals"]),
-        config=escape(config or "not kept"),
-        versions=escape(", ".join(f"{name} {version}" for name, version in versions.items())),
+        images={name: base64.b64encode(image).decode() for name, image in images.items()},
+        config=config or "not kept",
+        versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
 
 
@@ -148,23 +106,17 @@ def _verdict(search: Mapping[str, Any]) -> str:
     if search["discrete_epoch"] is None:
         return "Every network was sampled and trained by itself: there was nothing to decide."
     rules = sorted({removal["rule"] for removal in search["removals"]})
-    return f"Discrete at epoch {search['discrete_epoch']}" + (
-        f", by these rules: {', '.join(rules)}." if rules else "."
-    )
+    by_rules = f", by these rules: {', '.join(rules)}" if rules else ""
+    return f"Discrete at epoch {search['discrete_epoch']}{by_rules}."
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    miou, gap, cost = search["miou"], search["gap"] or {}, search["cost"]
-    before = search.get("gap_before") or {}
+    miou, cost = search["miou"], search["cost"]
     yield "mIoU, super-network", _percent(miou.get("supernet"))
     yield "mIoU, found network, same weights", _percent(miou.get("derived"))
-    yield "loss, super-network to found network", _change(gap)
-    yield "the same, before it was discrete", _change(before)
-    for key, label in (
-        ("params", "parameters"),
-        ("macs_total", "MACs, as ptflops counts"),
-        ("macs_conv", "MACs, convolutions"),
-    ):
+    yield "loss, super-network to found network", _change(search["gap"] or {})
+    yield "the same, before it was discrete", _change(search.get("gap_before") or {})
+    for key, label in COSTS.items():
         yield label, UNKNOWN if cost.get(key) is None else compact(cost[key])
     seconds = (search.get("time") or {}).get("total_s")
     yield "time", UNKNOWN if seconds is None else f"{seconds / 60:.1f} min"
@@ -181,39 +133,18 @@ def _change(gap: Mapping[str, Any]) -> str:
     return UNKNOWN if before is None or after is None else f"{before:.4f} to {after:.4f} ({after - before:+.1e})"
 
 
-def _image(name: str, images: Mapping[str, bytes]) -> str:
-    return f'<img alt="{escape(name)}" src="data:image/png;base64,{base64.b64encode(images[name]).decode()}">'
-
-
-def _layers(architecture: Mapping[str, Any]) -> str:
-    rows = [
-        (
-            i + 1,
-            j + 1,
-            layer["dilation"],
-            layer["pooling"],
-            f"{layer['width_3x1']}/{full}",
-            f"{layer['width_1x3']}/{full}",
-        )
-        for i, (layers, full) in enumerate(zip(architecture["stages"], architecture["space"]["widths"], strict=True))
-        for j, layer in enumerate(layers)
+def _layers(architecture: Mapping[str, Any]) -> list[tuple[object, ...]]:
+    """Rows of stage, layer, dilation, pooling and the widths of both convolutions."""
+    return [
+        (i, j, layer["dilation"], layer["pooling"], f"{layer['width_3x1']}/{full}", f"{layer['width_1x3']}/{full}")
+        for i, (layers, full) in enumerate(zip(architecture["stages"], architecture["space"]["widths"], strict=True), 1)
+        for j, layer in enumerate(layers, 1)
     ]
-    return _table(("stage", "layer", "dilation", "pooling", "3x1 width", "1x3 width"), rows)
 
 
-def _removals(removals: Sequence[Mapping[str, Any]]) -> str:
-    if not removals:
-        return "<p>None.</p>"
-    counts = Counter((removal["level"], removal["rule"]) for removal in removals)
-    rows = []
-    for (level, rule), count in sorted(counts.items()):
-        epochs = [removal["epoch"] for removal in removals if (removal["level"], removal["rule"]) == (level, rule)]
-        rows.append((level, rule, count, min(epochs), max(epochs)))
-    return _table(("level", "rule", "candidates", "first epoch", "last epoch"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    def row(cells: Iterable[object], tag: str) -> str:
-        return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
-
-    return f"<table>{row(header, 'th')}{''.join(row(cells, 'td') for cells in rows)}</table>"
+def _removals(removals: Sequence[Mapping[str, Any]]) -> list[tuple[object, ...]]:
+    """Rows of level, rule, candidates removed, and their first and last epoch."""
+    epochs: dict[tuple[str, str], list[int]] = {}
+    for removal in removals:
+        epochs.setdefault((removal["level"], removal["rule"]), []).append(removal["epoch"])
+    return [(*key, len(values), min(values), max(values)) for key, values in sorted(epochs.items())]

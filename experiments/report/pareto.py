@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.report.figures import pareto_figure, png
 from experiments.runs.files import write_atomic, write_json
 
 
@@ -17,18 +16,18 @@ def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "
         cost: the key of the cost, the lower the better.
     """
     points = [(row[better], row[cost]) for row in rows]
-    return [
-        not any(s >= score and c <= price and (s, c) != (score, price) for s, c in points) for score, price in points
-    ]
+    return [not any(s >= t[0] and c <= t[1] and (s, c) != t for s, c in points) for t in points]
 
 
 def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``pareto.json`` and ``figures/pareto.png``.
+    """Write ``pareto.json``, then draw ``figures/pareto.png``.
 
     Args:
         run: the run's folder.
         rows: one a network: ``epoch`` (or its number), ``file``, ``miou`` (a fraction), and its costs.
     """
+    from experiments.report.figures import pareto_figure, png
+
     networks = [{**row, "front": best} for row, best in zip(rows, front(rows), strict=True)]
     (run / "figures").mkdir(exist_ok=True)
     write_json(run / "pareto.json", {"networks": networks})

@@ -151,7 +151,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 
 
 def outside() -> list[str]:
-    """This machine's addresses that others reach; link-local ones need a name of the interface that requests does not take."""
+    """This machine's addresses that others reach; requests takes no link-local ones, with the name of an interface."""
     found = [
         address.address
         for interface in psutil.net_if_addrs().values()

@@ -1,4 +1,4 @@
-"""The shipped NNI experiments: NNI's own validator takes them, and every trial that they would start has options that mean something."""
+"""The shipped NNI experiments: NNI's own validator takes them, and their trials have options that mean something."""
 
 import json
 import re

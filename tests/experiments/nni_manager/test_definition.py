@@ -1,6 +1,7 @@
 """An experiment's file is checked before anything starts."""
 
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,12 @@ def test_nested_choices_are_looked_into() -> None:
 def test_a_trial_of_another_kind_may_have_keys_of_its_own(write: Callable[..., Path]) -> None:
     space = {"lr": {"_type": "uniform", "_value": [0, 1]}}
     assert read_experiment(write(trialCommand="python mine.py", searchSpace=space)).search_space == space
+
+
+def test_a_date_is_a_value_as_any_other(write: Callable[..., Path]) -> None:
+    tuner = {"name": "TPE", "classArgs": {"since": date(2024, 1, 1)}}  # YAML reads 2024-01-01 as one
+    config = read_experiment(write(trialCommand="python mine.py", tuner=tuner))
+    assert config.tuner.class_args == tuner["classArgs"]
 
 
 def test_launch_needs_an_experiment_or_an_id(

@@ -9,17 +9,18 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.nni_manager.records import database, metric_of, read_record
+from experiments.nni_manager.nni_internals import database
+from experiments.nni_manager.records import metric_of, read_record
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
 SCHEMA = """
-create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text, sequenceId integer, message text,
-                            environmentId text);
+create table TrialJobEvent (timestamp integer, trialJobId text, event text, data text, logPath text, sequenceId integer,
+                            message text, environmentId text);
 create table MetricData (timestamp integer, trialJobId text, parameterId text, type text, sequence integer, data text);
-create table ExperimentProfile (params text, id text, execDuration integer, startTime integer, endTime integer, logDir text,
-                                nextSequenceId integer, revision integer);
+create table ExperimentProfile (params text, id text, execDuration integer, startTime integer, endTime integer,
+                                logDir text, nextSequenceId integer, revision integer);
 """
 NETWORKS = [baseline1(SpaceConfig.compact()), baseline2(SpaceConfig.compact())]
 

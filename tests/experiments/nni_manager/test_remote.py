@@ -1,4 +1,4 @@
-"""Trials on another machine: a real ``sshd`` with an address of its own, in a network namespace, reached as NNI's remote service does."""
+"""Trials on another machine: a real ``sshd`` with an address of its own in a network namespace."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def worker(tmp_path: Path) -> Iterator[Worker]:
             "PasswordAuthentication": "no",
             "PermitRootLogin": "yes",
             "Subsystem": "sftp internal-sftp",
-            "SetEnv": "PIP_NO_INDEX=1",  # NNI runs `pip install nni --upgrade` there; nothing is to be reached from the worker
+            "SetEnv": "PIP_NO_INDEX=1",  # NNI runs `pip install nni --upgrade` there, without a network
         }
         (tmp_path / "sshd_config").write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
         command = ["ip", "netns", "exec", name, shutil.which("sshd", path="/usr/sbin:/usr/bin") or "sshd", "-D", "-e"]

@@ -24,11 +24,13 @@ const servers = [http.createServer(answer), http.createServer(answer), net.creat
 let waiting = servers.length;
 const ready = () => {
     if (--waiting) return;
-    const child = spawn('tensorboard', ['--bind_all --logdir_spec=0-a:b', '--port=1'], { env: { ...process.env, PATH: process.argv[4] } });
+    const env = { ...process.env, PATH: process.argv[4] };
+    const child = spawn('tensorboard', ['--bind_all --logdir_spec=0-a:b', '--port=1'], { env });
     let out = '';
     child.stdout.on('data', (data) => out += data);
     child.on('close', () => {
-        console.log(JSON.stringify({ addresses: servers.map((server) => server.address()), child: out.trim().split('|') }));
+        const addresses = servers.map((server) => server.address());
+        console.log(JSON.stringify({ addresses, child: out.trim().split('|') }));
         process.stdin.resume().on('end', () => servers.forEach((server) => server.close()));
     });
 };
@@ -100,7 +102,8 @@ def check_servers(process: "subprocess.Popen[str]", port: int, hosts: list[str],
 
 def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
     (tmp_path / "manager.js").write_text(
-        "const child = require('child_process').spawn(process.argv[2], ['-m', 'nni', '--exp_params', 'x'], { stdio: 'inherit' });"
+        "const { spawn } = require('child_process');"
+        "const child = spawn(process.argv[2], ['-m', 'nni', '--exp_params', 'x'], { stdio: 'inherit' });"
         "console.log(child.spawnargs[2], child.pid); setInterval(() => {}, 1000);"
     )
     script = (

@@ -8,8 +8,9 @@ from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
 from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.runtime.tuner_command_channel import CommandType
 
-from experiments.nni_manager.tethered import Dispatcher
+from experiments.nni_manager.nni_internals import dispatcher_class
 
+Dispatcher = dispatcher_class()
 SPACE = {"strategy": {"_type": "choice", "_value": ["ssr", "darts"]}, "seed": {"_type": "choice", "_value": [0, 1]}}
 
 

@@ -1,4 +1,4 @@
-"""What a user sees: NNI's web UI of a running experiment, in a real browser. Screenshots go to ``$SSR_NAS_ARTIFACTS`` (CI keeps them)."""
+"""What a user sees: NNI's web UI of a running experiment, in a real browser; screenshots in ``$SSR_NAS_ARTIFACTS``."""
 
 import json
 import os

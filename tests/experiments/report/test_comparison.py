@@ -1,21 +1,16 @@
 """The table of a comparison and its two spreads."""
 
+import json
 import math
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.report.comparison import (
-    comparison_table,
-    half_removed,
-    markdown,
-    percentiles,
-    spread,
-    summary_table,
-    verdicts,
-    with_deviations,
-)
+from experiments.report.comparison import comparison_table, half_removed, summary_table, write_comparison
+from experiments.report.markdown import markdown, with_deviations
+from experiments.report.verdicts import percentiles, spread, verdicts
 from nas_space.config import SpaceConfig
 
 NAMES = ("ssr-0", "ssr-1", "baseline1", "random-0", "random-1")
@@ -110,7 +105,7 @@ def test_verdicts_name_the_affordable_and_the_matched() -> None:
 
 
 def test_half_removed_counts_what_was_searched_and_not_cut() -> None:
-    """Five layers of four dilations: 15 have to go, the eighth left at epoch 4; the widths went along with their operators."""
+    """Five layers of four dilations: 15 have to go, the eighth left at epoch 4; widths went with their operators."""
     assert half_removed(SUMMARY) == 4
     assert half_removed({**SUMMARY, "removals": SUMMARY["removals"][:7]}) is None
     assert half_removed({**SUMMARY, "removals": [{"epoch": 1, "level": "operator", "rule": "argmax"}] * 15}) is None
@@ -141,3 +136,43 @@ def test_random_search_is_apart_from_the_random_networks() -> None:
     table = comparison_table(costs, found, scores, ["random-search"]).set_index("network")
     assert table.loc["random (mean of 2)", "retrained"] == pytest.approx(44.0)
     assert table.loc["random-search (mean of 2)", "retrained"] == pytest.approx(85.0)
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """The folder of a comparison with two searches, one of which has no entropy, and one network retrained twice."""
+    for name in ("ssr-0", "random-search-0"):
+        run = tmp_path / "search" / name
+        run.mkdir(parents=True)
+        (run / "search.json").write_text(json.dumps({**SUMMARY, "cost": COSTS["ssr-0"]}))
+        (run / "metrics.csv").write_text("epoch,entropy\n1,3.0\n2,1.5\n" if name == "ssr-0" else "epoch\n1\n")
+    for seed, miou in enumerate((0.5, 0.52)):
+        run = tmp_path / "retrain" / f"ssr-0-seed{seed}"
+        run.mkdir(parents=True)
+        (run / "retrain.json").write_text(json.dumps({"miou": miou, "cost": COSTS["ssr-1"]}))
+    return tmp_path
+
+
+def write(folder: Path) -> dict[str, Any]:
+    names = ["ssr-0", "random-search-0"]
+    return write_comparison(folder, names, ["ssr-0"], 2, ["ssr", "random-search"], without_entropy=names[1:])
+
+
+def test_a_comparison_is_read_from_its_runs_and_written(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    result = write(finished)
+    first, second = result["rows"]
+    assert (first["network"], first["entropy_area"], first["params"]) == ("ssr-0", 4.5, 2000)
+    assert first["retrained"] == pytest.approx(51) and second["retrained"] is second["entropy_area"] is None
+    assert json.loads((finished / "compare.json").read_text()) == result
+    assert (finished / "entropy.png").read_bytes().startswith(b"\x89PNG")
+    assert f"{finished}: compare.md, compare.csv, compare.json, entropy.png" in capsys.readouterr().out
+
+
+def test_a_figure_that_fails_costs_no_table(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(curves: Any) -> None:
+        raise RuntimeError("no canvas")
+
+    monkeypatch.setattr("experiments.report.figures.comparison_figure", fail)
+    with pytest.raises(RuntimeError, match="no canvas"):
+        write(finished)
+    assert {file.name for file in finished.glob("compare.*")} == {"compare.csv", "compare.md", "compare.json"}

@@ -55,6 +55,6 @@ def test_pictures_side_by_side() -> None:
     assert side_by_side([[image, small]], ["image", "map"]).legends == []
 
 
-def test_any_name_of_a_file_is_a_title() -> None:
-    for title in ("$\\frac{$", "a_b $x$", "base #2", "caf\udce9"):
-        assert png(side_by_side([[torch.eye(5).numpy()]], [title]))
+def test_any_name_of_a_file_or_class_is_drawn() -> None:
+    for name in ("$\\frac{$", "a_b $x$", "base #2", "caf\udce9"):
+        assert png(side_by_side([[torch.eye(5).numpy()]], [name], [name], [(0, 0, 0)]))

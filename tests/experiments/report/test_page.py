@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
-from experiments.report.page import write_report
+from experiments.report.page import TEMPLATE, write_report
 from experiments.runs.files import write_json
 from experiments.runs.folder import write_metrics
 from nas_space.architecture import Architecture, baseline2
@@ -155,12 +155,32 @@ def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, caps
     assert "lies in its folder" in capsys.readouterr().err
 
 
-def test_text_from_files_is_escaped(run: Path) -> None:
-    write_json(run / "search.json", {**search_summary(), "dataset": "<script>alert(1)</script>"})
-    (run / "config.yml").write_text("out: </pre><script>")
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "</title>", "a\"b'c", "{{ 7 * 7 }} {% x %}", "$title &amp;"]
+)
+def test_text_from_files_is_shown_as_it_is(name: str, run: Path) -> None:
+    removals = [{"epoch": 1, "level": name, "rule": name}]
+    changes = {"strategy": name, "dataset": name, "removals": removals, "versions": {name: name}}
+    write_json(run / "search.json", {**search_summary(), **changes})
+    (run / "config.yml").write_text(f"classes: </pre>{name}")
     page = Page(write_report(run).read_text(encoding="utf-8"))
-    assert "script" not in page.tags
-    assert "<script>alert(1)</script>" in page.text
+    assert page.open == [] and "script" not in page.tags and len(page.sources) == 4
+    for part in (
+        f"{name} on {name}, seed 3",
+        f"by these rules: {name}.",
+        f"classes: </pre>{name}",
+        f"{name} {name}, d",
+    ):
+        assert part in page.text
+    assert page.text.count(name) == 10  # two of them in each title, two in the table of removals
+
+
+def test_the_template_is_part_of_an_installation() -> None:
+    tomllib = pytest.importorskip("tomllib")  # from Python 3.11 on
+    root = Path(__file__).parents[3]
+    data = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["experiments"]
+    files = {file for pattern in data for file in (root / "experiments").glob(pattern)}
+    assert root / "experiments" / "report" / TEMPLATE in files
 
 
 def test_search_that_never_became_discrete(run: Path) -> None:

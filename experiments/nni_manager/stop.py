@@ -1,0 +1,70 @@
+"""Ending NNI's manager: after the last trial, a failure, an interrupt or SIGTERM."""
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import requests
+
+from experiments.nni_manager.follow import ManagerError
+from experiments.nni_manager.nni_internals import manager_process
+from experiments.nni_manager.rest import Rest
+from experiments.nni_manager.start import log_folder
+
+
+def resume_hint(experiment: str) -> str:
+    """How the user goes on with a stopped experiment."""
+    return f"go on with: ssr-nas launch --resume {experiment}"
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM inside is an interrupt, as Ctrl+C is."""
+
+    def terminate(signum: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextmanager
+def stopping(experiment: Any, rest: Rest) -> Iterator[None]:
+    """Stop the manager that is started inside at the end, and at an interrupt say how to go on.
+
+    Raises:
+        RuntimeError: the manager has ended before its experiment.
+        KeyboardInterrupt: with the way to go on as its text.
+    """
+    hint = resume_hint(experiment.id)
+    try:
+        yield
+    except ManagerError as error:
+        raise RuntimeError(f"{error}; its log: {log_folder(experiment)}; {hint}") from None
+    except KeyboardInterrupt:
+        started = manager_process(experiment) is not None
+        raise KeyboardInterrupt(hint if started else "nothing has begun yet; give the same command again") from None
+    finally:
+        if (process := manager_process(experiment)) is not None:
+            try:
+                rest.stop()
+                process.wait(60)
+            except (requests.RequestException, subprocess.TimeoutExpired):
+                process.kill()
+            except KeyboardInterrupt:  # once more: no manager goes on without this process
+                process.kill()
+                raise KeyboardInterrupt(hint) from None
+
+
+def failure_reason(experiment: Any, rest: Rest) -> str:
+    """Why an experiment is in the status ``ERROR``, in NNI's words."""
+    try:
+        reason = "; ".join(error.rstrip(".\n") for error in rest.errors()) or "NNI gives no reason"
+    except requests.RequestException:
+        reason = "NNI's manager does not answer"
+    return f"{reason}; its log: {log_folder(experiment)}"

@@ -1,0 +1,116 @@
+"""What a comparison is: its options, the searches that they ask for, and the folder that holds its runs."""
+
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from experiments.options.groups import part_of
+from experiments.runs.files import plain
+from experiments.runs.folder import CONFIG, filled, is_leftover, read_config
+from experiments.search.options import SearchOptions, check_options
+from nas_space.errors import InputError
+
+FREE = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out"}
+"""Options that may change from one call to the next: they choose runs, and do not alter one."""
+
+
+@dataclass
+class ComparisonOptions(SearchOptions):
+    """Options of ``ssr-nas compare``; all options of ``search`` hold for each of its searches.
+
+    Args:
+        strategies: the search methods to compare.
+        seeds: one search a strategy and seed.
+        references: networks to retrain beside the found ones, any of baseline1 and baseline2.
+        random: how many random networks of the space to retrain beside them.
+        matched: also retrain, for each found network, a random one of as many multiply-accumulates (at most its own, at
+            least 0.9 of them).
+        control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true
+            ones.
+        retrain_epochs: epochs of every retraining; 0 to leave it out.
+        retrain_seeds: retrainings of every network, with different seeds.
+        workers: runs at a time; they share the cores.
+        out: the comparison's folder; runs that it holds are reused, unfinished ones continued.
+    """
+
+    strategies: list[str] = field(default_factory=lambda: ["ssr", "darts"])
+    seeds: list[int] = field(default_factory=lambda: [0, 1, 2])
+    references: list[str] = field(default_factory=lambda: ["baseline1"])
+    random: int = 5
+    matched: bool = False
+    control: bool = False
+    retrain_epochs: int = 30
+    retrain_seeds: int = 1
+    workers: int = 1
+    out: str = "runs/compare"
+
+
+def check_comparison(options: ComparisonOptions) -> None:
+    """Everything about the options that can be wrong without reading data.
+
+    Raises:
+        InputError: the key, and what it should be.
+    """
+    for key, several in (("strategy", "strategies"), ("seed", "seeds")):
+        if getattr(options, key) != getattr(SearchOptions(), key):
+            raise InputError(f"{key}: a comparison takes several, give --{several}")
+    for strategy in options.strategies:
+        for seed in options.seeds:
+            check_options(replace(part_of(SearchOptions, options), strategy=strategy, seed=seed))
+    for key in ("strategies", "seeds", "references"):
+        values = getattr(options, key)
+        if len(set(values)) < len(values):
+            raise InputError(f"{key}: {','.join(map(str, values))} names one twice; leave it out")
+    for name in options.references:
+        if name not in ("baseline1", "baseline2"):
+            raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")
+    for key in ("workers", "retrain_seeds"):
+        if getattr(options, key) < 1:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
+    if options.retrain_epochs < 0 or options.random < 0 or not options.seeds or not options.strategies:
+        raise InputError("compare: give at least one strategy and one seed, and no negative random or retrain_epochs")
+
+
+def strategy_label(strategy: str) -> str:
+    """A strategy's name in files and tables: ``module:Class`` with a dot; random search is not the random networks."""
+    return "random-search" if strategy == "random" else strategy.replace(":", ".")
+
+
+def planned_searches(options: ComparisonOptions) -> dict[str, SearchOptions]:
+    """The searches by name, ``<strategy>-<seed>``; the controls are called ``shuffled-<seed>``."""
+    shared = part_of(SearchOptions, options)
+    planned = {
+        f"{strategy_label(strategy)}-{seed}": replace(shared, strategy=strategy, seed=seed)
+        for strategy in options.strategies
+        for seed in options.seeds
+    }
+    if options.control:
+        shuffled = replace(shared, strategy=options.strategies[0], data=replace(shared.data, shuffle_labels=True))
+        planned |= {f"shuffled-{seed}": replace(shuffled, seed=seed) for seed in options.seeds}
+    return planned
+
+
+def comparison_folder(options: ComparisonOptions) -> Path:
+    """The comparison's folder: new, empty, or that of a comparison whose runs were made with the same options.
+
+    Raises:
+        InputError: it cannot be made, or holds something else, or runs with other options.
+    """
+    folder = Path(options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot be made a comparison's folder ({error.strerror})"
+        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
+    if not names:
+        return folder
+    # A config.yml that is written by hand names no folder.
+    if CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys():
+        raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
+    if any((folder / part).is_dir() for part in ("search", "retrain")):
+        # An option that a run does not know is younger than the run, and had its default.
+        before, now = filled(read_config(folder), plain(asdict(ComparisonOptions()))), plain(asdict(options))
+        changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before[key] != now[key]]
+        if changed:
+            raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
+    return folder
