@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
-from nas_space.expected_cost import Probabilities
-from nas_space.tabulated_cost import TabulatedCost
+from nas_space.expected_cost import Probabilities, TabulatedCost
 from strategies.alive import Alive
 
 TOLERANCE = 1.0 + 1e-9

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
 from nas_space.errors import InputError
-from nas_space.expected_cost import CostModel
+from nas_space.expected_cost import TabulatedCost
 from strategies.alive import LEVELS
 from strategies.distributed import average
 
@@ -27,7 +27,7 @@ class SearchMonitor(Callback):
         state_of: reads the state of the search from its Lightning module.
         streams: the training streams; told the epoch so that a resumed search sees the same batches.
         validation: the validation stream.
-        cost_model: for the expected cost of the super-network.
+        costs: tables of costs whose expected value is a column of the rows, by the column's name.
         options: what the search was asked for, plain values; kept in the checkpoint, so that a resume can compare.
     """
 
@@ -36,14 +36,14 @@ class SearchMonitor(Callback):
         state_of: Callable[[LightningModule], SearchState],
         streams: tuple[BatchStream, ...],
         validation: BatchStream,
-        cost_model: CostModel,
+        costs: Mapping[str, TabulatedCost],
         options: dict[str, Any],
     ) -> None:
         self.state_of = state_of
         self.options = options
         self.streams = streams
         self.validation = validation
-        self.cost_model = cost_model
+        self.costs = costs
         self.rows: list[dict[str, Any]] = []
         self.gap_before: dict[str, float] | None = None
         self._losses: list[torch.Tensor] = []
@@ -79,7 +79,6 @@ class SearchMonitor(Callback):
         state = self.state_of(pl_module)
         scores = self.validate(pl_module, state.supernet)
         entropies = state.entropies()
-        expected = self.cost_model.expected_cost(state.probabilities)
         alive = state.alive.counts()
         row: dict[str, Any] = {
             "epoch": trainer.current_epoch + 1,
@@ -90,8 +89,7 @@ class SearchMonitor(Callback):
             "entropy": sum(entropies.values()),
             **{f"entropy_{level}": entropies[level] for level in LEVELS},
             **{f"alive_{level}": alive[level] for level in LEVELS},
-            "expected_params": expected.params,
-            "expected_macs": expected.macs_total,
+            **{column: float(table.expected(state.probabilities)) for column, table in self.costs.items()},
             "lr": trainer.optimizers[0].param_groups[0]["lr"],
         }
         if not state.alive.is_discrete():

@@ -32,7 +32,7 @@ from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
 from experiments.training.trainer import make_trainer
 from nas_space.errors import InputError
-from nas_space.expected_cost import CostModel
+from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
 from strategies.alive import LEVELS, Alive
 from strategies.constraint import Constraint
@@ -78,7 +78,10 @@ class Search:
         self.validation = val_stream(val, options.data.batch)
         weights = class_weights(train.labels, len(data.classes), stride=self.streams[0].label_stride)
         self.module = SegmentationModule(options.train, options.epochs, weights.cpu())
-        cost_model = CostModel(self.space.config, options.cost_size, len(data.classes), self.device)
+        costs = {
+            column: counted_cost(self.space.config, kind, options.cost_size, len(data.classes), self.device)
+            for column, kind in (("expected_params", "params"), ("expected_macs", "macs_total"))
+        }
         self.strategy: Any
         self.state_of: Callable[[Any], SearchState]
         if options.strategy in NNI_STRATEGIES:
@@ -88,7 +91,7 @@ class Search:
             self.strategy = create_strategy(options.strategy, options.method, options.seed)
             self.strategy.constraint = constraint
             self.state_of = state_of_search
-        self.monitor = SearchMonitor(self.state_of, self.streams, self.validation, cost_model, plain(asdict(options)))
+        self.monitor = SearchMonitor(self.state_of, self.streams, self.validation, costs, plain(asdict(options)))
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:
         """Search to the last epoch and write the run's files.

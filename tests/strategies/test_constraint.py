@@ -20,9 +20,8 @@ from nas_space.architecture import Architecture, Layer
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
-from nas_space.expected_cost import Probabilities
+from nas_space.expected_cost import Probabilities, TabulatedCost, counted_cost
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import TabulatedCost, counted_cost
 from strategies.alive import Alive
 from strategies.constraint import Bound, Constraint
 from strategies.parameters import ArchitectureParameters

@@ -18,8 +18,8 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
 from nas_space.config import SpaceConfig
+from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import counted_cost
 from strategies.alive import LEVELS, Alive
 from strategies.constraint import Bound, Constraint
 from strategies.darts import DARTS
