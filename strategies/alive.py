@@ -59,6 +59,10 @@ class Alive(NamedTuple):
         """Alive in both."""
         return Alive(*(mine & theirs for mine, theirs in zip(self, other, strict=True)))
 
+    def clone(self) -> "Alive":
+        """A copy."""
+        return Alive(*(mask.clone() for mask in self))
+
     def to(self, device: torch.device | str) -> "Alive":
         """The same masks on ``device``."""
         return Alive(*(mask.to(device) for mask in self))

@@ -141,7 +141,7 @@ class Constraint(nn.Module):
             kept: the survivors after it, before the cascade.
             ratios: retaining ratio of each candidate.
         """
-        kept = Alive(*(mask.clone() for mask in kept))
+        kept = kept.clone()
         while not self.met(kept.cascade(self.space)):
             candidate = self._likeliest_saving(before, kept, ratios)
             if candidate is None:  # nothing saves by itself: give up on this removal
@@ -174,7 +174,7 @@ class Constraint(nn.Module):
         for level, (old, new, ratio) in enumerate(zip(before, kept, ratios, strict=True)):
             options += [(float(ratio[tuple(i)]), level, tuple(i)) for i in (old & ~new).nonzero().tolist()]
         for _, level, index in sorted(options, reverse=True):
-            trial = Alive(*(mask.clone() for mask in kept))
+            trial = kept.clone()
             trial[level][index] = True
             if self._excess_of(trial.cascade(self.space)) < now:
                 return level, index

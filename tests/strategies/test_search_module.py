@@ -214,26 +214,26 @@ def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> No
 
 
 def test_weighted_ssr_at_the_papers_start(tiny: Space) -> None:
-    """Specification, section 8: -16.09, -391.44 and -6723.51, weighted -2136.90."""
+    """Of uniform choices, -n ln n each: -16.09, -391.44 and -6723.51, weighted -2136.90."""
     module = prepare(SSR(method()), SpaceConfig.paper())
     with torch.no_grad():
         for logits in module.arch_parameters():
             logits.zero_()
-    assert float(module.regularization(0.0).detach()) == pytest.approx(-2136.90, abs=5e-2)
+    assert float(module.bilevel.regularization(0.0).detach()) == pytest.approx(-2136.90, abs=5e-2)
     for rho, value in ((Rho(1, 0, 0), -16.09), (Rho(0, 1, 0), -391.44), (Rho(0, 0, 1), -6723.51)):
         module.composition.rho = rho
-        assert float(module.regularization(0.0).detach()) == pytest.approx(value, abs=2e-2)
+        assert float(module.bilevel.regularization(0.0).detach()) == pytest.approx(value, abs=2e-2)
 
 
 def test_exploration_has_no_regularizer(tiny: Space) -> None:
     module = prepare(SSR(method(warmup=0.25, explore=0.25)), tiny())
-    values = [float(module.regularization(progress).detach()) for progress in (0.0, 0.25, 0.45, 0.5, 0.9)]
+    values = [float(module.bilevel.regularization(progress).detach()) for progress in (0.0, 0.25, 0.45, 0.5, 0.9)]
     assert values[:3] == [0, 0, 0] and values[3] == values[4] < -50
 
 
 def test_a_ramp_weighs_the_regularizer_little_at_first(tiny: Space) -> None:
     module = prepare(SSR(method(warmup=0.25, explore=0.0, ramp=0.5)), tiny())
-    start, middle, end = (float(module.regularization(progress).detach()) for progress in (0.25, 0.5, 0.75))
+    start, middle, end = (float(module.bilevel.regularization(progress).detach()) for progress in (0.25, 0.5, 0.75))
     assert end < -50 and start == pytest.approx(1e-4 * end, rel=1e-5) and middle == pytest.approx(1e-2 * end, rel=1e-5)
 
 

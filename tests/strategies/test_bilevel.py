@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from strategies.unrolled import unrolled_gradient
+from strategies.bilevel import unrolled_gradient
 
 SEEDS = range(4)
 
