@@ -47,9 +47,8 @@ class TabulatedCost:
         self.fixed = fixed
         stages = [stage for stage, count in enumerate(space.layers) for _ in range(count)]
         positions = [position for count in space.layers for position in range(count)]
-        self.table = (
-            torch.stack([operators[stage] for stage in stages]).double().to(device)
-        )  # (layers, operators, widths, widths)
+        # (layers, operators, widths, widths)
+        self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)
         depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)))
         for stage, candidates in enumerate(space.depth_candidates):
             depths[stage, : len(candidates)] = torch.tensor(candidates)
@@ -79,31 +78,27 @@ class TabulatedCost:
     def cheapest_network(self, depth: Tensor, operator: Tensor, width: Tensor) -> Architecture:
         """A network of that cost."""
         layers = self._layers(operator, width)
-        _, _, first, second = layers.shape
         costs, places = layers.flatten(1).min(-1)
         depths = self._by_depth(costs, depth).argmin(-1).tolist()
+        choices = torch.stack(torch.unravel_index(places, layers.shape[1:]), -1).tolist()  # (layers, 3)
         stages, row = [], 0
         for stage, candidates in enumerate(self.space.depth_candidates):
-            widths, chosen = self.space.width_candidates(stage), []
-            for place in places[row : row + candidates[depths[stage]]].tolist():
-                dilation, pooling = self.space.operators[place // (first * second)]
-                chosen.append(Layer(dilation, pooling, widths[place // second % first], widths[place % second]))
-            stages.append(tuple(chosen))
+            widths, chosen = self.space.width_candidates(stage), choices[row : row + candidates[depths[stage]]]
+            stages.append(tuple(Layer(*self.space.operators[o], widths[i], widths[j]) for o, i, j in chosen))
             row += self.space.layers[stage]
         return Architecture(self.space, tuple(stages))
 
     def _layers(self, operator: Tensor, width: Tensor) -> Tensor:
-        """Cost of every way to build a layer, infinite where a candidate is missing: ``(layers, operators, widths, widths)``."""
-        first, second = width.unbind(2)
-        pairs = first[..., :, None] & second[..., None, :] & operator[..., None, None]
-        return self.table.masked_fill(~pairs, torch.inf)
+        """The table, infinite where a candidate is missing: ``(layers, operators, widths, widths)``."""
+        width_3x1, width_1x3 = width.unbind(2)
+        alive = width_3x1[..., :, None] & width_1x3[..., None, :] & operator[..., None, None]
+        return self.table.masked_fill(~alive, torch.inf)
 
     def _by_depth(self, layers: Tensor, depth: Tensor) -> Tensor:
-        """Cost of each depth, ``(stages, depths)``, from the cost of each layer; infinite where a candidate is missing."""
+        """Cost of each depth from that of each layer, infinite where a candidate is missing: ``(stages, depths)``."""
         terms = torch.where(self.uses.bool(), layers[:, None], 0.0)
-        return (
-            torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms).masked_fill(~depth, torch.inf)
-        )
+        costs = torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms)
+        return costs.masked_fill(~depth, torch.inf)
 
 
 def counted_cost(
