@@ -80,7 +80,7 @@ class TabulatedCost:
         layers = self._layers(operator, width)
         costs, places = layers.flatten(1).min(-1)
         depths = self._by_depth(costs, depth).argmin(-1).tolist()
-        choices = torch.stack(torch.unravel_index(places, layers.shape[1:]), -1).tolist()  # (layers, 3)
+        choices: list[list[int]] = torch.stack(torch.unravel_index(places, layers.shape[1:]), -1).tolist()
         stages, row = [], 0
         for stage, candidates in enumerate(self.space.depth_candidates):
             widths, chosen = self.space.width_candidates(stage), choices[row : row + candidates[depths[stage]]]

@@ -32,7 +32,7 @@ class BilevelStep:
     """One step of the search after another, on one super-network.
 
     Args:
-        training_module: computes the task's loss of a batch; its model, the super-network, is set before the first step.
+        training_module: computes the task's loss of a batch; its model is the super-network, set before the first step.
         composition: the strategy's parts.
         backward: computes the gradients of a loss; in a search, Lightning's ``manual_backward``.
     """

@@ -17,7 +17,7 @@ class Composition:
     Args:
         relaxation: logits -> probabilities.
         regularizer: what pulls the probabilities towards a vertex.
-        shrinking: who leaves when; None for nobody.
+        shrinking: the rule of removal; None removes nothing.
         method: learning rates and options.
         rho: weight of the regularizer for each level.
         phases: when the architecture is trained, and when the regularizer acts.

@@ -7,16 +7,16 @@ from nas_space.blocks import FactorizedConv, ResidualLayer
 from nas_space.config import operator_name
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
-from strategies.narrowing import Surgery, narrow
+from strategies.narrowing import ParameterChanges, narrow
 from strategies.supernet import MixedLayer, MixedOperator, MixedStage
 
 
 @torch.no_grad()
 def derive_network(supernet: JointSpace, architecture: Architecture) -> SegmentationNetwork:
-    """The network of ``architecture`` with copies of the super-network's weights, in the same mode and on the same device.
+    """The network of ``architecture`` with copies of the super-network's weights, in its mode and on its device.
 
-    Where every choice has one survivor the result computes what the super-network computes; before, it is the
-    discretised network whose loss the gap compares (SSR paper, equations 23 and 24).
+    Once every choice has one survivor, it computes what the super-network computes. Before, it is the discretised
+    network whose loss the gap compares (SSR paper, equations 23 and 24).
 
     Args:
         supernet: a mutated space; every candidate that ``architecture`` uses must still be alive.
@@ -42,5 +42,5 @@ def _copy_narrowed(source: FactorizedConv, target: FactorizedConv) -> None:
     first, second = source.conv3x1.out_channels, source.conv1x3.out_channels
     copy = FactorizedConv(source.conv3x1.in_channels, first, second, dilation)
     copy.load_state_dict(source.state_dict())
-    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, Surgery())
+    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, ParameterChanges())
     target.load_state_dict(copy.state_dict())

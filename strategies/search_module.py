@@ -85,8 +85,9 @@ class SearchModule(BaseOneShotLightningModule):
         """One bi-level step, on a batch of each stream: ``train`` and ``val``, both of training images."""
         batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs or 1
         progress = (self.trainer.current_epoch + batch_idx / batches) / epochs
+        weights, logits = self.optimizers()
         decided = self.discrete_epoch is not None
-        return self.bilevel.step(batch, batch_idx, *self.optimizers(), progress, 1.0 / (batches * epochs), decided)
+        return self.bilevel.step(batch, batch_idx, weights, logits, progress, 1.0 / (batches * epochs), decided)
 
     def forget_recorded(self) -> None:
         """Run the next step operation by operation: someone wants to watch it."""

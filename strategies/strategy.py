@@ -30,7 +30,7 @@ class DifferentiableStrategy(OneShotStrategy):
     Args:
         relaxation: logits -> probabilities.
         regularizer: what pulls the probabilities towards a vertex.
-        shrinking: who leaves when; None for nobody.
+        shrinking: the rule of removal; None removes nothing.
         method: learning rates and options.
         seed: of the initial logits.
         rho: weight of the regularizer for each level; absent, ``method.rho``.
@@ -64,7 +64,7 @@ class DifferentiableStrategy(OneShotStrategy):
 
     @property
     def constraint(self) -> Constraint | None:
-        """The bounds."""
+        """The bounds on the cost, or None."""
         return self.composition.constraint
 
     @constraint.setter
@@ -111,7 +111,7 @@ class DifferentiableStrategy(OneShotStrategy):
         return {"train": train_dataloader_fn(), "val": val_dataloader_fn()}
 
     def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
-        """None: Lightning validates nothing, the validation set reaches a callback only."""
+        """None: Lightning validates nothing; only a callback sees the validation set."""
         return None
 
     def list_models(self, sort: bool = True, limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
