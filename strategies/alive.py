@@ -86,6 +86,10 @@ class Alive(NamedTuple):
         return Alive(self.depth, operator, self.width & operator[:, :, None, None])
 
 
+Ratios = Alive
+"""Retaining ratios of all candidates: floats in the shapes of the masks, 0 for dead candidates."""
+
+
 def candidate_labels(space: SpaceConfig) -> dict[str, list[tuple[str, str, tuple[int, ...]]]]:
     """For each level, ``(label, candidate, index into the level's mask)`` of every candidate.
 

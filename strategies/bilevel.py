@@ -29,7 +29,7 @@ EPSILON_SCALE = 0.01
 
 
 class BilevelStep:
-    """One step of the search after another, on one super-network.
+    """The steps of a search on one super-network.
 
     Args:
         training_module: computes the task's loss of a batch; its model is the super-network, set before the first step.
@@ -81,18 +81,18 @@ class BilevelStep:
         self.composition.relaxation.advance(progress)
         searching = not decided and self.composition.phases.trains_architecture(progress)
         loss_a: Tensor | None = None
-        if searching and not single_level:
+        if searching and not single_level:  # the architecture step
             architecture_optimizer.zero_grad()
             loss_a = self._architecture_gradient(batches, batch_idx, xi=weight_optimizer.param_groups[0]["lr"])
             average_gradients(self.parameters.logits())
-            self._step_architecture(architecture_optimizer, progress, share)
-        weight_optimizer.zero_grad()
+            self._descend_architecture(architecture_optimizer, progress, share)
+        weight_optimizer.zero_grad()  # the weight step
         architecture_optimizer.zero_grad()
         loss = self._task_gradient(batches["train"], batch_idx, weights=True, logits=searching and single_level)
         average_gradients(self.training_module.parameters())  # the logits' too, where they share this step
         weight_optimizer.step()
         if searching and single_level:
-            self._step_architecture(architecture_optimizer, progress, share)
+            self._descend_architecture(architecture_optimizer, progress, share)
         return {"loss": loss, "loss_a": loss if loss_a is None else loss_a}
 
     def regularization(self, progress: float) -> Tensor:
@@ -132,7 +132,7 @@ class BilevelStep:
             parameter.grad = gradient
         return loss
 
-    def _step_architecture(self, optimizer: Optimizer, progress: float, share: float) -> None:
+    def _descend_architecture(self, optimizer: Optimizer, progress: float, share: float) -> None:
         """Add the gradients of regularizer, constraint and weight decay to the task's, and step."""
         logits, constraint = self.parameters.logits(), self.composition.constraint
         for parameter in logits:

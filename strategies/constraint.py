@@ -18,7 +18,7 @@ from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities, TabulatedCost
-from strategies.alive import Alive
+from strategies.alive import Alive, Ratios
 
 TOLERANCE = 1.0 + 1e-9
 """Costs are sums of floating-point numbers."""
@@ -41,7 +41,7 @@ class Bound:
     limit: float
 
     def of(self, architecture: Architecture) -> float:
-        """The cost of a network."""
+        """Cost of a network, in the unit of the table."""
         return self.cost.cheapest(*Alive.only(architecture).to(self.cost.table.device))
 
     def met_by(self, architecture: Architecture) -> bool:
@@ -118,7 +118,7 @@ class Constraint(nn.Module):
         return self._excess_of(alive) <= TOLERANCE
 
     def _excess_of(self, alive: Alive) -> float:
-        """The largest ratio of cost to bound of the smallest network of these survivors."""
+        """Largest ratio of cost to bound of the smallest network of these survivors."""
         return self.relative.cheapest(*alive) if len(self.bounds) == 1 else self._excess(self._smallest(alive))
 
     def _excess(self, network: Architecture) -> float:
@@ -134,7 +134,7 @@ class Constraint(nn.Module):
             b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds
         }
 
-    def guard(self, before: Alive, selected: Alive, ratios: Alive) -> Alive:
+    def guard(self, before: Alive, selected: Alive, ratios: Ratios) -> Alive:
         """``selected``, plus as many of the removed candidates as a network within the bounds needs.
 
         Candidates that save cost come back in the order of their probability, the most probable first.
@@ -153,7 +153,7 @@ class Constraint(nn.Module):
             guarded[level][index] = True
         return guarded
 
-    def within(self, architecture: Architecture, alive: Alive, ratios: Alive) -> Architecture:
+    def within(self, architecture: Architecture, alive: Alive, ratios: Ratios) -> Architecture:
         """``architecture``, or the most probable network near it within the bounds; for a search that did not decide.
 
         Args:
@@ -170,7 +170,7 @@ class Constraint(nn.Module):
         return self._smallest(self.guard(alive, selected, ratios).cascade(self.space))
 
     def _most_probable_saving(
-        self, before: Alive, selected: Alive, ratios: Alive
+        self, before: Alive, selected: Alive, ratios: Ratios
     ) -> tuple[int, tuple[int, ...]] | None:
         """Level and index of the removed candidate with the highest ratio that makes the smallest network cheaper."""
         excess = self._excess_of(selected.cascade(self.space))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from strategies.alive import LEVELS, Alive
+from strategies.alive import LEVELS, Alive, Ratios
 from strategies.schedules import decision_times
 from strategies.shrinking import Shrinking
 
@@ -33,7 +33,7 @@ class Stages(Shrinking):
         """Remember how many candidates each choice began with."""
         self._sizes = [mask.sum(-1) for mask in full]
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         finished = math.floor(round(progress * len(self.shares), 9))
         if finished == 0:
             return alive
@@ -59,10 +59,9 @@ class Decisions(Shrinking):
         self._times: list[float] = []
 
     def start(self, full: Alive) -> None:
-        """Fix the moments."""
         self._times = decision_times(self.warmup, full.operator.shape[0])
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Make every decision that is due by now, one after the other."""
         due = len(self._times) if progress >= 1.0 else sum(time <= round(progress, 9) for time in self._times)
         while self.made < due:
@@ -73,7 +72,7 @@ class Decisions(Shrinking):
             alive = self._decide_levels(ratios, alive, 1)
         return alive
 
-    def _decide_levels(self, ratios: Alive, alive: Alive, left: int) -> Alive:
+    def _decide_levels(self, ratios: Ratios, alive: Alive, left: int) -> Alive:
         return Alive(*(self.decide(level, r, m, left) for level, r, m in zip(LEVELS, ratios, alive, strict=True)))
 
     def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
@@ -81,11 +80,9 @@ class Decisions(Shrinking):
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """Decisions made so far."""
         return {"made": self.made}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state_dict``."""
         self.made = state["made"]
 
 
@@ -99,9 +96,9 @@ class GloballyLowest(Decisions):
         removable = alive & (ranks(ratio, alive) > 0)
         count = math.ceil(int(removable.sum()) / left)
         p = _probabilities(ratio * alive).masked_fill(~removable, math.inf)
-        lowest = torch.zeros_like(alive).flatten()
-        lowest[p.flatten().argsort(stable=True)[:count]] = True
-        return alive & ~lowest.view_as(alive)
+        lowest = torch.zeros_like(alive, memory_format=torch.contiguous_format)
+        lowest.view(-1)[p.flatten().argsort(stable=True)[:count]] = True
+        return alive & ~lowest
 
 
 class GreedyDecisions(Decisions):
@@ -124,7 +121,7 @@ class GreedyDecisions(Decisions):
         self.criterion = criterion
         self._past: list[dict[str, Tensor]] = []
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         alive = super().keep(ratios, alive, progress)
         now = {level: _probabilities(ratio) for level, ratio in zip(LEVELS, ratios, strict=True)}
         self._past = [*self._past, now][-self.HISTORY :]
@@ -139,18 +136,16 @@ class GreedyDecisions(Decisions):
         if self.criterion == 2 and self._past:
             past = torch.stack([then[level].to(p.device) for then in self._past])
             score = score * _min_max(stability(p, past), undecided)
-        fixed = torch.zeros_like(undecided).flatten()
         order = score.masked_fill(~undecided, -math.inf).flatten().argsort(dim=0, descending=True, stable=True)
-        fixed[order[:count]] = True
-        fixed = fixed.view_as(undecided) & undecided
+        fixed = torch.zeros_like(undecided, memory_format=torch.contiguous_format)
+        fixed.view(-1)[order[:count]] = True
+        fixed &= undecided
         return torch.where(fixed[..., None], alive & (ranks(ratio, alive) == 0), alive)
 
     def state_dict(self) -> dict[str, Any]:
-        """Decisions made so far, and the probabilities of the last epochs."""
         return {**super().state_dict(), "past": self._past}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state_dict``."""
         super().load_state_dict(state)
         self._past = list(state["past"])
 

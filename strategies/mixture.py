@@ -139,8 +139,8 @@ class _Mixture(torch.autograd.Function):
         to_save: list[Tensor] = []
         widest = x.shape[1] if residual else max(branch.gain.shape[0] for branch in branches)
         total, shifts = _start(x, widest, residual), branches[0].gain.new_zeros(widest)
-        for branch, given in zip(branches, _grouped(tensors, TENSORS), strict=True):
-            kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
+        for branch, parameters in zip(branches, _grouped(tensors, TENSORS), strict=True):
+            kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = parameters
             if mask is not None:
                 kernel, bias = kernel * mask[:, None, None, None], bias * mask
             kernel, kernel_1x3 = kernel.to(x.dtype), kernel_1x3.to(x.dtype)
@@ -182,26 +182,26 @@ class _Mixture(torch.autograd.Function):
             _grouped(needs, TENSORS),
             strict=True,
         )
-        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), given, wants in states:
-            _, _, mask, _, bias_1x3, gain, shift, scale = given
+        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), parameters, needed in states:
+            _, _, mask, _, bias_1x3, gain, shift, scale = parameters
             scaled_gain = gain if scale is None else gain * scale
             of_u, of_gain, of_shift = batch_norm_backward(
                 _leading(gradient, len(gain)), u, scaled_gain, None, None, mean, invstd, True, eps, [True, True, True]
             )
-            of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, wants[3], False])
-            of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if wants[2] else None
-            of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if wants[7] else None
-            if scale is not None and wants[5]:
+            of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, needed[3], False])
+            of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if needed[2] else None
+            of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if needed[7] else None
+            if scale is not None and needed[5]:
                 of_gain, of_shift = of_gain * scale, of_shift * scale
             of_y = threshold_backward(of_z, z, 0)
             part, of_kernel, of_bias = _convolve_backward(
-                of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]]
+                of_y, x, folded, True, dilation, [needs_x, needed[0], needed[1]]
             )
-            if mask is not None and wants[0]:
+            if mask is not None and needed[0]:
                 of_kernel, of_bias = of_kernel * mask[:, None, None, None], of_bias * mask
             if needs_x:
                 of_x = part if of_x is None else part.add_(of_x)
-            of_bias_1x3 = torch.zeros_like(bias_1x3) if wants[4] else None
+            of_bias_1x3 = torch.zeros_like(bias_1x3) if needed[4] else None
             results += [of_kernel, of_bias, of_mask, of_kernel_1x3, of_bias_1x3, of_gain, of_shift, of_scale]
         return of_x if needs_x else None, None, None, *results
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.expected_cost import Probabilities
-from strategies.alive import LEVELS, Alive, candidate_labels
+from strategies.alive import LEVELS, Alive, Ratios, candidate_labels
 from strategies.relaxation import Relaxation
 from strategies.shrinking import retaining_ratio
 
@@ -87,15 +87,13 @@ class ArchitectureParameters(nn.Module):
         }
 
     @torch.no_grad()
-    def ratios(self) -> Alive:
-        """Retaining ratio of every candidate, floats in the shapes of ``Alive`` (SSR paper, equation 11)."""
-        return Alive(*map(retaining_ratio, self.log_probabilities(), self.alive))
+    def ratios(self) -> Ratios:
+        """Retaining ratio of every candidate (SSR paper, equation 11)."""
+        return Ratios(*map(retaining_ratio, self.log_probabilities(), self.alive))
 
     def refresh(self) -> None:
-        """Compute what the super-network reads in the next forward pass; with a gradient where the logits require it.
-
-        In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
-        """
+        """Compute what the next forward pass reads; with a gradient where the logits require one."""
+        # In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
         with torch.autocast(self.alive_depth.device.type, enabled=False):
             self._refresh()
 
@@ -145,13 +143,9 @@ class ArchitectureParameters(nn.Module):
         for logits in self.logits():
             logits.copy_(INITIAL * torch.randn(logits.shape))
 
-    def architecture(self) -> Architecture:
-        """The most probable survivor of every choice."""
-        return self.architecture_of(self.ratios())
-
-    def architecture_of(self, ratios: Alive) -> Architecture:
-        """The candidate with the highest of the given ratios in every choice; ``ratios`` as in ``ratios()``."""
-        space = self.space
+    def architecture(self, ratios: Ratios | None = None) -> Architecture:
+        """The candidate with the highest ratio in every choice; absent, of ``ratios()``: the most probable survivor."""
+        space, ratios = self.space, self.ratios() if ratios is None else ratios
         best_depth, best_operator, best_width = (ratio.argmax(-1).tolist() for ratio in ratios)
         stages, row = [], 0
         for stage, depths in enumerate(space.depth_candidates):

@@ -69,7 +69,6 @@ class Softmax(Relaxation):
     """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055)."""
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """``log softmax(a)``."""
         return masked_log_softmax(logits, alive)
 
 
@@ -95,20 +94,17 @@ class GumbelSoftmax(Softmax):
         return masked_log_softmax(scores, alive).exp() * alive
 
     def advance(self, progress: float) -> None:
-        """Anneal the temperature."""
         self.temperature = self.start + (self.end - self.start) * progress
 
 
 class IndependentSigmoids(SigmoidNormalised):
-    """``sg(a)`` without normalisation mixes the candidates (FairDARTS, https://arxiv.org/abs/1911.12126).
+    """``sg(a)`` mixes the candidates and need not sum to 1 (FairDARTS, https://arxiv.org/abs/1911.12126).
 
     ``log_probabilities`` are those of the normalised sigmoids, for entropy and expected cost.
     """
 
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """The sigmoids; they need not sum to 1."""
         return logits.sigmoid() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """The logits as they are: scaling would change the mixture."""
-        return logits
+        return logits  # scaling would change the mixture

@@ -13,7 +13,7 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from strategies.alive import LEVELS, Alive
+from strategies.alive import LEVELS, Alive, Ratios
 from strategies.bilevel import BilevelStep
 from strategies.composition import Composition
 from strategies.distributed import broadcast, broadcast_random_state
@@ -53,7 +53,6 @@ class SearchModule(BaseOneShotLightningModule):
         return self.architecture_parameters.architecture().to_sample()
 
     def export_probs(self) -> dict[str, Any]:
-        """``{label: {candidate: probability}}``."""
         return self.architecture_parameters.labelled_probabilities()
 
     # optimisers
@@ -73,11 +72,11 @@ class SearchModule(BaseOneShotLightningModule):
     # training
 
     def on_train_epoch_start(self) -> None:
-        """Bring all processes to the state of the first, which alone has validated and drawn random numbers for it."""
-        self._synchronise()
+        self._synchronise()  # the first process alone has validated, and drawn random numbers for it
         super().on_train_epoch_start()
 
     def _synchronise(self) -> None:
+        """Bring all processes to the state of the first."""
         broadcast([*self.parameters(), *self.buffers()])
         broadcast_random_state(self.device)
 
@@ -132,7 +131,7 @@ class SearchModule(BaseOneShotLightningModule):
         if after.is_discrete():
             self.discrete_epoch = epoch
 
-    def _within_bounds(self, before: Alive, selected: Alive, ratios: Alive, last: bool) -> Alive:
+    def _within_bounds(self, before: Alive, selected: Alive, ratios: Ratios, last: bool) -> Alive:
         """The selected survivors within the bounds; a choice that must take a candidate back takes it for good.
 
         Beside the others the candidate would lose again: the mixture of both just meets the bound, and the choice is
@@ -141,7 +140,7 @@ class SearchModule(BaseOneShotLightningModule):
         assert self.constraint is not None
         parameters = self.architecture_parameters
         if last and selected.cascade(parameters.space).is_discrete():
-            best = parameters.architecture_of(Alive(*(ratio * m for ratio, m in zip(ratios, selected, strict=True))))
+            best = parameters.architecture(Alive(*(ratio * m for ratio, m in zip(ratios, selected, strict=True))))
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
         guarded = self.constraint.guard(before, selected, ratios)
         levels = []

@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from nas_space.config import SpaceConfig
-from strategies.alive import Alive, candidate_labels
+from strategies.alive import Alive, Ratios, candidate_labels
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Shrinking(ABC):
     restarts = False
 
     @abstractmethod
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Masks of the candidates to keep, before the cascade; at least one in every choice that exists.
 
         Args:
@@ -78,7 +78,7 @@ class LevelThreshold(Shrinking):
     def __init__(self, h: float = 0.1) -> None:
         self.h = h
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         return alive & Alive(*(ratio > self.h for ratio in ratios))
 
 
@@ -89,7 +89,7 @@ def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
 
 
 def list_removals(
-    space: SpaceConfig, before: Alive, selected: Alive, after: Alive, ratios: Alive, epoch: int, rule: str
+    space: SpaceConfig, before: Alive, selected: Alive, after: Alive, ratios: Ratios, epoch: int, rule: str
 ) -> list[Removal]:
     """What left between ``before`` and ``after``; candidates that the rule had ``selected`` left with the cascade."""
     removals = []

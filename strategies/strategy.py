@@ -25,7 +25,7 @@ from strategies.supernet import MixedStage
 
 
 class DifferentiableStrategy(OneShotStrategy):
-    """A differentiable search of a ``JointSpace``: a composition of the parts that strategies differ in.
+    """A differentiable search of a ``JointSpace``, composed of the parts that strategies differ in.
 
     Args:
         relaxation: logits -> probabilities.
@@ -34,8 +34,7 @@ class DifferentiableStrategy(OneShotStrategy):
         method: learning rates and options.
         seed: of the initial logits.
         rho: weight of the regularizer for each level; absent, ``method.rho``.
-        phases: when the architecture is trained, and when the regularizer acts; absent, ``method.warmup`` and
-            ``method.explore``.
+        phases: when the architecture is trained, and when the regularizer acts; absent, from ``method``.
         single_level: weights and architecture descend one loss on one batch.
 
     Attributes:
@@ -56,10 +55,8 @@ class DifferentiableStrategy(OneShotStrategy):
     ) -> None:
         super().__init__()
         method.check()
-        phases = phases or Phases(method.warmup, method.explore, ramp=method.ramp)
-        self.composition = Composition(
-            relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level
-        )
+        phases, rho = phases or Phases(method.warmup, method.explore, ramp=method.ramp), rho or method.rho
+        self.composition = Composition(relaxation, regularizer, shrinking, method, rho, phases, single_level)
         self.seed = seed
 
     @property
@@ -72,7 +69,6 @@ class DifferentiableStrategy(OneShotStrategy):
         self.composition.constraint = constraint
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SearchModule:
-        """The search's steps around the evaluator's module."""
         return SearchModule(training_module, self.composition)
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
@@ -87,12 +83,11 @@ class DifferentiableStrategy(OneShotStrategy):
         parameters = ArchitectureParameters(model.config, self.composition.relaxation, generator)
         if self.composition.shrinking is not None:
             self.composition.shrinking.start(parameters.alive)
-        numbers = {id(stage): number for number, stage in enumerate(model.stages())}
+        stages = list(model.stages())
 
         def mix_stage(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> MixedStage | None:
-            if isinstance(module, Repeat) and id(module) in numbers:
-                return MixedStage(module, numbers[id(module)], parameters)
-            return None
+            is_stage = isinstance(module, Repeat) and module in stages
+            return MixedStage(module, stages.index(module), parameters) if is_stage else None
 
         self.extra_mutation_hooks = [mix_stage]
         super().mutate_model(model)

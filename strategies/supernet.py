@@ -63,7 +63,7 @@ class MixedOperator(nn.Module):
 
 
 class MixedLayer(nn.Module):
-    """``ReLU(x + sum_o p_o f_o(x))`` over the surviving operators (SSR paper, equations 3 to 5).
+    """``ReLU(x + sum_o p_o f_o(x))`` over the surviving operators, ``(N, C, H, W)``; SSR paper, equations 3 to 5.
 
     Args:
         layer: the space's layer.
@@ -83,7 +83,6 @@ class MixedLayer(nn.Module):
             self.operators[name] = MixedOperator(cast(MutableOperator, candidate), widths)
 
     def forward(self, x: Tensor, weights: LayerWeights) -> Tensor:
-        """``(N, C, H, W)`` -> the same."""
         branches: dict[int, list[Branch]] = {pooling: [] for _, pooling in self.order}
         for o, (dilation, pooling) in enumerate(self.order):
             name = operator_name(dilation, pooling)
@@ -114,7 +113,7 @@ class MixedLayer(nn.Module):
 
 
 class MixedStage(BaseSuperNetModule):
-    """A chain of mixed layers whose output is the weighted sum over the surviving depths (SSR paper, equation 2).
+    """A chain of mixed layers; its output is the weighted sum over the surviving depths (SSR paper, equation 2).
 
     Args:
         stage: the space's stage, not yet mutated.
@@ -138,7 +137,6 @@ class MixedStage(BaseSuperNetModule):
         self.alive_depths = list(self.depths)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> the same."""
         parameters: ArchitectureParameters = self.parameters_of_space
         weights = dict(zip(self.depths, parameters.depth_weights(self.number), strict=False))
         outputs = []

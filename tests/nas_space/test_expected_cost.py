@@ -1,4 +1,4 @@
-"""A cost as a table: exact at one-hot, the mean over all networks in between, and the cheapest network by looking at all."""
+"""A cost as a table: exact at one-hot, the mean over all networks in between, and the cheapest network."""
 
 import random
 from collections.abc import Callable, Iterator

@@ -48,7 +48,7 @@ PRELOADED = ["nni.nas.strategy", "pytorch_lightning", "strategies.ssr", "strateg
 
 
 def together(world: int, work: Callable[[int], Any], folder: Path) -> list[Any]:
-    """Run ``work(rank)`` in as many processes as ``world``, a group of their own; returns what each of them gives, tensors in dicts."""
+    """Run ``work(rank)`` in a group of ``world`` processes; returns what each of them returns, tensors in dicts."""
     folder.mkdir()
     # Not forked from this process: of its threads, which earlier tests have left, a child would keep the locks.
     context = multiprocessing.get_context("forkserver")

@@ -110,7 +110,7 @@ def test_a_step_of_the_architecture_computes_no_gradient_of_a_weight(tiny: Space
 def test_work_is_that_of_the_survivors(
     seed: int, weights: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
 ) -> None:
-    """What the operators add to a forward pass is the sum of their own convolutions, at their widest surviving widths."""
+    """What the operators add to a forward pass is the sum of their convolutions, at their widest surviving widths."""
     space, size = tiny(), (96, 128)
     model, alive = supernet(space), survivors(tiny(), seed, 0.5)
     stem = macs(model, size, weights)[0] - expected(space, Alive.full(space), size)

@@ -131,7 +131,7 @@ def weight_step(model: JointSpace, optimizer: Adam, image: Tensor) -> None:
 def test_training_goes_on_as_if_masked(
     seed: int, tiny: Callable[..., SpaceConfig], supernet: Callable[..., JointSpace], survivors: Callable[..., Alive]
 ) -> None:
-    """Narrowed network and optimiser against a copy at full width whose masks are zero there: same weights after more steps."""
+    """Narrowed network and optimiser against a copy of full width with zero masks: same weights after more steps."""
     space = tiny()
     model, alive = supernet(space, seed), survivors(space, seed, 0.6)
     model.architecture_parameters.requires_grad_(False)  # type: ignore[union-attr, operator]

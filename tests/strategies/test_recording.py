@@ -1,4 +1,4 @@
-"""Recorded steps against plain ones: on a stand-in for CUDA graphs that repeats, operation by operation, what was dispatched."""
+"""Recorded steps against plain ones, on a stand-in for CUDA graphs that repeats the dispatched operations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -40,7 +40,7 @@ class Tape(TorchDispatchMode):
 
 
 class StandIn:
-    """A CUDA graph's promise, on the CPU: what is captured has no effect, and a replay reads and writes the tensors of the capture."""
+    """As a CUDA graph, on the CPU: a capture has no effect, and a replay reads and writes the captured tensors."""
 
     watched: list[Tensor] = []
     captures = 0

@@ -202,8 +202,8 @@ def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> No
     found: list[Tensor] = []
     module.trainer = None  # type: ignore[assignment]
     trainer = pl.Trainer(
-        max_epochs=1, limit_train_batches=1, accelerator="cpu", callbacks=[OneStep()], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        max_epochs=1, limit_train_batches=1, accelerator="cpu", callbacks=[OneStep()], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(module, {"train": Stream(batches(0.0)), "val": Stream(batches(100.0))})
     for own, expected in zip(found, logits, strict=True):
@@ -238,7 +238,7 @@ def test_a_ramp_weighs_the_regularizer_little_at_first(tiny: Space) -> None:
 
 
 def test_exploration_follows_the_task_alone(tiny: Space) -> None:
-    """Architecture steps happen from the warm-up's end on; with a regularizer of weight 0 the result is the same until it ends."""
+    """Architecture steps begin after the warm-up; until exploration ends, a regularizer of weight 0 gives the same."""
     ends: list[list[Tensor]] = [[], []]
     for found, options in zip(ends, (method(explore=0.5, h=0.0), method(rho=Rho(0, 0, 0), h=0.0)), strict=True):
         fit(
@@ -320,7 +320,7 @@ def test_darts_removes_nothing(tiny: Space) -> None:
 
 
 def test_memory_of_what_left_is_freed(tiny: Space) -> None:
-    """In a running search: with Lightning, the optimiser and the module's own lists holding on to as little as they should."""
+    """In a running search: Lightning, the optimiser and the module's lists keep no reference to what left."""
     references: dict[str, weakref.ref[Any]] = {}
     shapes: dict[str, torch.Size] = {}
 
@@ -354,7 +354,7 @@ def test_subspaces_search_too(search: tuple[str, ...], tiny: Space) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_choice_that_a_bound_forces_to_take_something_back_takes_it_for_good(share: float, tiny: Space) -> None:
-    """Every unpooled operator is about to win: as many of the pooled ones as the bound asks for come back, and alone."""
+    """Every unpooled operator is about to win: as many pooled ones as the bound needs come back, and stay alone."""
     space = tiny(("pooling",))
     cost = counted_cost(space, "macs_total", (32, 32), 3)
     full = Alive.full(space)

@@ -216,7 +216,7 @@ def test_nothing_left_nothing_listed(tiny: Callable[..., SpaceConfig]) -> None:
 
 
 def test_dropped_mass_is_bounded(tiny: Callable[..., SpaceConfig]) -> None:
-    """What leaves a choice had at most (n-1)h / (1 + (n-1)h) of its mass (specification, section 3)."""
+    """What leaves a choice had at most (n-1)h / (1 + (n-1)h) of its mass (docs/method.md, equation 11)."""
     generator = random.Random(0)
     for seed in range(10):
         parameters, h = search(tiny(), seed), generator.choice((0.1, 0.3))
