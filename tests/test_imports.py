@@ -84,7 +84,7 @@ def test_every_folder_is_typed(folder: str) -> None:
     "statement",
     [
         "import nas_space, nas_space.config, nas_space.architecture, nas_space.cost",
-        "import strategies",
+        "import strategies, strategies.method, strategies.registry",
         "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.folder",
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",

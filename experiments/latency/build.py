@@ -190,9 +190,7 @@ def build_table(
     modules = [TimedModule(lambda: _without_layers(space, classes), (1, 3, *size))]
     for stage in stages:
         shape = (1, space.widths[stage], *stage_size(size, stage))
-        modules.append(
-            TimedModule(nn.ReLU, shape)
-        )  # the overhead of a call: the engine's, reading and writing features
+        modules.append(TimedModule(nn.ReLU, shape))  # the overhead of a call: the engine, and moving the features
         for (dilation, pooling), c1, c2 in product(operators, widths[stage], widths[stage]):
             layer = (space.widths[stage], dilation, pooling, c1, c2)
             modules.append(TimedModule(partial(_chain, layer), shape))
