@@ -3,7 +3,7 @@
 import json
 import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -41,28 +41,20 @@ class Architecture:
             raise InputError(f"architecture: {len(self.stages)} stages, the space has {len(self.space.widths)}")
         for i, layers in enumerate(self.stages):
             if len(layers) not in self.space.depths[i]:
-                raise InputError(
-                    f"architecture: stages[{i}] has {len(layers)} layers, the space allows {list(self.space.depths[i])}"
-                )
+                allowed = f"the space allows {list(self.space.depths[i])}"
+                raise InputError(f"architecture: stages[{i}] has {len(layers)} layers, {allowed}")
             for j, layer in enumerate(layers):
                 self._check_layer(f"stages[{i}][{j}]", i, layer)
 
     def _check_layer(self, place: str, stage: int, layer: Layer) -> None:
         widths = self.space.stage_widths(stage)
-        allowed = {
-            "dilation": self.space.dilations,
-            "pooling": self.space.poolings,
-            "width_3x1": widths,
-            "width_1x3": widths,
-        }
-        for key, candidates in allowed.items():
-            value = getattr(layer, key)
+        for (key, value), candidates in zip(
+            vars(layer).items(), (self.space.dilations, self.space.poolings, widths, widths), strict=True
+        ):
             if type(value) is not int or value not in candidates:
-                hint = (
-                    f"a multiple of {self.space.step} from {widths[0]} to {widths[-1]}"
-                    if key.startswith("width")
-                    else f"one of {list(candidates)}"
-                )
+                hint = f"one of {list(candidates)}"
+                if key.startswith("width"):
+                    hint = f"a multiple of {self.space.step} from {widths[0]} to {widths[-1]}"
                 raise InputError(f"architecture: {place}.{key} is {value!r}; it must be {hint}")
 
     def to_json(self) -> str:
@@ -107,9 +99,8 @@ class Architecture:
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{path}: cannot be read as an architecture ({error.__class__.__name__}); give an architecture.json"
-            ) from None
+            problem = f"cannot be read as an architecture ({type(error).__name__})"
+            raise InputError(f"{path}: {problem}; give an architecture.json") from None
         try:
             return cls.from_json(text)
         except InputError as error:
@@ -130,22 +121,19 @@ class Architecture:
             if len(space.depth_candidates[i]) > 1:
                 sample[f"stage{i + 1}/depth"] = len(layers)
             for j in range(space.layers[i]):
-                layer = layers[j] if j < len(layers) else None
-                sample.update(self._layer_sample(i, j, layer))
+                sample |= self._layer_sample(i, j, layers[j] if j < len(layers) else None)
         return sample
 
     def _layer_sample(self, stage: int, index: int, layer: Layer | None) -> dict[str, Any]:
         space, prefix = self.space, f"stage{stage + 1}/layer{index + 1}"
         sample: dict[str, Any] = {}
-        chosen = (layer.dilation, layer.pooling) if layer else space.operators[0]
         full = space.widths[stage]
-        widths = {"width_3x1": layer.width_3x1 if layer else full, "width_1x3": layer.width_1x3 if layer else full}
-        if chosen not in space.operators or any(
-            width not in space.width_candidates(stage) for width in widths.values()
-        ):
-            raise InputError(
-                f"architecture: {prefix} uses a dimension that is not searched ({', '.join(space.search)} are)"
-            )
+        layer = layer or Layer(*space.operators[0], full, full)
+        chosen = (layer.dilation, layer.pooling)
+        widths = {"width_3x1": layer.width_3x1, "width_1x3": layer.width_1x3}
+        if chosen not in space.operators or not set(widths.values()) <= set(space.width_candidates(stage)):
+            searched = ", ".join(space.search)
+            raise InputError(f"architecture: {prefix} uses a dimension that is not searched ({searched} are)")
         if len(space.operators) > 1:
             sample[f"{prefix}/op"] = operator_name(*chosen)
         if len(space.width_candidates(stage)) > 1:
@@ -179,26 +167,21 @@ class Architecture:
                 name = value(f"{prefix}/op", operator_name(*space.operators[0]), len(space.operators) > 1)
                 if name not in by_name:
                     raise InputError(f"sample: {prefix}/op is {name!r}; choose from {', '.join(by_name)}")
-                keys = ("width_3x1", "width_1x3")
-                widths = (
-                    value(f"{prefix}/{name}/{key}", space.widths[i], len(space.width_candidates(i)) > 1) for key in keys
+                width_3x1, width_1x3 = (
+                    value(f"{prefix}/{name}/{key}", space.widths[i], len(space.width_candidates(i)) > 1)
+                    for key in ("width_3x1", "width_1x3")
                 )
-                layers.append(Layer(*by_name[name], *widths))
+                layers.append(Layer(*by_name[name], width_3x1, width_1x3))
             stages.append(tuple(layers))
         return cls(space, tuple(stages))
 
     @classmethod
     def random(cls, space: SpaceConfig, generator: random.Random) -> "Architecture":
         """Every choice drawn uniformly from its candidates."""
-        stages = []
+        draw, stages = generator.choice, []
         for i, depths in enumerate(space.depth_candidates):
-            widths = space.width_candidates(i)
-            stages.append(
-                tuple(
-                    Layer(*generator.choice(space.operators), generator.choice(widths), generator.choice(widths))
-                    for _ in range(generator.choice(depths))
-                )
-            )
+            widths, depth = space.width_candidates(i), draw(depths)
+            stages.append(tuple(Layer(*draw(space.operators), draw(widths), draw(widths)) for _ in range(depth)))
         return cls(space, tuple(stages))
 
     def table(self) -> str:
@@ -206,28 +189,23 @@ class Architecture:
         rows = ["stage  layer  dilation  pooling  3x1 width  1x3 width"]
         for i, layers in enumerate(self.stages):
             for j, layer in enumerate(layers):
-                width = f"{layer.width_3x1}/{self.space.widths[i]}", f"{layer.width_1x3}/{self.space.widths[i]}"
-                rows.append(
-                    f"{i + 1:>5}  {j + 1:>5}  {layer.dilation:>8}  {layer.pooling:>7}  {width[0]:>9}  {width[1]:>9}"
-                )
+                widths = [f"{width}/{self.space.widths[i]}" for width in (layer.width_3x1, layer.width_1x3)]
+                place = f"{i + 1:>5}  {j + 1:>5}  {layer.dilation:>8}  {layer.pooling:>7}"
+                rows.append(f"{place}  {widths[0]:>9}  {widths[1]:>9}")
         return "\n".join(rows)
 
 
 def baseline1(space: SpaceConfig) -> Architecture:
     """Middle depth, dilation 1, no pooling, full width: the paper's first reference network."""
-    stages = tuple(
-        (Layer(1, 1, width, width),) * depth for width, depth in zip(space.widths, space.baseline_depths, strict=True)
-    )
-    return Architecture(space, stages)
+    sizes = zip(space.widths, space.baseline_depths, strict=True)
+    return Architecture(space, tuple((Layer(1, 1, width, width),) * depth for width, depth in sizes))
 
 
 def baseline2(space: SpaceConfig) -> Architecture:
     """baseline1 with ERFNet's hand-made dilations: those above 1, cycled over the last stage."""
     first, last = baseline1(space).stages
     dilations = cycle(space.dilations[1:] or (1,))
-    return Architecture(
-        space, (first, tuple(Layer(next(dilations), 1, layer.width_3x1, layer.width_1x3) for layer in last))
-    )
+    return Architecture(space, (first, tuple(replace(layer, dilation=next(dilations)) for layer in last)))
 
 
 def resolve_architecture(name: str, space: SpaceConfig) -> Architecture:

@@ -1,8 +1,7 @@
-"""The building blocks: ERFNet's downsampler, the factorised convolution, pooling and upsampling, layer and aggregation head.
+"""The building blocks: downsampler, factorised convolution, pooling and upsampling, residual layer, aggregation head.
 
-Sources: ERFNet (Romera et al., IEEE T-ITS 2018) for the downsampler and the factorised pair, SSR paper section 3 for
-the pooled operator and partial widths, pyramid pooling after PSPNet (https://arxiv.org/abs/1612.01105). Written from
-the papers.
+Written from the papers: ERFNet (Romera et al., IEEE T-ITS 2018) for the downsampler and the factorised pair, SSR paper,
+section 3 for the pooled operator and partial widths, PSPNet (https://arxiv.org/abs/1612.01105) for pyramid pooling.
 """
 
 import torch
@@ -28,7 +27,6 @@ class DownsamplerBlock(nn.Module):
         self.bn = nn.BatchNorm2d(out_channels, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         return functional.relu(self.bn(torch.cat((self.conv(x), self.pool(x)), 1)))
 
 
@@ -46,15 +44,17 @@ class FactorizedConv(nn.Module):
         self.bn = nn.BatchNorm2d(width_1x3, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         return self.bn(self.conv1x3(functional.relu(self.conv3x1(x))))
 
 
 def pool(x: Tensor, pooling: int) -> Tensor:
-    """Average pooling over in-bounds pixels, ``(N, C, H, W)`` -> ``(N, C, ceil(H/2), ceil(W/2))``; identity for ``pooling`` 1.
+    """Average pooling over the pixels that exist; identity for ``pooling`` 1.
 
-    An odd side gets its last row or column once more: the mean of a value and its copy is the mean over in-bounds
-    pixels, and unlike ``count_include_pad=False`` it exports to every runtime.
+    The last row or column of an odd side is repeated. This gives the same mean, and unlike ``count_include_pad=False``
+    it exports to every runtime.
+
+    Shape:
+        ``(N, C, H, W)`` -> ``(N, C, ceil(H/2), ceil(W/2))``.
     """
     if pooling == 1:
         return x
@@ -70,12 +70,12 @@ def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def pad_channels(x: Tensor, channels: int) -> Tensor:
-    """Append zero channels: ``(N, c, H, W)`` -> ``(N, channels, H, W)``; the residual then adds into the first ``c`` channels."""
+    """Append zero channels: ``(N, c, H, W)`` -> ``(N, channels, H, W)``."""
     return x if x.shape[1] == channels else functional.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1]))
 
 
 class ResidualLayer(nn.Module):
-    """``ReLU(x + pad(up(f(pool(x)))))`` with one factorised convolution ``f``: one searched layer once it is decided.
+    """``ReLU(x + pad(up(f(pool(x)))))`` with one factorised convolution ``f``: a searched layer after its decision.
 
     Shape:
         ``(N, channels, H, W)`` -> the same.
@@ -87,7 +87,6 @@ class ResidualLayer(nn.Module):
         self.conv = FactorizedConv(channels, width_3x1, width_1x3, dilation)
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         y = self.conv(pool(x, self.pooling))
         if self.pooling > 1:
             y = upsample(y, (x.shape[-2], x.shape[-1]))
@@ -108,8 +107,8 @@ class ConvBlock(nn.Sequential):
 class AggregationBlock(nn.Module):
     """Joins the features at 1/2, 1/4 and 1/8 to a segmentation map at 1/4 (SSR paper, section 4.1; widths chosen here).
 
-    1/2 features are pooled and joined with those at 1/4 by a 3x3 convolution; those at 1/8 pass a light pyramid pooling
-    module (``PYRAMID_BINS``); both are joined by a 3x3 classifier. About 0.09 M parameters in the paper's space.
+    A 3x3 convolution joins the pooled 1/2 features with those at 1/4. The 1/8 features pass a light pyramid pooling
+    module (``PYRAMID_BINS``). A 3x3 classifier joins both. About 0.09 M parameters in the paper's space.
 
     Shape:
         half ``(N, stem, H/2, W/2)``, quarter ``(N, w1, H/4, W/4)``, eighth ``(N, w2, H/8, W/8)``
@@ -126,7 +125,6 @@ class AggregationBlock(nn.Module):
         self.classifier = nn.Conv2d(2 * quarter, num_classes, 3, padding=1)
 
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
-        """See the class."""
         size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
         detail = self.detail(torch.cat((pool(half, 2), quarter), 1))
         levels = [

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from typing import Any, Literal
 
 from nas_space.errors import InputError
@@ -45,7 +46,7 @@ class SpaceConfig:
     search: tuple[str, ...] = DIMENSIONS
 
     def __post_init__(self) -> None:
-        """Bring lists (from YAML or JSON) to tuples and check every field."""
+        """Turn lists (from YAML or JSON) into tuples and check every field."""
         set_field = object.__setattr__
         for key in ("widths", "dilations", "poolings"):
             set_field(self, key, _listed(key, getattr(self, key)))
@@ -58,26 +59,14 @@ class SpaceConfig:
         self._check()
 
     def _check(self) -> None:
-        numbers = (
-            self.stem,
-            self.step,
-            *self.widths,
-            *self.dilations,
-            *self.poolings,
-            *(d for stage in self.depths for d in stage),
-        )
+        lists = (self.widths, self.dilations, self.poolings, *self.depths)
+        numbers = (self.stem, self.step, *chain(*lists))
         if any(type(n) is not int or not 1 <= n <= LARGEST for n in numbers):
-            expected = f"whole numbers of at least 1 (and at most {LARGEST})"
-            raise InputError(
-                f"space: stem, step, widths, depths, dilations and poolings must be {expected}, got {numbers}"
-            )
+            expected = f"whole numbers of at least 1 (and at most {LARGEST}), got {numbers}"
+            raise InputError(f"space: stem, step, widths, depths, dilations and poolings must be {expected}")
         if len(self.widths) != 2 or len(self.depths) != 2:
             raise InputError("space.widths and space.depths: give one entry for each of the two stages")
-        for key, candidates in (
-            ("dilations", self.dilations),
-            ("poolings", self.poolings),
-            *(("depths", d) for d in self.depths),
-        ):
+        for key, candidates in zip(("dilations", "poolings", "depths", "depths"), lists[1:], strict=True):
             if not candidates or list(candidates) != sorted(set(candidates)):
                 raise InputError(f"space.{key}: {list(candidates)} must be ascending and without repetition")
         if self.dilations[0] != 1 or self.poolings[0] != 1 or self.poolings[-1] > 2:
@@ -90,9 +79,8 @@ class SpaceConfig:
             if width <= self.span:
                 raise InputError(f"space.widths: {width} must exceed space.span {self.span}")
         if not self.stem < self.widths[0] < self.widths[1] or self.stem <= 3:
-            raise InputError(
-                f"space: channels must grow, 3 < stem < widths, got stem {self.stem} and widths {list(self.widths)}"
-            )
+            given = f"stem {self.stem} and widths {list(self.widths)}"
+            raise InputError(f"space: channels must grow, 3 < stem < widths, got {given}")
 
     @classmethod
     def paper(cls, search: tuple[str, ...] = DIMENSIONS) -> "SpaceConfig":
@@ -173,11 +161,8 @@ class SpaceConfig:
         """
         operators, widths = len(self.operators), len(self.width_candidates(0))
         layers = sum(self.layers)
-        counts = (
-            [len(depths) for depths in self.depth_candidates]
-            + [operators] * layers
-            + [widths] * (2 * layers * operators)
-        )
+        counts = [len(depths) for depths in self.depth_candidates]
+        counts += [operators] * layers + [widths] * (2 * layers * operators)
         counts = [count for count in counts if count > 1]
         depth_term = math.prod(len(depths) for depths in self.depth_candidates) if "depth" in self.search else 0
         configurations = widths ** (2 * operators * layers) + depth_term

@@ -1,32 +1,31 @@
 """Exact cost of an architecture in closed form: parameters and multiply-accumulates. No torch.
 
-An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``; the same coefficients serve
-the exact cost here and the expected, differentiable cost of a search (``expected_cost``).
+An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``. The table of the expected cost
+(``expected_cost.py``) is made of the same polynomials.
 
 ``macs_conv`` counts convolutions only. ``macs_total`` adds what ptflops counts: a bias or ReLU 1 and a batch norm 2 for
-each output element, a pooling 1 for each input element, an upsampling 1 for each output element. The papers' "FLOPs"
-are such MACs.
+each output element, a pooling 1 for each input element, an upsampling 1 for each output element. The "FLOPs" of the
+papers are such MACs.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from nas_space.architecture import Architecture
-from nas_space.config import PYRAMID_BINS, SpaceConfig
-
-if TYPE_CHECKING:
-    from nas_space.config import Head
-
-"""Bins a side of each level of the aggregation block's pyramid pooling."""
+from nas_space.config import PYRAMID_BINS, Head, SpaceConfig
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Parameters, and multiply-accumulates of one image (``macs_conv``: convolutions only, ``macs_total``: as ptflops counts)."""
+    """Parameters, and multiply-accumulates of one image: of convolutions alone, and in total as ptflops counts."""
 
     params: float
     macs_conv: float
     macs_total: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        """The sum of each cost."""
+        return Cost(self.params + other.params, self.macs_conv + other.macs_conv, self.macs_total + other.macs_total)
 
 
 class Polynomial(NamedTuple):
@@ -49,6 +48,10 @@ class OperatorCost(NamedTuple):
     macs_conv: Polynomial
     macs_total: Polynomial
 
+    def at(self, c1: int, c2: int) -> Cost:
+        """The costs for widths ``c1`` and ``c2``."""
+        return Cost(*(polynomial.at(c1, c2) for polynomial in self))
+
 
 def half(size: tuple[int, int], times: int = 1) -> tuple[int, int]:
     """``size`` halved ``times`` times, rounding up."""
@@ -63,7 +66,7 @@ def stage_size(size: tuple[int, int], stage: int) -> tuple[int, int]:
 
 
 def operator_cost(channels: int, pooling: int, size: tuple[int, int]) -> OperatorCost:
-    """Cost of one operator of a layer with ``channels`` channels on features of ``size``; independent of the dilation."""
+    """Cost of one operator, of any dilation, in a layer of ``channels`` channels on features of ``size``."""
     area = size[0] * size[1]
     small = half(size) if pooling > 1 else size
     inner = small[0] * small[1]
@@ -80,21 +83,17 @@ def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
     return Cost(0, 0, channels * size[0] * size[1])
 
 
-def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: "Head" = "encoder") -> Cost:
+def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: Head = "encoder") -> Cost:
     """Cost of what is not searched: three downsamplers and the head."""
-    channels = (3, space.stem, *space.widths)
-    own = (
-        encoder_head_cost(space, size, num_classes) if head == "encoder" else aggregation_cost(space, size, num_classes)
-    )
-    params, conv, extra = own.params, own.macs_conv, own.macs_total - own.macs_conv
+    head_cost = encoder_head_cost if head == "encoder" else aggregation_cost
+    total, channels = head_cost(space, size, num_classes), (3, space.stem, *space.widths)
     for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
         inside, outside = half(size, i), half(size, i + 1)
-        area = outside[0] * outside[1]
-        learned = after - before
-        params += 9 * before * learned + learned + 2 * after
-        conv += 9 * before * learned * area
-        extra += (learned + 3 * after) * area + before * inside[0] * inside[1]  # bias, batch norm and ReLU, max-pool
-    return Cost(params, conv, conv + extra)
+        area, learned = outside[0] * outside[1], after - before
+        conv = 9 * before * learned * area
+        extra = (learned + 3 * after) * area + before * inside[0] * inside[1]  # bias, batch norm and ReLU, max-pool
+        total += Cost(9 * before * learned + learned + 2 * after, conv, conv + extra)
+    return total
 
 
 def encoder_head_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
@@ -109,14 +108,10 @@ def aggregation_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int
     (quarter, eighth), branch = space.widths, space.widths[1] // 8
     area_2, area_4, area_8 = (height * width for height, width in (half(size, i) for i in (1, 2, 3)))
     bins, levels = sum(side * side for side in PYRAMID_BINS), len(PYRAMID_BINS)
-    detail, fuse, classify = (
-        9 * (space.stem + quarter) * quarter,
-        (eighth + levels * branch) * quarter,
-        9 * 2 * quarter * num_classes,
-    )
-    params = (
-        detail + 2 * quarter + levels * (eighth * branch + 2 * branch) + fuse + 2 * quarter + classify + num_classes
-    )
+    detail, fuse = 9 * (space.stem + quarter) * quarter, (eighth + levels * branch) * quarter
+    classify = 9 * 2 * quarter * num_classes
+    norms = 2 * quarter + levels * 2 * branch + 2 * quarter
+    params = detail + levels * eighth * branch + fuse + classify + num_classes + norms
     conv = detail * area_4 + eighth * branch * bins + fuse * area_8 + classify * area_4
     pooled = space.stem * area_2 + levels * eighth * area_8
     normed = 3 * (quarter * area_4 + branch * bins + quarter * area_8)  # batch norm and ReLU
@@ -124,17 +119,12 @@ def aggregation_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int
     return Cost(params, conv, conv + pooled + normed + upsampled + num_classes * area_4)
 
 
-def cost(architecture: Architecture, size: tuple[int, int], num_classes: int, head: "Head" = "encoder") -> Cost:
+def cost(architecture: Architecture, size: tuple[int, int], num_classes: int, head: Head = "encoder") -> Cost:
     """Exact cost of ``architecture`` with one of its heads, for one image of ``size`` (height, width)."""
-    space = architecture.space
-    total = fixed_cost(space, size, num_classes, head)
-    params, conv, macs = total.params, total.macs_conv, total.macs_total
+    space, total = architecture.space, fixed_cost(architecture.space, size, num_classes, head)
     for stage, layers in enumerate(architecture.stages):
-        features = stage_size(size, stage)
+        channels, features = space.widths[stage], stage_size(size, stage)
         for layer in layers:
-            rest = layer_cost(space.widths[stage], features)
-            own = operator_cost(space.widths[stage], layer.pooling, features)
-            params += rest.params + own.params.at(layer.width_3x1, layer.width_1x3)
-            conv += rest.macs_conv + own.macs_conv.at(layer.width_3x1, layer.width_1x3)
-            macs += rest.macs_total + own.macs_total.at(layer.width_3x1, layer.width_1x3)
-    return Cost(params, conv, macs)
+            operator = operator_cost(channels, layer.pooling, features).at(layer.width_3x1, layer.width_1x3)
+            total += layer_cost(channels, features) + operator
+    return total

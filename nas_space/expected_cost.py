@@ -1,27 +1,27 @@
-"""Expected cost of the distribution over networks that a search holds: exact, and differentiable in every probability.
+"""A cost of the space as a table, and what follows from it: expected cost, cheapest network.
 
-All choices are independent, so the expectation is multilinear in them (specification section 5.5): for operator o of
-layer l, ``u_l * p_o * (k11*E[c1]*E[c2] + k1*E[c1] + k2*E[c2] + k0)`` with ``u_l`` the probability that the layer
-exists.
+The table holds a value for every layer, operator and pair of widths. Any cost that is a sum over layers fits:
+parameters, multiply-accumulates, measured latency. All choices are independent, so the expected cost is exact and
+differentiable (docs/method.md, equation C1).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
-from nas_space.cost import Cost, fixed_cost, layer_cost, operator_cost, stage_size
-
-KINDS = ("params", "macs_conv", "macs_total")
+from nas_space.cost import fixed_cost, layer_cost, operator_cost, stage_size
 
 
 class Probabilities(NamedTuple):
-    """What a search believes; a dead candidate has probability 0.
+    """Probability of every candidate; a dead candidate has 0.
 
     Shape:
-        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; layers
-        of all stages one after the other, the last axis sums to 1 wherever the choice still exists.
+        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``. The
+        layers of all stages follow one another. The last axis sums to 1 wherever the choice still exists.
     """
 
     depth: Tensor
@@ -29,58 +29,99 @@ class Probabilities(NamedTuple):
     width: Tensor
 
 
-class CostModel:
-    """Precomputed coefficients of a space at one input size; ``expected`` is then a few tensor expressions.
+class TabulatedCost:
+    """A cost that is a constant plus a sum over the layers of the network.
 
     Args:
         space: the searched space.
-        size: input height and width, in pixels.
-        num_classes: channels of the logits.
-        device: where the probabilities live.
+        fixed: cost of what is not searched.
+        operators: for each stage, ``(operators, widths, widths)``: cost of a layer with this operator, 3x1 and 1x3
+            width.
+        device: where probabilities and masks live.
     """
 
     def __init__(
-        self, space: SpaceConfig, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu"
+        self, space: SpaceConfig, fixed: float, operators: Sequence[Tensor], device: torch.device | str = "cpu"
     ) -> None:
-        fixed = fixed_cost(space, size, num_classes)
-        coefficients, rests, widths, stages, positions = [], [], [], [], []
-        for stage, count in enumerate(space.layers):
-            features = stage_size(size, stage)
-            rest = layer_cost(space.widths[stage], features)
-            operators = [operator_cost(space.widths[stage], pooling, features) for _, pooling in space.operators]
-            for position in range(count):
-                coefficients.append([[getattr(own, kind) for kind in KINDS] for own in operators])
-                rests.append([getattr(rest, kind) for kind in KINDS])
-                widths.append(space.width_candidates(stage))
-                stages.append(stage)
-                positions.append(position + 1)
-        self.fixed = torch.tensor([getattr(fixed, kind) for kind in KINDS], dtype=torch.float64, device=device)
-        self.coefficients = torch.tensor(
-            coefficients, dtype=torch.float64, device=device
-        )  # (layers, operators, kinds, 4)
-        self.rests = torch.tensor(rests, dtype=torch.float64, device=device)  # (layers, kinds)
-        self.widths = torch.tensor(widths, dtype=torch.float64, device=device)  # (layers, widths)
-        depths = torch.zeros(len(space.layers), max(len(d) for d in space.depth_candidates), dtype=torch.float64)
+        self.space = space
+        self.fixed = fixed
+        stages = [stage for stage, count in enumerate(space.layers) for _ in range(count)]
+        positions = [position for count in space.layers for position in range(count)]
+        # (layers, operators, widths, widths)
+        self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)
+        depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)))
         for stage, candidates in enumerate(space.depth_candidates):
-            depths[stage, : len(candidates)] = torch.tensor(candidates, dtype=torch.float64)
-        self.uses = (
-            depths.to(device)[stages] >= torch.tensor(positions, device=device)[:, None]
-        ).double()  # (layers, depths)
+            depths[stage, : len(candidates)] = torch.tensor(candidates)
+        uses = depths[stages] > torch.tensor(positions)[:, None]
+        self.uses = uses.double().to(device)  # (layers, depths): whether a network of that depth has the layer
         self.stages = torch.tensor(stages, device=device)
 
     def existence(self, depth: Tensor) -> Tensor:
-        """Probability that each layer exists, ``(layers,)``: the mass of the depths that reach it."""
+        """Probability that each layer exists, ``(layers,)``: the sum over the depths that reach it."""
         return (self.uses * depth.double()[self.stages]).sum(-1)
 
     def expected(self, p: Probabilities) -> Tensor:
-        """Expected ``(params, macs_conv, macs_total)``, float64 ``(3,)``."""
-        mean = (p.width.double() * self.widths[:, None, None, :]).sum(-1)  # (layers, operators, 2)
-        c1, c2 = mean.unbind(-1)
-        terms = torch.stack((c1 * c2, c1, c2, torch.ones_like(c1)), -1)  # (layers, operators, 4)
-        operators = (self.coefficients * terms[:, :, None, :]).sum(-1)  # (layers, operators, kinds)
-        layers = (p.operator.double()[..., None] * operators).sum(1) + self.rests
-        return self.fixed + (self.existence(p.depth)[:, None] * layers).sum(0)
+        """Mean cost of the networks that ``p`` describes, float64 scalar (docs/method.md, equation C1).
 
-    def expected_cost(self, p: Probabilities) -> Cost:
-        """``expected`` as plain numbers."""
-        return Cost(*self.expected(p).tolist())
+        A choice whose probabilities do not sum to 1 is divided by its sum first.
+        """
+        depth, operator, width = (_divide_by_sum(level.double()) for level in p)
+        width_3x1, width_1x3 = width.unbind(2)  # (layers, operators, widths)
+        operator_costs = torch.einsum("loij,loi,loj->lo", self.table, width_3x1, width_1x3)
+        return self.fixed + (self.existence(depth) * (operator * operator_costs).sum(-1)).sum()
+
+    def cheapest(self, depth: Tensor, operator: Tensor, width: Tensor) -> float:
+        """The least cost of a network whose candidates are all in the masks (shapes as in ``Probabilities``)."""
+        by_depth = self._by_depth(self._layers(operator, width).flatten(1).amin(-1), depth)
+        return self.fixed + float(by_depth.amin(-1).sum())
+
+    def cheapest_network(self, depth: Tensor, operator: Tensor, width: Tensor) -> Architecture:
+        """A network of that cost."""
+        layers = self._layers(operator, width)
+        costs, places = layers.flatten(1).min(-1)
+        depths = self._by_depth(costs, depth).argmin(-1).tolist()
+        choices: list[list[int]] = torch.stack(torch.unravel_index(places, layers.shape[1:]), -1).tolist()
+        stages, row = [], 0
+        for stage, candidates in enumerate(self.space.depth_candidates):
+            widths, chosen = self.space.width_candidates(stage), choices[row : row + candidates[depths[stage]]]
+            stages.append(tuple(Layer(*self.space.operators[o], widths[i], widths[j]) for o, i, j in chosen))
+            row += self.space.layers[stage]
+        return Architecture(self.space, tuple(stages))
+
+    def _layers(self, operator: Tensor, width: Tensor) -> Tensor:
+        """The table, infinite where a candidate is missing: ``(layers, operators, widths, widths)``."""
+        width_3x1, width_1x3 = width.unbind(2)
+        alive = width_3x1[..., :, None] & width_1x3[..., None, :] & operator[..., None, None]
+        return self.table.masked_fill(~alive, torch.inf)
+
+    def _by_depth(self, layers: Tensor, depth: Tensor) -> Tensor:
+        """Cost of each depth from that of each layer, infinite where a candidate is missing: ``(stages, depths)``."""
+        terms = torch.where(self.uses.bool(), layers[:, None], 0.0)
+        costs = torch.zeros_like(depth, dtype=torch.float64).index_add(0, self.stages, terms)
+        return costs.masked_fill(~depth, torch.inf)
+
+
+def counted_cost(
+    space: SpaceConfig, kind: str, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu"
+) -> TabulatedCost:
+    """Table of a cost that is counted.
+
+    Args:
+        space: the searched space.
+        kind: ``params``, ``macs_conv`` or ``macs_total``.
+        size: input height and width, in pixels.
+        num_classes: channels of the logits.
+        device: where probabilities and masks live.
+    """
+    tables = []
+    for stage, channels in enumerate(space.widths):
+        features, widths = stage_size(size, stage), torch.tensor(space.width_candidates(stage), dtype=torch.float64)
+        rest = getattr(layer_cost(channels, features), kind)
+        c1, c2 = widths[:, None], widths[None, :]
+        polynomials = [getattr(operator_cost(channels, pooling, features), kind) for _, pooling in space.operators]
+        tables.append(torch.stack([k.k11 * c1 * c2 + k.k1 * c1 + k.k2 * c2 + k.k0 + rest for k in polynomials]))
+    return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes), kind), tables, device)
+
+
+def _divide_by_sum(p: Tensor) -> Tensor:
+    return p / p.sum(-1, keepdim=True).clamp(min=1e-30)

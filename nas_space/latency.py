@@ -1,13 +1,13 @@
-"""Measured latency of a space's operators: a table that predicts the latency of every network of the space. No torch.
+"""A table of measured layers that predicts the latency of every network of a space. No torch.
 
-A network's latency is predicted as ``fixed_ms`` (downsamplers, classifier, the engine's overhead of a call) plus the
-measured time of each of its layers. An operator is measured at a grid of widths; between them the table interpolates
-bilinearly.
+The prediction is ``fixed_ms`` (downsamplers, classifier, overhead of a call) plus the measured time of each
+layer. An operator is measured at a grid of widths; between them the table interpolates bilinearly.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,8 @@ from nas_space.config import SpaceConfig, operator_name
 from nas_space.errors import InputError
 
 SCHEMA = 1
-LONGEST = 1e9  # milliseconds, eleven days: what is longer was not measured
-BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # what decides the layers that can be built
+LONGEST = 1e9  # milliseconds, eleven days: no measurement takes longer
+BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # fields of a space that its layers depend on
 
 Grid = tuple[tuple[float, ...], ...]
 
@@ -31,11 +31,11 @@ def all_operators(space: SpaceConfig) -> tuple[tuple[int, int], ...]:
 
 
 def grid_widths(candidates: tuple[int, ...], points: int) -> tuple[int, ...]:
-    """``points`` of the ascending ``candidates``, evenly spread from the narrowest to the widest; all if there are no more.
+    """Widths evenly spread from the narrowest to the widest candidate; all if there are no more than ``points``.
 
     Args:
-        candidates: widths in channels.
-        points: at least 2.
+        candidates: widths in channels, ascending.
+        points: how many, at least 2.
     """
     last = len(candidates) - 1
     return tuple(sorted({candidates[round(i * last / (points - 1))] for i in range(points)}))
@@ -46,7 +46,7 @@ class LatencyTable:
     """Milliseconds of the layers of a space, measured with one engine on one device for one image of one size.
 
     Args:
-        space: the space whose layers were measured, all operators and widths of it, searched or not.
+        space: the space whose layers were measured: all its operators and widths, searched or not.
         size: image height and width, in pixels.
         classes: channels of the logits.
         engine: what ran the layers.
@@ -82,35 +82,25 @@ class LatencyTable:
         for key in ("engine", "precision", "device", "date"):
             _expect(key, isinstance(getattr(self, key), str), "text")
         for key in ("classes", "threads"):
-            _expect(key, type(getattr(self, key)) is int and getattr(self, key) >= 1, "a whole number of at least 1")
-        sides = (
-            isinstance(self.size, tuple)
-            and len(self.size) == 2
-            and all(type(side) is int and side >= 32 for side in self.size)
-        )
+            _expect(key, _is_count(getattr(self, key)), "a whole number of at least 1")
+        sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(_is_count(n, 32) for n in self.size)
         _expect("size", sides, "height and width of at least 32 pixels")
-        texts = isinstance(self.versions, Mapping) and all(
-            isinstance(text, str) for item in self.versions.items() for text in item
-        )
+        texts = isinstance(self.versions, Mapping) and all(isinstance(t, str) for t in chain(*self.versions.items()))
         _expect("versions", texts, "texts by name")
         _expect("fixed_ms", _is_time(self.fixed_ms) and self.fixed_ms > 0, "a number above 0")
         stages = len(self.space.widths)
         _expect("stages", len(self.widths) == len(self.layers_ms) == stages, f"a list of {stages} stages")
         for stage, (widths, operators) in enumerate(zip(self.widths, self.layers_ms, strict=True)):
-            candidates = self.space.stage_widths(stage)
+            candidates, count = self.space.stage_widths(stage), len(widths)
             known = all(type(width) is int and width in candidates for width in widths)
             ends = bool(widths) and (widths[0], widths[-1]) == (candidates[0], candidates[-1])
             expected = f"ascending candidates from {candidates[0]} to {candidates[-1]}"
             _expect(f"stages[{stage}].widths", known and ends and list(widths) == sorted(set(widths)), expected)
             for operator, grid in zip(all_operators(self.space), operators, strict=True):
-                square = len(grid) == len(widths) and all(len(row) == len(widths) for row in grid)
-                times = square and all(_is_time(time) for row in grid for time in row)
-                count = len(widths)
-                _expect(
-                    f"stages[{stage}].layer_ms.{operator_name(*operator)}",
-                    times,
-                    f"{count} lists of {count} numbers of at least 0",
-                )
+                square = len(grid) == count and all(len(row) == count for row in grid)
+                key = f"stages[{stage}].layer_ms.{operator_name(*operator)}"
+                times = square and all(map(_is_time, chain(*grid)))
+                _expect(key, times, f"{count} lists of {count} numbers of at least 0")
 
     def layer_ms(self, stage: int, dilation: int, pooling: int, c1: int, c2: int) -> float:
         """Milliseconds of a residual layer.
@@ -127,9 +117,8 @@ class LatencyTable:
         """
         operators, widths = all_operators(self.space), self.widths[stage]
         if (dilation, pooling) not in operators or not all(widths[0] <= width <= widths[-1] for width in (c1, c2)):
-            raise InputError(
-                f"latency table: holds no {operator_name(dilation, pooling)} of widths {c1} and {c2} in stage {stage + 1}"
-            )
+            missing = f"{operator_name(dilation, pooling)} of widths {c1} and {c2} in stage {stage + 1}"
+            raise InputError(f"latency table: holds no {missing}")
         grid = np.array(self.layers_ms[stage][operators.index((dilation, pooling))])
         return float(_weights((c1,), widths)[0] @ grid @ _weights((c2,), widths)[0])
 
@@ -166,7 +155,7 @@ class LatencyTable:
         return arrays
 
     def check(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
-        """Refuse a table that says nothing about ``space`` at ``size`` with ``engine``.
+        """Refuse a table that cannot predict ``space`` at ``size`` with ``engine``.
 
         The searched dimensions and the depths do not matter, and the table may hold more dilations and poolings.
 
@@ -174,15 +163,15 @@ class LatencyTable:
             InputError: what differs, and the command that measures a fitting table.
         """
         self._check_space(space, size, engine)
-        for key, own, other in (("size", _by(self.size), _by(size)), ("engine", self.engine, engine)):
-            if own != other:
-                raise _misfit(key, own, other, build_command(space, size, engine))
+        for key, value, needed in (("size", _by(self.size), _by(size)), ("engine", self.engine, engine)):
+            if value != needed:
+                raise _misfit(key, value, needed, build_command(space, size, engine))
 
     def _check_space(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
         for key in BUILDING:
-            own, other = getattr(self.space, key), getattr(space, key)
-            if not set(other) <= set(own) if key in ("dilations", "poolings") else own != other:
-                raise _misfit(f"space.{key}", _plain(own), _plain(other), build_command(space, size, engine))
+            value, needed = getattr(self.space, key), getattr(space, key)
+            if not set(needed) <= set(value) if key in ("dilations", "poolings") else value != needed:
+                raise _misfit(f"space.{key}", _plain(value), _plain(needed), build_command(space, size, engine))
 
     def to_json(self) -> str:
         """JSON with a schema version, a line for each row of widths; ``from_json`` is its inverse."""
@@ -193,11 +182,9 @@ class LatencyTable:
             + "}}"
             for widths, operators in zip(self.widths, self.layers_ms, strict=True)
         )
-        head = {key: getattr(self, key) for key in _HEAD} | {
-            "space": asdict(self.space),
-            "versions": dict(self.versions),
-        }
-        lines = [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in {"schema": SCHEMA, **head}.items()]
+        head = {"schema": SCHEMA} | {key: getattr(self, key) for key in _HEAD}
+        head |= {"space": asdict(self.space), "versions": dict(self.versions)}
+        lines = [f' "{key}": {json.dumps(value, allow_nan=False)}' for key, value in head.items()]
         return "{\n" + ",\n".join(lines) + ',\n "stages": [\n' + stages + "]\n}\n"
 
     @classmethod
@@ -213,11 +200,8 @@ class LatencyTable:
         except (ValueError, RecursionError) as error:
             raise InputError(f"latency table: not valid JSON ({error})") from None
         _expect_keys("", data, ("schema", *_HEAD, "stages"))
-        _expect(
-            "schema",
-            type(data["schema"]) is int and data["schema"] == SCHEMA,
-            f"{SCHEMA}, the version that this program reads",
-        )
+        version = type(data["schema"]) is int and data["schema"] == SCHEMA
+        _expect("schema", version, f"{SCHEMA}, the version that this program reads")
         head = {key: data[key] for key in _HEAD} | {"space": SpaceConfig.from_dict(data["space"])}
         head["size"] = tuple(data["size"]) if isinstance(data["size"], list) else data["size"]
         _expect("stages", isinstance(data["stages"], list), "a list")
@@ -255,17 +239,15 @@ def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str
     """The command line that measures a table for ``space`` at ``size`` (height, width) with ``engine``."""
 
     def changes(preset: str) -> list[str]:
-        base = SpaceConfig.preset(preset)
-        changed = (key for key in BUILDING if getattr(space, key) != getattr(base, key))
-        texts = {
-            key: ",".join(map(str, value)) if isinstance(value := getattr(space, key), tuple) else str(value)
-            for key in changed
-        }
-        return [f"--preset {preset}", *(f"--space.{key} {text}" for key, text in texts.items())]
+        base, options = SpaceConfig.preset(preset), [f"--preset {preset}"]
+        for key in BUILDING:
+            value = getattr(space, key)
+            if value != getattr(base, key):
+                options.append(f"--space.{key} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        return options
 
-    return " ".join(
-        ["ssr-nas latency", *min(map(changes, ("compact", "paper")), key=len), f"--size {_by(size)} --engine {engine}"]
-    )
+    shortest = min(map(changes, ("compact", "paper")), key=len)
+    return " ".join(["ssr-nas latency", *shortest, f"--size {_by(size)} --engine {engine}"])
 
 
 def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.float64]:
@@ -274,8 +256,8 @@ def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.f
     return np.stack([np.interp(widths, measured, row) for row in unit], -1)
 
 
-def _misfit(key: str, own: object, other: object, command: str) -> InputError:
-    return InputError(f"latency table: {key} is {own}, but {other} is needed; measure one with: {command}")
+def _misfit(key: str, value: object, needed: object, command: str) -> InputError:
+    return InputError(f"latency table: {key} is {value}, but {needed} is needed; measure one with: {command}")
 
 
 def _plain(value: Any) -> Any:
@@ -284,6 +266,10 @@ def _plain(value: Any) -> Any:
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
+
+
+def _is_count(value: Any, least: int = 1) -> bool:
+    return type(value) is int and value >= least
 
 
 def _is_time(value: Any) -> bool:

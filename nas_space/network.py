@@ -45,7 +45,6 @@ class SegmentationNetwork(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """See the class."""
         half = self.down1(image)  # (N, stem, H/2, W/2)
         quarter = self.stage1(self.down2(half))  # (N, w1, H/4, W/4)
         eighth = self.stage2(self.down3(quarter))  # (N, w2, H/8, W/8)

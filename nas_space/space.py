@@ -1,4 +1,4 @@
-"""The joint space written with NNI's mutables, so that any NNI strategy can search it, ours or theirs.
+"""The joint space, written with NNI's mutables: any NNI strategy can search it.
 
 Labels are nested by scope: ``stage1/depth``, ``stage1/layer3/op`` (values ``d4s2``), ``stage1/layer3/d4s2/width_3x1``.
 """
@@ -14,7 +14,7 @@ from nas_space.config import SpaceConfig, operator_name
 
 
 class MutableOperator(nn.Module):
-    """One candidate operator: pool, factorised convolution with searchable widths, upsample, zero-pad to all channels."""
+    """One candidate operator: pool, factorised convolution of searchable widths, upsample, zero-pad to all channels."""
 
     def __init__(self, channels: int, widths: tuple[int, ...], dilation: int, pooling: int) -> None:
         super().__init__()
@@ -52,7 +52,6 @@ class MutableLayer(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
         return functional.relu(x + self.op(x))
 
 
@@ -91,7 +90,6 @@ class JointSpace(ModelSpace):
             return Repeat(layer, nni.choice("depth", list(depths)) if len(depths) > 1 else depths[0])
 
     def forward(self, image: Tensor) -> Tensor:
-        """See the class."""
         return self.head(self.stage2(self.down3(self.stage1(self.down2(self.down1(image))))))
 
     def stages(self) -> tuple[nn.Module, ...]:

@@ -1,5 +1,6 @@
-"""Which candidates are left: one boolean mask a level, and the cascade that keeps the three levels consistent."""
+"""The surviving candidates: one boolean mask for each level, and the cascade that keeps the levels consistent."""
 
+from itertools import compress
 from typing import NamedTuple
 
 import torch
@@ -15,9 +16,8 @@ class Alive(NamedTuple):
     """Boolean masks of the surviving candidates.
 
     Shape:
-        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``; the
-        layers of all stages one after the other, in the last axis but one of width 0 is the 3x1 and 1 the 1x3
-        convolution.
+        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``. The
+        layers of all stages follow one another. In the third axis of width, 0 is the 3x1 and 1 the 1x3 convolution.
     """
 
     depth: Tensor
@@ -57,14 +57,18 @@ class Alive(NamedTuple):
 
     def __and__(self, other: "Alive") -> "Alive":
         """Alive in both."""
-        return Alive(*(mine & theirs for mine, theirs in zip(self, other, strict=True)))
+        return Alive(*map(torch.logical_and, self, other))
+
+    def clone(self) -> "Alive":
+        """A copy."""
+        return Alive(*(mask.clone() for mask in self))
 
     def to(self, device: torch.device | str) -> "Alive":
         """The same masks on ``device``."""
         return Alive(*(mask.to(device) for mask in self))
 
     def counts(self) -> dict[str, int]:
-        """Survivors a level."""
+        """Number of survivors of each level."""
         return {level: int(mask.sum()) for level, mask in zip(LEVELS, self, strict=True)}
 
     def is_discrete(self) -> bool:
@@ -72,15 +76,18 @@ class Alive(NamedTuple):
         return all(bool((mask.sum(-1) <= 1).all()) for mask in self)
 
     def cascade(self, space: SpaceConfig) -> "Alive":
-        """Remove what has lost its owner: layers beyond the deepest surviving depth, and widths of dead operators."""
+        """Remove the layers beyond the deepest surviving depth, and the widths of operators that are gone."""
         reach = torch.zeros(self.operator.shape[0], dtype=torch.bool, device=self.operator.device)
         start = 0
         for stage, candidates in enumerate(space.depth_candidates):
-            left = [depth for depth, alive in zip(candidates, self.depth[stage].tolist(), strict=False) if alive]
-            reach[start : start + max(left)] = True
+            reach[start : start + max(compress(candidates, self.depth[stage].tolist()))] = True
             start += space.layers[stage]
         operator = self.operator & reach[:, None]
         return Alive(self.depth, operator, self.width & operator[:, :, None, None])
+
+
+Ratios = Alive
+"""Retaining ratios of all candidates: floats in the shapes of the masks, 0 for dead candidates."""
 
 
 def candidate_labels(space: SpaceConfig) -> dict[str, list[tuple[str, str, tuple[int, ...]]]]:

@@ -12,18 +12,7 @@ from strategies.shrinking import Shrinking
 
 @dataclass
 class Composition:
-    """One strategy as the sum of its parts.
-
-    Args:
-        relaxation: logits -> probabilities.
-        regularizer: what pulls the probabilities towards a vertex.
-        shrinking: who leaves when; None for nobody.
-        method: learning rates and options.
-        rho: weight of the regularizer for each level.
-        phases: when the architecture is trained, and when the regularizer acts.
-        single_level: weights and architecture descend one loss on one batch, instead of one stream each.
-        constraint: bounds on the found network's cost; None for none.
-    """
+    """One strategy as the sum of its parts; ``DifferentiableStrategy`` says what each part is."""
 
     relaxation: Relaxation
     regularizer: Regularizer

@@ -1,9 +1,9 @@
 """Bounds on the cost of the found network: a differentiable penalty, a dual variable, and a guard at every shrink.
 
-Penalty ``mu * max(0, log(E[F] / F_bound))`` on the expected cost (specification, section 5.5). ``mu`` ascends
-exponentially while the bound is exceeded, by the expectation or by the most probable network, and descends while it is
-met. The guard takes back removals after which no network within the bound would be left, so the discrete network meets
-it whatever the penalty achieved; the search then decides such a choice for what came back.
+The penalty is ``mu * log(E[F] / bound)`` on the expected cost (docs/method.md, equations C2 and C3). ``mu`` rises
+exponentially while the expectation or the most probable network exceeds the bound, and falls while both meet it. The
+guard takes back removals after which no network within the bound would be left. So the discrete network meets the bound
+whatever the penalty achieved.
 """
 
 import math
@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
-from nas_space.expected_cost import Probabilities
-from nas_space.tabulated_cost import TabulatedCost
-from strategies.alive import Alive
+from nas_space.expected_cost import Probabilities, TabulatedCost
+from strategies.alive import Alive, Ratios
 
 TOLERANCE = 1.0 + 1e-9
 """Costs are sums of floating-point numbers."""
 GRID = 10
-"""Steps from one cost alone to another alone, where several are bounded."""
+"""Steps of a weight from 0 to 1, where several costs are bounded and weighed against each other."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Bound:
     """One bound.
 
     Args:
-        name: what is bounded, for messages: the option's key.
-        cost: the cost, as a table.
+        name: the option's key, for messages.
+        cost: the bounded cost, as a table.
         limit: its largest value, in the unit of the table.
     """
 
@@ -42,7 +41,7 @@ class Bound:
     limit: float
 
     def of(self, architecture: Architecture) -> float:
-        """The cost of a network."""
+        """Cost of a network, in the unit of the table."""
         return self.cost.cheapest(*Alive.only(architecture).to(self.cost.table.device))
 
     def met_by(self, architecture: Architecture) -> bool:
@@ -86,18 +85,21 @@ class Constraint(nn.Module):
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))
 
     def penalty(self, p: Probabilities) -> Tensor:
-        """``sum mu * log(E / bound)`` over the bounds that the expectation or the most probable network exceeds, float64 scalar."""
+        """``sum mu * log(E[F] / bound)``, float64 scalar (docs/method.md, equation C2).
+
+        The sum is over the bounds that the expectation or the most probable network exceeds.
+        """
         over = self._over(p)
         exceeded = torch.maximum(over.detach(), self.excess) > 0
         return (self.log_mu.exp() * over * exceeded).sum()
 
     @torch.no_grad()
     def ascend(self, p: Probabilities, advance: float) -> None:
-        """Move the dual variables.
+        """Move the dual variables (docs/method.md, equation C3).
 
         Args:
             p: the current probabilities.
-            advance: the part of the search that the step makes up.
+            advance: part of the search that the step makes up.
         """
         rise = self.RATE * advance * torch.maximum(self._over(p), self.excess)
         self.log_mu.add_(rise).clamp_(math.log(self.START), math.log(self.LARGEST))
@@ -107,7 +109,7 @@ class Constraint(nn.Module):
         return torch.stack([bound.cost.expected(p).div(bound.limit).log() for bound in self.bounds])
 
     def observe(self, architecture: Architecture) -> None:
-        """Note by how much the most probable network exceeds each bound."""
+        """Remember by how much the most probable network exceeds each bound."""
         for i, bound in enumerate(self.bounds):
             self.excess[i] = math.log(bound.of(architecture) / bound.limit)
 
@@ -116,7 +118,7 @@ class Constraint(nn.Module):
         return self._excess_of(alive) <= TOLERANCE
 
     def _excess_of(self, alive: Alive) -> float:
-        """The largest of cost over bound of that network."""
+        """Largest ratio of cost to bound of the smallest network of these survivors."""
         return self.relative.cheapest(*alive) if len(self.bounds) == 1 else self._excess(self._smallest(alive))
 
     def _excess(self, network: Architecture) -> float:
@@ -127,66 +129,66 @@ class Constraint(nn.Module):
         return min((mixture.cheapest_network(*alive) for mixture in self._mixtures), key=self._excess)
 
     def summary(self, architecture: Architecture) -> dict[str, dict[str, float | bool]]:
-        """For each bound its ``limit``, the cost that was ``found``, and whether it is ``met``."""
+        """For each bound its ``limit``, the network's cost (``found``), and whether the bound is ``met``."""
         return {
             b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds
         }
 
-    def guard(self, before: Alive, kept: Alive, ratios: Alive) -> Alive:
-        """``kept``, and of what it removes as much as it takes to leave a network within the bounds.
+    def guard(self, before: Alive, selected: Alive, ratios: Ratios) -> Alive:
+        """``selected``, plus as many of the removed candidates as a network within the bounds needs.
 
-        What saves cost comes back in the order of its probability, the likeliest first.
+        Candidates that save cost come back in the order of their probability, the most probable first.
 
         Args:
             before: the survivors before the removal; a network within the bounds is among them.
-            kept: the survivors after it, before the cascade.
+            selected: the survivors after it, before the cascade.
             ratios: retaining ratio of each candidate.
         """
-        kept = Alive(*(mask.clone() for mask in kept))
-        while not self.met(kept.cascade(self.space)):
-            candidate = self._likeliest_saving(before, kept, ratios)
-            if candidate is None:  # nothing saves by itself: give up on this removal
+        guarded = selected.clone()
+        while not self.met(guarded.cascade(self.space)):
+            candidate = self._most_probable_saving(before, guarded, ratios)
+            if candidate is None:  # no candidate saves by itself: give up this removal
                 return before
             level, index = candidate
-            kept[level][index] = True
-        return kept
+            guarded[level][index] = True
+        return guarded
 
-    def within(self, architecture: Architecture, alive: Alive, ratios: Alive) -> Architecture:
-        """``architecture``, cut down to the bounds by the likeliest cheaper survivors, for a search that did not decide.
+    def within(self, architecture: Architecture, alive: Alive, ratios: Ratios) -> Architecture:
+        """``architecture``, or the most probable network near it within the bounds; for a search that did not decide.
 
         Args:
             architecture: the most probable network.
             alive: the survivors; a network within the bounds is among them.
             ratios: retaining ratio of each candidate.
         """
-        if self.met(Alive.only(architecture).to(alive.depth.device)):
-            return architecture
         chosen = Alive.only(architecture).to(alive.depth.device)
-        # An operator that comes in brings its likeliest widths along.
+        if self.met(chosen):
+            return architecture
+        # An operator that comes in brings its most probable widths along.
         best = alive.width & (ratios.width == ratios.width.amax(-1, keepdim=True))
-        kept = self.guard(
-            alive, chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None])), ratios
-        )
-        return self._smallest(kept.cascade(self.space))
+        selected = chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None]))
+        return self._smallest(self.guard(alive, selected, ratios).cascade(self.space))
 
-    def _likeliest_saving(self, before: Alive, kept: Alive, ratios: Alive) -> tuple[int, tuple[int, ...]] | None:
-        now = self._excess_of(kept.cascade(self.space))
-        options: list[tuple[float, int, tuple[int, ...]]] = []
-        for level, (old, new, ratio) in enumerate(zip(before, kept, ratios, strict=True)):
-            options += [(float(ratio[tuple(i)]), level, tuple(i)) for i in (old & ~new).nonzero().tolist()]
-        for _, level, index in sorted(options, reverse=True):
-            trial = Alive(*(mask.clone() for mask in kept))
+    def _most_probable_saving(
+        self, before: Alive, selected: Alive, ratios: Ratios
+    ) -> tuple[int, tuple[int, ...]] | None:
+        """Level and index of the removed candidate with the highest ratio that makes the smallest network cheaper."""
+        excess = self._excess_of(selected.cascade(self.space))
+        candidates: list[tuple[float, int, tuple[int, ...]]] = []
+        for level, (old, new, ratio) in enumerate(zip(before, selected, ratios, strict=True)):
+            candidates += [(float(ratio[tuple(i)]), level, tuple(i)) for i in (old & ~new).nonzero().tolist()]
+        for _, level, index in sorted(candidates, reverse=True):
+            trial = selected.clone()
             trial[level][index] = True
-            if self._excess_of(trial.cascade(self.space)) < now:
+            if self._excess_of(trial.cascade(self.space)) < excess:
                 return level, index
         return None
 
 
 def _weightings(count: int) -> list[tuple[float, ...]]:
     """Weights of ``count`` costs that sum to 1: equal ones first, then a grid over the simplex."""
-    grid = (parts for parts in product(range(GRID + 1), repeat=count) if sum(parts) == GRID)
-    equal = (1.0 / count,) * count
-    return [equal] if count == 1 else [equal, *(tuple(part / GRID for part in parts) for parts in grid)]
+    grid = (parts for parts in product(range(GRID + 1), repeat=count) if sum(parts) == GRID and count > 1)
+    return [(1.0 / count,) * count, *(tuple(part / GRID for part in parts) for parts in grid)]
 
 
 def _mixture(bounds: Sequence[Bound], weights: Sequence[float], space: SpaceConfig) -> TabulatedCost:

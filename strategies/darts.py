@@ -1,9 +1,11 @@
 """DARTS (https://arxiv.org/abs/1806.09055): softmax over the candidates, nothing removed, argmax at the end.
 
-First order by default; ``method.order 2`` or the name ``darts2`` takes the gradient through one step of the weights
-(``strategies/unrolled.py``). Differs from the original: our super-network, and by default both levels see the whole
-training set (``method.arch_split 0.5`` gives the original's halves); the inner step of the second order is a plain
-gradient step, although the weights are trained by Adam. The discretization gap is what this strategy is here to show.
+First order by default. ``method.order 2`` or the name ``darts2`` takes the gradient through one step of the weights
+(``strategies/bilevel.py``). This strategy is here to show the discretization gap.
+
+Differs from the original: our super-network; by default both levels see the whole training set
+(``method.arch_split 0.5`` gives the original's halves); the inner step of the second order is a plain gradient step,
+although Adam trains the weights.
 """
 
 from dataclasses import replace

@@ -10,7 +10,7 @@ from nas_space.blocks import FactorizedConv, ResidualLayer
 from nas_space.config import operator_name
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
-from strategies.narrowing import Surgery, narrow
+from strategies.narrowing import ParameterChanges, narrow
 from strategies.supernet import MixedLayer, MixedOperator, MixedStage
 
 
@@ -32,7 +32,7 @@ def copy_narrowed(stage: nn.Module, index: int, layer: Layer, target: Factorized
     first, second = source.conv3x1.out_channels, source.conv1x3.out_channels
     copy = FactorizedConv(source.conv3x1.in_channels, first, second, source.conv3x1.dilation[0])
     copy.load_state_dict(source.state_dict())
-    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, Surgery())
+    narrow(copy, target.conv3x1.out_channels, target.conv1x3.out_channels, ParameterChanges())
     target.load_state_dict(copy.state_dict())
 
 

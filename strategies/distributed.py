@@ -1,8 +1,7 @@
-"""What the processes of a data-parallel search say to each other; each function does nothing where there is one process alone.
+"""Communication between the processes of a data-parallel search; in a single process each function does nothing.
 
 ``DistributedDataParallel`` does not fit a search that shrinks: its reducer keeps the parameters that leave, and wants
-the same ones to require a gradient at every step. One averaged buffer of the gradients that exist is simpler, and
-exact.
+the same ones to require a gradient at every step. Averaging the gradients that exist is simpler, and exact.
 """
 
 from collections.abc import Iterable
@@ -21,7 +20,7 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     """Replace every gradient by its mean over all processes, in one collective.
 
     Args:
-        parameters: in the same order everywhere, with gradients for the same ones; those without are passed over.
+        parameters: in the same order everywhere, with gradients for the same ones; those without are skipped.
     """
     if not is_parallel():
         return
@@ -61,11 +60,7 @@ def broadcast(tensors: Iterable[Tensor]) -> None:
 
 
 def broadcast_random_state(device: torch.device) -> None:
-    """Let every process draw the random numbers that the first will draw.
-
-    Args:
-        device: where this process computes; on a GPU its generator is set beside that of the CPU.
-    """
+    """Let every process draw the random numbers that the first will draw, on the CPU and on its ``device``."""
     if not is_parallel():
         return
     state = torch.get_rng_state()
@@ -78,15 +73,11 @@ def broadcast_random_state(device: torch.device) -> None:
 
 
 def _device() -> torch.device:
-    """Where tensors must lie to be sent."""
-    return (
-        torch.device("cuda", torch.cuda.current_device())
-        if distributed.get_backend() == "nccl"
-        else torch.device("cpu")
-    )
+    """Where tensors must be to be sent."""
+    on_gpu = distributed.get_backend() == "nccl"
+    return torch.device("cuda", torch.cuda.current_device()) if on_gpu else torch.device("cpu")
 
 
 def _scatter(flat: Tensor, tensors: list[Tensor]) -> None:
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    for tensor, part in zip(tensors, parts, strict=True):
+    for tensor, part in zip(tensors, flat.split([tensor.numel() for tensor in tensors]), strict=True):
         tensor.copy_(part.view(tensor.shape))

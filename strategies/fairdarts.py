@@ -1,4 +1,4 @@
-"""FairDARTS (https://arxiv.org/abs/1911.12126): every candidate has a sigmoid of its own, so none wins by another's loss.
+"""FairDARTS (https://arxiv.org/abs/1911.12126): every candidate has a sigmoid of its own and none suppresses another.
 
 Candidates are mixed by ``sg(a)`` without normalisation. The zero-one loss pushes each sigmoid away from 1/2, in its L2
 form ``-w01 mean (sg(a) - 1/2)^2`` over all logits of a level, ``w01 = 10``.

@@ -1,4 +1,4 @@
-"""Rules that force decisions at given times, whatever the probabilities: stages, greedy decisions, globally lowest."""
+"""Rules of removal that force decisions at given times: stages, greedy decisions, globally lowest."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from strategies.alive import LEVELS, Alive
+from strategies.alive import LEVELS, Alive, Ratios
 from strategies.schedules import decision_times
 from strategies.shrinking import Shrinking
 
@@ -16,7 +16,7 @@ EQUAL = 1e-6
 
 
 class Stages(Shrinking):
-    """At the end of each of equal stages keep the best candidates of every choice (P-DARTS).
+    """At the end of each stage, of equal lengths, keep the best candidates of every choice (P-DARTS).
 
     Args:
         shares: part of a choice's candidates that is left after each stage, rounded up; 0 means one.
@@ -33,22 +33,21 @@ class Stages(Shrinking):
         """Remember how many candidates each choice began with."""
         self._sizes = [mask.sum(-1) for mask in full]
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
-        """See ``Shrinking``."""
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         finished = math.floor(round(progress * len(self.shares), 9))
         if finished == 0:
             return alive
         share = self.shares[finished - 1]
-        kept = []
+        levels = []
         for ratio, mask, size in zip(ratios, alive, self._sizes, strict=True):
             # Rounded before the ceiling: 0.6 * 5 is 3.0000000000000004 in some arithmetics.
             count = torch.ceil((size.to(mask.device) * share).double().mul(1e6).round().div(1e6)).clamp(min=1)
-            kept.append(mask & (ranks(ratio, mask) < count[..., None]))
-        return Alive(*kept)
+            levels.append(mask & (ranks(ratio, mask) < count[..., None]))
+        return Alive(*levels)
 
 
 class Decisions(Shrinking):
-    """A rule that decides a little at each of as many moments as the super-network has layers, evenly spread after a warm-up.
+    """A rule that makes as many decisions as the super-network has layers, at equal intervals after a warm-up.
 
     Args:
         warmup: part of the search before which nothing is decided.
@@ -60,54 +59,54 @@ class Decisions(Shrinking):
         self._times: list[float] = []
 
     def start(self, full: Alive) -> None:
-        """Fix the moments."""
         self._times = decision_times(self.warmup, full.operator.shape[0])
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
-        """See ``Shrinking``: every decision that is due by now, one after the other."""
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
+        """Make every decision that is due by now, one after the other."""
         due = len(self._times) if progress >= 1.0 else sum(time <= round(progress, 9) for time in self._times)
         while self.made < due:
             left = len(self._times) - self.made
-            alive = Alive(*(self.decide(level, r, m, left) for level, r, m in zip(LEVELS, ratios, alive, strict=True)))
+            alive = self._decide_levels(ratios, alive, left)
             self.made += 1
         if progress >= 1.0:  # what a constraint took back after the last decision
-            alive = Alive(*(self.decide(level, r, m, 1) for level, r, m in zip(LEVELS, ratios, alive, strict=True)))
+            alive = self._decide_levels(ratios, alive, 1)
         return alive
+
+    def _decide_levels(self, ratios: Ratios, alive: Alive, left: int) -> Alive:
+        return Alive(*(self.decide(level, r, m, left) for level, r, m in zip(LEVELS, ratios, alive, strict=True)))
 
     def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
         """The survivors ``(..., candidates)`` of a level after one decision, of which ``left`` are still to come."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        """Decisions made so far."""
         return {"made": self.made}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state_dict``."""
         self.made = state["made"]
 
 
 class GloballyLowest(Decisions):
-    """Each decision removes the candidates with the lowest probability of a level, wherever they are (SSR paper, Table 4)."""
+    """Each decision removes the candidates of globally lowest probability of each level (SSR paper, Table 4)."""
 
     rule = "lowest"
 
     def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
-        """An equal share of what has to go; the best of a choice stays."""
+        """Remove an equal share of what has to go; the best of a choice stays."""
         removable = alive & (ranks(ratio, alive) > 0)
         count = math.ceil(int(removable.sum()) / left)
         p = _probabilities(ratio * alive).masked_fill(~removable, math.inf)
-        lowest = torch.zeros_like(alive).flatten()
-        lowest[p.flatten().argsort(stable=True)[:count]] = True
-        return alive & ~lowest.view_as(alive)
+        lowest = torch.zeros_like(alive, memory_format=torch.contiguous_format)
+        lowest.view(-1)[p.flatten().argsort(stable=True)[:count]] = True
+        return alive & ~lowest
 
 
 class GreedyDecisions(Decisions):
     """Each decision fixes the most certain choices of every level to their best candidate (SGAS).
 
-    The score is the certainty ``1 - H(p) / log n``, with ``criterion`` 2 times the stability: the mean histogram
-    intersection ``sum_k min(p_k now, p_k then)`` with the last ``HISTORY`` epochs; both scaled to [0, 1] over the
-    undecided choices of a level.
+    The score is the certainty ``1 - H(p) / log n``. With ``criterion`` 2 it is multiplied by the stability: the mean
+    histogram intersection ``sum_k min(p_k now, p_k then)`` with the last ``HISTORY`` epochs. Both are scaled to [0, 1]
+    over the undecided choices of a level.
 
     Args:
         warmup: part of the search before which nothing is decided.
@@ -122,40 +121,37 @@ class GreedyDecisions(Decisions):
         self.criterion = criterion
         self._past: list[dict[str, Tensor]] = []
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
-        """See ``Shrinking``."""
-        kept = super().keep(ratios, alive, progress)
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
+        alive = super().keep(ratios, alive, progress)
         now = {level: _probabilities(ratio) for level, ratio in zip(LEVELS, ratios, strict=True)}
         self._past = [*self._past, now][-self.HISTORY :]
-        return kept
+        return alive
 
     def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
         """Fix an equal share of the undecided choices."""
         undecided = alive.sum(-1) > 1
         count = math.ceil(int(undecided.sum()) / left)
         p = _probabilities(ratio * alive)
-        score = _scaled(certainty(p, alive), undecided)
+        score = _min_max(certainty(p, alive), undecided)
         if self.criterion == 2 and self._past:
             past = torch.stack([then[level].to(p.device) for then in self._past])
-            score = score * _scaled(stability(p, past), undecided)
-        fixed = torch.zeros_like(undecided).flatten()
+            score = score * _min_max(stability(p, past), undecided)
         order = score.masked_fill(~undecided, -math.inf).flatten().argsort(dim=0, descending=True, stable=True)
-        fixed[order[:count]] = True
-        fixed = fixed.view_as(undecided) & undecided
+        fixed = torch.zeros_like(undecided, memory_format=torch.contiguous_format)
+        fixed.view(-1)[order[:count]] = True
+        fixed &= undecided
         return torch.where(fixed[..., None], alive & (ranks(ratio, alive) == 0), alive)
 
     def state_dict(self) -> dict[str, Any]:
-        """Decisions made so far, and the probabilities of the last epochs."""
         return {**super().state_dict(), "past": self._past}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Inverse of ``state_dict``."""
         super().load_state_dict(state)
         self._past = list(state["past"])
 
 
 def ranks(ratio: Tensor, alive: Tensor) -> Tensor:
-    """Place of each candidate in its choice, 0 for the best, ``(..., candidates)``; the dead come last, ties by position."""
+    """Rank of each candidate in its choice, 0 for the best, ``(..., candidates)``; ties by position, the dead last."""
     order = ratio.masked_fill(~alive, -1.0).argsort(dim=-1, descending=True, stable=True)
     places = torch.arange(ratio.shape[-1], device=ratio.device).expand_as(order)
     return torch.empty_like(order).scatter_(-1, order, places)
@@ -168,7 +164,7 @@ def certainty(p: Tensor, alive: Tensor) -> Tensor:
 
 
 def stability(p: Tensor, past: Tensor) -> Tensor:
-    """Mean over the past epochs of ``sum_k min(p_k now, p_k then)``: ``(..., n)`` and ``(epochs, ..., n)`` -> ``(...,)``."""
+    """Mean over past epochs of ``sum_k min(p_k now, p_k then)``; p ``(..., n)``, past ``(epochs, ..., n)``."""
     return torch.minimum(p, past).sum(-1).mean(0)
 
 
@@ -176,8 +172,8 @@ def _probabilities(ratio: Tensor) -> Tensor:
     return ratio / ratio.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
-def _scaled(score: Tensor, undecided: Tensor) -> Tensor:
-    """Min-max over the undecided choices; 1 for all where they are equal (the original's 0/0 would kill the product)."""
+def _min_max(score: Tensor, undecided: Tensor) -> Tensor:
+    """Min-max scaling over the undecided choices; 1 for all where they are equal (in the original 0/0)."""
     if not bool(undecided.any()):
         return torch.ones_like(score)
     low, high = score[undecided].min(), score[undecided].max()

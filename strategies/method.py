@@ -1,5 +1,6 @@
-"""Options of a search method: shared by all strategies, so that a comparison that tunes one tunes all."""
+"""Options of a search method, shared by all strategies: a comparison that tunes one tunes all. No torch."""
 
+import math
 from dataclasses import dataclass, field
 
 from nas_space.errors import InputError
@@ -35,10 +36,10 @@ class MethodOptions:
         explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is
             0), so that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
         ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value
-            to all of it, so that what the task tells apart is decided by the task before the regularizer decides the
-            rest (0: all of it at once).
-        rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, probabilities
-            untouched, so that ties do not saturate (the paper: false).
+            to all of it, so that the task decides where it can before the regularizer decides the rest (0: all of it at
+            once).
+        rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, so that ties do not
+            saturate; probabilities stay as they are (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
             levels see the whole set, independently shuffled.
         order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS'
@@ -69,22 +70,13 @@ class MethodOptions:
         Raises:
             InputError: the key that is out of range, with its range.
         """
-        ranges = {
-            "lr": (self.lr, 0.0, None),
-            "weight_decay": (self.weight_decay, 0.0, None),
-            "h": (self.h, 0.0, 1.0),
-            "warmup": (self.warmup, 0.0, 1.0),
-            "explore": (self.explore, 0.0, 1.0),
-            "ramp": (self.ramp, 0.0, 1.0),
-            "zero_one": (self.zero_one, 0.0, None),
-            "rho.depth": (self.rho.depth, 0.0, None),
-            "rho.operator": (self.rho.operator, 0.0, None),
-            "rho.width": (self.rho.width, 0.0, None),
-        }
-        for key, (value, low, high) in ranges.items():
-            if not value >= low or value == float("inf") or (high is not None and value >= high):
-                bounds = f"at least {low:g}" + (f" and below {high:g}" if high is not None else "")
-                raise InputError(f"method.{key}: {value:g} must be {bounds}")
+        below_one = {key: getattr(self, key) for key in ("h", "warmup", "explore", "ramp")}
+        any_size = {key: getattr(self, key) for key in ("lr", "weight_decay", "zero_one")}
+        any_size |= {f"rho.{level}": weight for level, weight in vars(self.rho).items()}
+        for values, limit, text in ((below_one, 1.0, " and below 1"), (any_size, math.inf, "")):
+            for key, value in values.items():
+                if not 0.0 <= value < limit:
+                    raise InputError(f"method.{key}: {value:g} must be at least 0{text}")
         for key in ("order", "criterion"):
             if getattr(self, key) not in (1, 2):
                 raise InputError(f"method.{key}: {getattr(self, key)} must be 1 or 2")
@@ -97,7 +89,8 @@ class MethodOptions:
         before = round(self.warmup + self.explore + self.ramp, 9)
         if before >= 1.0:
             raise InputError(
-                f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; it must be below 1"
+                f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; "
+                "it must be below 1"
             )
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
             raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

@@ -1,15 +1,15 @@
 """The sum over a layer's operators that share an input, forward and backward: the hot path of a search.
 
-Autograd would keep four tensors for each operator and touch each of them several times. Written out, two are kept (what
-enters and what leaves the 1x3 convolution), and four identities save the rest, all exact:
+Autograd would keep four tensors for each operator and touch each of them several times. Written out, two are kept: what
+enters and what leaves the 1x3 convolution. Four identities save the rest; all are exact:
 
-- a mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution, also where it has
-  a gradient itself: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without any gradient of a weight;
-- batch norm, mask and weight of the operator are one scale and one shift a channel, and shifts add up over operators
-  first;
-- a constant added before a batch norm has no effect, so the 1x3 convolution's bias has gradient 0, and is added to the
-  running mean alone;
-- a tap that lies a whole image away sees padding alone, and is not computed.
+- A mask is never negative, so it passes through the ReLU into kernel and bias of the 3x1 convolution. It has a gradient
+  all the same: ``z = m * y`` gives ``dL/dm = sum(dL/dz * z) / m``, without the gradient of a weight.
+- Batch norm, mask and weight of the operator are one scale and one shift for each channel. The shifts of all operators
+  are added up before they are added to the features.
+- A constant added before a batch norm has no effect. So the bias of the 1x3 convolution has gradient 0 and only changes
+  the running mean.
+- A tap of a kernel that lies a whole image away reads padding only and is not computed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,11 +25,13 @@ threshold_backward = torch.ops.aten.threshold_backward
 
 
 class Branch(NamedTuple):
-    """One operator as the mixture sees it: ``scale * BN(conv1x3(mask * ReLU(conv3x1(x))))``.
+    """One operator of a mixture: ``scale * BN(conv1x3(mask * ReLU(conv3x1(x))))`` (SSR paper, equation 5).
+
+    ``gain`` and ``shift`` are weight and bias of the batch norm. ``mask`` and ``scale`` are None where they are 1.
 
     Shape:
         kernel_3x1 ``(a, C, 3, 1)``, bias_3x1 and mask ``(a,)``, kernel_1x3 ``(b, a, 1, 3)``, bias_1x3, gain, shift and
-        scale ``(b,)``; gain and shift are the batch norm's own; ``mask`` and ``scale`` are None where they are 1.
+        scale ``(b,)``.
     """
 
     kernel_3x1: Tensor
@@ -45,13 +47,16 @@ class Branch(NamedTuple):
 
 
 TENSORS = 8
-"""So many of a branch's fields are tensors."""
+"""The first fields of a branch are tensors: so many."""
+SAVED = 6
+"""Tensors that a branch saves for its backward pass."""
 
 
-def mix(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
-    """``sum of the branches``, plus ``x`` where ``residual``: ``(N, C, H, W)`` -> ``(N, C or the widest branch, H, W)``.
+def mix_operators(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
+    """Sum of the branches, plus ``x`` where ``residual`` (SSR paper, equation 3).
 
-    Without a residual there must be a branch.
+    Shape:
+        ``(N, C, H, W)`` -> the same; without a residual, as many channels as the widest branch (there must be one).
     """
     if not branches:
         return x
@@ -59,10 +64,10 @@ def mix(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
     if all(branch.norm.training for branch in branches):
         if torch.is_autocast_enabled(device):
             x = x.to(torch.get_autocast_dtype(device))
-        tensors = [tensor for branch in branches for tensor in _live(branch, x.shape)[:TENSORS]]
+        tensors = [tensor for branch in branches for tensor in _without_outer_taps(branch, x.shape)[:TENSORS]]
         with torch.autocast(device, enabled=False):
             return _Mixture.apply(x, branches, residual, *tensors)
-    return _mix_by_autograd(x, [_live(branch, x.shape) for branch in branches], residual)
+    return _mix_by_autograd(x, [_without_outer_taps(branch, x.shape) for branch in branches], residual)
 
 
 def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
@@ -93,7 +98,7 @@ def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> T
     return total
 
 
-def _live(branch: Branch, shape: torch.Size) -> Branch:
+def _without_outer_taps(branch: Branch, shape: torch.Size) -> Branch:
     """The branch without the outer taps of convolutions whose dilation is the image's side or more."""
     first = branch.kernel_3x1[:, :, 1:2] if branch.dilation >= shape[-2] else branch.kernel_3x1
     second = branch.kernel_1x3[..., 1:2] if branch.dilation >= shape[-1] else branch.kernel_1x3
@@ -102,10 +107,10 @@ def _live(branch: Branch, shape: torch.Size) -> Branch:
 
 def _geometry(kernel: Tensor, dilation: int) -> tuple[list[int], list[int]]:
     """Padding and dilation of a kernel of one or three taps."""
-    taps = kernel.shape[-2:]  # one of them alone, said to be dilated, is left to the library that convolves the others
-    return [dilation if side == 3 else 0 for side in taps], [
-        dilation if side == 3 else 2 - max(taps) // 3 for side in taps
-    ]
+    taps = kernel.shape[-2:]
+    padding = [dilation if side == 3 else 0 for side in taps]
+    # A kernel of one tap is called dilated: torch then takes the same library as for the other kernels.
+    return padding, [dilation if side == 3 else 2 - max(taps) // 3 for side in taps]
 
 
 def _convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, dilation: int) -> Tensor:
@@ -123,19 +128,19 @@ def _convolve_backward(
 
 
 class _Mixture(torch.autograd.Function):
-    """``mix`` in training mode; the tensors of all branches follow one another, in the order of ``Branch``.
+    """``mix_operators`` in training mode; the tensors of all branches follow one another, in the order of ``Branch``.
 
-    Convolutions and the sum are computed in the type of ``x``, statistics and scales in that of the parameters.
+    Convolutions and the sum are computed in the type of ``x``, statistics and scales in the type of the parameters.
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, branches: Sequence[Branch], residual: bool, *tensors: Tensor | None) -> Tensor:
-        """Per branch, keep the input of the 1x3 convolution, its output, and the statistics of that."""
-        kept: list[Tensor] = []
+        """Save the input and the output of the 1x3 convolution of each branch, and the statistics of its output."""
+        to_save: list[Tensor] = []
         widest = x.shape[1] if residual else max(branch.gain.shape[0] for branch in branches)
         total, shifts = _start(x, widest, residual), branches[0].gain.new_zeros(widest)
-        for branch, given in zip(branches, _grouped(tensors, TENSORS), strict=True):
-            kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = given
+        for branch, parameters in zip(branches, _grouped(tensors, TENSORS), strict=True):
+            kernel, bias, mask, kernel_1x3, bias_1x3, gain, shift, scale = parameters
             if mask is not None:
                 kernel, bias = kernel * mask[:, None, None, None], bias * mask
             kernel, kernel_1x3 = kernel.to(x.dtype), kernel_1x3.to(x.dtype)
@@ -154,55 +159,51 @@ class _Mixture(torch.autograd.Function):
                 level *= scale
             shifts[:channels] += level
             total[:, :channels].addcmul_(u, slope[:, None, None])
-            kept += [z, u, mean, invstd, kernel, kernel_1x3]
+            to_save += [z, u, mean, invstd, kernel, kernel_1x3]
         total += shifts[:, None, None]
-        ctx.save_for_backward(x, *kept, *tensors)
+        ctx.save_for_backward(x, *to_save, *tensors)
         ctx.branches = [(branch.dilation, branch.norm.eps) for branch in branches]
         ctx.residual = residual
         return total
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients that are asked for: of kernels in a step of the weights, of masks and scales in one of the architecture."""
+        """Gradients of kernels in a weight step, of masks and scales in an architecture step."""
         (gradient,) = gradients
         needs_x, _, _, *needs = ctx.needs_input_grad
         x, *saved = ctx.saved_tensors
-        split = KEPT * len(ctx.branches)
+        split = SAVED * len(ctx.branches)
         of_x: Tensor | None = gradient if ctx.residual else None
         results: list[Tensor | None] = []
         states = zip(
             ctx.branches,
-            _grouped(saved[:split], KEPT),
+            _grouped(saved[:split], SAVED),
             _grouped(saved[split:], TENSORS),
             _grouped(needs, TENSORS),
             strict=True,
         )
-        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), given, wants in states:
-            _, _, mask, _, bias_1x3, gain, shift, scale = given
-            own, scaled = _leading(gradient, len(gain)), gain if scale is None else gain * scale
+        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), parameters, needed in states:
+            _, _, mask, _, bias_1x3, gain, shift, scale = parameters
+            scaled_gain = gain if scale is None else gain * scale
             of_u, of_gain, of_shift = batch_norm_backward(
-                own, u, scaled, None, None, mean, invstd, True, eps, [True, True, True]
+                _leading(gradient, len(gain)), u, scaled_gain, None, None, mean, invstd, True, eps, [True, True, True]
             )
-            of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, wants[3], False])
-            of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if wants[2] else None
-            of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if wants[7] else None
-            if scale is not None and wants[5]:
+            of_z, of_kernel_1x3, _ = _convolve_backward(of_u, z, kernel_1x3, False, dilation, [True, needed[3], False])
+            of_mask = torch.where(mask > 0, (of_z * z).sum((0, 2, 3)) / mask, 0.0) if needed[2] else None
+            of_scale = torch.addcmul(of_gain * gain, of_shift, shift) if needed[7] else None
+            if scale is not None and needed[5]:
                 of_gain, of_shift = of_gain * scale, of_shift * scale
             of_y = threshold_backward(of_z, z, 0)
             part, of_kernel, of_bias = _convolve_backward(
-                of_y, x, folded, True, dilation, [needs_x, wants[0], wants[1]]
+                of_y, x, folded, True, dilation, [needs_x, needed[0], needed[1]]
             )
-            if mask is not None and wants[0]:
+            if mask is not None and needed[0]:
                 of_kernel, of_bias = of_kernel * mask[:, None, None, None], of_bias * mask
             if needs_x:
                 of_x = part if of_x is None else part.add_(of_x)
-            of_bias_1x3 = torch.zeros_like(bias_1x3) if wants[4] else None
+            of_bias_1x3 = torch.zeros_like(bias_1x3) if needed[4] else None
             results += [of_kernel, of_bias, of_mask, of_kernel_1x3, of_bias_1x3, of_gain, of_shift, of_scale]
         return of_x if needs_x else None, None, None, *results
-
-
-KEPT = 6
-"""Tensors that a branch keeps from its forward pass."""
 
 
 def _grouped(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -210,7 +211,7 @@ def _grouped(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 
 
 def _leading(x: Tensor, channels: int) -> Tensor:
-    """The first channels; on a GPU copied, since batch norms of what is not contiguous are an order slower there."""
+    """The first channels; copied on a GPU, where batch norm is ten times slower on a tensor that is not contiguous."""
     part = x[:, :channels]
     if not x.is_cuda or channels == x.shape[1]:
         return part

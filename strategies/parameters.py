@@ -1,4 +1,4 @@
-"""The architecture parameters of all three levels as one tensor each, with their alive masks."""
+"""The architecture parameters: one tensor of logits for each of the three levels, with its alive mask."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.expected_cost import Probabilities
-from strategies.alive import LEVELS, Alive, candidate_labels
+from strategies.alive import LEVELS, Alive, Ratios, candidate_labels
 from strategies.relaxation import Relaxation
 from strategies.shrinking import retaining_ratio
 
@@ -16,11 +16,11 @@ INITIAL = 1e-3
 """Standard deviation of the logits at the start."""
 
 
-class Row(NamedTuple):
-    """What one mixed layer reads in a forward pass, a tensor for each operator.
+class LayerWeights(NamedTuple):
+    """What one mixed layer reads in a forward pass: three tensors ``(channels,)`` for each operator.
 
-    Shape:
-        ``(channels,)`` each: the mixed masks of both convolutions, and the second one times the operator's weight.
+    ``mask_3x1`` and ``mask_1x3`` are the mixed masks of both convolutions (SSR paper, equation 5). ``weighted`` is
+    ``mask_1x3`` times the operator's weight.
     """
 
     mask_3x1: tuple[Tensor, ...]
@@ -29,9 +29,7 @@ class Row(NamedTuple):
 
 
 class ArchitectureParameters(nn.Module):
-    """alpha (depth), beta (operator) and gamma (width): logits, alive masks, and everything that is computed from them.
-
-    Probabilities, entropies and masks of a level are a few tensor expressions over the whole level.
+    """alpha (depth), beta (operator) and gamma (width): logits, alive masks, and what is computed from them.
 
     Args:
         space: the searched space.
@@ -56,11 +54,10 @@ class ArchitectureParameters(nn.Module):
             self.register_buffer(f"alive_{level}", mask)
         for stage in range(len(space.layers)):
             widths = torch.tensor(space.width_candidates(stage))
-            cover = (
-                widths[:, None] > torch.arange(space.widths[stage])[None, :]
-            ).float()  # (widths, channels): M_k of equation 5
-            self.register_buffer(f"cover{stage}", cover, persistent=False)
-        self._rows: tuple[Row, ...] = ()
+            # (widths, channels): the masks M_k of the SSR paper's equation 5
+            masks = (widths[:, None] > torch.arange(space.widths[stage])[None, :]).float()
+            self.register_buffer(f"masks{stage}", masks, persistent=False)
+        self._layer_weights: tuple[LayerWeights, ...] = ()
         self._depth: tuple[tuple[Tensor, ...], ...] = ()
 
     def logits(self) -> tuple[nn.Parameter, nn.Parameter, nn.Parameter]:
@@ -73,17 +70,14 @@ class ArchitectureParameters(nn.Module):
         return Alive(self.alive_depth, self.alive_operator, self.alive_width)
 
     def log_probabilities(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities of each level; meaningless (very negative) for dead candidates."""
-        first, second, third = (
-            self.relaxation.log_probabilities(a, m) for a, m in zip(self.logits(), self.alive, strict=True)
-        )
-        return first, second, third
+        """Log-probabilities of each level; very negative and without meaning for dead candidates."""
+        alpha, beta, gamma = map(self.relaxation.log_probabilities, self.logits(), self.alive)
+        return alpha, beta, gamma
 
     def probabilities(self) -> Probabilities:
         """Normalised probabilities of each level, 0 for dead candidates; differentiable."""
-        return Probabilities(
-            *(log_p.exp() * mask for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True))
-        )
+        levels = zip(self.log_probabilities(), self.alive, strict=True)
+        return Probabilities(*(log_p.exp() * alive for log_p, alive in levels))
 
     def entropies(self) -> dict[str, Tensor]:
         """Sum of the choices' entropies, in nats, for each level."""
@@ -93,46 +87,42 @@ class ArchitectureParameters(nn.Module):
         }
 
     @torch.no_grad()
-    def ratios(self) -> Alive:
-        """Retaining ratio of every candidate (equation 11), float masks in the shape of ``Alive``."""
-        return Alive(
-            *(retaining_ratio(log_p, mask) for log_p, mask in zip(self.log_probabilities(), self.alive, strict=True))
-        )
+    def ratios(self) -> Ratios:
+        """Retaining ratio of every candidate (SSR paper, equation 11)."""
+        return Ratios(*map(retaining_ratio, self.log_probabilities(), self.alive))
 
     def refresh(self) -> None:
-        """Compute what the super-network reads in the coming forward pass; with gradient where the logits require it.
-
-        In full precision also under autocast: masks would lose what is next to nothing to compute.
-        """
+        """Compute what the next forward pass reads; with a gradient where the logits require one."""
+        # In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
         with torch.autocast(self.alive_depth.device.type, enabled=False):
             self._refresh()
 
     def _refresh(self) -> None:
-        depth, operator, width = (self.relaxation.weights(a, m) for a, m in zip(self.logits(), self.alive, strict=True))
+        depth, operator, width = map(self.relaxation.weights, self.logits(), self.alive)
         single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
         width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1
-        rows = []
+        layer_weights: list[LayerWeights] = []
         start = 0
         for stage, count in enumerate(self.space.layers):
-            masks = width[start : start + count] @ getattr(self, f"cover{stage}")  # (layers, operators, 2, channels)
+            masks = width[start : start + count] @ getattr(self, f"masks{stage}")  # (layers, operators, 2, channels)
             first, second = masks.unbind(2)
             weighted = operator[start : start + count, :, None] * second
-            for own in zip(first.unbind(), second.unbind(), weighted.unbind(), strict=True):
-                rows.append(Row(*(level.unbind() for level in own)))
+            by_layer = zip(first.unbind(), second.unbind(), weighted.unbind(), strict=True)
+            layer_weights += [LayerWeights(*(tensor.unbind() for tensor in layer)) for layer in by_layer]
             start += count
-        self._rows = tuple(rows)
+        self._layer_weights = tuple(layer_weights)
         self._depth = tuple(weights.unbind() for weights in depth.unbind())
 
     def forget(self) -> None:
-        """Drop what ``refresh`` computed, and with it autograd's memory of the logits."""
-        self._rows, self._depth = (), ()
+        """Drop what ``refresh`` computed, and with it autograd's graph from the logits."""
+        self._layer_weights, self._depth = (), ()
 
-    def row(self, layer: int) -> Row:
-        """Weights and masks of a layer, counted over all stages; as of the last ``refresh``."""
-        return self._rows[layer]
+    def layer_weights(self, layer: int) -> LayerWeights:
+        """Weights and masks of a layer, counted over all stages, as of the last ``refresh``."""
+        return self._layer_weights[layer]
 
     def depth_weights(self, stage: int) -> tuple[Tensor, ...]:
-        """Weights of a stage's depth candidates; as of the last ``refresh``."""
+        """Weights of a stage's depth candidates, as of the last ``refresh``."""
         return self._depth[stage]
 
     @torch.no_grad()
@@ -153,20 +143,16 @@ class ArchitectureParameters(nn.Module):
         for logits in self.logits():
             logits.copy_(INITIAL * torch.randn(logits.shape))
 
-    def architecture(self) -> Architecture:
-        """The most probable survivor of every choice."""
-        return self.architecture_of(self.ratios())
-
-    def architecture_of(self, ratios: Alive) -> Architecture:
-        """The candidate with the highest of the given ratios in every choice; ``ratios`` as in ``ratios()``."""
-        space = self.space
-        best = [ratio.argmax(-1).tolist() for ratio in ratios]
+    def architecture(self, ratios: Ratios | None = None) -> Architecture:
+        """The candidate with the highest ratio in every choice; absent, of ``ratios()``: the most probable survivor."""
+        space, ratios = self.space, self.ratios() if ratios is None else ratios
+        best_depth, best_operator, best_width = (ratio.argmax(-1).tolist() for ratio in ratios)
         stages, row = [], 0
         for stage, depths in enumerate(space.depth_candidates):
             widths, layers = space.width_candidates(stage), []
-            for layer in range(row, row + depths[best[0][stage]]):
-                operator = best[1][layer]
-                layers.append(Layer(*space.operators[operator], *(widths[k] for k in best[2][layer][operator])))
+            for layer in range(row, row + depths[best_depth[stage]]):
+                operator = best_operator[layer]
+                layers.append(Layer(*space.operators[operator], *(widths[k] for k in best_width[layer][operator])))
             stages.append(tuple(layers))
             row += space.layers[stage]
         return Architecture(space, tuple(stages))

@@ -4,8 +4,8 @@ Softmax over the candidates. Each of three equal stages begins with 40 % of trai
 logits; at the ends every choice keeps its best ``ceil(0.6 n)``, ``ceil(0.4 n)`` and 1 of the n candidates it began with
 (5 -> 3 -> 2 -> 1).
 
-Differs from the original: a fixed number of layers and one super-network whose weights live on from stage to stage; no
-skip candidate, so its dropout and its limit have nothing to act on; all choices of all levels are cut alike.
+Differs from the original: the number of layers is fixed; one super-network keeps its weights from stage to stage; there
+is no skip candidate, so dropout on skips and their limit do not apply; all choices of all levels are cut alike.
 """
 
 from strategies.forced import Stages

@@ -1,8 +1,8 @@
 """The SSR paper's progressive shrinking without its loss (Table 4, last row): the globally lowest candidates leave.
 
 Sigmoid-normalised probabilities, no regularizer. After a warm-up, decisions fall at equal intervals, as many as the
-super-network has layers; each removes an equal share of all that has to go, the candidates with the lowest probability
-of each level, wherever they are.
+super-network has layers. Each removes an equal share of all that has to go: of each level the candidates with the
+lowest probability, whatever their choice.
 """
 
 from strategies.forced import GloballyLowest

@@ -1,7 +1,7 @@
-"""Loss and gradients of a step as a CUDA graph: launched as one piece, where a step by itself launches thousands of small kernels.
+"""Loss and gradients of a step as a CUDA graph: launched as one piece instead of thousands of small kernels.
 
-What is recorded holds as long as the modules keep their shapes and nothing that a step reads changes on the host. The
-first step of a kind runs as it is, which also lets libraries set themselves up; the second is recorded, all others are
+A recording is valid as long as the modules keep their shapes and nothing that a step reads changes on the host. The
+first step of a kind runs as it is, so that libraries can set themselves up. The second is recorded, all others are
 replayed.
 """
 
@@ -19,9 +19,9 @@ class Recorded(NamedTuple):
 
     Args:
         graph: its kernels.
-        batch: what they read; a new batch is copied here.
-        loss: what they leave.
-        gradients: where they leave the gradient of each parameter.
+        batch: the tensors that the kernels read; a new batch is copied into them.
+        loss: the tensor that the kernels write.
+        gradients: the gradient that the kernels write, for each parameter.
     """
 
     graph: torch.cuda.CUDAGraph
@@ -36,10 +36,9 @@ def can_record(device: torch.device) -> bool:
 
 
 def uncached() -> torch.autocast:
-    """Autocast as it is, but for its cache: what that holds lies outside of a graph, and what it would hold must not be read outside."""
-    return torch.autocast(
-        "cuda", torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda"), cache_enabled=False
-    )
+    """The current autocast without its cache: a graph and the code outside must not share cached tensors."""
+    dtype, enabled = torch.get_autocast_dtype("cuda"), torch.is_autocast_enabled("cuda")
+    return torch.autocast("cuda", dtype, enabled, cache_enabled=False)
 
 
 class Recorder:
@@ -52,21 +51,21 @@ class Recorder:
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device)
         self._recorded: dict[Hashable, Recorded] = {}
-        self._met: set[Hashable] = set()
+        self._seen: set[Hashable] = set()
         self._pool = torch.cuda.graph_pool_handle()
 
     def forget(self) -> None:
-        """Drop everything that was recorded, because modules have changed, and give its memory back."""
+        """Drop all recordings, because modules have changed, and free their memory."""
         if self._recorded:
             self._recorded.clear()
             torch.cuda.empty_cache()  # else the next recording's memory comes on top
-        self._met.clear()
+        self._seen.clear()
         self._pool = torch.cuda.graph_pool_handle()
 
     def gradient(
         self, kind: Hashable, step: Callable[[Batch], Tensor], batch: Batch, parameters: Iterable[nn.Parameter]
     ) -> Tensor:
-        """Loss of ``step``, which leaves gradients in ``parameters``; whatever was there before is gone.
+        """Loss of ``step``, which writes the gradients of ``parameters``; earlier gradients are dropped.
 
         Args:
             kind: steps of one kind do the same, but for the batch's content.
@@ -80,8 +79,8 @@ class Recorder:
         kind = (kind, tuple((tensor.shape, tensor.dtype, tensor.stride()) for tensor in batch))
         if kind in self._recorded:
             recorded = self._recorded[kind]
-            for own, given in zip(recorded.batch, batch, strict=True):
-                own.copy_(given)
+            for target, tensor in zip(recorded.batch, batch, strict=True):
+                target.copy_(tensor)
         else:
             parameters = list(parameters)
             for parameter in parameters:
@@ -89,8 +88,8 @@ class Recorder:
             # Both on one stream that is not the usual one: autograd remembers where a parameter was first used.
             self._stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(self._stream):
-                if kind not in self._met:
-                    self._met.add(kind)
+                if kind not in self._seen:
+                    self._seen.add(kind)
                     loss = step(batch)
                 else:
                     recorded = self._recorded[kind] = self._record(step, batch, parameters)
@@ -103,14 +102,14 @@ class Recorder:
         return recorded.loss
 
     def _record(self, step: Callable[[Batch], Tensor], batch: Batch, parameters: list[nn.Parameter]) -> Recorded:
-        own = tuple(tensor.clone() for tensor in batch)
+        static_batch = tuple(tensor.clone() for tensor in batch)
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         # Not torch.cuda.graph: it collects garbage and empties caches, and a search records after every shrink.
         graph.capture_begin(pool=self._pool, capture_error_mode="thread_local")
         try:
             with uncached():
-                loss = step(own)
+                loss = step(static_batch)
         finally:
             graph.capture_end()
-        return Recorded(graph, own, loss, [(p, p.grad) for p in parameters if p.grad is not None])
+        return Recorded(graph, static_batch, loss, [(p, p.grad) for p in parameters if p.grad is not None])

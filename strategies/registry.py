@@ -1,35 +1,30 @@
-"""Strategies by name, and those of users by ``module:Class``."""
+"""Strategies by name, and those of users by ``module:Class``. Their modules, and torch, are loaded on demand."""
 
 import importlib
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from nas_space.errors import InputError
-from strategies.darts import DARTS, DARTSSecondOrder
-from strategies.fairdarts import FairDARTS
 from strategies.method import MethodOptions
-from strategies.pdarts import PDARTS, PDARTSWithSSR
-from strategies.progressive import Progressive
-from strategies.sgas import SGAS, SGASStability, SGASWithSSR
-from strategies.snas import SNAS
-from strategies.ssr import SSR, SSRL1, SSRL2, SSRInformationEntropy
-from strategies.strategy import DifferentiableStrategy
 
-STRATEGIES: dict[str, Callable[[MethodOptions, int], DifferentiableStrategy]] = {
-    "ssr": SSR,
-    "ssr-ie": SSRInformationEntropy,
-    "ssr-l1": SSRL1,
-    "ssr-l2": SSRL2,
-    "progressive": Progressive,
-    "darts": DARTS,
-    "darts2": DARTSSecondOrder,
-    "snas": SNAS,
-    "fairdarts": FairDARTS,
-    "pdarts": PDARTS,
-    "pdarts-ssr": PDARTSWithSSR,
-    "sgas": SGAS,
-    "sgas2": SGASStability,
-    "sgas-ssr": SGASWithSSR,
+if TYPE_CHECKING:
+    from strategies.strategy import DifferentiableStrategy
+
+STRATEGIES = {
+    "ssr": "strategies.ssr:SSR",
+    "ssr-ie": "strategies.ssr:SSRInformationEntropy",
+    "ssr-l1": "strategies.ssr:SSRL1",
+    "ssr-l2": "strategies.ssr:SSRL2",
+    "progressive": "strategies.progressive:Progressive",
+    "darts": "strategies.darts:DARTS",
+    "darts2": "strategies.darts:DARTSSecondOrder",
+    "snas": "strategies.snas:SNAS",
+    "fairdarts": "strategies.fairdarts:FairDARTS",
+    "pdarts": "strategies.pdarts:PDARTS",
+    "pdarts-ssr": "strategies.pdarts:PDARTSWithSSR",
+    "sgas": "strategies.sgas:SGAS",
+    "sgas2": "strategies.sgas:SGASStability",
+    "sgas-ssr": "strategies.sgas:SGASWithSSR",
 }
 NNI_STRATEGIES = ("nni-darts", "nni-gumbel", "nni-proxyless")
 """NNI's own one-shot strategies."""
@@ -38,8 +33,8 @@ MULTI_TRIAL = ("random", "nni-random", "nni-evolution")
 NAMES = (*STRATEGIES, *NNI_STRATEGIES, *MULTI_TRIAL)
 
 
-def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> DifferentiableStrategy:
-    """The differentiable strategy called ``name``, or the class that ``module:Class`` names, called with ``(method, seed)``.
+def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> "DifferentiableStrategy":
+    """The differentiable strategy called ``name``, or a user's ``module:Class``, made with ``(method, seed)``.
 
     Raises:
         InputError: an unknown name, a class that cannot be used, or a method option out of range.
@@ -49,11 +44,13 @@ def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> Differen
     check_name(name)
     if name not in STRATEGIES:
         raise ValueError(f"{name} is no differentiable strategy of ours")
-    return STRATEGIES[name](method, seed)
+    module, _, attribute = STRATEGIES[name].partition(":")
+    strategy: DifferentiableStrategy = getattr(importlib.import_module(module), attribute)(method, seed)
+    return strategy
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is none.
+    """Refuse an unknown name.
 
     Raises:
         InputError: the name, and all that exist.
@@ -62,26 +59,27 @@ def check_name(name: str) -> None:
         raise InputError(f"strategy: unknown {name!r}; choose from {', '.join(NAMES)}, or write module:Class")
 
 
-def _of_user(name: str, method: MethodOptions, seed: int) -> DifferentiableStrategy:
+def _of_user(name: str, method: MethodOptions, seed: int) -> "DifferentiableStrategy":
+    from strategies.strategy import DifferentiableStrategy
+
     module, _, attribute = name.partition(":")
-    if "" not in sys.path:  # a module in the current folder is found, as with python -m
+    if "" not in sys.path:  # a module in the current folder can be imported, as with python -m
         sys.path.insert(0, "")
     try:
-        found = getattr(importlib.import_module(module), attribute, None)
+        strategy_class: Any = getattr(importlib.import_module(module), attribute, None)
     except (Exception, SystemExit) as error:  # whatever a user's file may do
         raise InputError(f"strategy {name!r}: cannot import {module!r} ({type(error).__name__}: {error})") from error
-    if found is None:
+    if strategy_class is None:
         raise InputError(f"strategy {name!r}: the module {module!r} has no {attribute!r}")
-    if not (isinstance(found, type) and issubclass(found, DifferentiableStrategy)):
+    if not (isinstance(strategy_class, type) and issubclass(strategy_class, DifferentiableStrategy)):
         raise InputError(f"strategy {name!r}: must be a subclass of strategies.strategy.DifferentiableStrategy")
     try:
-        strategy = found(method, seed)  # type: ignore[call-arg, arg-type]
+        strategy: DifferentiableStrategy = strategy_class(method, seed)  # type: ignore[call-arg, arg-type]
     except InputError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(
-            f"strategy {name!r}: cannot be made with (method, seed): {type(error).__name__}: {error}"
-        ) from error
+        problem = f"{type(error).__name__}: {error}"
+        raise InputError(f"strategy {name!r}: cannot be made with (method, seed): {problem}") from error
     if not hasattr(strategy, "composition"):
         raise InputError(f"strategy {name!r}: its __init__ must call that of DifferentiableStrategy")
     return strategy

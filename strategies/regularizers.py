@@ -1,8 +1,8 @@
-"""What pulls a distribution over candidates towards a vertex of the simplex: pure functions, one value for each choice.
+"""Losses that pull a distribution over candidates towards a vertex of the simplex: pure functions.
 
-All take log-probabilities ``(..., candidates)``, logits and the alive mask of the same shape, and return ``(...,)``:
-the sum over the surviving candidates of each choice (SSR paper, equation 9), to be minimised. The search sums over
-choices, weighs the levels (equation 10) and adds them. Natural logarithms.
+All take log-probabilities ``(..., candidates)``, logits and the alive mask of the same shape. They return ``(...,)``,
+for each choice the sum over its survivors (SSR paper, equation 9), to be minimised. The search sums over the choices of
+a level and weighs the levels (equation 10). Natural logarithms.
 """
 
 from collections.abc import Callable
@@ -20,8 +20,8 @@ def none(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
 def ssr(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
     """Solution space regularization, ``sum log p`` (SSR paper, equation 9).
 
-    Unbounded below on every face of the simplex, so it selects a vertex only together with deletion: a deleted
-    candidate leaves the sum, and a decided choice contributes ``log 1 = 0``.
+    It falls without bound towards every face of the simplex, so it selects a vertex only together with deletion. A
+    deleted candidate leaves the sum, and a decided choice contributes ``log 1 = 0``.
     """
     return log_p.masked_fill(~alive, 0.0).sum(-1)
 

@@ -1,7 +1,7 @@
 """From logits to probabilities over the candidates of a choice: the continuous relaxations that strategies differ in.
 
 Every function works on a whole level at once: logits and alive mask ``(..., candidates)``. A dead candidate has
-probability 0 and receives no gradient; a choice without survivors (its layer or operator is gone) has only zeros.
+probability 0 and receives no gradient. A choice without survivors (its layer or operator is gone) has only zeros.
 """
 
 from abc import ABC, abstractmethod
@@ -13,8 +13,8 @@ from torch.nn import functional
 DEAD = -1e30  # a finite stand-in for minus infinity: differences stay finite, exp gives exactly 0
 
 
-def normalise(scores: Tensor, alive: Tensor) -> Tensor:
-    """Log-probabilities over the last axis from unnormalised log-weights; ``DEAD`` or less for dead candidates."""
+def masked_log_softmax(scores: Tensor, alive: Tensor) -> Tensor:
+    """``log_softmax`` over the survivors of the last axis; ``DEAD`` or less for dead candidates."""
     masked = scores.masked_fill(~alive, DEAD)
     return masked - torch.logsumexp(masked, -1, keepdim=True)
 
@@ -37,7 +37,7 @@ class Relaxation(ABC):
         return self.log_probabilities(logits, alive).exp() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Logits with the same probabilities, moved to where their gradient does not vanish: these already are."""
+        """Logits with the same probabilities, moved to where their gradient does not vanish; here they stay."""
         return logits
 
     def advance(self, progress: float) -> None:  # noqa: B027  # most have no schedule
@@ -45,34 +45,31 @@ class Relaxation(ABC):
 
 
 class SigmoidNormalised(Relaxation):
-    """``p_k = sg(a_k) / sum_m sg(a_m)`` over the survivors: the SSR paper's relaxation (specification, equation N)."""
+    """``p_k = sg(a_k) / sum_m sg(a_m)`` over the survivors (docs/method.md, equation N)."""
 
     LARGEST = 0.5
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
         """``log sg(a_k) - log sum_m sg(a_m)``, stable for any logits."""
-        return normalise(functional.logsigmoid(logits), alive)
+        return masked_log_softmax(functional.logsigmoid(logits), alive)
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         """Scale the sigmoids of each choice's survivors by one factor so that the largest is 1/2.
 
-        Probabilities and retaining ratios depend on ratios of sigmoids only, so neither moves. The gradient of a logit
-        carries ``1 - sg(a)``, which two survivors that rise together drive to 0; after the scaling it is at least 1/2
-        again.
+        Probabilities and retaining ratios depend on ratios of sigmoids only, so they stay. The gradient of a logit
+        carries ``1 - sg(a)``, which two survivors that rise together drive to 0. Afterwards it is at least 1/2.
         """
         log_sigmoid = functional.logsigmoid(logits).masked_fill(~alive, DEAD)
-        scaled = (
-            log_sigmoid - log_sigmoid.amax(-1, keepdim=True) + torch.tensor(self.LARGEST, device=logits.device).log()
-        )
+        largest = torch.tensor(self.LARGEST, device=logits.device).log()
+        scaled = log_sigmoid - log_sigmoid.amax(-1, keepdim=True) + largest
         return torch.where(alive, scaled - torch.log1p(-scaled.exp()), logits)
 
 
 class Softmax(Relaxation):
-    """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055); a common shift leaves its gradient alone."""
+    """``p = softmax(a)`` over the survivors (DARTS, https://arxiv.org/abs/1806.09055)."""
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """``log softmax(a)``."""
-        return normalise(logits, alive)
+        return masked_log_softmax(logits, alive)
 
 
 class GumbelSoftmax(Softmax):
@@ -94,23 +91,20 @@ class GumbelSoftmax(Softmax):
         """One soft sample, drawn from torch's global generator."""
         gumbel = -torch.empty_like(logits).exponential_().log()
         scores = (self.log_probabilities(logits, alive) + gumbel) / self.temperature
-        return normalise(scores, alive).exp() * alive
+        return masked_log_softmax(scores, alive).exp() * alive
 
     def advance(self, progress: float) -> None:
-        """Anneal the temperature."""
         self.temperature = self.start + (self.end - self.start) * progress
 
 
 class IndependentSigmoids(SigmoidNormalised):
-    """``sg(a)`` without normalisation mixes the candidates (FairDARTS, https://arxiv.org/abs/1911.12126).
+    """``sg(a)`` mixes the candidates and need not sum to 1 (FairDARTS, https://arxiv.org/abs/1911.12126).
 
     ``log_probabilities`` are those of the normalised sigmoids, for entropy and expected cost.
     """
 
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """The sigmoids; they need not sum to 1."""
         return logits.sigmoid() * alive
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Nothing is moved: scaling would change the mixture."""
-        return logits
+        return logits  # scaling would change the mixture

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 RAMP_START = 1e-4
-"""Factor on the regularizer's weights where a ramp begins: below it, the task's gradient decides on every level."""
+"""Factor on the regularizer's weights where a ramp begins. It is so small that the task decides on every level."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class Phases:
 
     Args:
         warmup: part of a stage in which only the weights are trained.
-        explore: part of a stage, after the warm-up, in which the architecture follows the task loss alone.
+        explore: part of a stage, after the warm-up, in which the architecture follows the task's loss alone.
         stages: equal parts of the search.
         ramp: part of a stage, after the exploration, over which the regularizer rises to its full weight.
     """
@@ -34,10 +34,10 @@ class Phases:
         return self.within(progress) >= round(self.warmup, 9)
 
     def rho_scale(self, progress: float) -> float:
-        """Factor on the regularizer's weights: 0 during warm-up and exploration, then 1 or a geometric rise from ``RAMP_START`` to 1.
+        """Factor on the regularizer's weights: 0 at first, then 1, or a geometric rise from ``RAMP_START`` to 1.
 
-        Geometric, because the task's gradients differ by orders of magnitude between the levels: each meets its equal
-        on the way.
+        It is 0 in warm-up and exploration. The rise is geometric because the task's gradients differ by orders of
+        magnitude between the levels: on each level both forces are equal at some time.
         """
         within, start = self.within(progress), round(self.warmup + self.explore, 9)
         if within < start:
@@ -48,7 +48,7 @@ class Phases:
 
 
 def decision_times(warmup: float, decisions: int) -> list[float]:
-    """Progress at which each of ``decisions`` decisions falls, evenly between warm-up and end, neither of them included.
+    """Progress at which each of ``decisions`` decisions falls, evenly between warm-up and end, excluding both.
 
     Thirteen of them after a warm-up of 0.2 fall every 11 of 200 epochs, at the ends of epochs 52 to 189 (SGAS in the
     SSR paper).
@@ -57,5 +57,5 @@ def decision_times(warmup: float, decisions: int) -> list[float]:
 
 
 def poly(progress: float, power: float = 0.9) -> float:
-    """Factor on a learning rate, ``(1 - progress)^power`` (specification, section 5.1)."""
+    """Factor on a learning rate: ``(1 - progress)^power``."""
     return (1.0 - progress) ** power

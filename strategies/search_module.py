@@ -1,11 +1,7 @@
-"""The search as a Lightning module: architecture and weights in turn, then shrinking at the end of an epoch.
+"""The search as a Lightning module, as NNI runs it: optimisers, shrinking at the end of every epoch, checkpoints.
 
-First-order alternation as in DARTS (https://arxiv.org/abs/1806.09055, section 2.3): the architecture step descends the
-loss on its own stream of training images plus regularizer and constraint, the weight step descends the loss on the
-other stream.
-
-On several devices each process sees its part of every batch, and the task's gradients are averaged before every step.
-All else follows from averaged gradients, so that every process removes the same candidates by itself.
+What a step does is in ``strategies/bilevel.py``. Gradients are averaged over all devices, so every process removes the
+same candidates by itself.
 """
 
 from dataclasses import asdict
@@ -17,15 +13,13 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from nas_space.expected_cost import Probabilities
-from strategies.alive import LEVELS, Alive
+from strategies.alive import LEVELS, Alive, Ratios
+from strategies.bilevel import BilevelStep
 from strategies.composition import Composition
-from strategies.distributed import average_gradients, broadcast, broadcast_random_state
+from strategies.distributed import broadcast, broadcast_random_state
 from strategies.parameters import ArchitectureParameters
-from strategies.recording import Batch, Recorder, can_record
 from strategies.shrinking import Removal, Shrinking, list_removals
 from strategies.supernet import shrink_supernet
-from strategies.unrolled import unrolled_gradient
 
 
 class SearchModule(BaseOneShotLightningModule):
@@ -43,15 +37,12 @@ class SearchModule(BaseOneShotLightningModule):
         self.constraint = composition.constraint
         self.removals: list[Removal] = []
         self.discrete_epoch: int | None = None
-        self._weights: list[nn.Parameter] = []
-        self._recorder: Recorder | None = None
+        self.bilevel = BilevelStep(training_module, composition, self.manual_backward)
 
     @property
     def architecture_parameters(self) -> ArchitectureParameters:
         """The architecture parameters attached to the space."""
-        parameters = self.model.architecture_parameters
-        assert isinstance(parameters, ArchitectureParameters)
-        return parameters
+        return self.bilevel.parameters
 
     def arch_parameters(self) -> list[nn.Parameter]:
         """``[alpha, beta, gamma]``, always in this order, so that optimiser state can be resumed."""
@@ -62,7 +53,6 @@ class SearchModule(BaseOneShotLightningModule):
         return self.architecture_parameters.architecture().to_sample()
 
     def export_probs(self) -> dict[str, Any]:
-        """``{label: {candidate: probability}}``."""
         return self.architecture_parameters.labelled_probabilities()
 
     # optimisers
@@ -79,140 +69,35 @@ class SearchModule(BaseOneShotLightningModule):
                 group["params"] = [p for p in group["params"] if p not in architecture]
         return optimizers
 
-    def _set_trainable(self, weights: bool, logits: bool) -> None:
-        if not self._weights:
-            architecture = set(self.arch_parameters())
-            self._weights = [p for p in self.training_module.parameters() if p not in architecture]
-        for parameter in self._weights:
-            parameter.requires_grad_(weights)
-        for parameter in self.arch_parameters():
-            parameter.requires_grad_(logits)
-
-    # steps
+    # training
 
     def on_train_epoch_start(self) -> None:
-        """Bring all processes to the state of the first, which alone has validated and drawn random numbers for it."""
-        self._synchronise()
+        self._synchronise()  # the first process alone has validated, and drawn random numbers for it
         super().on_train_epoch_start()
 
     def _synchronise(self) -> None:
+        """Bring all processes to the state of the first."""
         broadcast([*self.parameters(), *self.buffers()])
         broadcast_random_state(self.device)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """One step of the search: of the weights, and of the architecture unless it is warming up or decided.
-
-        Args:
-            batch: ``train`` and ``val``, a batch of the weights' and one of the architecture's stream (both training
-                images).
-            batch_idx: number of the batch in its epoch.
-
-        Returns:
-            ``loss`` of the weights' batch and ``loss_a`` of the architecture's (the same where it has no step of its
-            own).
-        """
-        batches = self.trainer.num_training_batches
-        progress = (self.trainer.current_epoch + batch_idx / batches) / (self.trainer.max_epochs or 1)
-        self.composition.relaxation.advance(progress)
-        searching = self.discrete_epoch is None and self.composition.phases.trains_architecture(progress)
-        weight_optimizer, architecture_optimizer = self.optimizers()
-        loss_a: Tensor | None = None
-        if searching and not self.composition.single_level:
-            architecture_optimizer.zero_grad()
-            loss_a = self._architecture_gradient(batch, batch_idx, weight_optimizer.param_groups[0]["lr"])
-            average_gradients(self.arch_parameters())
-            self._step_architecture(architecture_optimizer, progress)
-        joint = searching and self.composition.single_level
-        weight_optimizer.zero_grad()
-        architecture_optimizer.zero_grad()
-        loss = self._gradient(batch["train"], batch_idx, weights=True, logits=joint)
-        average_gradients(self.parameters())  # the logits' too, where they share this step
-        weight_optimizer.step()
-        if joint:
-            self._step_architecture(architecture_optimizer, progress)
-        return {"loss": loss, "loss_a": loss if loss_a is None else loss_a}
-
-    def _gradient(self, batch: Batch, batch_idx: int, weights: bool, logits: bool) -> Tensor:
-        """Loss of a batch, whose gradient goes into the weights, the logits or both; a GPU replays what it did before."""
-
-        def step(batch: Batch) -> Tensor:
-            self._set_trainable(weights, logits)
-            loss: Tensor = self.training_module.training_step(batch, batch_idx)
-            if loss.requires_grad:  # not where there is nothing to choose
-                self.manual_backward(loss)
-            self.architecture_parameters.forget()  # the regularizer's gradient would flow through what the recording's stream has made
-            return loss.detach()
-
-        if not can_record(self.device) or self.composition.relaxation.scheduled:
-            return step(batch)
-        if self._recorder is None:
-            self._recorder = Recorder(self.device)
-        return self._recorder.gradient((weights, logits), step, batch, self.parameters())
+        """One bi-level step, on a batch of each stream: ``train`` and ``val``, both of training images."""
+        batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs or 1
+        progress = (self.trainer.current_epoch + batch_idx / batches) / epochs
+        weights, logits = self.optimizers()
+        decided = self.discrete_epoch is not None
+        return self.bilevel.step(batch, batch_idx, weights, logits, progress, 1.0 / (batches * epochs), decided)
 
     def forget_recorded(self) -> None:
-        """The next step runs as it is: modules have changed, or someone wants to watch it."""
-        if self._recorder is not None:
-            self._recorder.forget()
-
-    def _architecture_gradient(self, batch: dict[str, Any], batch_idx: int, xi: float) -> Tensor:
-        """Put the task's gradient into the logits; returns the loss of the architecture's batch."""
-        if self.method.order == 1:
-            return self._gradient(batch["val"], batch_idx, weights=False, logits=True)
-        self._set_trainable(weights=True, logits=True)
-        logits = self.arch_parameters()
-        gradients, loss = unrolled_gradient(
-            lambda: self.training_module.training_step(batch["train"], batch_idx),
-            lambda: self.training_module.training_step(batch["val"], batch_idx),
-            self._weights,
-            logits,
-            xi,
-        )
-        for parameter, gradient in zip(logits, gradients, strict=True):
-            parameter.grad = gradient
-        return loss.detach()
-
-    def _step_architecture(self, optimizer: Any, progress: float) -> None:
-        """Add the gradients of regularizer, constraint and weight decay to the task's, and step."""
-        for parameter in self.arch_parameters():
-            parameter.requires_grad_(True)
-        parameters = self.architecture_parameters
-        extra = self.regularization(progress)
-        if self.constraint is not None:
-            p = parameters.probabilities()
-            extra = extra + self.constraint.penalty(p)
-            steps = self.trainer.num_training_batches * (self.trainer.max_epochs or 1)
-            self.constraint.ascend(Probabilities(*(level.detach() for level in p)), 1.0 / steps)
-        self.manual_backward(extra)
-        self._decay_logits()
-        optimizer.step()
-
-    def regularization(self, progress: float) -> Tensor:
-        """``sum over levels of rho * regularizer`` at this point of the search (equation 10)."""
-        parameters, rho = self.architecture_parameters, self.composition.rho
-        scale = self.composition.phases.rho_scale(progress)
-        terms = [
-            weight * self.composition.regularizer(log_p, logits, alive).sum()
-            for weight, log_p, logits, alive in zip(
-                (rho.depth, rho.operator, rho.width),
-                parameters.log_probabilities(),
-                parameters.logits(),
-                parameters.alive,
-                strict=True,
-            )
-        ]
-        return scale * torch.stack(terms).sum()
-
-    @torch.no_grad()
-    def _decay_logits(self) -> None:
-        for logits, alive in zip(self.arch_parameters(), self.architecture_parameters.alive, strict=True):
-            assert logits.grad is not None
-            logits.grad.add_(logits * alive, alpha=self.method.weight_decay)
+        """Run the next step operation by operation: someone wants to watch it."""
+        self.bilevel.forget_recorded()
 
     # shrinking
 
     def on_train_epoch_end(self) -> None:
         """Advance the learning rate, remove candidates, narrow the modules."""
-        self._synchronise()  # batch norms see their own part of a batch; and whatever a shrinking draws, it draws everywhere
+        # Batch norms have seen their own part of a batch, and a rule of removal may draw random numbers.
+        self._synchronise()
         schedulers = self.lr_schedulers()
         for scheduler in schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []:
             scheduler.step()
@@ -226,15 +111,14 @@ class SearchModule(BaseOneShotLightningModule):
     @torch.no_grad()
     def _shrink(self, shrinking: Shrinking) -> None:
         parameters = self.architecture_parameters
-        before = Alive(*(mask.clone() for mask in parameters.alive))
-        ratios = parameters.ratios()
+        before, ratios = parameters.alive.clone(), parameters.ratios()
         epoch = self.trainer.current_epoch + 1
         progress = epoch / (self.trainer.max_epochs or 1)
-        kept = shrinking.keep(ratios, before, progress)
+        selected = shrinking.keep(ratios, before, progress)
         if self.constraint is not None:
-            kept = self._guarded(before, kept, ratios, last=progress >= 1.0)
-        after = kept.cascade(parameters.space)
-        removals = list_removals(parameters.space, before, kept, after, ratios, epoch, shrinking.rule)
+            selected = self._within_bounds(before, selected, ratios, last=progress >= 1.0)
+        after = selected.cascade(parameters.space)
+        removals = list_removals(parameters.space, before, selected, after, ratios, epoch, shrinking.rule)
         if removals:
             self.removals += removals
             self.apply_alive(after)
@@ -247,37 +131,35 @@ class SearchModule(BaseOneShotLightningModule):
         if after.is_discrete():
             self.discrete_epoch = epoch
 
-    def _guarded(self, before: Alive, kept: Alive, ratios: Alive, last: bool) -> Alive:
-        """``kept`` within the bounds, where a choice that must take something back takes it for good.
+    def _within_bounds(self, before: Alive, selected: Alive, ratios: Ratios, last: bool) -> Alive:
+        """The selected survivors within the bounds; a choice that must take a candidate back takes it for good.
 
-        Left beside the others, it would lose again: the mixture of both meets the bound just so, and the choice is
+        Beside the others the candidate would lose again: the mixture of both just meets the bound, and the choice is
         never decided.
         """
         assert self.constraint is not None
         parameters = self.architecture_parameters
-        if last and kept.cascade(parameters.space).is_discrete():
-            best = parameters.architecture_of(Alive(*(ratio * mask for ratio, mask in zip(ratios, kept, strict=True))))
+        if last and selected.cascade(parameters.space).is_discrete():
+            best = parameters.architecture(Alive(*(ratio * m for ratio, m in zip(ratios, selected, strict=True))))
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
-        guarded = self.constraint.guard(before, kept, ratios)
-        came_back = Alive(*(mine & ~asked for mine, asked in zip(guarded, kept, strict=True)))
-        decided = Alive(
-            *(
-                torch.where(back.any(-1, keepdim=True), back, mine)
-                for back, mine in zip(came_back, guarded, strict=True)
-            )
-        )
+        guarded = self.constraint.guard(before, selected, ratios)
+        levels = []
+        for mask, asked in zip(guarded, selected, strict=True):
+            came_back = mask & ~asked
+            levels.append(torch.where(came_back.any(-1, keepdim=True), came_back, mask))
+        decided = Alive(*levels)
         return decided if self.constraint.met(decided.cascade(parameters.space)) else guarded
 
     def apply_alive(self, alive: Alive) -> None:
-        """Adopt the masks and bring modules and the weights' optimiser to their sizes."""
-        self.architecture_parameters.set_alive(alive)
+        """Adopt the masks, and bring the modules and the weights' optimiser to their sizes."""
         optimizers = self.trainer.optimizers if self._trainer is not None else []
         weights = next((o for o in optimizers if not getattr(o, "is_arch_optimizer", False)), None)
+        self.architecture_parameters.set_alive(alive)
         shrink_supernet(self.model.stages(), alive, weights)
-        self._weights = []
-        self.forget_recorded()
+        self.bilevel.modules_changed()
 
     def _forget_moments(self, alive: Alive) -> None:
+        """Zero Adam's moments of the logits that are not alive."""
         optimizer = next(o for o in self.trainer.optimizers if getattr(o, "is_arch_optimizer", False))
         for logits, mask in zip(self.arch_parameters(), alive, strict=True):
             for key in ("exp_avg", "exp_avg_sq"):
@@ -287,7 +169,7 @@ class SearchModule(BaseOneShotLightningModule):
     # checkpoints
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add what the state dict does not hold: removals, the shrinking's memory and the random state, as plain values."""
+        """Add what the state dict does not hold: removals, the shrinking's memory, random states; plain values."""
         checkpoint["search"] = {
             "removals": [asdict(removal) for removal in self.removals],
             "discrete_epoch": self.discrete_epoch,
@@ -303,7 +185,7 @@ class SearchModule(BaseOneShotLightningModule):
         alive = Alive(*(checkpoint["state_dict"][prefix + level] for level in LEVELS))
         self.architecture_parameters.set_alive(alive)
         shrink_supernet(self.model.stages(), alive)
-        self._weights = []
+        self.bilevel.modules_changed()
         state = checkpoint["search"]
         self.removals = [Removal(**removal) for removal in state["removals"]]
         self.discrete_epoch = state["discrete_epoch"]

@@ -5,9 +5,9 @@ score to their most probable candidate. Criterion 1 scores by certainty ``1 - H(
 (``method.criterion 2`` or the name ``sgas2``) by certainty times stability, the histogram intersection with the last
 four epochs.
 
-Differs from the original: there is no zero operator, so its edge importance is 1 everywhere; a term that is equal for
-all choices counts as 1 after scaling (the original's 0/0 gives 0 for all); there are as many decisions as layers, and
-each fixes an equal share of the undecided choices of every level; the batch does not grow.
+Differs from the original: there is no zero operator, so the edge importance is 1 everywhere; a term that is equal for
+all choices is 1 after scaling (in the original it is 0 for all); there are as many decisions as layers, and each fixes
+an equal share of the undecided choices of every level; the batch does not grow.
 """
 
 from dataclasses import replace

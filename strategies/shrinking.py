@@ -1,4 +1,4 @@
-"""Who leaves when: rules that look at the retaining ratios of all candidates and name the ones to remove."""
+"""Rules of removal: which candidates leave when, by their retaining ratios (SSR paper, equation 11)."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from nas_space.config import SpaceConfig
-from strategies.alive import LEVELS, Alive, candidate_labels
+from strategies.alive import Alive, Ratios, candidate_labels
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,9 @@ class Removal:
         level: ``depth``, ``operator`` or ``width``.
         label: the choice, as in the space's NNI labels.
         candidate: what was removed.
-        ratio: its activated weight over the best of its choice, just before.
-        rule: the shrinking's name, ``cascade`` where its layer or operator went away, ``argmax`` at the cut of a search
-            that did not decide.
+        ratio: its retaining ratio just before.
+        rule: the shrinking's name, ``cascade`` where its layer or operator left, ``argmax`` at the cut of a search that
+            did not decide.
     """
 
     epoch: int
@@ -44,13 +44,13 @@ class Shrinking(ABC):
     restarts = False
 
     @abstractmethod
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Masks of the candidates to keep, before the cascade; at least one in every choice that exists.
 
         Args:
-            ratios: activated weight over the best of the choice, float, 0 for the dead, same shapes as the masks.
+            ratios: retaining ratios, floats in the shapes of the masks, 0 for dead candidates.
             alive: the current survivors.
-            progress: finished part of the search, in (0, 1]; whatever a rule forces is done at 1.
+            progress: finished part of the search, in (0, 1]; at 1 a rule that forces decisions has made all of them.
         """
 
     def start(self, full: Alive) -> None:  # noqa: B027  # most need no preparation
@@ -65,7 +65,7 @@ class Shrinking(ABC):
 
 
 class LevelThreshold(Shrinking):
-    """Remove every candidate whose activated weight is at most ``h`` of the best of its choice (SSR paper, equation 11).
+    """Remove every candidate whose retaining ratio is at most ``h`` (SSR paper, equation 11 and Algorithm 1).
 
     One threshold for all choices of all levels. The best candidate has ratio 1 and always stays.
 
@@ -78,35 +78,27 @@ class LevelThreshold(Shrinking):
     def __init__(self, h: float = 0.1) -> None:
         self.h = h
 
-    def keep(self, ratios: Alive, alive: Alive, progress: float) -> Alive:
-        """See ``Shrinking``."""
+    def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         return alive & Alive(*(ratio > self.h for ratio in ratios))
 
 
 def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
-    """``p / max p`` over the last axis; 0 for dead candidates (equation 11: the normaliser cancels)."""
+    """``p / max p`` over the last axis, 0 for dead candidates (SSR paper, equation 11: the normaliser cancels)."""
     best = log_p.masked_fill(~alive, -float("inf")).amax(-1, keepdim=True)
     return (log_p - best).exp().masked_fill(~alive, 0.0)  # a choice without survivors gives inf before the mask
 
 
 def list_removals(
-    space: SpaceConfig, before: Alive, kept: Alive, after: Alive, ratios: Alive, epoch: int, rule: str
+    space: SpaceConfig, before: Alive, selected: Alive, after: Alive, ratios: Ratios, epoch: int, rule: str
 ) -> list[Removal]:
-    """What left between ``before`` and ``after``; candidates that ``kept`` still held went with the cascade."""
-    labels = candidate_labels(space)
+    """What left between ``before`` and ``after``; candidates that the rule had ``selected`` left with the cascade."""
     removals = []
-    for level, old, middle, new, ratio in zip(LEVELS, before, kept, after, ratios, strict=True):
-        if bool((old == new).all()):
-            continue
-        gone, by_cascade, values = (old & ~new).tolist(), (middle & ~new).tolist(), ratio.tolist()
-        for label, candidate, index in labels[level]:
-            if _at(gone, index):
-                reason = "cascade" if _at(by_cascade, index) else rule
-                removals.append(Removal(epoch, level, label, candidate, _at(values, index), reason))
+    for (level, labels), old, mask, new, ratio in zip(
+        candidate_labels(space).items(), before, selected, after, ratios, strict=True
+    ):
+        removed, by_cascade, values = (old & ~new).cpu().numpy(), (mask & ~new).cpu().numpy(), ratio.cpu().numpy()
+        for label, candidate, index in labels:
+            if removed[index]:
+                reason = "cascade" if by_cascade[index] else rule
+                removals.append(Removal(epoch, level, label, candidate, float(values[index]), reason))
     return removals
-
-
-def _at(nested: Any, index: tuple[int, ...]) -> Any:
-    for i in index:
-        nested = nested[i]
-    return nested

@@ -4,8 +4,8 @@ Candidates are mixed by a sample of the concrete distribution, ``z = softmax((lo
 drawn anew in every forward pass; tau falls linearly from 1 to 0.03. Single level: weights and architecture descend the
 same loss on the same batch. At the end every choice takes its most probable candidate.
 
-Differs from the original: our super-network and optimisers, no resource term of its own (``--constraint.*`` is there
-for every strategy). Validation samples as training does, so that the super-network's score is that of the distribution.
+Differs from the original: our super-network and optimisers; no resource term (``--constraint.*`` bounds all).
+Validation samples as training does, so that the super-network's score is that of the distribution.
 """
 
 from strategies.method import MethodOptions

@@ -1,17 +1,16 @@
-"""SSR: solution space regularization with hierarchical progressive shrinking (https://arxiv.org/abs/2208.05271), and its controls.
+"""SSR, solution space regularization with progressive shrinking (https://arxiv.org/abs/2208.05271), and its controls.
 
-Sigmoid-normalised probabilities (equation N of the specification), the loss ``sum log p`` on every choice of all levels
-(equations 9 and 10), and after every epoch the deletion of candidates at or below ``h`` of the best of their choice
-(equation 11), with all that depends on them. The search is over when every choice has one survivor, and the
+Sigmoid-normalised probabilities (docs/method.md, equation N), and the loss ``sum log p`` on every choice of all levels
+(SSR paper, equations 9 and 10). After every epoch the candidates at or below ``h`` of the best of their choice are
+deleted (equation 11), with all that depends on them. The search is over when every choice has one survivor. The
 super-network then is the found network: there is no discretization gap.
 
-Differs from the paper: shrinking once an epoch instead of after every step (cheaper, no synchronisation). Beyond the
-paper, and on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``; all off gives the paper's plain
-behaviour.
+Differs from the paper: it shrinks once an epoch instead of after every step (cheaper, no synchronisation). Beyond the
+paper, and on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``. Without them it is the paper's.
 
 The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``:
-information entropy, and the zero-one losses in their L1 and L2 form on ``sg(a)``, summed over candidates and choices as
-SSR is (FairDARTS has their mean).
+information entropy, and the zero-one losses on ``sg(a)`` in their L1 and L2 form. These are summed over candidates and
+choices as SSR is; FairDARTS takes their mean.
 """
 
 from strategies.method import MethodOptions

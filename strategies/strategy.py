@@ -25,17 +25,16 @@ from strategies.supernet import MixedStage
 
 
 class DifferentiableStrategy(OneShotStrategy):
-    """A differentiable search of a ``JointSpace``: a composition of the parts that strategies differ in.
+    """A differentiable search of a ``JointSpace``, composed of the parts that strategies differ in.
 
     Args:
         relaxation: logits -> probabilities.
         regularizer: what pulls the probabilities towards a vertex.
-        shrinking: who leaves when; None for nobody.
+        shrinking: the rule of removal; None removes nothing.
         method: learning rates and options.
         seed: of the initial logits.
         rho: weight of the regularizer for each level; absent, ``method.rho``.
-        phases: when the architecture is trained, and when the regularizer acts; absent, ``method.warmup`` and
-            ``method.explore``.
+        phases: when the architecture is trained, and when the regularizer acts; absent, from ``method``.
         single_level: weights and architecture descend one loss on one batch.
 
     Attributes:
@@ -56,15 +55,13 @@ class DifferentiableStrategy(OneShotStrategy):
     ) -> None:
         super().__init__()
         method.check()
-        phases = phases or Phases(method.warmup, method.explore, ramp=method.ramp)
-        self.composition = Composition(
-            relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level
-        )
+        phases, rho = phases or Phases(method.warmup, method.explore, ramp=method.ramp), rho or method.rho
+        self.composition = Composition(relaxation, regularizer, shrinking, method, rho, phases, single_level)
         self.seed = seed
 
     @property
     def constraint(self) -> Constraint | None:
-        """The bounds."""
+        """The bounds on the cost, or None."""
         return self.composition.constraint
 
     @constraint.setter
@@ -72,7 +69,6 @@ class DifferentiableStrategy(OneShotStrategy):
         self.composition.constraint = constraint
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SearchModule:
-        """The search's steps around the evaluator's module."""
         return SearchModule(training_module, self.composition)
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
@@ -87,12 +83,11 @@ class DifferentiableStrategy(OneShotStrategy):
         parameters = ArchitectureParameters(model.config, self.composition.relaxation, generator)
         if self.composition.shrinking is not None:
             self.composition.shrinking.start(parameters.alive)
-        numbers = {id(stage): number for number, stage in enumerate(model.stages())}
+        stages = list(model.stages())
 
         def mix_stage(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> MixedStage | None:
-            if isinstance(module, Repeat) and id(module) in numbers:
-                return MixedStage(module, numbers[id(module)], parameters)
-            return None
+            is_stage = isinstance(module, Repeat) and module in stages
+            return MixedStage(module, stages.index(module), parameters) if is_stage else None
 
         self.extra_mutation_hooks = [mix_stage]
         super().mutate_model(model)
@@ -111,7 +106,7 @@ class DifferentiableStrategy(OneShotStrategy):
         return {"train": train_dataloader_fn(), "val": val_dataloader_fn()}
 
     def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
-        """None: Lightning validates nothing, the validation set reaches a callback only."""
+        """None: Lightning validates nothing; only a callback sees the validation set."""
         return None
 
     def list_models(self, sort: bool = True, limit: int | None = 1) -> Iterator[RawFormatModelSpace]:

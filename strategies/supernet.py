@@ -1,11 +1,12 @@
 """The super-network: NNI super-net modules that read the architecture parameters and shrink with them.
 
-Three properties make it fast, all exact: all operators with the same pooling share one pooling and one upsampling (both
-are linear); dead operators, channels and layers do not exist; masks and weights are folded into convolution and batch
-norm where their own gradient is not needed.
+Three things make it fast, and all are exact. Operators with the same pooling share one pooling and one upsampling,
+which are linear. Dead operators, channels and layers do not exist. ``strategies/mixture.py`` sums over operators.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import reduce
+from itertools import compress
 from typing import Any, cast
 
 import torch
@@ -19,9 +20,9 @@ from nas_space.blocks import FactorizedConv, pad_channels, pool, upsample
 from nas_space.config import SpaceConfig, operator_name
 from nas_space.space import MutableLayer, MutableOperator
 from strategies.alive import Alive
-from strategies.mixture import Branch, mix
-from strategies.narrowing import Surgery, narrow, resize
-from strategies.parameters import ArchitectureParameters, Row
+from strategies.mixture import Branch, mix_operators
+from strategies.narrowing import ParameterChanges, follow_changes, narrow
+from strategies.parameters import ArchitectureParameters, LayerWeights
 
 
 class MixedOperator(nn.Module):
@@ -44,27 +45,25 @@ class MixedOperator(nn.Module):
         """The operator as a branch of a mixture.
 
         Args:
-            mask: mixed mask of the first convolution's channels ``(C,)``.
+            mask: mixed mask of the 3x1 convolution's channels ``(C,)``.
             scale: what the output's channels are multiplied by ``(C,)``; None for 1.
         """
         first, second, norm = self.conv.conv3x1, self.conv.conv1x3, self.conv.bn
         assert first.bias is not None and second.bias is not None
-        own = mask[: first.out_channels] if self.masked[0] else None
+        first_mask = mask[: first.out_channels] if self.masked[0] else None
         scale = None if scale is None else scale[: second.out_channels]
-        tensors = (first.weight, first.bias, own, second.weight, second.bias, norm.weight, norm.bias, scale)
+        tensors = (first.weight, first.bias, first_mask, second.weight, second.bias, norm.weight, norm.bias, scale)
         return Branch(*tensors, int(first.dilation[0]), norm)
 
-    def shrink(self, alive: Tensor, surgery: Surgery) -> None:
+    def shrink(self, alive: Tensor, changes: ParameterChanges) -> None:
         """Narrow both convolutions to their widest surviving width; ``alive`` is ``(2, widths)``."""
-        first, second = (
-            [width for width, left in zip(self.widths, mask, strict=True) if left] for mask in alive.tolist()
-        )
-        narrow(self.conv, max(first), max(second), surgery)
+        first, second = (list(compress(self.widths, mask)) for mask in alive.tolist())
+        narrow(self.conv, max(first), max(second), changes)
         self.masked = [len(first) > 1, len(second) > 1]
 
 
 class MixedLayer(nn.Module):
-    """``ReLU(x + sum_o p_o f_o(x))`` over the surviving operators (SSR paper, equations 3 to 5).
+    """``ReLU(x + sum_o p_o f_o(x))`` over the surviving operators, ``(N, C, H, W)``; SSR paper, equations 3 to 5.
 
     Args:
         layer: the space's layer.
@@ -83,23 +82,23 @@ class MixedLayer(nn.Module):
             candidate = layer.op[name] if isinstance(layer.op, LayerChoice) else layer.op
             self.operators[name] = MixedOperator(cast(MutableOperator, candidate), widths)
 
-    def forward(self, x: Tensor, row: Row) -> Tensor:
-        """``(N, C, H, W)`` -> the same."""
+    def forward(self, x: Tensor, weights: LayerWeights) -> Tensor:
         branches: dict[int, list[Branch]] = {pooling: [] for _, pooling in self.order}
         for o, (dilation, pooling) in enumerate(self.order):
             name = operator_name(dilation, pooling)
             if name in self.operators:
                 operator = cast(MixedOperator, self.operators[name])
-                alone = row.mask_1x3[o] if operator.masked[1] else None
-                scale = row.weighted[o] if len(self.operators) > 1 else alone
-                branches[pooling].append(operator.branch(row.mask_3x1[o], scale))
-        total = mix(x, branches[1], residual=True)
+                scale = weights.mask_1x3[o] if operator.masked[1] else None
+                if len(self.operators) > 1:
+                    scale = weights.weighted[o]
+                branches[pooling].append(operator.branch(weights.mask_3x1[o], scale))
+        total = mix_operators(x, branches[1], residual=True)
         if branches.get(2):
-            mixture = upsample(mix(pool(x, 2), branches[2], residual=False), (x.shape[-2], x.shape[-1]))
+            mixture = upsample(mix_operators(pool(x, 2), branches[2], residual=False), (x.shape[-2], x.shape[-1]))
             total = total + pad_channels(mixture, x.shape[1])
         return functional.relu(total, inplace=total is not x)
 
-    def shrink(self, operators: Tensor, widths: Tensor, surgery: Surgery) -> None:
+    def shrink(self, operators: Tensor, widths: Tensor, changes: ParameterChanges) -> None:
         """Delete dead operators, narrow the others; masks ``(operators,)`` and ``(operators, 2, widths)``."""
         for o, operator in enumerate(self.order):
             name = operator_name(*operator)
@@ -107,14 +106,14 @@ class MixedLayer(nn.Module):
                 continue
             mixed = cast(MixedOperator, self.operators[name])
             if bool(operators[o]):
-                mixed.shrink(widths[o], surgery)
+                mixed.shrink(widths[o], changes)
             else:
-                surgery.delete(mixed)
+                changes.delete(mixed)
                 del self.operators[name]
 
 
 class MixedStage(BaseSuperNetModule):
-    """A chain of mixed layers whose output is the weighted sum over the surviving depths (SSR paper, equation 2).
+    """A chain of mixed layers; its output is the weighted sum over the surviving depths (SSR paper, equation 2).
 
     Args:
         stage: the space's stage, not yet mutated.
@@ -138,28 +137,25 @@ class MixedStage(BaseSuperNetModule):
         self.alive_depths = list(self.depths)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, C, H, W)`` -> the same."""
         parameters: ArchitectureParameters = self.parameters_of_space
         weights = dict(zip(self.depths, parameters.depth_weights(self.number), strict=False))
         outputs = []
         for position, layer in enumerate(self.layers, start=1):
-            x = layer(x, parameters.row(layer.index))  # type: ignore[arg-type]
+            x = layer(x, parameters.layer_weights(layer.index))  # type: ignore[arg-type]
             if len(self.alive_depths) > 1 and position in self.alive_depths:
                 outputs.append(weights[position] * x)
-        return _sum(outputs) if outputs else x
+        return reduce(torch.add, outputs) if outputs else x
 
-    def shrink(self, alive: Alive, surgery: Surgery) -> None:
+    def shrink(self, alive: Alive, changes: ParameterChanges) -> None:
         """Drop the layers past the deepest surviving depth, dead operators and channels."""
-        self.alive_depths = [
-            depth for depth, left in zip(self.depths, alive.depth[self.number].tolist(), strict=False) if left
-        ]
+        self.alive_depths = list(compress(self.depths, alive.depth[self.number].tolist()))
         for layer in list(self.layers)[self.alive_depths[-1] :]:
-            surgery.delete(layer)
+            changes.delete(layer)
         del self.layers[self.alive_depths[-1] :]
         for layer in self.layers:
-            layer.shrink(alive.operator[layer.index], alive.width[layer.index], surgery)  # type: ignore[operator, index]
+            layer.shrink(alive.operator[layer.index], alive.width[layer.index], changes)  # type: ignore[operator, index]
 
-    # NNI's super-net interface: sampling does nothing, labels come from the space.
+    # NNI's interface of a super-net module
 
     def resample(self, memo: dict[str, Any]) -> dict[str, Any]:
         """Nothing is sampled in a differentiable search."""
@@ -176,16 +172,8 @@ class MixedStage(BaseSuperNetModule):
         return {label: p for label, p in table.items() if label.startswith(f"stage{self.number + 1}/")}
 
     def leaf_mutables(self, is_leaf: Any) -> Iterable[LabeledMutable]:
-        """The mutables that the stage had before it was mutated, so that ``simplify`` still tells the space."""
+        """The mutables that the stage had before it was mutated, so that ``simplify`` still describes the space."""
         return iter(self._mutables_of_stage)
-
-
-def _sum(terms: Iterable[Tensor]) -> Tensor:
-    iterator: Iterator[Tensor] = iter(terms)
-    total = next(iterator)
-    for term in iterator:
-        total = total + term
-    return total
 
 
 def shrink_supernet(stages: Iterable[nn.Module], alive: Alive, optimizer: torch.optim.Optimizer | None = None) -> None:
@@ -194,10 +182,10 @@ def shrink_supernet(stages: Iterable[nn.Module], alive: Alive, optimizer: torch.
     Args:
         stages: the mixed stages of the super-network.
         alive: the survivors, after the cascade.
-        optimizer: Adam of the weights; parameters are swapped in its groups by position and moments are sliced.
+        optimizer: Adam of the weights; it follows the changes of its parameters.
     """
-    surgery = Surgery()
+    changes = ParameterChanges()
     for stage in stages:
-        stage.shrink(alive, surgery)  # type: ignore[operator]
+        stage.shrink(alive, changes)  # type: ignore[operator]
     if optimizer is not None:
-        resize(optimizer, surgery)
+        follow_changes(optimizer, changes)

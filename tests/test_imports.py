@@ -84,8 +84,9 @@ def test_every_folder_is_typed(folder: str) -> None:
     "statement",
     [
         "import nas_space, nas_space.config, nas_space.architecture, nas_space.cost",
-        "import strategies",
-        "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.folder, experiments.runs.measure",
+        "import strategies, strategies.method, strategies.registry",
+        "import experiments, experiments.options.groups, experiments.options.device, experiments.runs.measure",
+        "import experiments.runs.folder",
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",
         "import experiments.cli; assert experiments.cli.main(['space']) == 0",

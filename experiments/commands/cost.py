@@ -68,6 +68,7 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.timing import make_setup
+    from experiments.report.markdown import markdown
 
     out = check_new_table(options.out)
     if not options.networks or not options.sizes:

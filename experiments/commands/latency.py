@@ -1,22 +1,22 @@
 """Measure how long each layer of a space takes, as a table that predicts the latency of its networks.
 
-The table is a JSON file; a search with a bound on latency reads it. It holds for one engine, device, image size and
-number of threads. Random networks can be measured whole beside it, to see how far it is right.
+The table is a JSON file that a search with a bound on latency reads. It is valid for one engine, device, image size and
+number of threads. Random networks can be measured whole to see how well it predicts.
 """
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from experiments.latency.build import ROUNDS, build_table
-from experiments.latency.check import Agreement, check_table
-from experiments.latency.engines import find_engine
+from experiments.latency import ROUNDS
 from experiments.options.groups import SpaceOptions, parse_size
-from experiments.runs.environment import processor_name
 from experiments.runs.files import check_new_file, write_atomic
 from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
+
+if TYPE_CHECKING:
+    from experiments.latency.check import TableAccuracy
 
 
 @dataclass
@@ -47,17 +47,26 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure a table or read one, print what is in it, check it if asked.
+    """Measure a table or read one, print it, and check it if asked.
 
     Returns:
-        Where the table is, what it was measured with, and how it agrees with whole networks.
+        Where the table is, how it was measured, and how well it predicts whole networks.
     """
+    from experiments.latency.check import check_table
+    from experiments.runs.environment import processor_name
+
     start = time.perf_counter()
-    table = _measured(options) if options.table is None else _read(options, options.table)
-    file = options.out if options.table is None else options.table
-    print(_described(table))
+    for key, least in (("classes", 1), ("threads", 1), ("rounds", 1), ("check", 0)):
+        if getattr(options, key) < least:
+            raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
+    if options.check == 1:
+        raise InputError("check: a rank correlation needs at least 2 networks")
     if options.table is None:
-        print(f"table  {file}")
+        file, table = options.out, _measure(options)
+        print(f"{_format_table(table)}\ntable  {file}")
+    else:
+        file, table = options.table, _read(options, options.table)
+        print(_format_table(table))
     result = {
         "file": file,
         "engine": table.engine,
@@ -69,28 +78,19 @@ def run(options: Options) -> dict[str, Any]:
     if options.check:
         if table.device != processor_name():
             print(f"measured on {table.device}, checked on {processor_name()}: only the ranks can be compared")
-        agreement = check_table(table, options.check, options.rounds)
-        print(_agreement(agreement))
-        result |= {
-            "rank_correlation": agreement.rank_correlation,
-            "rank_correlation_macs": agreement.rank_correlation_macs,
-            "median_relative_error": agreement.median_relative_error,
-            "networks": [network._asdict() for network in agreement.networks],
-        }
+        accuracy = check_table(table, options.check, options.rounds)
+        print(_format_accuracy(accuracy))
+        keys = ("rank_correlation", "rank_correlation_macs", "median_relative_error")
+        result |= {key: getattr(accuracy, key) for key in keys}
+        result["networks"] = [network._asdict() for network in accuracy.networks]
     return {**result, "seconds": time.perf_counter() - start}
 
 
-def _checked(options: Options) -> None:
-    for key, least in (("classes", 1), ("threads", 1), ("rounds", 1), ("check", 0)):
-        if getattr(options, key) < least:
-            raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
-    if options.check == 1:
-        raise InputError("check: a rank correlation needs at least 2 networks")
+def _measure(options: Options) -> LatencyTable:
+    """A new table, written to its file."""
+    from experiments.latency.build import build_table
+    from experiments.latency.engines import find_engine
 
-
-def _measured(options: Options) -> LatencyTable:
-    """A new table, in its file."""
-    _checked(options)
     space, size = options.space.resolve(), parse_size(options.size)
     find_engine(options.engine)
     check_new_file(options.out)
@@ -101,15 +101,18 @@ def _measured(options: Options) -> LatencyTable:
 
 def _read(options: Options, file: str) -> LatencyTable:
     """The table in ``file``; options that contradict it are refused."""
-    _checked(options)
     table, default = LatencyTable.load(file), Options()
     size = f"{table.size[0]}x{table.size[1]}"
-    for key, own in (("size", size), ("classes", table.classes), ("engine", table.engine), ("threads", table.threads)):
+    for key, measured in {
+        "size": size,
+        "classes": table.classes,
+        "engine": table.engine,
+        "threads": table.threads,
+    }.items():
         given = getattr(options, key)
-        if given not in (getattr(default, key), own):
-            raise InputError(
-                f"--{key} {given}: {file} was measured with {own}; leave the option out, or measure another table"
-            )
+        if given not in (getattr(default, key), measured):
+            fix = "leave the option out, or measure another table"
+            raise InputError(f"--{key} {given}: {file} was measured with {measured}; {fix}")
     if options.space != default.space:
         try:
             table.check(options.space.resolve(), table.size, table.engine)
@@ -118,19 +121,18 @@ def _read(options: Options, file: str) -> LatencyTable:
     return table
 
 
-def _described(table: LatencyTable) -> str:
+def _format_table(table: LatencyTable) -> str:
     size, threads = f"{table.size[0]}x{table.size[1]}", "1 thread" if table.threads == 1 else f"{table.threads} threads"
-    tabulated = [table.layers_ms[stage] for stage in range(len(table.widths))]
-    header = "".join(f"  {f'stage {stage + 1}':>15}" for stage in range(len(tabulated)))
+    header = "".join(f"  {f'stage {stage + 1}':>15}" for stage in range(len(table.widths)))
     widths = "".join(f"  {f'{w[0]}/{w[0]} {w[-1]}/{w[-1]}':>15}" for w in table.widths)
-    rows = [
-        f"  {operator_name(*operator):<18}"
-        + "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in tabulated)
-        for i, operator in enumerate(all_operators(table.space))
-    ]
+    rows = []
+    for i, operator in enumerate(all_operators(table.space)):
+        times = "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in table.layers_ms)
+        rows.append(f"  {operator_name(*operator):<18}{times}")
+    engine = f"{table.engine} {table.versions.get(table.engine, '')}"
     return "\n".join(
         (
-            f"{table.engine} {table.versions.get(table.engine, '')} on {table.device}, float{table.precision}, {threads}",
+            f"{engine} on {table.device}, float{table.precision}, {threads}",
             f"{size}, {table.classes} classes, {table.date}",
             "",
             f"  {'milliseconds':<18}{header}",
@@ -141,10 +143,10 @@ def _described(table: LatencyTable) -> str:
     )
 
 
-def _agreement(agreement: Agreement) -> str:
-    times = sorted(network.measured_ms for network in agreement.networks)
+def _format_accuracy(accuracy: "TableAccuracy") -> str:
+    times = sorted(network.measured_ms for network in accuracy.networks)
     return (
         f"{len(times)} random networks took {times[0]:.3f} to {times[-1]:.3f} ms; rank correlation with that: "
-        f"predicted latency {agreement.rank_correlation:.3f}, MACs {agreement.rank_correlation_macs:.3f}\n"
-        f"median relative error of the prediction {100 * agreement.median_relative_error:.1f} %"
+        f"predicted latency {accuracy.rank_correlation:.3f}, MACs {accuracy.rank_correlation_macs:.3f}\n"
+        f"median relative error of the prediction {100 * accuracy.median_relative_error:.1f} %"
     )

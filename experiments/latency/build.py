@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import product
+from functools import partial
+from itertools import chain, product
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from experiments.latency import ROUNDS
 from experiments.latency.engines import Engine, Shape, find_engine
 from experiments.runs.environment import processor_name
 from experiments.runtime.engines import Runner
@@ -22,19 +24,18 @@ from nas_space.cost import stage_size
 from nas_space.latency import LatencyTable, all_operators, grid_widths
 from nas_space.network import SegmentationNetwork
 
-COPIES = 4  # layers of a measured chain: what is paid once for a call weighs little then
+COPIES = 4  # layers of a measured chain: the overhead of a call then weighs little
 GRID = 5  # measured widths of each convolution
 CALLS = 5  # most timed calls of a module in a round
-ENOUGH = 0.01  # seconds of timed calls after which a round goes on to the next module
-ROUNDS = 5
+ENOUGH = 0.01  # seconds of timed calls after which a round continues with the next module
 YARDSTICK: Shape = (
     1,
     32,
     24,
     32,
-)  # features of the layer that tells how fast the machine is just now: a tenth of a millisecond
-YARDSTICKS = 6  # most calls of it in a row: a module of many features leaves it nothing in the processor's caches
-QUIET = 1.05  # where the yardstick takes at most so many times its fastest, nothing disturbs
+)  # input of the layer that shows how fast the machine is now: a tenth of a millisecond
+YARDSTICKS = 6  # most calls of it in a row: after a large module, nothing of it is left in the processor's caches
+QUIET = 1.05  # the machine is quiet where the yardstick takes at most so many times its fastest
 
 T = TypeVar("T")
 Timer = Callable[[], float]
@@ -42,15 +43,15 @@ Stopwatch = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class Job:
-    """A module to be measured: how to build it, and its input's shape ``(N, C, H, W)``."""
+class TimedModule:
+    """A module to be timed: how to build it, and its input's shape ``(N, C, H, W)``."""
 
     build: Callable[[], nn.Module]
     shape: Shape
 
 
 class Call(NamedTuple):
-    """Seconds that a call of a module took, and the yardstick before and after it."""
+    """Seconds that a call of a module took, and that the yardstick took before and after it."""
 
     seconds: float
     before: float
@@ -60,52 +61,53 @@ class Call(NamedTuple):
 def timer(threads: int) -> Timer:
     """The clock of a measurement, in seconds.
 
-    With one thread it is the processor time of this process: the same as the time on the wall of an idle machine, and
-    it stands still while other processes have the core. With more threads only the clock on the wall tells how long a
-    call takes.
+    With one thread it is the processor time of this process. On an idle machine that is the wall-clock time, and it
+    stands still while other processes have the core. With more threads only wall-clock time shows what a call takes.
     """
     return time.process_time if threads == 1 else time.perf_counter
 
 
-def measure(jobs: Sequence[Job], engine: Engine, threads: int, rounds: int, clock: Timer) -> NDArray[np.float64]:
+def measure(
+    modules: Sequence[TimedModule], engine: Engine, threads: int, rounds: int, clock: Timer
+) -> NDArray[np.float64]:
     """Milliseconds of one call of each module.
 
-    Every round builds, warms up and times all modules in turn, so a slow spell of the machine meets all of them, only
-    one of them is in memory, and none keeps a lucky place in it. The fastest call counts: other processes and a busy
-    host only ever slow one down. But a host that is busy for long slows down some modules in all rounds and others in
-    none, as it happens; so every call of a module stands between calls of a yardstick, always the same layer, and
-    ``undisturbed`` says what these tell. Neither torch's random numbers nor its number of threads are different
-    afterwards.
+    Every round builds, warms up and times all modules in turn, so a slow spell of the machine hits all of them, and
+    none keeps a lucky place in memory. The fastest call counts: other processes and a busy host only slow a call down.
+    A host that is busy for long may slow down some modules in all rounds and others in none. So every call of a module
+    stands between calls of a yardstick, always the same layer, and ``undisturbed`` corrects by these.
+
+    Torch's random state and number of threads are restored.
 
     Args:
-        jobs: what to measure.
-        engine: what runs it.
+        modules: what to measure.
+        engine: what runs them.
         threads: threads of the engine.
         rounds: how often everything is measured, at least 1.
         clock: the clock, in seconds.
 
     Returns:
-        ``(jobs,)``.
+        ``(modules,)``.
     """
     width = YARDSTICK[1]
-    yardstick = Job(lambda: ResidualLayer(width, 1, 1, width, width), YARDSTICK)
-    calls: list[list[Call]] = [[] for _ in jobs]
+    yardstick = TimedModule(lambda: ResidualLayer(width, 1, 1, width, width), YARDSTICK)
+    calls: list[list[Call]] = [[] for _ in modules]
     threads_before = torch.get_num_threads()
     try:
         with torch.random.fork_rng(devices=[]):
             run_yardstick = _stopwatch(yardstick, engine, threads, clock)
             for _ in range(rounds):
-                for job, found in zip(jobs, calls, strict=True):
-                    found += _calls(_stopwatch(job, engine, threads, clock), run_yardstick)
+                for module, calls_of_module in zip(modules, calls, strict=True):
+                    calls_of_module += _calls(_stopwatch(module, engine, threads, clock), run_yardstick)
     finally:
         torch.set_num_threads(threads_before)
     return 1000 * undisturbed(calls)
 
 
-def _stopwatch(job: Job, engine: Engine, threads: int, clock: Timer) -> Stopwatch:
+def _stopwatch(module: TimedModule, engine: Engine, threads: int, clock: Timer) -> Stopwatch:
     """A function that runs the module once and returns how many seconds it took."""
-    run: Runner = engine.build(job.build().eval(), job.shape, threads)
-    image = np.random.default_rng(0).standard_normal(job.shape, dtype=np.float32)
+    run: Runner = engine.build(module.build().eval(), module.shape, threads)
+    image = np.random.default_rng(0).standard_normal(module.shape, dtype=np.float32)
 
     def timed() -> float:
         start = clock()
@@ -118,10 +120,10 @@ def _stopwatch(job: Job, engine: Engine, threads: int, clock: Timer) -> Stopwatc
 def _calls(module: Stopwatch, yardstick: Stopwatch) -> list[Call]:
     """At least 2 and at most ``CALLS`` calls of a module, until ``ENOUGH`` seconds have passed."""
 
-    def pace(beside: float) -> float:
-        """The yardstick's fastest of several calls, until they have taken as long as the module's call: the first are slow after it."""
+    def pace(module_seconds: float) -> float:
+        """The yardstick's fastest call; several, for as long as the module took: the first ones after it are slow."""
         seconds: list[float] = []
-        while len(seconds) < 2 or (len(seconds) < YARDSTICKS and sum(seconds) < beside):
+        while len(seconds) < 2 or (len(seconds) < YARDSTICKS and sum(seconds) < module_seconds):
             seconds.append(yardstick())
         return min(seconds)
 
@@ -137,22 +139,22 @@ def _calls(module: Stopwatch, yardstick: Stopwatch) -> list[Call]:
 def undisturbed(calls: Sequence[Sequence[Call]]) -> NDArray[np.float64]:
     """What a call of each module takes on a machine that does nothing else.
 
-    The fastest, if the machine was quiet around two of a module's calls. Where it never was, the fastest tells which
-    module was lucky: there the median of the calls, each over how much longer the yardstick took beside it than at its
-    fastest, is nearer to the truth, which it may exceed but the fastest call cannot fall short of.
+    The fastest call, if the machine was quiet around two of the module's calls. Else the fastest call is a matter of
+    luck. Each call is then divided by how much longer the yardstick took beside it than at its fastest, and the median
+    is taken. It may be too long, which the fastest call never exceeds: so the smaller of both counts.
 
     Args:
-        calls: those of each module.
+        calls: the calls of each module.
 
     Returns:
         Seconds, ``(modules,)``.
     """
-    yardstick = min(max(call.before, call.after) for module in calls for call in module)
+    yardstick = min(max(call.before, call.after) for call in chain(*calls))
     times = []
     for module in calls:
         fastest = min(call.seconds for call in module)
         quiet = sum(max(call.before, call.after) <= QUIET * yardstick for call in module)
-        if quiet >= 2 or yardstick == 0:  # a clock too coarse for it tells nothing
+        if quiet >= 2 or yardstick == 0:  # 0: the clock is too coarse for the yardstick
             times.append(fastest)
         else:
             paced = [call.seconds * 2 * yardstick / (call.before + call.after) for call in module]
@@ -169,7 +171,7 @@ def build_table(
     rounds: int = ROUNDS,
     clock: Timer | None = None,
 ) -> LatencyTable:
-    """Measure all layers of ``space``, and what is not searched.
+    """Measure all layers of ``space``, and the rest of the network.
 
     Args:
         space: the space; all its operators and widths are measured, searched or not.
@@ -183,35 +185,34 @@ def build_table(
     Raises:
         InputError: an unknown engine, or one that is not installed.
     """
-    runs = find_engine(engine)
-    widths = tuple(grid_widths(space.stage_widths(stage), GRID) for stage in range(len(space.widths)))
-    jobs = [Job(lambda: _without_layers(space, classes), (1, 3, *size))]
-    for stage, candidates in enumerate(widths):
+    runner = find_engine(engine)
+    operators, stages = all_operators(space), range(len(space.widths))
+    widths = tuple(grid_widths(space.stage_widths(stage), GRID) for stage in stages)
+    modules = [TimedModule(lambda: _without_layers(space, classes), (1, 3, *size))]
+    for stage in stages:
         shape = (1, space.widths[stage], *stage_size(size, stage))
-        jobs.append(
-            Job(nn.ReLU, shape)
-        )  # what is paid once for a call: the engine's overhead, reading and writing features
-        for (dilation, pooling), c1, c2 in product(all_operators(space), candidates, candidates):
+        modules.append(TimedModule(nn.ReLU, shape))  # the overhead of a call: the engine, and moving the features
+        for (dilation, pooling), c1, c2 in product(operators, widths[stage], widths[stage]):
             layer = (space.widths[stage], dilation, pooling, c1, c2)
-            jobs.append(Job(lambda layer=layer: nn.Sequential(*(ResidualLayer(*layer) for _ in range(COPIES))), shape))  # type: ignore[misc]
-    fixed, *rest = measure(jobs, runs, threads, rounds, clock or timer(threads)).tolist()
+            modules.append(TimedModule(partial(_chain, layer), shape))
+    fixed, *times = measure(modules, runner, threads, rounds, clock or timer(threads)).tolist()
     layers = []
-    for candidates in widths:
-        overhead, *chains = rest[: 1 + len(all_operators(space)) * len(candidates) ** 2]
-        rest = rest[1 + len(chains) :]
-        times = [round(max(chain - overhead, 0.0) / COPIES, 6) for chain in chains]
-        rows = _groups(times, len(candidates))
-        layers.append(_groups(rows, len(candidates)))
+    for stage in stages:
+        side = len(widths[stage])
+        overhead, *chains = times[: 1 + len(operators) * side**2]
+        times = times[1 + len(chains) :]
+        layer_times = [round(max(milliseconds - overhead, 0.0) / COPIES, 6) for milliseconds in chains]
+        layers.append(_groups(_groups(layer_times, side), side))
     return LatencyTable(
         space=space,
         size=size,
         classes=classes,
-        engine=runs.name,
+        engine=runner.name,
         precision="32",
         threads=threads,
         device=processor_name(),
         date=datetime.now().astimezone().isoformat(timespec="seconds"),
-        versions=runs.versions(),
+        versions=runner.versions(),
         fixed_ms=round(fixed, 6),
         widths=widths,
         layers_ms=tuple(layers),
@@ -227,9 +228,13 @@ def measure_networks(
     rounds: int = ROUNDS,
     clock: Timer | None = None,
 ) -> NDArray[np.float64]:
-    """Milliseconds of one image through each whole network, ``(architectures,)``; arguments and errors as of ``build_table``."""
-    jobs = [Job(lambda net=net: SegmentationNetwork(net, classes), (1, 3, *size)) for net in architectures]  # type: ignore[misc]
-    return measure(jobs, find_engine(engine), threads, rounds, clock or timer(threads))
+    """Milliseconds of one image through each whole network, ``(architectures,)``; the rest is as in ``build_table``."""
+    modules = [TimedModule(partial(SegmentationNetwork, net, classes), (1, 3, *size)) for net in architectures]
+    return measure(modules, find_engine(engine), threads, rounds, clock or timer(threads))
+
+
+def _chain(layer: tuple[int, int, int, int, int]) -> nn.Sequential:
+    return nn.Sequential(*(ResidualLayer(*layer) for _ in range(COPIES)))
 
 
 def _without_layers(space: SpaceConfig, classes: int) -> SegmentationNetwork:
@@ -239,5 +244,4 @@ def _without_layers(space: SpaceConfig, classes: int) -> SegmentationNetwork:
 
 
 def _groups(values: Sequence[T], size: int) -> tuple[tuple[T, ...], ...]:
-    """``values`` in groups of ``size``."""
     return tuple(tuple(values[i : i + size]) for i in range(0, len(values), size))

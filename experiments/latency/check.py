@@ -1,4 +1,4 @@
-"""How well a table predicts: whole networks, measured, beside what the table and their operations say."""
+"""How well a table predicts: whole networks are measured and compared with the prediction and with their MACs."""
 
 import random
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from nas_space.cost import cost
 from nas_space.latency import LatencyTable
 
 
-class Measured(NamedTuple):
+class MeasuredNetwork(NamedTuple):
     """A network: its latency measured and predicted, in milliseconds, and its ``macs_total``."""
 
     measured_ms: float
@@ -23,10 +23,10 @@ class Measured(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Agreement:
-    """What is measured and what is predicted of some networks."""
+class TableAccuracy:
+    """Measured and predicted latency of some networks."""
 
-    networks: tuple[Measured, ...]
+    networks: tuple[MeasuredNetwork, ...]
 
     @property
     def rank_correlation(self) -> float:
@@ -35,7 +35,7 @@ class Agreement:
 
     @property
     def rank_correlation_macs(self) -> float:
-        """Spearman's, of the multiply-accumulates with the measured latency: what a search without a table goes by."""
+        """Spearman's, of the multiply-accumulates with the measured latency: the proxy of a search without a table."""
         return spearman([net.macs for net in self.networks], [net.measured_ms for net in self.networks])
 
     @property
@@ -44,7 +44,7 @@ class Agreement:
         return float(np.median([abs(net.predicted_ms - net.measured_ms) / net.measured_ms for net in self.networks]))
 
 
-def check_table(table: LatencyTable, count: int, rounds: int, clock: Timer | None = None) -> Agreement:
+def check_table(table: LatencyTable, count: int, rounds: int, clock: Timer | None = None) -> TableAccuracy:
     """Measure ``count`` random networks of the table's space as the table was measured.
 
     Args:
@@ -59,12 +59,9 @@ def check_table(table: LatencyTable, count: int, rounds: int, clock: Timer | Non
     generator = random.Random(0)
     networks = [Architecture.random(table.space, generator) for _ in range(count)]
     times = measure_networks(networks, table.size, table.classes, table.engine, table.threads, rounds, clock)
-    return Agreement(
-        tuple(
-            Measured(float(time), table.predict(network), cost(network, table.size, table.classes).macs_total)
-            for time, network in zip(times, networks, strict=True)
-        )
-    )
+    macs = [cost(network, table.size, table.classes).macs_total for network in networks]
+    predicted = [table.predict(network) for network in networks]
+    return TableAccuracy(tuple(map(MeasuredNetwork, times.tolist(), predicted, macs)))
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

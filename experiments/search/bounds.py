@@ -8,8 +8,8 @@ from experiments.latency import build
 from experiments.search.options import SearchOptions
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
+from nas_space.expected_cost import TabulatedCost, counted_cost
 from nas_space.latency import LatencyTable
-from nas_space.tabulated_cost import TabulatedCost, counted_cost
 from strategies.constraint import Bound, Constraint
 
 TABLE = "latency.json"

@@ -1,6 +1,6 @@
 """What a search reports after every epoch: scores of super-network and derived network, entropy, survivors, cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
 from experiments.training.epochs import EpochMonitor, learning_rate
-from nas_space.expected_cost import CostModel
+from nas_space.expected_cost import TabulatedCost
 from strategies.alive import LEVELS
 
 
@@ -24,14 +24,14 @@ class SearchMonitor(EpochMonitor):
     Args:
         state_of: reads the state of the search from its Lightning module.
         validation: the validation stream.
-        cost_model: for the expected cost of the super-network.
+        costs: tables of costs whose expected value is a column of the rows, by the column's name.
         options: of the search, plain values; kept in the checkpoint, so that a resume can compare.
     """
 
     hint: str = ": lower train.lr or method.lr"
     state_of: Callable[[LightningModule], SearchState]
     validation: BatchStream
-    cost_model: CostModel
+    costs: Mapping[str, TabulatedCost]
     options: dict[str, Any]
     gap_before: dict[str, float] | None = field(default=None, init=False)
 
@@ -46,7 +46,6 @@ class SearchMonitor(EpochMonitor):
         state = self.state_of(pl_module)
         scores = self.validate(pl_module, state.supernet)
         entropies = state.entropies()
-        expected = self.cost_model.expected_cost(state.probabilities)
         alive = state.alive.counts()
         epoch, miou_derived = trainer.current_epoch + 1, scores.miou
         if not state.alive.is_discrete():
@@ -63,8 +62,7 @@ class SearchMonitor(EpochMonitor):
             "entropy": sum(entropies.values()),
             **{f"entropy_{level}": entropies[level] for level in LEVELS},
             **{f"alive_{level}": alive[level] for level in LEVELS},
-            "expected_params": expected.params,
-            "expected_macs": expected.macs_total,
+            **{column: float(table.expected(state.probabilities)) for column, table in self.costs.items()},
             "lr": learning_rate(trainer),  # NNI's own strategies have set the next epoch's already
             "miou_derived": miou_derived,
             "seconds": seconds,

@@ -27,7 +27,7 @@ from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
 from experiments.training.trainer import make_trainer
 from nas_space.architecture import Architecture
-from nas_space.expected_cost import CostModel
+from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
 from strategies.alive import Alive
 from strategies.registry import NNI_STRATEGIES, create_strategy
@@ -47,6 +47,10 @@ class Search(BaseSearch):
             for part, stream in ((weights, WEIGHTS), (architecture, ARCHITECTURE))
         )
         self.module = SegmentationModule(options.train, options.epochs, self.class_weights)
+        costs = {
+            column: counted_cost(self.space.config, kind, options.cost_size, self.num_classes, self.device)
+            for column, kind in (("expected_params", "params"), ("expected_macs", "macs_total"))
+        }
         self.strategy: Any
         self.state_of: Callable[[Any], SearchState] = state_of_search
         if options.strategy in NNI_STRATEGIES:
@@ -60,7 +64,7 @@ class Search(BaseSearch):
             on_rows=self.write_rows,
             state_of=self.state_of,
             validation=self.validation,
-            cost_model=CostModel(self.space.config, options.cost_size, self.num_classes, self.device),
+            costs=costs,
             options=plain(asdict(options)),
         )
 

@@ -14,7 +14,7 @@ from nas_space.errors import InputError
 
 SUBSETS = list(chain.from_iterable(combinations(DIMENSIONS, n) for n in range(5)))
 
-# Specification, section 8. Fixed depth (5 + 8) unless depth is searched.
+# Computed by hand. Fixed depth (5 + 8) unless depth is searched.
 ENTROPIES = {
     ("dilation",): 20.92,
     ("dilation", "pooling"): 29.93,

@@ -80,7 +80,7 @@ def test_the_aggregation_block_keeps_the_published_budget() -> None:
     [((7, 10), 1_209_103, 14.285), ((3, 6), 714_511, 7.842)],
     ids=("deepest", "shallowest"),
 )
-def test_other_numbers_of_the_specification(depths: tuple[int, int], params: int, giga: float) -> None:
+def test_other_networks_computed_by_hand(depths: tuple[int, int], params: int, giga: float) -> None:
     space = SpaceConfig.paper()
     stages = tuple((Layer(1, 1, width, width),) * depth for width, depth in zip(space.widths, depths, strict=True))
     found = cost(Architecture(space, stages), (512, 1024), 19)

@@ -1,4 +1,4 @@
-"""Survivors: the cascade case by case (specification, section 3), labels, and masks of single networks."""
+"""Survivors: the cascade case by case (docs/method.md), labels, and masks of single networks."""
 
 import random
 from collections.abc import Callable

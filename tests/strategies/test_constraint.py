@@ -1,4 +1,4 @@
-"""Bounds on cost: the penalty by hand, the dual variable, what the guard takes back, and the cut of an undecided network."""
+"""Bounds on cost: penalty, dual variable, what the guard takes back, and the cut of an undecided network."""
 
 import math
 import random
@@ -20,9 +20,8 @@ from nas_space.architecture import Architecture, Layer
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
-from nas_space.expected_cost import Probabilities
+from nas_space.expected_cost import Probabilities, TabulatedCost, counted_cost
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import TabulatedCost, counted_cost
 from strategies.alive import Alive
 from strategies.constraint import Bound, Constraint
 from strategies.parameters import ArchitectureParameters
@@ -86,7 +85,7 @@ def drawn(alive: Alive, seed: int) -> Alive:
 
 
 def best_of(space: SpaceConfig, alive: Alive, ratios: Alive) -> Architecture:
-    return ArchitectureParameters(space, Softmax()).architecture_of(
+    return ArchitectureParameters(space, Softmax()).architecture(
         Alive(*(r * m for r, m in zip(ratios, alive, strict=True)))
     )
 
@@ -207,7 +206,7 @@ def nni_darts(penalty: ExpectationProfilerPenalty | None, space: JointSpace) -> 
 
 @pytest.mark.parametrize("searched", [("depth",), ("dilation", "depth")], ids=str)
 def test_nnis_penalty_has_no_gradient(searched: tuple[str, ...], tiny: Callable[..., SpaceConfig]) -> None:
-    """Why there is one of our own: NNI's DARTS hands plain floats to its penalty, so the loss moves and its gradient does not."""
+    """Why we have our own: NNI's DARTS gives its penalty plain floats, which change the loss but not its gradient."""
     space = JointSpace(tiny(searched), 3)
     profiler = NumParamsProfiler(space, torch.randn(1, 3, 32, 40))
     module = nni_darts(ExpectationProfilerPenalty(profiler, baseline=1000.0, scale=10.0, nonlinear="positive"), space)
@@ -341,7 +340,7 @@ def test_bounds_that_no_network_meets_together() -> None:
 
 
 def test_bounds_that_one_network_meets_together() -> None:
-    """The third operator does, although the first has the smaller mean: costs that pull apart, as latency and MACs may."""
+    """The third operator does, although the first has the smaller mean: costs may disagree, as latency and MACs."""
     space, bounds = crossed(((1.0, 10.0, 4.9, 10.0), (7.0, 4.0, 4.9, 10.0)), (10.0, 10.0))
     Constraint(bounds, space)
 
@@ -412,7 +411,7 @@ def test_the_guard_sees_that_no_network_meets_both() -> None:
 
 
 def widths_only() -> tuple[SpaceConfig, Alive, Alive, Alive]:
-    """One layer a stage, one operator, widths 4, 6, 8 and 8, 10, 12: everything alive, all but the widest leave, ratios 0.1."""
+    """One layer a stage, one operator, widths 4, 6, 8 and 8, 10, 12: all but the widest leave, with ratios 0.1."""
     space = SpaceConfig(4, (8, 12), ((1,), (1,)), (1,), (1,), 4, 2, ("width",))
     before = Alive.full(space)
     kept = before._replace(width=before.width & torch.tensor([False, False, True]))

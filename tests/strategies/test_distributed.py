@@ -26,6 +26,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
 from strategies.alive import Alive
+from strategies.bilevel import unrolled_gradient
 from strategies.darts import DARTSSecondOrder
 from strategies.distributed import average, average_gradients, broadcast, broadcast_random_state
 from strategies.method import MethodOptions
@@ -35,7 +36,6 @@ from strategies.snas import SNAS
 from strategies.ssr import SSR
 from strategies.strategy import DifferentiableStrategy
 from strategies.supernet import shrink_supernet
-from strategies.unrolled import unrolled_gradient
 
 EPOCHS, STEPS, IMAGES = 4, 2, 4
 METHOD: dict[str, Any] = {"lr": 0.3, "h": 0.8, "warmup": 0.0, "explore": 0.0, "rescale": True}
@@ -48,7 +48,7 @@ PRELOADED = ["nni.nas.strategy", "pytorch_lightning", "strategies.ssr", "strateg
 
 
 def together(world: int, work: Callable[[int], Any], folder: Path) -> list[Any]:
-    """Run ``work(rank)`` in as many processes as ``world``, a group of their own; returns what each of them gives, tensors in dicts."""
+    """Run ``work(rank)`` in a group of ``world`` processes; returns what each of them returns, tensors in dicts."""
     folder.mkdir()
     # Not forked from this process: of its threads, which earlier tests have left, a child would keep the locks.
     context = multiprocessing.get_context("forkserver")
@@ -254,7 +254,7 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
     def step_architecture(progress: float) -> None:
         for p in logits:
             p.requires_grad_(True)
-        module.regularization(progress).backward()
+        module.bilevel.regularization(progress).backward()
         for p, mask in zip(logits, parameters.alive, strict=True):
             p.grad += composition.method.weight_decay * p.detach() * mask  # type: ignore[operator]
         optimizer.step()

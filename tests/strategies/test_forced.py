@@ -192,14 +192,14 @@ def test_decisions_are_spread_evenly(name: str, epochs: int) -> None:
 
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 0.9])
 def test_decisions_wait_for_the_warm_up(warmup: float, tiny: Callable[..., SpaceConfig]) -> None:
-    """Six layers: the k-th decision falls k sevenths of the way from the end of the warm-up to the end of the search."""
+    """Six layers: the k-th decision falls at k sevenths of the time between the warm-up and the end of the search."""
     changed = [epoch for epoch, before, kept, _ in run(GreedyDecisions(warmup), tiny(), 1000) if not same(before, kept)]
     assert changed[0] == math.ceil(1000 * (warmup + (1 - warmup) / 7))
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_what_came_back_is_decided_at_the_end(name: str, tiny: Callable[..., SpaceConfig]) -> None:
-    """A bound's guard may take removals back, also after the last decision: at the end everything is decided all the same."""
+    """The guard of a bound may take removals back after the last decision: at the end all is decided nevertheless."""
     rule, full = RULES[name](), Alive.full(tiny())
     rule.start(full)
     for epoch in range(1, 101):
@@ -362,7 +362,7 @@ def test_the_history_ends_after_four_epochs() -> None:
 )
 @pytest.mark.parametrize("steady", range(3))
 def test_equal_certainty_counts_as_one(now: list[list[float]], steady: int) -> None:
-    """Then stability alone decides: 0/0 of the scaling, or the rounding that stands in for it, must not kill the score."""
+    """Then stability alone decides: 0/0 in the scaling, or its rounding error, must not kill the score."""
     past = [p if i == steady else [0.01, *p[:-2], p[-2] + p[-1] - 0.01] for i, p in enumerate(now)]
     assert decided(GreedyDecisions(WARMUP, 2), [past] * 2, now) == [steady]
 
@@ -390,7 +390,7 @@ def test_all_equal_is_decided_in_order() -> None:
 
 @pytest.mark.parametrize("criterion", [1, 2])
 def test_decided_choices_do_not_stretch_the_scale(criterion: int) -> None:
-    """Certainty 1 of a decided choice is no bound of the min-max: else stability would count for more than it should."""
+    """Certainty 1 of a decided choice is no bound of the min-max: else stability would count too much."""
     now = torch.tensor([[1.0, 0.0], [0.75, 0.25], [0.7, 0.3], [0.65, 0.35]], dtype=torch.float64)
     past = torch.tensor([[1.0, 0.0], [0.45, 0.55], [0.62, 0.38], [0.65, 0.35]], dtype=torch.float64)
     alive = torch.tensor([[True, False], [True, True], [True, True], [True, True]])

@@ -1,4 +1,4 @@
-"""Every strategy on every dimension: it runs, it learns, it exports a valid network, and it ends discrete where it should."""
+"""Every strategy on every dimension: it runs, learns, exports a valid network, and ends discrete where it should."""
 
 import json
 from pathlib import Path

@@ -12,7 +12,7 @@ from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
 from strategies import mixture
 from strategies.alive import Alive
-from strategies.mixture import Branch, mix
+from strategies.mixture import Branch, mix_operators
 from strategies.parameters import ArchitectureParameters
 from strategies.supernet import shrink_supernet
 
@@ -51,7 +51,7 @@ def test_the_written_out_pass_is_autograds(
     weight = torch.randn(2, 6, 5, 7, dtype=dtype)
     leaves = [x, *(p for _, conv, extra in made for p in (*conv.parameters(), *extra))]
     results = []
-    for compute in (mix, mixture._mix_by_autograd):
+    for compute in (mix_operators, mixture._mix_by_autograd):
         for _, conv, _ in made:
             norm = conv.bn
             assert isinstance(norm, nn.BatchNorm2d)
@@ -71,7 +71,7 @@ def test_a_mask_that_vanished_gives_no_nan() -> None:
     one, _, (mask, _) = branch(1, (4, 6), torch.float64)
     with torch.no_grad():
         mask[2:] = 0.0
-    mix(torch.randn(2, 6, 5, 7, dtype=torch.float64), [one], True).sum().backward()
+    mix_operators(torch.randn(2, 6, 5, 7, dtype=torch.float64), [one], True).sum().backward()
     assert mask.grad is not None and torch.isfinite(mask.grad).all()
 
 
@@ -110,7 +110,7 @@ def test_a_step_of_the_architecture_computes_no_gradient_of_a_weight(tiny: Space
 def test_work_is_that_of_the_survivors(
     seed: int, weights: bool, tiny: Space, supernet: WIDE, survivors: Callable[..., Alive]
 ) -> None:
-    """What the operators add to a forward pass is the sum of their own convolutions, at their widest surviving widths."""
+    """What the operators add to a forward pass is the sum of their convolutions, at their widest surviving widths."""
     space, size = tiny(), (96, 128)
     model, alive = supernet(space), survivors(tiny(), seed, 0.5)
     stem = macs(model, size, weights)[0] - expected(space, Alive.full(space), size)
@@ -143,6 +143,6 @@ def test_a_tap_that_sees_padding_alone_is_not_computed() -> None:
     for side in (4, 5):  # dilation 4: across a side of 4 pixels, only the tap in the middle meets the image
         one, _, _ = branch(4, (6, 6), torch.float64)
         with FlopCounterMode(display=False) as counter:
-            mix(torch.randn(2, 6, side, side, dtype=torch.float64), [one], True)
+            mix_operators(torch.randn(2, 6, side, side, dtype=torch.float64), [one], True)
         counts.append(counter.get_total_flops() / side**2)
     assert counts[1] == 3 * counts[0]

@@ -14,7 +14,7 @@ from nas_space.blocks import FactorizedConv
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
 from strategies.alive import Alive
-from strategies.narrowing import Surgery, narrow, resize
+from strategies.narrowing import ParameterChanges, follow_changes, narrow
 from strategies.supernet import shrink_supernet
 
 WIDTHS = [(8, 8), (5, 8), (8, 3), (2, 6), (1, 1)]
@@ -38,7 +38,7 @@ def test_what_is_kept_is_exact(first: int, second: int, training: bool) -> None:
     y = torch.relu(wide.conv3x1(x))
     y[:, first:] = 0
     expected = wide.bn(wide.conv1x3(y))[:, :second]
-    narrow(conv, first, second, Surgery())
+    narrow(conv, first, second, ParameterChanges())
     torch.testing.assert_close(conv(x), expected, rtol=1e-5, atol=1e-5)
     assert (conv.conv3x1.out_channels, conv.conv1x3.in_channels, conv.conv1x3.out_channels, conv.bn.num_features) == (
         first,
@@ -52,21 +52,21 @@ def test_what_is_kept_is_exact(first: int, second: int, training: bool) -> None:
 
 
 def test_only_what_gets_smaller_is_replaced() -> None:
-    conv, surgery = trained(), Surgery()
+    conv, changes = trained(), ParameterChanges()
     before = dict(conv.named_parameters())
-    narrow(conv, 8, 8, surgery)
-    assert not surgery.replaced and all(before[name] is p for name, p in conv.named_parameters())
-    narrow(conv, 8, 5, surgery)
+    narrow(conv, 8, 8, changes)
+    assert not changes.replaced and all(before[name] is p for name, p in conv.named_parameters())
+    narrow(conv, 8, 5, changes)
     new = {name for name, p in conv.named_parameters() if p is not before[name]}
     assert new == {"conv1x3.weight", "conv1x3.bias", "bn.weight", "bn.bias"}
-    assert {id(p) for p in surgery.replaced} == {id(before[name]) for name in new}
+    assert {id(p) for p in changes.replaced} == {id(before[name]) for name in new}
 
 
 @pytest.mark.parametrize("trainable", [True, False])
 def test_slices_own_their_memory(trainable: bool) -> None:
     conv = trained()
     conv.requires_grad_(trainable)
-    narrow(conv, 2, 3, Surgery())
+    narrow(conv, 2, 3, ParameterChanges())
     for tensor in (*conv.parameters(), conv.bn.running_mean, conv.bn.running_var):
         assert tensor is not None and tensor.is_contiguous() and tensor.untyped_storage().nbytes() == 4 * tensor.numel()
     assert all(p.is_leaf and p.requires_grad is trainable for p in conv.parameters())
@@ -90,10 +90,10 @@ def test_the_optimiser_follows(make: Callable[[list[dict[str, object]]], Optimiz
         sum((conv(torch.randn(2, 8, 9, 9)).square().sum() for conv in convs), torch.zeros(())).backward()
         optimizer.step()
     state = {key: copy.deepcopy(dict(optimizer.state[p])) for key, p in zip(names, all_parameters, strict=True)}
-    surgery = Surgery()
-    narrow(convs[0], 5, 3, surgery)
-    surgery.delete(convs[1])
-    resize(optimizer, surgery)
+    changes = ParameterChanges()
+    narrow(convs[0], 5, 3, changes)
+    changes.delete(convs[1])
+    follow_changes(optimizer, changes)
     left = [(i, name, p) for i in (0, 2) for name, p in convs[i].named_parameters()]
     in_groups = [p for group in optimizer.param_groups for p in group["params"]]
     assert len(in_groups) == len(left) and all(a is b for a, (_, _, b) in zip(in_groups, left, strict=True))
@@ -113,10 +113,10 @@ def test_the_optimiser_follows(make: Callable[[list[dict[str, object]]], Optimiz
 
 
 def test_an_optimiser_that_has_not_stepped() -> None:
-    conv, surgery = trained(), Surgery()
+    conv, changes = trained(), ParameterChanges()
     optimizer = Adam(conv.parameters())
-    narrow(conv, 4, 4, surgery)
-    resize(optimizer, surgery)
+    narrow(conv, 4, 4, changes)
+    follow_changes(optimizer, changes)
     assert not optimizer.state
     assert all(a is b for a, b in zip(optimizer.param_groups[0]["params"], conv.parameters(), strict=True))
 
@@ -131,7 +131,7 @@ def weight_step(model: JointSpace, optimizer: Adam, image: Tensor) -> None:
 def test_training_goes_on_as_if_masked(
     seed: int, tiny: Callable[..., SpaceConfig], supernet: Callable[..., JointSpace], survivors: Callable[..., Alive]
 ) -> None:
-    """Narrowed network and optimiser against a copy at full width whose masks are zero there: same weights after more steps."""
+    """Narrowed network and optimiser against a copy of full width with zero masks: same weights after more steps."""
     space = tiny()
     model, alive = supernet(space, seed), survivors(space, seed, 0.6)
     model.architecture_parameters.requires_grad_(False)  # type: ignore[union-attr, operator]

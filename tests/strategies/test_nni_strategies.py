@@ -1,4 +1,4 @@
-"""One-shot strategies, ours and NNI's own, run as NNI experiments on the joint space; which images each of them learns from."""
+"""One-shot strategies, ours and NNI's own, as NNI experiments on the joint space, and the images that each sees."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def data() -> SegmentationData:
 
 @dataclass
 class Seen:
-    """Colours of the images that reached a training step, a forward pass in training mode, and one in evaluation mode."""
+    """Colours of the images that reached a training step, and a forward pass in training and in evaluation mode."""
 
     steps: list[set[int]] = field(default_factory=list)
     trained: set[int] = field(default_factory=set)

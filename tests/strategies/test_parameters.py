@@ -67,7 +67,9 @@ def test_masks_are_equation_5(seed: int, tiny: Callable[..., SpaceConfig]) -> No
         for j in range(count):
             row = sum(space.layers[:stage]) + j
             for o in range(len(space.operators)):
-                for conv, masks in enumerate((parameters.row(row).mask_3x1, parameters.row(row).mask_1x3)):
+                for conv, masks in enumerate(
+                    (parameters.layer_weights(row).mask_3x1, parameters.layer_weights(row).mask_1x3)
+                ):
                     living = [
                         (k, c)
                         for k, c in enumerate(space.width_candidates(stage))
@@ -87,7 +89,7 @@ def test_masks_are_equation_5(seed: int, tiny: Callable[..., SpaceConfig]) -> No
 def test_masks_of_the_paper_fall_over_the_last_32_channels() -> None:
     parameters = make(SpaceConfig.paper())
     parameters.refresh()
-    mask = parameters.row(16).mask_1x3[3].detach()
+    mask = parameters.layer_weights(16).mask_1x3[3].detach()
     torch.testing.assert_close(mask[:96], torch.ones(96), rtol=0, atol=1e-6)
     assert (mask.diff() <= 1e-7).all()
     torch.testing.assert_close(mask[124:], parameters.probabilities().width[16, 3, 1, 8].detach().expand(4))
@@ -98,11 +100,11 @@ def test_weights_are_those_of_the_relaxation(tiny: Callable[..., SpaceConfig]) -
     parameters = make(space)
     parameters.relaxation = IndependentSigmoids()
     parameters.refresh()
-    row = parameters.row(2)
-    mixed = torch.stack(row.mask_1x3) * parameters.beta[2].sigmoid()[:, None]
-    torch.testing.assert_close(torch.stack(row.weighted), mixed)
-    weights = torch.stack(parameters.depth_weights(1))
-    torch.testing.assert_close(weights, parameters.alpha[1].sigmoid() * torch.tensor([1.0, 1.0, 0.0]))
+    weights = parameters.layer_weights(2)
+    mixed = torch.stack(weights.mask_1x3) * parameters.beta[2].sigmoid()[:, None]
+    torch.testing.assert_close(torch.stack(weights.weighted), mixed)
+    depth_weights = torch.stack(parameters.depth_weights(1))
+    torch.testing.assert_close(depth_weights, parameters.alpha[1].sigmoid() * torch.tensor([1.0, 1.0, 0.0]))
 
 
 def test_a_width_without_alternatives_masks_nothing(tiny: Callable[..., SpaceConfig]) -> None:
@@ -112,8 +114,8 @@ def test_a_width_without_alternatives_masks_nothing(tiny: Callable[..., SpaceCon
     parameters.relaxation = IndependentSigmoids()
     parameters.refresh()
     for layer in range(sum(space.layers)):
-        row = parameters.row(layer)
-        assert all(bool((mask == 1).all()) for mask in (*row.mask_3x1, *row.mask_1x3))
+        weights = parameters.layer_weights(layer)
+        assert all(bool((mask == 1).all()) for mask in (*weights.mask_3x1, *weights.mask_1x3))
 
 
 def test_probabilities_sum_to_one_where_a_choice_exists(tiny: Callable[..., SpaceConfig]) -> None:

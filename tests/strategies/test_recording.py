@@ -1,4 +1,4 @@
-"""Recorded steps against plain ones: on a stand-in for CUDA graphs that repeats, operation by operation, what was dispatched."""
+"""Recorded steps against plain ones, on a stand-in for CUDA graphs that repeats the dispatched operations."""
 
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
-from strategies import recording, search_module
+from strategies import bilevel, recording
 from strategies.method import MethodOptions
 from strategies.registry import create_strategy
 from strategies.search_module import SearchModule
@@ -40,7 +40,7 @@ class Tape(TorchDispatchMode):
 
 
 class StandIn:
-    """A CUDA graph's promise, on the CPU: what is captured has no effect, and a replay reads and writes the tensors of the capture."""
+    """As a CUDA graph, on the CPU: a capture has no effect, and a replay reads and writes the captured tensors."""
 
     watched: list[Tensor] = []
     captures = 0
@@ -83,7 +83,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[StandIn]]:
     }.items():
         monkeypatch.setattr(recording.torch.cuda, name, value)
     monkeypatch.setattr(recording, "uncached", nullcontext)
-    monkeypatch.setattr(search_module, "can_record", lambda device: True)
+    monkeypatch.setattr(bilevel, "can_record", lambda device: True)
     StandIn.captures = StandIn.replays = 0
     yield StandIn
     StandIn.watched = []
@@ -162,7 +162,7 @@ def test_a_recorded_search_is_a_plain_one(
     assert (graphs.captures > 1 and graphs.replays > graphs.captures) == (
         strategy != "snas"
     )  # which reads the host's temperature
-    monkeypatch.setattr(search_module, "can_record", lambda device: False)
+    monkeypatch.setattr(bilevel, "can_record", lambda device: False)
     plain, expected = search(strategy, tiny(), 5)
     if strategy == "ssr":
         assert plain.removals

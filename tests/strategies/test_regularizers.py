@@ -1,4 +1,4 @@
-"""The theory of solution space regularization as properties (specification, section 4), each against its own computation."""
+"""The theory of solution space regularization as properties (SSR paper, equations 9 to 21)."""
 
 import math
 from collections.abc import Callable

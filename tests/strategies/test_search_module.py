@@ -18,8 +18,8 @@ from torch.optim import Adam
 from torch.optim.lr_scheduler import LambdaLR
 
 from nas_space.config import SpaceConfig
+from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import counted_cost
 from strategies.alive import LEVELS, Alive
 from strategies.constraint import Bound, Constraint
 from strategies.darts import DARTS
@@ -202,8 +202,8 @@ def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> No
     found: list[Tensor] = []
     module.trainer = None  # type: ignore[assignment]
     trainer = pl.Trainer(
-        max_epochs=1, limit_train_batches=1, accelerator="cpu", callbacks=[OneStep()], logger=False, enable_checkpointing=False,
-        enable_progress_bar=False, enable_model_summary=False,
+        max_epochs=1, limit_train_batches=1, accelerator="cpu", callbacks=[OneStep()], logger=False,
+        enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(module, {"train": Stream(batches(0.0)), "val": Stream(batches(100.0))})
     for own, expected in zip(found, logits, strict=True):
@@ -214,31 +214,31 @@ def test_the_architecture_step_descends_its_loss_and_no_other(tiny: Space) -> No
 
 
 def test_weighted_ssr_at_the_papers_start(tiny: Space) -> None:
-    """Specification, section 8: -16.09, -391.44 and -6723.51, weighted -2136.90."""
+    """Of uniform choices, -n ln n each: -16.09, -391.44 and -6723.51, weighted -2136.90."""
     module = prepare(SSR(method()), SpaceConfig.paper())
     with torch.no_grad():
         for logits in module.arch_parameters():
             logits.zero_()
-    assert float(module.regularization(0.0).detach()) == pytest.approx(-2136.90, abs=5e-2)
+    assert float(module.bilevel.regularization(0.0).detach()) == pytest.approx(-2136.90, abs=5e-2)
     for rho, value in ((Rho(1, 0, 0), -16.09), (Rho(0, 1, 0), -391.44), (Rho(0, 0, 1), -6723.51)):
         module.composition.rho = rho
-        assert float(module.regularization(0.0).detach()) == pytest.approx(value, abs=2e-2)
+        assert float(module.bilevel.regularization(0.0).detach()) == pytest.approx(value, abs=2e-2)
 
 
 def test_exploration_has_no_regularizer(tiny: Space) -> None:
     module = prepare(SSR(method(warmup=0.25, explore=0.25)), tiny())
-    values = [float(module.regularization(progress).detach()) for progress in (0.0, 0.25, 0.45, 0.5, 0.9)]
+    values = [float(module.bilevel.regularization(progress).detach()) for progress in (0.0, 0.25, 0.45, 0.5, 0.9)]
     assert values[:3] == [0, 0, 0] and values[3] == values[4] < -50
 
 
 def test_a_ramp_weighs_the_regularizer_little_at_first(tiny: Space) -> None:
     module = prepare(SSR(method(warmup=0.25, explore=0.0, ramp=0.5)), tiny())
-    start, middle, end = (float(module.regularization(progress).detach()) for progress in (0.25, 0.5, 0.75))
+    start, middle, end = (float(module.bilevel.regularization(progress).detach()) for progress in (0.25, 0.5, 0.75))
     assert end < -50 and start == pytest.approx(1e-4 * end, rel=1e-5) and middle == pytest.approx(1e-2 * end, rel=1e-5)
 
 
 def test_exploration_follows_the_task_alone(tiny: Space) -> None:
-    """Architecture steps happen from the warm-up's end on; with a regularizer of weight 0 the result is the same until it ends."""
+    """Architecture steps begin after the warm-up; until exploration ends, a regularizer of weight 0 gives the same."""
     ends: list[list[Tensor]] = [[], []]
     for found, options in zip(ends, (method(explore=0.5, h=0.0), method(rho=Rho(0, 0, 0), h=0.0)), strict=True):
         fit(
@@ -320,7 +320,7 @@ def test_darts_removes_nothing(tiny: Space) -> None:
 
 
 def test_memory_of_what_left_is_freed(tiny: Space) -> None:
-    """In a running search: with Lightning, the optimiser and the module's own lists holding on to as little as they should."""
+    """In a running search: Lightning, the optimiser and the module's lists keep no reference to what left."""
     references: dict[str, weakref.ref[Any]] = {}
     shapes: dict[str, torch.Size] = {}
 
@@ -354,7 +354,7 @@ def test_subspaces_search_too(search: tuple[str, ...], tiny: Space) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_a_choice_that_a_bound_forces_to_take_something_back_takes_it_for_good(share: float, tiny: Space) -> None:
-    """Every unpooled operator is about to win: as many of the pooled ones as the bound asks for come back, and alone."""
+    """Every unpooled operator is about to win: as many pooled ones as the bound needs come back, and stay alone."""
     space = tiny(("pooling",))
     cost = counted_cost(space, "macs_total", (32, 32), 3)
     full = Alive.full(space)

@@ -135,7 +135,7 @@ def test_the_search_module_gets_the_composition() -> None:
 
 
 def test_nnis_own_strategies_survive_our_import() -> None:
-    """NNI's packages import each other in a circle: entered at the wrong place, its strategies become stubs that raise."""
+    """NNI's packages import each other in a circle: in the wrong order, its strategies become stubs that raise."""
     names = ("DARTS", "GumbelDARTS", "RandomOneShot")
     code = "import strategies.strategy, nni.nas.strategy as s; names = [getattr(s, n).__name__ for n in {0}]; "
     code = (code + "assert names == [*{0}]").format(names)

@@ -12,8 +12,8 @@ from experiments.runs.environment import processor_name
 from nas_space.latency import LatencyTable
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 --space.step=2 "
-    "--size=32x64 --classes=3 --rounds=1"
+    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
+    "--space.step=2 --size=32x64 --classes=3 --rounds=1"
 ).split()
 
 

@@ -1,4 +1,4 @@
-"""Measured latency: the ONNX graph computes what the network computes, and the table is made of the right differences."""
+"""Measured latency: the ONNX graph computes what the network computes, and the table holds the right differences."""
 
 import json
 import random
@@ -17,7 +17,7 @@ from torch import nn
 
 from experiments.latency import build
 from experiments.latency.build import QUIET, Call, build_table, measure_networks, timer, undisturbed
-from experiments.latency.check import Agreement, Measured, check_table, spearman
+from experiments.latency.check import MeasuredNetwork, TableAccuracy, check_table, spearman
 from experiments.latency.engines import ENGINES, Engine, find_engine
 from experiments.latency.graph import to_onnx
 from experiments.runs.environment import processor_name
@@ -82,7 +82,7 @@ def test_other_modules_are_refused(tiny: Callable[..., SpaceConfig]) -> None:
 
 
 class FakeEngine:
-    """Takes, on its own clock, a call's overhead and a time for each layer; every second module that it builds is ``slow``.
+    """Takes, on its own clock, a call's overhead and a time for each layer; every second module is ``slow``.
 
     At a time, its host takes ``pace`` seconds for a second.
     """
@@ -139,12 +139,12 @@ def test_a_table_holds_the_times_of_single_layers(fake: FakeEngine, tiny: Callab
 def test_whole_networks_agree_where_latency_is_additive(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
     table = build_table(tiny(), (64, 96), 5, "fake", 1, 2, lambda: fake.now)
     fake.built = 0
-    agreement = check_table(table, 5, 2, lambda: fake.now)
-    assert len(agreement.networks) == 5
-    assert agreement.rank_correlation == pytest.approx(1.0) and agreement.median_relative_error == pytest.approx(
+    accuracy = check_table(table, 5, 2, lambda: fake.now)
+    assert len(accuracy.networks) == 5
+    assert accuracy.rank_correlation == pytest.approx(1.0) and accuracy.median_relative_error == pytest.approx(
         0.0, abs=1e-6
     )
-    assert agreement.rank_correlation_macs < 1.0
+    assert accuracy.rank_correlation_macs < 1.0
 
 
 def test_a_host_that_is_busy_for_seconds_changes_no_ranks(fake: FakeEngine, tiny: Callable[..., SpaceConfig]) -> None:
@@ -153,8 +153,8 @@ def test_a_host_that_is_busy_for_seconds_changes_no_ranks(fake: FakeEngine, tiny
     slower = [1.0 if generator.random() < 0.1 else generator.uniform(1.2, 1.8) for _ in range(1000)]
     fake.pace = lambda now: slower[int(now / 40) % len(slower)]  # some ten modules a spell
     fake.slow = 1.0
-    agreement = check_table(build_table(tiny(), (64, 96), 5, "fake", 1, 3, lambda: fake.now), 20, 3, lambda: fake.now)
-    assert agreement.rank_correlation > 0.99 and agreement.median_relative_error < 0.01
+    accuracy = check_table(build_table(tiny(), (64, 96), 5, "fake", 1, 3, lambda: fake.now), 20, 3, lambda: fake.now)
+    assert accuracy.rank_correlation > 0.99 and accuracy.median_relative_error < 0.01
 
 
 def test_what_a_module_takes_undisturbed() -> None:
@@ -166,7 +166,8 @@ def test_what_a_module_takes_undisturbed() -> None:
         Call(3.2, 4.0, 6.0),
     ]  # 3.0, 1.5, 1.28 for a machine that is as quiet as it was once
     never = [Call(4.0, 4.0, 4.0)]
-    lucky = [Call(1.0, 2.2, 4.0), Call(3.0, 2.2, 2.2), Call(3.0, 2.2, 2.2)]  # 0.64, 2.73, 2.73: never above the fastest
+    # 0.64, 2.73, 2.73: never above the fastest
+    lucky = [Call(1.0, 2.2, 4.0), Call(3.0, 2.2, 2.2), Call(3.0, 2.2, 2.2)]
     np.testing.assert_allclose(undisturbed([twice, once, never, lucky]), [2.5, 1.5, 2.0, 1.0])
     coarse = [Call(3.0, 0.0, 0.0), Call(2.0, 0.0, 1.0)]
     np.testing.assert_allclose(undisturbed([coarse]), [2.0])
@@ -263,7 +264,7 @@ class Replay(FakeEngine):
 
 
 def test_the_table_ranks_networks_as_onnxruntime_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of one depth: what is wrong in a table of operators or widths shows in their ranks, and depth alone tells nothing.
+    """Networks of one depth: depth explains nothing, and a wrong operator or width in the table changes their ranks.
 
     A recorded measurement, with the layers of a stage alike, so that networks differ as much as their layers do.
     ``ssr-nas latency --check 20`` measures a table and networks of the machine that it runs on.
@@ -280,9 +281,9 @@ def test_the_table_ranks_networks_as_onnxruntime_does(monkeypatch: pytest.Monkey
     times = measure_networks(networks, size, 9, "fake", 1, 1, lambda: replay.now)
     macs = [cost(net, size, 9).macs_total for net in networks]
     predicted = [table.predict(net) for net in networks]
-    agreement = Agreement(tuple(Measured(*values) for values in zip(times.tolist(), predicted, macs, strict=True)))
-    ratios = np.array([net.predicted_ms / net.measured_ms for net in agreement.networks])
+    accuracy = TableAccuracy(tuple(map(MeasuredNetwork, times.tolist(), predicted, macs)))
+    ratios = np.array([net.predicted_ms / net.measured_ms for net in accuracy.networks])
     pace = float(np.median(ratios))
     assert len(networks) == 20 and max(times) > 1.8 * min(times)
-    assert agreement.rank_correlation >= 0.92 and agreement.rank_correlation > agreement.rank_correlation_macs
+    assert accuracy.rank_correlation >= 0.92 and accuracy.rank_correlation > accuracy.rank_correlation_macs
     assert 0.9 < pace < 1.1 and np.median(abs(ratios / pace - 1)) <= 0.04

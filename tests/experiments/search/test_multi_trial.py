@@ -23,9 +23,9 @@ from experiments.training.module import SegmentationModule
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
+from nas_space.expected_cost import counted_cost
 from nas_space.network import SegmentationNetwork
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import counted_cost
 from strategies.alive import Alive
 from strategies.constraint import Bound, Constraint
 from strategies.method import MethodOptions

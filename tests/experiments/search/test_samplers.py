@@ -9,8 +9,8 @@ from experiments.search.samplers import create_multi_trial, fits, run_multi_tria
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
+from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
-from nas_space.tabulated_cost import counted_cost
 from strategies.alive import Alive
 from strategies.constraint import Bound, Constraint
 

@@ -1,16 +1,16 @@
-"""DARTS' second order: the unrolled gradient against the analytic one of a quadratic, and against double backward."""
+"""The second order of the bi-level step: the unrolled gradient against the analytic one and double backward."""
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from strategies.unrolled import unrolled_gradient
+from strategies.bilevel import unrolled_gradient
 
 SEEDS = range(4)
 
 
 class Quadratic:
-    """``L_train = 1/2 (w - B a)^T H (w - B a)`` and ``L_val = 1/2 |w - c|^2 + 1/2 |a|^2``; w and a in two parts each."""
+    """``L_train = 1/2 (w - B a)^T H (w - B a)``, ``L_val = 1/2 |w - c|^2 + 1/2 |a|^2``; w and a in two parts."""
 
     def __init__(self, seed: int, weights: tuple[int, int] = (4, 3), logits: tuple[int, int] = (2, 3)) -> None:
         generator = torch.Generator().manual_seed(seed)
