@@ -34,7 +34,6 @@ class Timing:
 
     @property
     def fastest(self) -> Lowering:
-        """The form of the lowest ratio."""
         return min(self.ratio, key=self.ratio.__getitem__)
 
 

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,7 @@ class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
         return self.steps
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        if self.epoch % 2:
-            yield from (self.constant for _ in range(self.steps))
-            return
-        yield from islice(self._endless(), self.steps)
+        yield from islice(repeat(self.constant) if self.epoch % 2 else self._endless(), self.steps)
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         while True:
@@ -79,9 +76,8 @@ def training_throughput(
         folder: for the trainer's own files.
 
     Returns:
-        ``ratio`` (median over the rounds of the speed with real batches over that with a constant one: 1 is a loader
-        that costs nothing), ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians,
-        seconds a batch).
+        ``ratio`` (median over the rounds of the speed with real batches over that with a constant one), its
+        ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians, seconds a batch).
     """
     batches = Alternating(prepared.stream, steps)
     times = EpochTimes(batches, device)

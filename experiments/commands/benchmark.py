@@ -58,11 +58,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure, and print a table of the networks.
-
-    Returns:
-        The set-up, the command that repeats it, and of each network its percentiles, memory and the ratio to it.
-    """
+    """Measure, print a table, and return the set-up, the command that repeats it, and each network's figures."""
     from tqdm import tqdm
 
     from experiments.benchmark.networks.machine import conditions, describe_conditions
@@ -119,8 +115,7 @@ def summary(timing: "NetworkTiming", others: "Sequence[NetworkTiming]") -> dict[
         others: all that took turns with it, itself too.
 
     Returns:
-        ``ratio`` is the time of the first network, in the same precision, over this one's; ``ratio_to_fp32`` is this
-        one's over its time in fp32.
+        ``ratio``: first network's time, in this precision, over this one's; ``ratio_to_fp32``: over this one's in fp32.
     """
     from experiments.benchmark.networks.machine import describe_batch_norms
     from experiments.benchmark.networks.statistics import latency, ratio
@@ -140,9 +135,7 @@ def summary(timing: "NetworkTiming", others: "Sequence[NetworkTiming]") -> dict[
         "ratio_spread": [to_first.low, to_first.high],
         "ratio_to_fp32": to_fp32 and to_fp32.median,
         "ratio_to_fp32_spread": to_fp32 and [to_fp32.low, to_fp32.high],
-        "peak_memory_mb": timing.peak_memory_mb,
-        "idle_memory_mb": timing.idle_memory_mb,
-        "load_s": timing.load_s,
+        **{key: getattr(timing, key) for key in ("peak_memory_mb", "idle_memory_mb", "load_s")},
         "output": list(timing.output),
         "file": timing.file,
         "file_mb": timing.file_mb,

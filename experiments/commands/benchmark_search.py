@@ -7,6 +7,7 @@ the rounds with the lowest and highest; nothing is trained to an end, and no dat
 import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 from experiments.benchmark.search.child import Problem
@@ -47,20 +48,15 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure, print a table, draw the figure.
-
-    Returns:
-        The figures, as ``--json`` prints them.
-    """
+    """Measure, print a table, draw the figure; return the figures as ``--json`` prints them."""
     problem = _checked(options)
     out = check_new_file(options.out)
     from experiments.benchmark.search.figure import benchmark_figure
     from experiments.report.figures import png
     from experiments.runs.environment import versions
 
-    result = measure_sides(
-        problem, options.rounds, options.steps, lambda text: print(f"measuring {text}", file=sys.stderr)
-    )
+    report = partial(print, "measuring", file=sys.stderr)
+    result = measure_sides(problem, options.rounds, options.steps, report)
     result |= {key: getattr(options, key) for key in ("size", "batch", "precision", "rounds", "steps")} | {
         "space": options.space.preset,
         "search": list(problem.space.search),

@@ -27,11 +27,7 @@ class Options(RetrainCommand):
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure and print; nothing is kept.
-
-    Returns:
-        ``ratio`` and what ``training_throughput`` tells beside it, with network, size, batch, device and versions.
-    """
+    """Measure and print; return what ``training_throughput`` tells, with all that decided it. Nothing is kept."""
     from experiments.benchmark.training import training_throughput
     from experiments.data import load
     from experiments.runs.environment import device_name, versions
@@ -51,9 +47,8 @@ def run(options: Options) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         training = Retraining(part_of(RetrainOptions, options), data, Path(folder), architecture, options.peer)
         stage, precision = training.stages[-1], resolve_precision(options.precision)
-        measured = training_throughput(
-            training.prepare(stage), training.device, precision, options.steps, options.rounds, Path(folder)
-        )
+        how = (training.device, precision, options.steps, options.rounds, Path(folder))
+        measured = training_throughput(training.prepare(stage), *how)
     result = {
         **measured,
         "steps": options.steps,

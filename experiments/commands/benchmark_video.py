@@ -5,20 +5,16 @@ other, or each in a thread of its own; both in turns, on the same frames.
 """
 
 import shlex
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.runs.files import check_new_file, write_json
 from experiments.runtime.engines import Runner, open_timed
 from nas_space.errors import InputError
-
-if TYPE_CHECKING:
-    from experiments.runtime.images import Pixels
 
 
 @dataclass
@@ -41,7 +37,6 @@ class Options:
     """
 
     POSITIONAL = "video"
-
     video: str
     arch: str
     engine: str = "onnxruntime"
@@ -56,11 +51,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure, and print frames a second both ways and what each stage takes.
-
-    Returns:
-        The set-up, the command that repeats it, and the figures.
-    """
+    """Measure; print and return frames a second both ways, what each stage takes, and the set-up."""
     import tempfile
 
     import psutil
@@ -86,9 +77,6 @@ def run(options: Options) -> dict[str, Any]:
     (network,) = find_networks([options.arch], options.space.preset, options.classes)
     check_file(network, options.engine, "fp32", size)
 
-    def open_stream() -> "Iterator[Pixels]":
-        return islice(read_frames(source), options.frames)
-
     with (
         tempfile.TemporaryDirectory(prefix="ssr-nas-") as folder,
         tqdm(total=setup.rounds, unit="round", leave=False, disable=None) as bar,
@@ -96,7 +84,9 @@ def run(options: Options) -> dict[str, Any]:
         file = write_file(network, options.engine, "fp32", size, Path(folder), options.batch)
         run_file = _open(options, file, setup.threads, (options.batch, 3, *size))
         meter = LoadMeter(lambda: sum(psutil.Process().cpu_times()[:2]))
-        throughput = measure_stream(open_stream, run_file, size, options.batch, setup.rounds, bar.update)
+        throughput = measure_stream(
+            lambda: islice(read_frames(source), options.frames), run_file, size, options.batch, setup.rounds, bar.update
+        )
         others = meter.others()
     speedup, middle = ratio(throughput.sequential, throughput.pipelined), setup.rounds // 2
     result = {
@@ -120,11 +110,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _open(options: Options, file: Path, threads: int, shape: tuple[int, int, int, int]) -> Runner:
-    """The network in ``file``, which has run once.
-
-    Raises:
-        InputError: the engine cannot open or run it.
-    """
+    """The network in ``file``, which has run once; ``InputError`` where the engine cannot."""
     import numpy as np
 
     try:

@@ -2,23 +2,13 @@
 
 from typing import Any
 
-from experiments.search.comparison import (
-    ComparisonOptions,
-    check_comparison,
-    comparison_folder,
-    planned_searches,
-    strategy_label,
-)
+from experiments.search import comparison
 
-Options = ComparisonOptions
+Options = comparison.ComparisonOptions
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Run what is missing, then write and print the table.
-
-    Returns:
-        Rows of the table, and both spreads: between random networks, and between retrainings of one network.
-    """
+    """Run what is missing; write, print and return the table with both spreads (random networks, retrainings)."""
     from experiments.report.comparison import write_comparison
     from experiments.runs.folder import write_config
     from experiments.runs.lock import locked
@@ -27,13 +17,13 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.search.prepare import load_data
     from strategies.registry import MULTI_TRIAL
 
-    check_comparison(options)
+    comparison.check_comparison(options)
     load_data(options)
-    folder = comparison_folder(options)  # before a lock is left in a folder of something else
+    folder = comparison.comparison_folder(options)  # before a lock is left in a folder of something else
     with locked(folder):
-        comparison_folder(options)  # whoever held it has written since
+        comparison.comparison_folder(options)  # whoever held it has written since
         write_config(folder, options)
-        searches = planned_searches(options)
+        searches = comparison.planned_searches(options)
         jobs = [search_job(folder, name, search) for name, search in searches.items()]
         run_all(jobs, options.workers, "searches")
         networks = write_networks(folder, options, searches)
@@ -41,12 +31,8 @@ def run(options: Options) -> dict[str, Any]:
             seeds = range(options.retrain_seeds)
             jobs = [retrain_job(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]
             run_all(jobs, options.workers, "retrainings")
-        sampled = tuple(f"{strategy_label(name)}-" for name in MULTI_TRIAL)
-        return write_comparison(
-            folder,
-            searches,
-            networks if options.retrain_epochs else (),
-            options.retrain_seeds,
-            strategies=[*map(strategy_label, options.strategies), "shuffled"],
-            without_entropy=[name for name in searches if name.startswith(sampled)],
-        )
+        sampled = tuple(f"{comparison.strategy_label(name)}-" for name in MULTI_TRIAL)
+        without_entropy = [name for name in searches if name.startswith(sampled)]
+        retrained = networks if options.retrain_epochs else ()
+        strategies = [*map(comparison.strategy_label, options.strategies), "shuffled"]
+        return write_comparison(folder, searches, retrained, options.retrain_seeds, strategies, without_entropy)

@@ -39,7 +39,6 @@ class Options:
     """
 
     POSITIONAL = "networks"
-
     networks: list[str] = field(default_factory=lambda: ["baseline1", "baseline2"], metadata=WHOLE)
     sizes: list[str] = field(default_factory=lambda: list(SIZES))
     fps: bool = True
@@ -56,11 +55,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Count, measure, and print the table.
-
-    Returns:
-        The rows, notes on what could not be counted or run, and with what each size was measured.
-    """
+    """Count, measure, print the table; return its rows, notes on what is missing, and how each size was measured."""
     import pandas as pd
     from tqdm import tqdm
 

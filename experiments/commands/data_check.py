@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 SHOWN = 20
 """Most lines of one kind that are printed."""
 
-UNKNOWN = "unknown value"
-
 
 @dataclass
 class Options:
@@ -32,11 +30,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Read everything once; print the table, the problems and the verdict.
-
-    Returns:
-        Whether the data set is usable, its classes, what each split holds, and all problems.
-    """
+    """Read everything once; print and return the verdict, the classes, what each split holds, and all problems."""
     size = parse_size(options.data.size)
     from experiments.data.files import DataError
     from experiments.data.inspection import inspect
@@ -50,13 +44,12 @@ def run(options: Options) -> dict[str, Any]:
         result.problems.append(DataError("memory", None, str(error)))
     print(_format_table(result))
     stopping = [problem for problem in result.problems if problem.stops]
-    values = [
-        f"{row['value']}: no class, {row['pixels']} pixels in {row['files']} file{'s'[: row['files'] != 1]}, "
-        f"first {row['first']}"
-        for row in result.unknown
-    ]
+    unknown = "{value}: no class, {pixels} pixels in {files} file{plural}, first {first}"
+    values = [unknown.format(**row, plural="s"[: row["files"] != 1]) for row in result.unknown]
     _print_capped("label values that are no class", values)
-    _print_capped("problems that stop training", [str(problem) for problem in stopping if problem.kind != UNKNOWN])
+    _print_capped(
+        "problems that stop training", [str(problem) for problem in stopping if problem.kind != "unknown value"]
+    )
     _print_capped("remarks", [str(problem) for problem in result.problems if not problem.stops])
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
@@ -69,7 +62,6 @@ def exit_code(result: dict[str, Any]) -> int:
 
 
 def _format_table(result: "Inspection") -> str:
-    """One column a split: counts, sizes, and the share of each class among the labelled pixels."""
     import pandas as pd
 
     columns = {split: _column(result.source.classes, report) for split, report in result.splits.items()}

@@ -38,11 +38,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Evaluate, print a table, write the scores where ``out`` is given.
-
-    Returns:
-        Scores in [0, 1], and everything that decided them.
-    """
+    """Print the scores, write them where ``out`` is given; return them, in [0, 1], with all that decided them."""
     out = check_new_file(options.out)
     from experiments.prediction.scoring import score
     from experiments.prediction.segmenter import load_segmenter
@@ -79,22 +75,21 @@ def _format_table(result: dict[str, Any], views: str) -> str:
     rows = {name: [result[column][name] for column in columns] for name in result["per_class"]}
     means = {"mean": [result[key] for key in ("miou", "mean_class_accuracy", "boundary_f1")]}
     tolerance = f"outlines within {100 * result['boundary_tolerance']:g} % of the diagonal"
-    return "\n".join(
-        (
-            f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, "
-            f"network at {views}",
-            "",
-            f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
-            *(
-                f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}"
-                for name, (iou, accuracy, outline) in [*rows.items(), *means.items()]
-            ),
-            "",
-            f"mIoU {_percent(result['miou'])} %, pixel accuracy {_percent(result['pixel_accuracy'])} %, "
-            f"boundary F1 {_percent(result['boundary_f1'])} % ({tolerance})",
-            f"{result['device']}, {result['seconds']:.1f} s",
-        )
+    lines = (
+        f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, "
+        f"network at {views}",
+        "",
+        f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
+        *(
+            f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}"
+            for name, (iou, accuracy, outline) in [*rows.items(), *means.items()]
+        ),
+        "",
+        f"mIoU {_percent(result['miou'])} %, pixel accuracy {_percent(result['pixel_accuracy'])} %, "
+        f"boundary F1 {_percent(result['boundary_f1'])} % ({tolerance})",
+        f"{result['device']}, {result['seconds']:.1f} s",
     )
+    return "\n".join(lines)
 
 
 def _percent(share: float) -> str:

@@ -6,7 +6,7 @@ Segmenter`` needs nothing else.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,11 +68,7 @@ Options.__doc__ = Options.__doc__.replace("FORMATS", describe_formats()).replace
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Export, try, keep or refuse.
-
-    Returns:
-        The file, how far it agrees with the network, and what it holds.
-    """
+    """Export, try, keep or refuse; return the file, how far it agrees with the network, and what it holds."""
     from experiments.benchmark.lowering import time_lowerings
     from experiments.export.export import Quantisation, check_out, export, trial_images
     from experiments.model_file import load_model
@@ -95,9 +91,7 @@ def run(options: Options) -> dict[str, Any]:
     print("\n".join(_summary_lines(description, exported, data.name)))
     result = {
         "file": str(exported.file),
-        "max_logit_difference": exported.agreement.max_logit_difference,
-        "equal_pixels": exported.agreement.equal_pixels,
-        "images": exported.agreement.images,
+        **asdict(exported.agreement),
         "format": options.format,
         "precision": options.precision,
         "lowering": description.lowering,
@@ -123,9 +117,8 @@ def _check(options: Options) -> None:
     if not 0.0 <= options.most_lost <= 1.0:
         raise InputError(f"most_lost: {options.most_lost:g} must be from 0 to 1")
     if options.argmax and file_format.needs_logits:
-        raise InputError(
-            f"argmax: a {options.format} file with classes alone cannot be compared with the network; leave it out"
-        )
+        fix = "cannot be compared with the network; leave it out"
+        raise InputError(f"argmax: a {options.format} file with classes alone {fix}")
     if options.lowering == MEASURED and not file_format.timed:
         choice = f"choose auto, {', '.join(LOWERINGS[:-1])} or {LOWERINGS[-1]}"
         raise InputError(f"lowering fastest: the time of {options.format} is not measured here; {choice}")
@@ -155,9 +148,8 @@ def _load_data(options: Options, info: "ModelInfo", description: Description) ->
 
     size, given = "{}x{}".format(*description.size), options.data
     if given.size not in (AS_TRAINED, size) and not description.dynamic:
-        raise InputError(
-            f"data.size: {given.size}, but the file takes {size}; leave it out, or export with --dynamic true"
-        )
+        fix = "leave it out, or export with --dynamic true"
+        raise InputError(f"data.size: {given.size}, but the file takes {size}; {fix}")
     data_options = replace(
         completed(options.checkpoint, info, given),
         size=size if given.size == AS_TRAINED else given.size,
@@ -165,9 +157,8 @@ def _load_data(options: Options, info: "ModelInfo", description: Description) ->
     )
     data = load(data_options)
     if options.precision == "int8" and data.classes != info.classes:
-        raise InputError(
-            f"data.name: {data.name} has other classes than the network; int8 needs labels of the network's"
-        )
+        need = "int8 needs labels of the network's"
+        raise InputError(f"data.name: {data.name} has other classes than the network; {need}")
     return data
 
 

@@ -28,11 +28,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Write ``architecture.json`` and ``trial.json``, or one file a network and ``pareto.json``.
-
-    Returns:
-        The best trial with its parameters, result and file; or all of the Pareto set, under ``networks``.
-    """
+    """Write and return the best trial (``architecture.json``, ``trial.json``), or the Pareto set (``networks``)."""
     if options.select not in SELECT:
         raise InputError(f"--select {options.select}: choose from {', '.join(SELECT)}")
     record = read_record(options.experiment)

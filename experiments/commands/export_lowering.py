@@ -6,7 +6,7 @@ machine.
 
 import random
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +47,7 @@ Options.__doc__ = Options.__doc__.replace("TIMED", ", ".join(TIMED))
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure and print a table.
-
-    Returns:
-        By format: the fastest form, and the geometric mean over networks of each form's time over that of ``pad``.
-    """
+    """Measure; print and return, by format, the fastest form and each form's mean time over that of ``pad``."""
     import torch
 
     from experiments.benchmark.lowering import time_lowerings
@@ -72,10 +68,8 @@ def run(options: Options) -> dict[str, Any]:
     threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
     try:
-        timings = {
-            kind: [time_lowerings(network, kind, size, options.rounds) for network in networks]
-            for kind in options.formats
-        }
+        rounds, kinds = options.rounds, options.formats
+        timings = {kind: [time_lowerings(network, kind, size, rounds) for network in networks] for kind in kinds}
     finally:
         torch.set_num_threads(threads)
     print(f"{processor_name()}, threads {options.threads}, float32, {options.size}")
@@ -85,22 +79,21 @@ def run(options: Options) -> dict[str, Any]:
         for kind, rows in timings.items()
     }
     fastest: dict[str, str] = {kind: min(LOWERINGS, key=ratio.__getitem__) for kind, ratio in ratios.items()}
-    print("\n".join(_table_lines(timings, ratios, fastest, LOWERINGS)))
+    print("\n".join(_table_lines(timings, ratios, fastest)))
     versions = {kind: engine_versions(FORMATS[kind].packages) for kind in options.formats}
     measured = {"device": processor_name(), "threads": options.threads, "size": options.size, "versions": versions}
     return {"fastest": fastest, "ratios": ratios, **measured}
 
 
 def _table_lines(
-    timings: Mapping[str, "list[Timing]"],
-    ratios: Mapping[str, Mapping[Any, float]],
-    fastest: Mapping[str, str],
-    forms: Sequence[Any],
+    timings: Mapping[str, "list[Timing]"], ratios: Mapping[str, Mapping[Any, float]], fastest: Mapping[str, str]
 ) -> list[str]:
-    lines = [f"  {'milliseconds':<14}" + "".join(f"{form:>9}" for form in forms)]
+    from nas_space.lowering import LOWERINGS
+
+    lines = [f"  {'milliseconds':<14}" + "".join(f"{form:>9}" for form in LOWERINGS)]
     for kind, rows in timings.items():
         for row in rows:
-            lines.append(f"  {kind:<14}" + "".join(f"{1000 * row.seconds[form]:>9.2f}" for form in forms))
-        means = "".join(f"{ratios[kind][form]:>9.3f}" for form in forms)
+            lines.append(f"  {kind:<14}" + "".join(f"{1000 * row.seconds[form]:>9.2f}" for form in LOWERINGS))
+        means = "".join(f"{ratios[kind][form]:>9.3f}" for form in LOWERINGS)
         lines.append(f"  {'of pad':<14}{means}   fastest: {fastest[kind]}")
     return lines

@@ -43,11 +43,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Draw both figures.
-
-    Returns:
-        The files, and the names of the images.
-    """
+    """Draw both figures; return the files and the names of the images."""
     if options.count < 1:
         raise InputError(f"count: {options.count} must be at least 1")
     import torch
@@ -68,9 +64,7 @@ def run(options: Options) -> dict[str, Any]:
     _, samples = find_split(options.checkpoint, info, options.data, options.split)
     chosen = evenly(samples, options.count)
     networks = {name: segmenter for name, (segmenter, _) in zip(_names(checkpoints), loaded, strict=True)}
-    staged = {
-        name: segmenter for name, segmenter in networks.items() if isinstance(segmenter.network, SegmentationNetwork)
-    }
+    staged = {name: one for name, one in networks.items() if isinstance(one.network, SegmentationNetwork)}
     with new_run(options.out, "figures", "figures") as folder:
         segmentations, features = [], []
         for sample in chosen:

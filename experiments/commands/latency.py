@@ -47,11 +47,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure a table or read one, print it, and check it if asked.
-
-    Returns:
-        Where the table is, how it was measured, and how well it predicts whole networks.
-    """
+    """Measure a table or read one, print it, check it if asked; return its file, its making and its accuracy."""
     from experiments.latency.check import check_table
     from experiments.runs.environment import processor_name
 
@@ -69,10 +65,7 @@ def run(options: Options) -> dict[str, Any]:
         print(_format_table(table))
     result = {
         "file": file,
-        "engine": table.engine,
-        "device": table.device,
-        "threads": table.threads,
-        "fixed_ms": table.fixed_ms,
+        **{key: getattr(table, key) for key in ("engine", "device", "threads", "fixed_ms")},
         "operators": len(table.widths) * len(all_operators(table.space)),
     }
     if options.check:
@@ -87,7 +80,6 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _measure(options: Options) -> LatencyTable:
-    """A new table, written to its file."""
     from experiments.latency.build import build_table
     from experiments.latency.engines import find_engine
 
@@ -102,14 +94,9 @@ def _measure(options: Options) -> LatencyTable:
 def _read(options: Options, file: str) -> LatencyTable:
     """The table in ``file``; options that contradict it are refused."""
     table, default = LatencyTable.load(file), Options()
-    size = f"{table.size[0]}x{table.size[1]}"
-    for key, measured in {
-        "size": size,
-        "classes": table.classes,
-        "engine": table.engine,
-        "threads": table.threads,
-    }.items():
-        given = getattr(options, key)
+    for key in ("size", "classes", "engine", "threads"):
+        given, measured = getattr(options, key), getattr(table, key)
+        measured = "{}x{}".format(*measured) if key == "size" else measured
         if given not in (getattr(default, key), measured):
             fix = "leave the option out, or measure another table"
             raise InputError(f"--{key} {given}: {file} was measured with {measured}; {fix}")
@@ -130,17 +117,16 @@ def _format_table(table: LatencyTable) -> str:
         times = "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in table.layers_ms)
         rows.append(f"  {operator_name(*operator):<18}{times}")
     engine = f"{table.engine} {table.versions.get(table.engine, '')}"
-    return "\n".join(
-        (
-            f"{engine} on {table.device}, float{table.precision}, {threads}",
-            f"{size}, {table.classes} classes, {table.date}",
-            "",
-            f"  {'milliseconds':<18}{header}",
-            f"  {'3x1/1x3 widths':<18}{widths}",
-            *rows,
-            f"and {table.fixed_ms:.3f} for the downsamplers, the classifier and the call",
-        )
+    lines = (
+        f"{engine} on {table.device}, float{table.precision}, {threads}",
+        f"{size}, {table.classes} classes, {table.date}",
+        "",
+        f"  {'milliseconds':<18}{header}",
+        f"  {'3x1/1x3 widths':<18}{widths}",
+        *rows,
+        f"and {table.fixed_ms:.3f} for the downsamplers, the classifier and the call",
     )
+    return "\n".join(lines)
 
 
 def _format_accuracy(accuracy: "TableAccuracy") -> str:

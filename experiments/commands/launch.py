@@ -4,7 +4,7 @@ import shlex
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +47,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Run the experiment to its end.
-
-    Returns:
-        The experiment's id and web address, how many trials ended how, and the best one with its file.
-    """
+    """Run the experiment to its end; return its id, its address, how many trials ended how, and the best one."""
     hosts = addresses(options.host)
     experiment, total = _prepare(options)
     platform = experiment.config.training_service.platform
@@ -82,7 +78,9 @@ def run(options: Options) -> dict[str, Any]:
             summary = _report(read_record(experiment.id), experiment.id, options.out, failure)
             if options.keep:
                 print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
-                _wait()
+                with suppress(KeyboardInterrupt):
+                    while True:
+                        time.sleep(1)
         return {"experiment": experiment.id, "url": rest.url, **summary}
 
 
@@ -107,11 +105,7 @@ def _prepare(options: Options) -> tuple[Any, int | None]:
 
 
 def _report(record: Record, experiment: str, out: str | None, failure: str | None) -> dict[str, Any]:
-    """Print the table of all trials and export the best network.
-
-    Raises:
-        RuntimeError: ``failure`` says why the experiment did not run to its end, or no trial has left a network.
-    """
+    """Print the table of all trials, export the best network; fail by ``failure``, or where no trial has left one."""
     print("\n" + record.table().to_string(index=False, na_rep="", float_format=lambda value: f"{value:.1f}"))
     best = _export(record, experiment, out) if any(trial.has_network for trial in record.trials) else None
     if failure is not None:
@@ -128,11 +122,3 @@ def _export(record: Record, experiment: str, out: str | None) -> dict[str, Any]:
     print(f"all of them     ssr-nas export-best {experiment} --select pareto")
     print(f"next            {program()} retrain --arch {shlex.quote(best['file'])}{best['result'].get('data', '')}")
     return best
-
-
-def _wait() -> None:
-    try:
-        while True:
-            time.sleep(1)
-    except KeyboardInterrupt:
-        return

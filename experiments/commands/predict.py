@@ -34,7 +34,6 @@ class Options:
     """
 
     POSITIONAL = "inputs"
-
     inputs: list[str] = field(default_factory=list, metadata=WHOLE)
     checkpoint: str
     camera: int | None = None
@@ -45,10 +44,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Predict everything that can be, then fail if something could not.
-
-    Returns:
-        The content of ``predictions.json``.
+    """Predict everything that can be, then fail if something could not; return the content of ``predictions.json``.
 
     Raises:
         InputError: no input, or inputs that could not be used; the results of the others have been written.
@@ -103,9 +99,8 @@ def _check(options: Options) -> None:
 
 
 def _format_summary(result: dict[str, Any], views: str) -> str:
-    counts = [
-        f"{len(rows)} {kind}{'s'[: len(rows) != 1]}" for kind in ("image", "film") if (rows := result[f"{kind}s"])
-    ]
+    rows = {"image": result["images"], "film": result["films"]}
+    counts = [f"{len(some)} {kind}{'s'[: len(some) != 1]}" for kind, some in rows.items() if some]
     frames = f" ({sum(film['frames'] for film in result['films'])} frames)" if result["films"] else ""
     lines = [f"{' and '.join(counts) or 'nothing'} predicted{frames}"]
     if counts:

@@ -31,11 +31,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Write the pages, print the tables.
-
-    Returns:
-        The pages by run, and the rows by experiment.
-    """
+    """Write the pages, print the tables; return the pages by run, and the rows by experiment."""
     experiments = [name for name in options.runs if not Path(name).exists()]
     for name in experiments:
         if "/" in name or "." in name:  # a path, and no name of NNI's

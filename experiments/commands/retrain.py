@@ -39,11 +39,7 @@ class Options(RetrainOptions):
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Train, write the run's files, print the scores.
-
-    Returns:
-        The content of ``retrain.json`` and the run's folder.
-    """
+    """Train, write the run's files, print the scores; return the content of ``retrain.json`` and the run's folder."""
     from experiments.data import load
 
     before = resumed("retrain", options)

@@ -19,18 +19,11 @@ if TYPE_CHECKING:
     from experiments.data import SegmentationData
     from experiments.search.prepare import PreparedSearch
 
-ENOUGH_STEPS = "it takes some 500 to 1000 with the default method"
-"""What searches of the compact space took, on street scenes and on CamVid."""
-
 Options = SearchRunOptions
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Search, write the run's files, print what was found.
-
-    Returns:
-        The content of ``search.json`` and the run's folder.
-    """
+    """Search, write the run's files, print the network; return the content of ``search.json`` and the run's folder."""
     from experiments.search.prepare import prepare_search
 
     before = resumed("search", options)
@@ -112,7 +105,6 @@ def _number(value: float) -> str:
 
 
 def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
-    """How the search came to its network, in words."""
     from strategies.registry import MULTI_TRIAL, STRATEGIES
 
     if options.strategy in MULTI_TRIAL:
@@ -126,4 +118,5 @@ def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
     if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
         return state
     steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
-    return f"{state}; {steps} steps were too few, {ENOUGH_STEPS}: raise --epochs or --method.lr, or lower --data.batch"
+    enough = "it takes some 500 to 1000 with the default method"  # in the compact space, on street scenes and CamVid
+    return f"{state}; {steps} steps were too few, {enough}: raise --epochs or --method.lr, or lower --data.batch"

@@ -31,11 +31,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Describe the space, or cost one network of it.
-
-    Returns:
-        The numbers, as ``--json`` prints them.
-    """
+    """Describe the space, or cost one network of it; return the numbers as ``--json`` prints them."""
     size = parse_size(options.size)
     if options.classes < 1:
         raise InputError(f"classes: {options.classes} must be at least 1")

@@ -22,11 +22,7 @@ class Options(SearchOptions):
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Search, report to NNI, and leave the run's files in NNI's output folder of the trial.
-
-    Returns:
-        The content of ``search.json`` and the run's folder.
-    """
+    """Search in NNI's output folder of the trial, report to NNI; return ``search.json`` and the folder."""
     from experiments.nni_manager.trial import Manager, offer_curves, output_folder, with_parameters
 
     folder = output_folder() or prepare_run(None, "trial", "trial")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
@@ -64,7 +63,10 @@ def write_file(
         return network.onnx.absolute()
     module = network.build()
     if engine not in FILE_ENGINES:
-        return _export_program(module, folder / "network.pt2", size)
+        with torch.no_grad():
+            program = torch.export.export(lower(module, FORMATS["torchscript"].fastest), (torch.zeros(1, 3, *size),))
+        torch.export.save(program, folder / "network.pt2")
+        return folder / "network.pt2"
     file_format = FILE_ENGINES[engine]
     file = folder / f"network{file_format.suffixes[0]}"
     settings = ExportSettings(size, dynamic=batch > 1, lowering=file_format.fastest)
@@ -75,13 +77,6 @@ def write_file(
         images = [generator.standard_normal((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION_IMAGES)]
         file_format.quantise(file, images, settings)
     return file
-
-
-def _export_program(module: nn.Module, path: Path, size: tuple[int, int]) -> Path:
-    with torch.no_grad():
-        program = torch.export.export(lower(module, FORMATS["torchscript"].fastest), (torch.zeros(1, 3, *size),))
-    torch.export.save(program, path)
-    return path
 
 
 def size_mb(file: Path) -> float:

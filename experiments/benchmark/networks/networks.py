@@ -52,10 +52,8 @@ def find_networks(names: Sequence[str], preset: str | None, classes: int | None)
     Args:
         names: each ``baseline1``, ``baseline2``, one of ``PEERS``, an architecture file, a ``model.safetensors``, a run
             folder that holds one of them, or an ONNX file.
-        preset: the space of the baselines; absent, that of the first network that has one, and ``paper`` where none
-            has.
-        classes: channels of the logits of networks without trained weights; absent, those of the first trained one, and
-            19 without any.
+        preset: the space of the baselines; absent, that of the first network that has one, or ``paper``.
+        classes: channels of the logits of networks without trained weights; absent, those of the first trained, or 19.
 
     Raises:
         InputError: a network that does not exist, a damaged file, an unknown preset.
@@ -73,9 +71,8 @@ def find_networks(names: Sequence[str], preset: str | None, classes: int | None)
         if name in PEERS:
             return Network(name, classes, partial(_random, create_peer, name, classes))
         if name in REFERENCES:
-            return _random_weights(
-                Network(name, architecture=resolve_architecture(name, space), head=first.head), classes
-            )
+            reference = Network(name, architecture=resolve_architecture(name, space), head=first.head)
+            return _random_weights(reference, classes)
         return files[name] if files[name].classes or files[name].onnx else _random_weights(files[name], classes)
 
     return [find(name) for name in names]

@@ -35,8 +35,7 @@ def pipelined(source: Iterable[Any], stages: Sequence[Stage], capacity: int = 2)
         capacity: items that wait between two stages, at most.
 
     Raises:
-        Exception: what the source or a stage has raised, after all results that came before; every thread has ended
-            then.
+        Exception: what the source or a stage has raised, after all earlier results; every thread has ended then.
     """
     stop, threads, stream = threading.Event(), [], source
     for stage in (lambda item: item, *stages):  # the first one reads the source
@@ -65,7 +64,6 @@ class _Stopped(Exception):
 
 
 def _fill(queue: "Queue[Any]", items: Iterable[Any], stage: Stage, stop: threading.Event) -> None:
-    """Put what ``stage`` makes of each item into a queue, then how it ended."""
     end = _End()
     with suppress(_Stopped):
         try:

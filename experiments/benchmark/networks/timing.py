@@ -129,9 +129,8 @@ def measure(
             workers.append(stack.enter_context(Worker(task)))
         processes = [psutil.Process(), *(psutil.Process(worker.process.pid) for worker in workers)]
         meter = LoadMeter(lambda: sum(sum(process.cpu_times()[:2]) for process in processes))
-        seconds = take_turns(
-            workers, setup.rounds, setup.calls, lambda turn: progress(f"round {turn} of {setup.rounds}")
-        )
+        rounds = setup.rounds
+        seconds = take_turns(workers, rounds, setup.calls, lambda turn: progress(f"round {turn} of {rounds}"))
         others = meter.others()
         return [
             NetworkTiming(

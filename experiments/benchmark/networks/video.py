@@ -164,10 +164,7 @@ def measure_stream(
         for way in (0, 1) if turn % 2 == 0 else (1, 0):
             start = time.perf_counter()
             stream = batches(open_stream(), batch)
-            if way:
-                results = pipelined(stream, list(steps.values()))
-            else:
-                results = sequential(read(stream), timed)
+            results = pipelined(stream, list(steps.values())) if way else sequential(read(stream), timed)
             with closing(results):  # type: ignore[type-var]  # generators
                 deque(results, maxlen=0)
             seconds[way, turn, 0] = time.perf_counter() - start

@@ -53,13 +53,10 @@ class Worker:
     def __init__(self, task: Task) -> None:
         self.task = task
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
+        command, pipe = module_command(worker.__name__, json.dumps(asdict(task))), subprocess.PIPE
+        environment = {**os.environ, "OMP_NUM_THREADS": str(task.threads)}
         self.process = subprocess.Popen(
-            module_command(worker.__name__, json.dumps(asdict(task))),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            env={**os.environ, "OMP_NUM_THREADS": str(task.threads)},
+            command, stdin=pipe, stdout=pipe, stderr=self.errors, text=True, env=environment
         )
         try:
             self.opened = self._answer()
@@ -105,9 +102,7 @@ class Worker:
 def take_turns(
     networks: Sequence[Worker], rounds: int, calls: int, done: Callable[[int], object] = lambda turn: None
 ) -> list[Seconds]:
-    """Time all networks in every round, one after the other.
-
-    Every second round is in reverse, so that no network always follows the same one.
+    """Time all networks in every round; every second round is in reverse, so that none always follows the same one.
 
     Args:
         networks: what is timed.

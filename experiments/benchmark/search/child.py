@@ -3,6 +3,7 @@
 import json
 import subprocess
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,13 +37,9 @@ class Problem:
     device: str
     seed: int
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, for ``from_json``."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "Problem":
-        """Inverse of ``to_json``, also for the lists that JSON makes of tuples."""
+        """Inverse of ``asdict``, also for the lists that JSON makes of tuples."""
         return cls(**{**values, "space": SpaceConfig.from_dict(values["space"]), "size": tuple(values["size"])})
 
 
@@ -58,14 +55,9 @@ class Child:
     def __init__(self, side: str, problem: Problem, layout: str) -> None:
         self.side = side
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # closed with the process
-        self._process = subprocess.Popen(
-            module_command("experiments.benchmark.search.worker"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
-        )
-        answer = self.ask("search", side=side, problem=problem.to_json(), layout=layout)
+        command, pipe = module_command("experiments.benchmark.search.worker"), subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=self._log, text=True)
+        answer = self.ask("search", side=side, problem=asdict(problem), layout=layout)
         self.device: str = answer["device"]
         self.threads: int = answer["threads"]
 
@@ -89,17 +81,15 @@ class Child:
             RuntimeError: anything else that fails in the child.
         """
         assert self._process.stdin is not None and self._process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):  # it may have answered why before it ended
             self._process.stdin.write(json.dumps({"do": do, **values}) + "\n")
             self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # it may have answered why before it ended
         line = self._process.stdout.readline()
-        answer: dict[str, Any] = (
+        reply: dict[str, Any] = (
             json.loads(line) if line else {"error": f"its process ended with {self._process.wait()}"}
         )
-        if answer.get("error") == OUT_OF_MEMORY or (not line and self._process.returncode == -9):
+        if reply.get("error") == OUT_OF_MEMORY or (not line and self._process.returncode == -9):
             raise InputError(f"{self.side}: the memory does not suffice; lower --batch or --size")
-        if "error" in answer:
-            raise RuntimeError(f"the search of {self.side} failed: {answer['error']}")
-        return answer
+        if "error" in reply:
+            raise RuntimeError(f"the search of {self.side} failed: {reply['error']}")
+        return reply

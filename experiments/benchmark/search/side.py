@@ -103,10 +103,7 @@ def search(
         devices=1,
         precision=resolve_precision(problem.precision),
         callbacks=callbacks,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
+        **dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False),
         limit_val_batches=0,
         num_sanity_val_steps=0,
     )

@@ -50,7 +50,6 @@ class Rounds(Callback):
         self._counter: FlopCounterMode | None = None
 
     def on_train_batch_start(self, trainer: pl.Trainer, pl_module: Any, batch: Any, batch_idx: int) -> None:
-        """Between two rounds, handle requests until one begins the next round."""
         while self.left == 0 and not trainer.should_stop:
             request = json.loads(sys.stdin.readline() or '{"do": "stop"}')
             self._handle_request(request, trainer, pl_module)
@@ -84,7 +83,6 @@ class Rounds(Callback):
             trainer.should_stop = True
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Answer at the end of a round."""
         if self.left == 0:
             return
         self.left -= 1
