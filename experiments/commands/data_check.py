@@ -47,9 +47,7 @@ def run(options: Options) -> dict[str, Any]:
     unknown = "{value}: no class, {pixels} pixels in {files} file{plural}, first {first}"
     values = [unknown.format(**row, plural="s"[: row["files"] != 1]) for row in result.unknown]
     _print_capped("label values that are no class", values)
-    _print_capped(
-        "problems that stop training", [str(problem) for problem in stopping if problem.kind != "unknown value"]
-    )
+    _print_capped("problems that stop training", [str(one) for one in stopping if one.kind != "unknown value"])
     _print_capped("remarks", [str(problem) for problem in result.problems if not problem.stops])
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
