@@ -74,7 +74,7 @@ def tiny() -> Callable[..., Any]:
 
 
 def learned(network: Any) -> Any:
-    """Random weights, with batch norms that fit them: some scales are negative, and the classes of an image are not all the same."""
+    """Random weights, with batch norms that fit them. Some scales are negative; an image has several classes."""
     import torch
     from torch import nn
 

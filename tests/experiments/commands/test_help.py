@@ -24,16 +24,7 @@ assert not heavy, f"loaded for a help: {{sorted(heavy)}}"
 """
 
 
-LATER = ["evaluate", "predict", "figures", "compare", "report", "data check", "cost", "latency", "export"]
-LATER += ["export lowering", "benchmark", "benchmark search", "benchmark video", "launch", "export-best"]
-
-
-def names() -> list[object]:
-    mark = pytest.mark.xfail(strict=False, reason="its options lie in a module that loads torch or pandas")
-    return [pytest.param(name, marks=mark if name in LATER else ()) for name in COMMANDS]
-
-
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", COMMANDS)
 def test_help_is_light(name: str) -> None:
     command = [sys.executable, "-c", CODE, *name.split()]
     result = subprocess.run(

@@ -51,7 +51,10 @@ sys.exit(main())
 def start(arguments: list[str], folder: Path, command: str = "module", **environment: str) -> subprocess.Popen[str]:
     """Start the command in a process group of its own."""
     folder.mkdir(exist_ok=True)
-    variables = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder), **environment}
+    # torch makes a folder for compiled code in TMPDIR, which is not ours to remove.
+    compiled = str(folder.with_name("compiled"))
+    variables = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder), "TORCHINDUCTOR_CACHE_DIR": compiled}
+    variables |= environment
     return subprocess.Popen(
         [*STARTS[command], *arguments],
         env=variables,
