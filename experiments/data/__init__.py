@@ -16,8 +16,7 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 def load(options: DataOptions) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
-    It depends on the options alone: searches with different seeds see the same images. With ``shuffle_labels``, every
-    training image has the label of another one.
+    Searches with different seeds see the same images. ``shuffle_labels`` mixes the labels of the training images.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.

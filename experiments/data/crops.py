@@ -42,10 +42,7 @@ class View(NamedTuple):
 
 
 def draw_views(count: int, size: tuple[int, int], crop: tuple[int, int], generator: torch.Generator) -> list[View]:
-    """One view for each of ``count`` images of ``size``: a region that has the size ``crop`` after a random scaling.
-
-    A region lies inside of the image at random; a region that is larger lies around the image at random.
-    """
+    """A random view of each of ``count`` images of ``size``: ``crop`` over its scale, inside the image or around it."""
     low, high = SCALES
     scale = low + (high - low) * torch.rand(count, generator=generator)
     place, flip = torch.rand(count, 2, generator=generator), torch.rand(count, generator=generator) < 0.5

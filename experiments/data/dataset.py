@@ -80,8 +80,7 @@ def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split
         ValueError: ``fraction`` is not strictly between 0 and 1, or there are fewer than two images.
     """
     if not 0 < fraction < 1 or len(split) < 2:
-        text = "the fraction must lie between 0 and 1, with two images or more"
-        raise ValueError(f"cannot divide {len(split)} images at {fraction}: {text}")
+        raise ValueError(f"cannot divide {len(split)} images at {fraction}: needs two images, 0 < fraction < 1")
     first = min(max(round(fraction * len(split)), 1), len(split) - 1)
     order = torch.randperm(len(split), generator=torch.Generator().manual_seed(seed)).tolist()
     return split.subset(sorted(order[:first])), split.subset(sorted(order[first:]))

@@ -53,10 +53,7 @@ def silent_opencv() -> Iterator[None]:
 
 @contextmanager
 def silent_ffmpeg() -> Iterator[None]:
-    """OpenCV and its FFmpeg print nothing; for opening films, one at a time.
-
-    FFmpeg reads its level once in a process, when the first film is opened, and keeps it.
-    """
+    """OpenCV and FFmpeg print nothing while a film is opened, one at a time; FFmpeg keeps the level of the first."""
     level = os.environ.get(FFMPEG_LEVEL)
     os.environ.setdefault(FFMPEG_LEVEL, "-8")
     try:

@@ -50,9 +50,8 @@ def decode(path: Path, flags: int) -> np.ndarray:
     Raises:
         DataError: the file cannot be read, is no image, or is truncated.
     """
-    data = read_bytes(path)
     with silent_opencv:
-        image = decode_whole(data, flags)
+        image = decode_whole(read_bytes(path), flags)
     if image is None:
         raise damaged(path)
     return image

@@ -37,7 +37,6 @@ class SplitReport:
 
     @property
     def ignored_share(self) -> float:
-        """Share of ignored pixels among all."""
         return self.ignored / max(int(self.pixels.sum()) + self.ignored, 1)
 
 
@@ -49,8 +48,7 @@ class Inspection:
         source: the data set.
         splits: facts of each split.
         problems: what stops training, and remarks; unknown label values are one problem a file.
-        unknown: label values that are no class, the most frequent first: ``value``, ``pixels``, ``files`` and the
-            ``first`` file.
+        unknown: label values that are no class, most frequent first: ``value``, ``pixels``, ``files``, ``first`` file.
     """
 
     source: DataSource
@@ -60,7 +58,6 @@ class Inspection:
 
     @property
     def usable(self) -> bool:
-        """Whether nothing stops training."""
         return not any(problem.stops for problem in self.problems)
 
 

@@ -1,6 +1,7 @@
 """Label files: from the values in a file to class indices."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from experiments.data.files import Array, DataError, decode, read_image
 from experiments.options.groups import IGNORE
 
 Table = npt.NDArray[np.int16]
+ReadLabel = Callable[[Path], Array]
 UNKNOWN = -1
 ROWS = 256
 """Rows that are looked up at once."""
@@ -33,7 +35,7 @@ def take(table: Table, values: np.ndarray) -> np.ndarray:
     return result
 
 
-def read_pair(image_path: Path, label_path: Path, read_label: Callable[[Path], Array]) -> tuple[Array, Array]:
+def read_pair(image_path: Path, label_path: Path, read_label: ReadLabel) -> tuple[Array, Array]:
     """One image and its label at their own resolution.
 
     Returns:
@@ -65,10 +67,14 @@ def read_index_label(path: Path, table: Table, known: str) -> Array:
     """
     values = decode(path, cv2.IMREAD_UNCHANGED)
     if values.ndim != 2 or values.dtype != np.uint8:
-        kind = f"this one is {values.dtype} {values.shape}"
-        text = f"{path}: a label must be a single-channel 8-bit PNG of class indices, {kind}"
+        text = f"{path}: a label must be a single-channel 8-bit PNG of class indices, not {values.dtype} {values.shape}"
         raise DataError("label format", path, text)
     return look_up(values, table, path, lambda value: f"value {value}", known)
+
+
+def index_reader(values: Mapping[int, int], known: str) -> ReadLabel:
+    """``read_index_label`` with the values of one data set: value -> class index or 255."""
+    return partial(read_index_label, table=make_table(values, 256), known=known)
 
 
 def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[int], str], known: str) -> Array:

@@ -1,14 +1,14 @@
 """Which files of a folder tree belong together: images, and the labels of the same names."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from experiments.data.files import Array, DataError
-from experiments.data.labels import make_table, read_index_label, read_pair
-from experiments.data.source import DataSource, Sample, evenly
+from experiments.data.files import DataError
+from experiments.data.labels import ReadLabel, read_pair
+from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -39,12 +39,10 @@ class Folder:
         """
         files: dict[str, Path] = {}
         problems: list[DataError] = []
-        for folder in [entry for entry in _entries(self.path) if entry.is_dir()] if self.nested else [self.path]:
-            for path in _entries(folder):
-                if path.suffix.lower() not in self.extensions or not path.stem.endswith(self.tail):
-                    continue
-                name = path.stem.removesuffix(self.tail)
-                first = files.setdefault(name, path)
+        folders = [entry for entry in _entries(self.path) if entry.is_dir()] if self.nested else [self.path]
+        for path in (path for folder in folders for path in _entries(folder)):
+            if path.suffix.lower() in self.extensions and path.stem.endswith(self.tail):
+                first = files.setdefault(path.stem.removesuffix(self.tail), path)
                 if first != path:
                     text = f"{path}: {first.name} has the same name; keep one of them"
                     problems.append(DataError("same name", path, text))
@@ -98,7 +96,7 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
 
 
 def find_splits(
-    folders: Mapping[str, tuple[Folder, Folder]], read_label: Callable[[Path], Array], limit: int | None, layout: str
+    folders: Mapping[str, tuple[Folder, Folder]], read_label: ReadLabel, limit: int | None, layout: str
 ) -> tuple[dict[str, list[Sample]], list[DataError]]:
     """The samples of each split from its folders of images and labels, and everything that is wrong with them."""
     splits: dict[str, list[Sample]] = {}
@@ -110,39 +108,9 @@ def find_splits(
     return splits, problems
 
 
-def find_index_labels(
-    options: DataOptions,
-    classes: tuple[str, ...],
-    colours: tuple[tuple[int, int, int], ...],
-    folders: Mapping[str, tuple[Folder, Folder]],
-    values: Mapping[int, int],
-    known: str,
-    layout: str,
-) -> DataSource:
-    """A data set whose labels are single-channel images of class values.
-
-    Args:
-        options: for its name and limit.
-        classes: class names.
-        colours: of the classes.
-        folders: images and labels of each split.
-        values: value in a label -> class index or 255.
-        known: which values are classes, for messages.
-        layout: which folders must be there, for messages.
-    """
-    read_label = partial(read_index_label, table=make_table(values, 256), known=known)
-    splits, problems = find_splits(folders, read_label, options.limit, layout)
-    return DataSource(options.name, classes, colours, splits, tuple(problems))
-
-
-def make_samples(
-    pairs: list[tuple[str, Path, Path]], read_label: Callable[[Path], Array], limit: int | None
-) -> list[Sample]:
+def make_samples(pairs: list[tuple[str, Path, Path]], read_label: ReadLabel, limit: int | None) -> list[Sample]:
     """At most ``limit`` samples, evenly spaced over the names."""
-    return [
-        Sample(name, image, label, partial(read_pair, image, label, read_label))
-        for name, image, label in evenly(pairs, limit)
-    ]
+    return [Sample(*pair, partial(read_pair, *pair[1:], read_label)) for pair in evenly(pairs, limit)]
 
 
 def _entries(folder: Path) -> list[Path]:

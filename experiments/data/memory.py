@@ -68,6 +68,5 @@ def _read_split(samples: Sequence[Sample], size: tuple[int, int], title: str) ->
         images[index] = resize_image(image, size).transpose(2, 0, 1)
         labels[index] = resize_label(label, size)
 
-    for _ in in_threads(read, range(len(samples)), title):
-        pass
+    list(in_threads(read, range(len(samples)), title))
     return Split(torch.from_numpy(images), torch.from_numpy(labels), tuple(sample.name for sample in samples))

@@ -13,7 +13,6 @@ ResultT = TypeVar("ResultT")
 
 DELAY = 2.0
 """Seconds after which the bar appears."""
-
 MOST_THREADS = 16
 
 
@@ -22,8 +21,7 @@ def in_threads(
 ) -> Iterator[ResultT]:
     """``function`` of every item, in the items' order.
 
-    Threads suffice: OpenCV decodes and resizes without Python's lock. Results stay in memory until they are taken, so
-    they should be small.
+    Threads suffice: OpenCV works without Python's lock. Results should be small: they wait in memory to be taken.
 
     Raises:
         Exception: of ``function``, for the first item in order that fails; items that have not begun are left out.

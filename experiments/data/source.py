@@ -12,14 +12,8 @@ from nas_space.errors import InputError
 
 ItemT = TypeVar("ItemT")
 
-# Imported when they are needed: torchvision is slow to import.
-FINDERS = {
-    "streets": "experiments.data.streets.scenes:find_streets",
-    "camvid": "experiments.data.sets.camvid:find_camvid",
-    "cityscapes": "experiments.data.sets.cityscapes:find_cityscapes",
-    "bdd100k": "experiments.data.sets.bdd100k:find_bdd100k",
-    "folder": "experiments.data.sets.folder:find_folder",
-}
+FINDERS = {"streets": "streets.scenes"} | {key: f"sets.{key}" for key in ("camvid", "cityscapes", "bdd100k", "folder")}
+"""Modules that hold the functions ``find_NAME``; imported when they are needed, for torchvision is slow to import."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +89,8 @@ def survey(options: DataOptions) -> DataSource:
 
 def finder(name: str) -> Callable[[DataOptions], DataSource]:
     """The function that lists the data set of this name."""
-    module, function = FINDERS[name].split(":")
-    find: Callable[[DataOptions], DataSource] = getattr(import_module(module), function)
+    module = import_module(f"experiments.data.{FINDERS[name]}")
+    find: Callable[[DataOptions], DataSource] = getattr(module, f"find_{name}")
     return find
 
 

@@ -22,25 +22,21 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     Order and augmentations of an epoch are drawn at its start from ``(seed, stream, epoch)`` alone, so a resumed run
     sees the same batches. Iterating does not advance the epoch: call ``set_epoch``. Batches are on the device of the
-    split, and nothing is copied between devices. Iterate over the stream, or give it to a ``DataLoader`` with
-    ``batch_size=None`` and no workers.
+    split. A ``DataLoader`` of the stream needs ``batch_size=None`` and no workers.
 
     Args:
         split: the images, uint8.
         batch: images a batch.
         seed: the run's seed.
         stream: ``WEIGHTS`` or ``ARCHITECTURE``: streams of one seed are shuffled independently.
-        shuffle: draw a new order each epoch and drop an incomplete last batch, unless it is the only one. Otherwise all
-            images come in the split's order.
+        shuffle: a new order each epoch, without an incomplete last batch if there are others; else the split's order.
         augment: flip and shift at random.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
-        rank: which of the ``world`` contiguous, equal parts of each batch comes. Order and augmentations do not depend
-            on it.
+        rank: which of the ``world`` contiguous, equal parts of each batch comes; order and augmentations are the same.
         world: parts of a batch, one for each device.
 
     Yields:
-        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64; B is ``batch /
-        world``.
+        Images ``(B, 3, H, W)`` float32 and labels ``(B, ceil(H/stride), ceil(W/stride))`` int64; B = batch / world.
 
     Raises:
         ValueError: the split is empty, ``batch`` is below 1, or batches cannot be divided into equal parts.
@@ -85,10 +81,8 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         if torch.utils.data.get_worker_info() is not None:
-            text = "use num_workers=0 (each worker would repeat the whole epoch)"
-            raise RuntimeError(f"BatchStream holds its images in memory: {text}")
-        count, device = len(self.split), self.split.images.device
-        generator = self.generator()
+            raise RuntimeError("BatchStream is in memory: use num_workers=0 (each worker would repeat the whole epoch)")
+        count, device, generator = len(self.split), self.split.images.device, self.generator()
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)
         drawn = draw_augmentation(count, generator)
         order, flip, shift = order.to(device), drawn.flip.to(device), drawn.shift.to(device)

@@ -73,9 +73,8 @@ def normalise(images: Tensor) -> Tensor:
 def downsample_labels(labels: Tensor, stride: int = 8) -> Tensor:
     """Labels at the resolution of the logits: the pixel at the centre of every ``stride`` x ``stride`` cell.
 
-    Cell i covers pixels ``stride * i`` to ``stride * i + stride - 1`` and gives pixel ``stride * i + stride // 2``. If
-    the border cuts the last cell, it gives the centre of the rest. (``interpolate(mode="nearest")`` would give each
-    cell's corner, half a cell away.)
+    Cell i gives pixel ``stride * i + stride // 2``; a last cell that the border cuts gives the centre of its rest.
+    (``interpolate(mode="nearest")`` would give each cell's corner, half a cell away.)
 
     Args:
         labels: ``(N, H, W)`` uint8.

@@ -72,11 +72,8 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits()) -> FastAPI:  # n
         result = segmenter(pixels)  # what goes wrong from here on is no fault of the client's, nor its business
         if output is Output.SHARES:
             return JSONResponse(result.shares())
-        picture = {
-            Output.CLASSES: lambda: result.classes,
-            Output.COLOURS: result.colour_map,
-            Output.OVERLAY: result.overlay,
-        }[output]()
+        pictures = {Output.COLOURS: result.colour_map, Output.OVERLAY: result.overlay}
+        picture = result.classes if output is Output.CLASSES else pictures[output]()
         return Response(_png(picture), media_type="image/png")
 
     return app
@@ -88,8 +85,6 @@ def _png(picture: np.ndarray) -> bytes:
 
 
 def _whole(least: int, most: int = sys.maxsize) -> Callable[[str], int]:
-    """Reads a whole number from ``least`` to ``most``."""
-
     def number(text: str) -> int:
         if not least <= (value := int(text)) <= most:
             upper = f" and at most {most}" if most < sys.maxsize else ""
@@ -103,7 +98,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until interrupted; returns the exit code."""
     import uvicorn
 
-    default = Limits()
     name, description = "python -m experiments.examples.serve", "Serve an exported network over HTTP."
     parser = argparse.ArgumentParser(prog=name, description=description)
     parser.add_argument("file", help="model.onnx, or model.xml of an OpenVINO model")
@@ -111,13 +105,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help=host)
     parser.add_argument("--port", type=_whole(0, 65535), default=8000)
     parser.add_argument("--threads", type=int, help="threads of one inference (default: all cores)")
-    limited = {
-        "concurrency": "requests at once",
-        "most-bytes": "bytes of a request",
-        "most-pixels": "pixels of an image",
-    }
-    for key, text in limited.items():
-        value = getattr(default, key.replace("-", "_"))
+    helps = {"concurrency": "requests at once", "most-bytes": "bytes of a request", "most-pixels": "pixels of an image"}
+    for key, text in helps.items():
+        value = getattr(Limits, key.replace("-", "_"))
         parser.add_argument(f"--{key}", type=_whole(1), default=value, help=f"{text} (default: %(default)s)")
     arguments = parser.parse_args(argv)
     try:

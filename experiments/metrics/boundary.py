@@ -43,9 +43,8 @@ def outlines(labels: Labels) -> Mask:
 def boundary_counts(prediction: Labels, label: Labels, num_classes: int, tolerance: float = TOLERANCE) -> Counts:
     """Count the outline pixels of one image; the counts of a set are their sum.
 
-    A pixel of a class's predicted outline is right if a pixel of that class's true outline lies at most ``tolerance``
-    times the image's diagonal away (between pixel centres, Euclidean), and the other way round. Ignored pixels do not
-    count.
+    A pixel of a class's predicted outline is right if a pixel of that class's true outline is at most ``tolerance``
+    times the diagonal away (of pixel centres, Euclidean), and the other way round. Ignored pixels do not count.
 
     Args:
         prediction: class indices ``(H, W)``.

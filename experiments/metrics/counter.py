@@ -69,8 +69,7 @@ class _Counter(TorchDispatchMode):
         packet = func.overloadpacket
         if packet in flop_registry:
             self.conv += flop_registry[packet](*args, **(kwargs or {}), out_val=result) // 2
-            has_bias = packet is aten.convolution and args[2] is not None
-            self.rest += result.numel() if has_bias else 0
+            self.rest += result.numel() if packet is aten.convolution and args[2] is not None else 0  # the bias
         elif packet in ONE_A_RESULT:
             self.rest += result.numel()
         elif packet in NORMS:

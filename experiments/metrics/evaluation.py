@@ -16,8 +16,7 @@ class Scores:
     """Validation scores.
 
     Args:
-        loss: mean training loss of the batches with a labelled pixel; a shorter last batch counts as much as the
-            others. NaN if there is none.
+        loss: mean training loss of the batches with a labelled pixel, each with the same weight; NaN if there is none.
         miou: in [0, 1], of all pixels together.
         per_class: IoU of each class, in [0, 1]; NaN for a class in neither labels nor predictions.
         pixel_accuracy: share of labelled pixels that are right.
@@ -56,9 +55,8 @@ def evaluate(network: nn.Module, stream: Iterable[tuple[Tensor, Tensor]], loss: 
         # ``max`` is several times faster on CPUs than ``argmax``.
         confusion += confusion_matrix(logits.max(1).indices, labels, num_classes)
     network.train(was_training)
-    return Scores(
-        float(total / batches), mean_iou(confusion), tuple(class_iou(confusion).tolist()), pixel_accuracy(confusion)
-    )
+    per_class = tuple(class_iou(confusion).tolist())
+    return Scores(float(total / batches), mean_iou(confusion), per_class, pixel_accuracy(confusion))
 
 
 @torch.no_grad()

@@ -1,7 +1,4 @@
-"""ERFNet (Romera et al., IEEE Transactions on Intelligent Transportation Systems 19(1), 2018), written from the paper.
-
-Our space simplifies the blocks of its encoder. The decoder is made of transposed convolutions.
-"""
+"""ERFNet (Romera et al., IEEE Transactions on Intelligent Transportation Systems 19(1), 2018), after the paper."""
 
 from torch import Tensor, nn
 from torch.nn import functional
@@ -53,7 +50,7 @@ class Upsampler(nn.Sequential):
 
 
 class ERFNet(nn.Module):
-    """Encoder to 1/8 with hand-made dilations, decoder back to the size of the image.
+    """Encoder to 1/8 with hand-made dilations, whose blocks our space simplifies; decoder back to the image's size.
 
     Args:
         num_classes: channels of the logits.

@@ -51,8 +51,7 @@ class Film:
         else:
             wrong = f"{source}: not a film, or damaged; copy it again or remove it"
             try:
-                with open(source, "rb"):
-                    pass
+                source.open("rb").close()
             except OSError as error:
                 raise InputError(f"{source}: cannot be read ({error.strerror})") from None
             check_utf8(source)
@@ -149,8 +148,7 @@ def predict_film(
 ) -> dict[str, Any]:
     """Write a film of overlays at the source's frame rate; its legend holds all classes, since they come and go.
 
-    If the network is slower than a camera, frames are repeated, so that the film keeps the true speed. Ctrl-C ends and
-    keeps a camera's recording.
+    With a slow network, a camera's frames are repeated to keep the true speed. Ctrl-C ends and keeps a recording.
 
     Args:
         film: the source; closed afterwards.
@@ -167,13 +165,12 @@ def predict_film(
         OSError: the disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    all_classes = range(len(info.classes))
     writer: Writer | None = None
     read, start, complete = 0, time.perf_counter(), False
     total = min(film.promised or limit or 0, limit or film.promised or 0) or None
     try:
         for frame in tqdm(film, desc=path.stem, unit="frame", total=total, leave=False, disable=None):
-            picture = overlay(frame, segmenter(frame), info.classes, info.colours, all_classes)
+            picture = overlay(frame, segmenter(frame), info.classes, info.colours, range(len(info.classes)))
             if writer is None:
                 size, start = f"{frame.shape[0]}x{frame.shape[1]}", time.perf_counter()
                 writer = Writer(path, film.rate, (picture.shape[0], picture.shape[1]))

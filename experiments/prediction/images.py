@@ -16,9 +16,7 @@ from experiments.runs.files import write_atomic
 
 
 def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, folder: Path) -> dict[str, Any]:
-    """Write ``index/NAME.png`` (8-bit class indices), ``colour/NAME.png`` and ``overlay/NAME.png``.
-
-    The first two have the size of the image.
+    """Write ``overlay/NAME.png`` and, at the image's size, ``index/NAME.png`` (8-bit classes) and ``colour/NAME.png``.
 
     Args:
         source: the image; its EXIF orientation is applied, grey becomes RGB, an alpha channel is dropped.
@@ -34,13 +32,10 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
     """
     image = read_image(source.path)
     classes = segmenter(image)
-    pictures = {
-        "index": classes,
-        "colour": colour_map(torch.from_numpy(classes), info.colours),
-        "overlay": overlay(image, classes, info.classes, info.colours),
-    }
-    for kind, picture in pictures.items():
-        write_png(folder / kind / f"{source.name}.png", picture)
+    name = f"{source.name}.png"
+    write_png(folder / "index" / name, classes)
+    write_png(folder / "colour" / name, colour_map(torch.from_numpy(classes), info.colours))
+    write_png(folder / "overlay" / name, overlay(image, classes, info.classes, info.colours))
     share = shares(classes)
     return {
         "source": str(source.path),

@@ -35,9 +35,8 @@ class Source:
 def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
     """The files that ``inputs`` name, in that order, each once; those of a folder are sorted by path.
 
-    A folder stands for all images and films in it and in its subfolders. Links to folders are not followed, and names
-    that begin with a dot are left out. Results have the place of their source in the folder. If two would have the same
-    name, the later one gets a number.
+    A folder stands for all images and films below it, without links to folders and names that begin with a dot. Results
+    have the place of their source in the folder. If two would have the same name, the later one gets a number.
 
     Args:
         inputs: files and folders.

@@ -55,7 +55,6 @@ class Views:
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """Height and width at each scale."""
         return [(round(scale * self.size[0]), round(scale * self.size[1])) for scale in self.scales]
 
     def __str__(self) -> str:

@@ -74,8 +74,7 @@ def predict_all(
                 if not source.is_video:
                     predictions.images.append(predict_image(source, segmenter, info, folder))
                 elif (row := film(Film(source.path), source.name))["damaged"]:
-                    frames = f"ends after {row['frames']} of {row['promised']} frames"
-                    predictions.fail(f"{source.path}: {frames}; damaged?")
+                    predictions.fail(f"{source.path}: ends after {row['frames']} of {row['promised']} frames; damaged?")
             except InputError as error:
                 predictions.fail(str(error))
     except KeyboardInterrupt:

@@ -80,7 +80,6 @@ def score(segmenter: TorchSegmenter, samples: Sequence[Sample], num_classes: int
         outlines += boundary_counts(prediction, label, num_classes)
         resolutions.add((height, width))
     if not confusion.any():
-        pixel = f"a labelled pixel (label other than {IGNORE})"
-        raise InputError(f"data: no image of the split has {pixel}; nothing can be scored")
+        raise InputError(f"data: no image of the split has a labelled pixel (other than {IGNORE}); nothing to score")
     by_area = sorted(resolutions, key=lambda size: (size[0] * size[1], size))
     return Evaluation(confusion, outlines, len(samples), tuple(by_area))

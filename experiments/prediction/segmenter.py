@@ -1,7 +1,6 @@
 """From an image of any size to a class for each of its pixels: what evaluation, prediction and figures share.
 
-An image is resized as for training, without its aspect ratio. The logits are upsampled bilinearly to the resolution at
-which classes are wanted: that of the label, or of the image.
+An image is resized as for training, without its aspect ratio. Its logits are upsampled to the label's or its own size.
 """
 
 from collections.abc import Sequence

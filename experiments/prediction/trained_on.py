@@ -51,14 +51,9 @@ def completed(checkpoint: str, info: "ModelInfo", options: DataOptions) -> DataO
     """
     if options.name in (AS_TRAINED, info.dataset):
         trained = _trained_on(checkpoint, info.dataset)
-        fraction = trained.get("val_fraction")
-        options = replace(
-            options,
-            name=info.dataset,
-            root=options.root or trained.get("root"),
-            classes=options.classes or trained.get("classes"),
-            val_fraction=fraction if options.val_fraction is None else options.val_fraction,
-        )
+        absent = [key for key in ("root", "classes", "val_fraction") if getattr(options, key) in (None, "")]
+        taken: dict[str, Any] = {key: trained.get(key) for key in absent}
+        options = replace(options, name=info.dataset, **taken)
     if options.size == AS_TRAINED:
         options = replace(options, size="{}x{}".format(*info.size))
     return options

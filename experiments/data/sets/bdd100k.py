@@ -1,14 +1,14 @@
 """BDD100K semantic segmentation (Yu et al., 2020, arXiv:1805.04687): 10,000 images, the 19 classes of Cityscapes."""
 
-from experiments.data.listing import Folder, find_index_labels, root_folder
+from experiments.data.labels import index_reader
+from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
 VALUES = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
 LAYOUT = (
-    "data.root must hold images/10k/ and labels/sem_seg/masks/, or seg/images/ and seg/labels/, "
-    "each with train/ and val/"
+    "data.root must hold images/10k/ and labels/sem_seg/masks/, or seg/images/ and seg/labels/, with train/ and val/"
 )
 
 
@@ -23,9 +23,8 @@ def find_bdd100k(options: DataOptions) -> DataSource:
         images, labels, tail = root / "seg" / "images", root / "seg" / "labels", "_train_id"
     else:
         images, labels, tail = root / "images" / "10k", root / "labels" / "sem_seg" / "masks", ""
-    folders = {
-        split: (Folder(images / split, (".jpg",)), Folder(labels / split, (".png",), tail))
-        for split in ("train", "val")
-    }
+    parts = ("train", "val")
+    folders = {part: (Folder(images / part, (".jpg",)), Folder(labels / part, (".png",), tail)) for part in parts}
     known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
-    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)
+    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
+    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

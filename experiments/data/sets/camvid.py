@@ -1,6 +1,7 @@
 """CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
 
-from experiments.data.listing import Folder, find_index_labels, root_folder
+from experiments.data.labels import index_reader
+from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
@@ -11,7 +12,6 @@ COLOURS = (
 )  # fmt: skip
 VOID = len(CLASSES)
 """Void in the published labels; 255 is read as void too."""
-
 VALUES = {**{index: index for index in range(VOID)}, VOID: IGNORE, IGNORE: IGNORE}
 LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and valannot/"
 
@@ -19,8 +19,7 @@ LAYOUT = "data.root (or CAMVID_ROOT) must hold train/ and trainannot/, val/ and 
 def find_camvid(options: DataOptions) -> DataSource:
     """The splits in ``data.root``, or in ``$CAMVID_ROOT``.
 
-    The folder holds ``train``, ``trainannot``, ``val`` and ``valannot``; images are PNG or JPEG. The published copy has
-    ``test`` and ``testannot`` too; they are a split if both are there.
+    Images are PNG or JPEG. ``test`` and ``testannot`` of the published copy are a split if both are there.
 
     Raises:
         InputError: no folder is given.
@@ -32,4 +31,5 @@ def find_camvid(options: DataOptions) -> DataSource:
         for split in ("train", "val", *(("test",) if has_test else ()))
     }
     known = f"labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}"
-    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)
+    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
+    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

@@ -6,24 +6,19 @@ beside the cities' folders, and it unpacks archives into the user's folder.
 
 from torchvision.datasets import Cityscapes
 
-from experiments.data.listing import Folder, find_index_labels, root_folder
+from experiments.data.labels import index_reader
+from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
-_TRAINED = sorted(
-    (label for label in Cityscapes.classes if 0 <= label.train_id < IGNORE), key=lambda label: label.train_id
-)
+_TRAINED = sorted((kind for kind in Cityscapes.classes if 0 <= kind.train_id < IGNORE), key=lambda kind: kind.train_id)
 CLASSES: tuple[str, ...] = tuple(label.name for label in _TRAINED)
 COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAINED)
 
 _IGNORED = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0}
 VALUES = _IGNORED | {label.id: label.train_id for label in _TRAINED} | {IGNORE: IGNORE}
 """Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
-
-LAYOUT = (
-    "data.root (or CITYSCAPES_DATASET) must hold leftImg8bit/ and gtFine/, "
-    "each with train/CITY/ and val/CITY/, unpacked"
-)
+LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold unpacked leftImg8bit/ and gtFine/, with train/CITY/ and val/CITY/"
 
 
 def find_cityscapes(options: DataOptions) -> DataSource:
@@ -35,12 +30,11 @@ def find_cityscapes(options: DataOptions) -> DataSource:
         InputError: no folder is given.
     """
     root = root_folder(options, "leftImg8bit/ and gtFine/", "CITYSCAPES_DATASET")
-    folders = {
-        split: (
-            Folder(root / "leftImg8bit" / split, (".png",), "_leftImg8bit", nested=True),
-            Folder(root / "gtFine" / split, (".png",), "_gtFine_labelIds", nested=True),
-        )
-        for split in ("train", "val")
-    }
+    folders = {}
+    for split in ("train", "val"):
+        images = Folder(root / "leftImg8bit" / split, (".png",), "_leftImg8bit", nested=True)
+        labels = Folder(root / "gtFine" / split, (".png",), "_gtFine_labelIds", nested=True)
+        folders[split] = images, labels
     known = "labels are the official ids (*_gtFine_labelIds.png), 0 to 33"
-    return find_index_labels(options, CLASSES, COLOURS, folders, VALUES, known, LAYOUT)
+    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
+    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

@@ -16,10 +16,8 @@ from nas_space.errors import InputError
 Colour = tuple[int, int, int]
 Row = tuple[str, dict[str, Any]]
 """Where an entry stands, for messages, and its keys with their values."""
-
 NAMES = ("classes.yml", "classes.yaml", "classes.csv")
 """Where the file is looked for in a data set's root."""
-
 KEYS = ("name", "id", "colour", "ignore")
 IGNORED_NAMES = ("ignore", "ignored", "void")
 EXAMPLE = "{name: road, id: 0, colour: [128, 64, 128]}"
@@ -58,12 +56,10 @@ class ClassList:
 
     @property
     def classes(self) -> tuple[Entry, ...]:
-        """The classes of the network."""
         return tuple(entry for entry in self.entries if not entry.ignored)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of the classes."""
         return tuple(entry.name for entry in self.classes)
 
     @property
@@ -89,9 +85,7 @@ class ClassList:
 
 def voc_colour(index: int) -> Colour:
     """Colour ``index`` of the palette of PASCAL VOC: its bits are the highest bits of R, G and B in turn."""
-    red, green, blue = (
-        sum((index >> (3 * place + channel) & 1) << (7 - place) for place in range(8)) for channel in range(3)
-    )
+    red, green, blue = (sum((index >> (3 * bit + offset) & 1) << (7 - bit) for bit in range(8)) for offset in range(3))
     return red, green, blue
 
 
@@ -108,8 +102,7 @@ def find_class_file(root: Path, given: str | None) -> Path:
         hint = f"write one, with entries such as {EXAMPLE}, or give --data.classes"
         raise InputError(f"{root}: holds no file of classes ({', '.join(NAMES)}); {hint}")
     if len(files) > 1:
-        hint = "two files of classes; remove one, or name one with --data.classes"
-        raise InputError(f"{files[0]} and {files[1].name}: {hint}")
+        raise InputError(f"{files[0]} and {files[1].name}: two files of classes; remove one, or give --data.classes")
     return files[0]
 
 
@@ -125,8 +118,7 @@ def read_class_file(path: Path) -> ClassList:
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        hint = "--data.classes takes a YAML or CSV file"
-        raise InputError(f"{path}: cannot be read ({error.strerror}); {hint}") from None
+        raise InputError(f"{path}: cannot be read ({error.strerror}); --data.classes takes YAML or CSV") from None
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     rows = _csv_rows(path, text) if suffix == ".csv" else _yaml_rows(path, text)
@@ -156,8 +148,7 @@ def _yaml_rows(path: Path, text: str) -> list[Row]:
 
 
 def _csv_rows(path: Path, text: str) -> list[Row]:
-    header = text.partition("\n")[0]
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in header), ",")
+    delimiter = next((mark for mark in (",", ";", "\t") if mark in text.partition("\n")[0]), ",")
     reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     try:
@@ -254,18 +245,16 @@ def _check(path: Path, entries: Sequence[Entry], places: Sequence[str]) -> None:
         for entry in entries:
             value = getattr(entry, key)
             if value is not None and value in seen:
-                hint = f"is given twice (for {seen[value]} and {entry.name}); give each its own"
-                raise InputError(f"{path}: {key} {value} {hint}")
+                both = f"{seen[value]} and {entry.name}"
+                raise InputError(f"{path}: {key} {value} is given twice (for {both}); give each its own")
             seen[value] = entry.name
     given = [key for key in ("id", "colour") if any(getattr(entry, key) is not None for entry in entries)]
     if entries and not given:
-        hint = "add id where masks hold numbers, colour where they hold colours"
-        raise InputError(f"{path}: gives neither ids nor colours; {hint}")
+        raise InputError(f"{path}: gives neither ids nor colours; add id for index masks, colour for colour masks")
     for entry, place in zip(entries, places, strict=True):
         lacking = [key for key in given if getattr(entry, key) is None]
         if lacking and (not entry.ignored or len(lacking) == len(given)):
-            hint = "is missing, others have one; give one to all or to none"
-            raise InputError(f"{place}: {lacking[0]} of {entry.name} {hint}")
+            raise InputError(f"{place}: {lacking[0]} of {entry.name} is missing; give one to all entries or to none")
     count = sum(not entry.ignored for entry in entries)
     if count > MOST:
         raise InputError(f"{path}: {count} classes; at most {MOST} are possible, for {IGNORE} marks ignored pixels")

@@ -27,8 +27,7 @@ def find_folder(options: DataOptions) -> DataSource:
         raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
     classes = read_class_file(find_class_file(root, options.classes))
     reader = MaskReader(classes)
-    folders = _folders(root)
-    if folders:
+    if folders := _folders(root):
         splits, problems = find_splits(folders, reader.read, options.limit, LAYOUT)
     else:
         pairs, problems = match(Folder(root / "images", IMAGES), Folder(root / "masks", MASKS), LAYOUT)

@@ -24,8 +24,6 @@ from experiments.runtime.decoding import is_whole
 MASKS = (".png", ".bmp", ".tif", ".tiff")
 """Formats that keep every value; JPEG does not."""
 
-OPAQUE = 255
-
 
 class MaskReader:
     """Reads masks by a file of classes.
@@ -60,8 +58,7 @@ class MaskReader:
     def _read_channel(self, path: Path, pixels: np.ndarray) -> Array:
         if pixels.dtype == np.uint16:
             if self._by_id is None:
-                hint = f"but {self.classes.path} gives no ids; add an id to every class"
-                raise _format_error(path, f"holds 16-bit numbers, {hint}")
+                raise _format_error(path, f"holds 16-bit numbers, but {self.classes.path} gives no ids; add them there")
             return self._from_ids(path, pixels)
         # Black and white may stand for 0 and 1, or for the two colours.
         values = pixels.astype(np.uint8, copy=False)
@@ -120,11 +117,7 @@ def _codes(pixels: Array) -> np.ndarray:
 
 
 def _open(path: Path) -> tuple[np.ndarray, Array | None]:
-    """Pixels and palette.
-
-    Pixels are ``(H, W)`` bool, uint8 or uint16, or ``(H, W, 3)`` uint8. If they are indices of a palette, it is
-    ``(colours, 3)``.
-    """
+    """Pixels, ``(H, W)`` bool, uint8 or uint16, or ``(H, W, 3)`` uint8; and the palette that they index, ``(K, 3)``."""
     data = read_bytes(path)
     if not data or not is_whole(data):
         raise damaged(path)
@@ -142,13 +135,10 @@ def _open(path: Path) -> tuple[np.ndarray, Array | None]:
     if bits > 8 and len(image.getbands()) > 1:  # Pillow keeps only their high bytes
         hint = "save ids as one channel of 8 or 16 bits, or colours with 8 bits a channel"
         raise _format_error(path, f"has several channels of {bits} bits; {hint}")
-    palette = None
-    if mode in ("P", "PA"):
-        palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
+    palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3) if mode in ("P", "PA") else None
     if mode in ("LA", "PA", "RGBA"):
-        if (pixels[..., -1] != OPAQUE).any():
-            hint = "save the mask without alpha channel"
-            raise _format_error(path, f"has transparent pixels, which have no class; {hint}")
+        if (pixels[..., -1] < 255).any():
+            raise _format_error(path, "has transparent pixels, which have no class; save it without alpha channel")
         pixels = pixels[..., 0] if mode != "RGBA" else pixels[..., :3]
     elif mode.startswith("I"):
         if pixels.min(initial=0) < 0 or pixels.max(initial=0) >= 2**16:

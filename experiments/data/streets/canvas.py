@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import cv2
 import numpy as np
@@ -145,13 +144,8 @@ def rectangle(left: float, bottom: float, right: float, top: float) -> Floats:
 
 def disc(x: float, y: float, radius: float, corners: int = 10) -> Floats:
     """Corners ``(corners, 2)`` of a regular polygon."""
-    return _unit_disc(corners) * radius + (x, y)
-
-
-@cache
-def _unit_disc(corners: int) -> Floats:
     angle = np.arange(corners) * (2 * np.pi / corners)
-    return np.stack([np.cos(angle), np.sin(angle)], -1)
+    return np.stack([np.cos(angle), np.sin(angle)], -1) * radius + (x, y)
 
 
 def noise(rng: np.random.Generator, height: int, width: int, cells: Sequence[int]) -> Floats:

@@ -35,18 +35,16 @@ def face(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float
         _hang(canvas, rng, palette, plane.moved(rng.uniform(0, max(length - 3, 0.1)), 0, 1), ground_floor, height)
 
 
-def _windows(
-    canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, length: float, height: float, bottom: float
-) -> None:
+def _windows(canvas: Canvas, rng: Rng, palette: Palette, wall: Plane, length: float, height: float, low: float) -> None:
     wide, high = rng.uniform(0.8, 2.6), rng.uniform(1.0, 1.8)
     step, storey = wide + rng.uniform(0.8, 4), high + rng.uniform(1.2, 2.4)
-    left, low = np.meshgrid(np.arange(0.6, length - wide, step), np.arange(bottom, height - high, storey))
-    corners = np.stack([left.ravel(), low.ravel()], -1)[:, None]  # (windows, 1, 2)
+    left, foot = np.meshgrid(np.arange(0.6, length - wide, step), np.arange(low, height - high, storey))
+    corners = np.stack([left.ravel(), foot.ravel()], -1)[:, None]  # (windows, 1, 2)
     frame = rng.uniform(0.05, 0.2)
     if rng.random() < 0.5:
-        frames = plane.at(corners + rectangle(-frame, -frame, wide + frame, high + frame))
+        frames = wall.at(corners + rectangle(-frame, -frame, wide + frame, high + frame))
         canvas.details(frames, pick(rng, (WHITE, palette.metal)))
-    canvas.details(plane.at(corners + rectangle(0, 0, wide, high)), palette.glass(rng))
+    canvas.details(wall.at(corners + rectangle(0, 0, wide, high)), palette.glass(rng))
 
 
 def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, height: float) -> None:
@@ -77,8 +75,7 @@ def _hang(canvas: Canvas, rng: Rng, palette: Palette, plane: Plane, low: float, 
         for x in rng.uniform(0, 3, 2):
             draw(plate(rng, palette.paints), float(x), rng.uniform(2.2, 3.6), rng.uniform(0.8, 1.6))
     elif kind == 3:  # garage door
-        door = rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4))
-        _patch(canvas, plane, door, pick(rng, palette.paints))
+        _patch(canvas, plane, rectangle(0, 0, rng.uniform(2.2, 3.2), rng.uniform(1.8, 2.4)), pick(rng, palette.paints))
     else:  # ivy
         for x in rng.uniform(0, 3, 2):
             draw(tree(rng, palette.metal, palette.leaf)[1:], float(x), rng.uniform(-2, 0), rng.uniform(0.6, 1))

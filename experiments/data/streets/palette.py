@@ -43,8 +43,7 @@ class Palette:
     @classmethod
     def draw(cls, rng: Rng) -> "Palette":
         """Colours of a new scene."""
-        tint = rng.normal(0, 6, 3)
-        red, green, blue = np.clip(rng.uniform(85, 190) + tint, 0, 255).tolist()
+        red, green, blue = np.clip(rng.normal(0, 6, 3) + rng.uniform(85, 190), 0, 255).tolist()
         stone = (red, green, blue)
         walls = tuple(pick(rng, WALLS) for _ in range(2))
         paints = tuple(pick(rng, PAINTS) for _ in range(3))

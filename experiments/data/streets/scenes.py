@@ -24,7 +24,6 @@ COLOURS = (
 )  # fmt: skip
 TRAIN, VAL = 240, 80
 """Scenes of each split."""
-
 OVERSAMPLE = 2
 """Scenes are drawn so many times larger and averaged, which smooths the edges."""
 
@@ -110,10 +109,8 @@ def _ground(canvas: Canvas, rng: Rng, palette: Palette, road: float) -> None:
         patch = (x > left) & (x < left + rng.uniform(1, 4)) & (z > start) & (z < start + rng.uniform(1, 8))
         canvas.image[patch & below] = _rgb(near(rng, palette.stone, 15))
     paint = shade(WHITE, rng.uniform(0.75, 1.0))
-    marks = _marks(rng, x, finite, road) & on_road
-    _paint(canvas, marks, paint, LANE_MARK)
-    kerb = rng.uniform(0.12, 0.3)
-    edge = aside & (np.abs(x) < road + kerb)
+    _paint(canvas, _marks(rng, x, finite, road) & on_road, paint, LANE_MARK)
+    edge = aside & (np.abs(x) < road + rng.uniform(0.12, 0.3))
     canvas.image[edge] = _rgb(pick(rng, (paint, shade(palette.stone, 0.6), shade(palette.stone, 1.3))))
     for side in (-1, 1):  # stripes along the pavement: cycle paths, tactile paving, gutters
         if rng.random() < 0.5:
@@ -184,8 +181,7 @@ def _aside(rng: Rng, road: float, fronts: tuple[float, float]) -> float:
 def _backdrop(canvas: Canvas, rng: Rng, palette: Palette) -> None:
     """Where the road ends: a row of houses or of trees across the horizon."""
     if rng.random() < 0.5:
-        tops = rng.uniform(4, 16, 12)
-        for i, top in enumerate(tops):
+        for i, top in enumerate(rng.uniform(4, 16, 12)):
             canvas.polygon(Plane((-150 + 25 * i, 0, 100)).at(rectangle(0, 0, 25, top)), palette.wall(rng), BUILDING)
     else:
         for x in np.arange(-150, 150, 8):

@@ -8,7 +8,6 @@ Rng = np.random.Generator
 
 GLASS: tuple[Colour, ...] = ((38, 46, 58), (70, 84, 98), (120, 136, 150), (165, 178, 188))
 """Window panes: of buildings and of cars alike."""
-
 WHITE: Colour = (232, 232, 224)
 
 

@@ -5,11 +5,10 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data.streets.canvas import Floats
+from experiments.data.streets.sprites import Rng
 
 
-def weather(
-    rng: np.random.Generator, image: npt.NDArray[np.uint8], depth: Floats, night: bool
-) -> npt.NDArray[np.uint8]:
+def weather(rng: Rng, image: npt.NDArray[np.uint8], depth: Floats, night: bool) -> npt.NDArray[np.uint8]:
     """Fog by distance, exposure, contrast and colour cast, rain, blur and sensor noise.
 
     Args:
@@ -38,7 +37,7 @@ def weather(
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
-def _rain(rng: np.random.Generator, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def _rain(rng: Rng, pixels: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     height, width = pixels.shape[:2]
     streaks = np.zeros((height, width), np.float32)
     slant = rng.uniform(-0.4, 0.4)
