@@ -4,28 +4,24 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from experiments.report.markdown import markdown, with_deviations
-from experiments.report.verdicts import is_random, percentiles, spread, verdicts
+from experiments.report.verdicts import Scores, is_random, percentiles, spread, verdicts
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import METRICS, read_summary
 from nas_space.config import SpaceConfig
 
 Summaries = Mapping[str, Mapping[str, Any]]
+Names = Collection[str]
 
 
 def write_comparison(
-    folder: Path,
-    searches: Iterable[str],
-    networks: Iterable[str],
-    retrainings: int,
-    strategies: Sequence[str],
-    without_entropy: Collection[str],
+    folder: Path, searches: Names, networks: Names, retrainings: int, strategies: Names, without_entropy: Names
 ) -> dict[str, Any]:
     """Write ``compare.csv``, ``compare.md`` and ``compare.json``, then draw ``entropy.png``; print tables and verdicts.
 
@@ -73,11 +69,7 @@ def write_comparison(
 
 
 def comparison_table(
-    costs: Summaries,
-    searches: Summaries,
-    scores: Mapping[str, Sequence[float]],
-    strategies: Sequence[str],
-    areas: Mapping[str, float] | None = None,
+    costs: Summaries, searches: Summaries, scores: Scores, strategies: Names, areas: Mapping[str, float] = {}
 ) -> pd.DataFrame:
     """One row a network, and one a group (a strategy's seeds, the random networks) with mean and standard deviation.
 
@@ -101,7 +93,7 @@ def comparison_table(
         row: dict[str, Any] = {"network": name, "retrained": statistics.mean(values) if values else None}
         row["retrained_sd"] = statistics.stdev(values) if len(values) > 1 else None
         if name in searches:
-            row |= _search_columns(searches[name], (areas or {}).get(name))
+            row |= _search_columns(searches[name], areas.get(name))
         rows.append(row | {"params": exact["params"], "macs": exact["macs_total"]})
     table = pd.DataFrame(rows)
     groups = {name: [key for key in searches if key.rpartition("-")[0] == name] for name in strategies}
@@ -111,18 +103,11 @@ def comparison_table(
 
 
 def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str, Any]:
-    return {
-        "discrete": summary["discrete"],
-        "search_miou": _percent(summary["miou"]["supernet"]),
-        "derived_miou": _percent(summary["miou"]["derived"]),
-        "loss_jump": loss_jump(summary["gap"]),
-        "loss_jump_before": loss_jump(summary["gap_before"]),
-        "entropy": summary["entropy"]["final"],
-        "entropy_area": area,
-        "half_epoch": half_removed(summary),
-        "discrete_epoch": summary["discrete_epoch"],
-        "search_s": summary["time"]["total_s"],
-    }
+    supernet, derived = (_percent(summary["miou"][key]) for key in ("supernet", "derived"))
+    columns = {"discrete": summary["discrete"], "search_miou": supernet, "derived_miou": derived}
+    columns |= {"loss_jump": loss_jump(summary["gap"]), "loss_jump_before": loss_jump(summary["gap_before"])}
+    columns |= {"entropy": summary["entropy"]["final"], "entropy_area": area, "half_epoch": half_removed(summary)}
+    return columns | {"discrete_epoch": summary["discrete_epoch"], "search_s": summary["time"]["total_s"]}
 
 
 def loss_jump(gap: Mapping[str, float | None] | None) -> float | None:
@@ -158,7 +143,7 @@ def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[s
     return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation}
 
 
-def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFrame:
+def summary_table(table: pd.DataFrame, strategies: Names) -> pd.DataFrame:
     """One row a strategy: mean over its seeds, and the standard deviation of each column in ``<column>_sd``.
 
     Args:
@@ -166,8 +151,7 @@ def summary_table(table: pd.DataFrame, strategies: Sequence[str]) -> pd.DataFram
         strategies: names of the strategies; those without a search are left out.
 
     Returns:
-        Columns: strategy, seeds, and of every number of ``table`` mean and standard deviation; ``discrete`` counts the
-        seeds that ended discrete by themselves.
+        Columns: strategy, seeds, discrete (how many ended so by themselves), of numbers mean and standard deviation.
     """
     rows = []
     for name in strategies:

@@ -11,21 +11,17 @@ STAGES = {"1/4": "stage1", "1/8": "stage2"}
 
 @torch.inference_mode()
 def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
-    """Mean absolute activation over the channels at the end of each searched stage.
+    """Mean absolute activation over the channels at the end of each searched stage, on the CPU.
 
     Args:
         network: in ``eval`` mode.
-        image: normalised, ``(1, 3, H, W)``.
-
-    Returns:
-        Maps ``(H/4, W/4)`` and ``(H/8, W/8)``, on the CPU.
+        image: normalised, ``(1, 3, H, W)`` -> maps ``(H/4, W/4)`` and ``(H/8, W/8)``.
 
     Raises:
         InputError: the network has no such stages.
     """
     if not isinstance(network, SegmentationNetwork):
-        kind = type(network).__name__
-        raise InputError(f"figures: feature maps are those of searched stages, which {kind} does not have")
+        raise InputError(f"figures: feature maps are of searched stages, which {type(network).__name__} does not have")
     maps: list[Tensor] = []
 
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:

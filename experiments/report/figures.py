@@ -1,11 +1,8 @@
-"""The figures of searches, trainings and comparisons, and a drawing of a network.
-
-Each is a pure function from data to a matplotlib figure; none touches a display or a global state.
-"""
+"""Figures of searches, trainings, comparisons and networks: pure functions from data to a matplotlib figure."""
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -51,8 +48,7 @@ def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
     """Candidates alive, by level.
 
     Args:
-        alive: the counts in force during each epoch and, under the next number, after the last: ``epoch`` and a column
-            a level.
+        alive: counts during each epoch and, under the next number, after the last: ``epoch`` and a column a level.
         discrete_epoch: as for ``entropy_figure``.
     """
     figure = Figure(figsize=(10, 2.9), layout="constrained")
@@ -96,8 +92,7 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     """Curves of a training from scratch: validation mIoU and losses by epoch, a line where a stage begins.
 
     Args:
-        metrics: a row an epoch, with ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou`` and
-            ``val_loss``.
+        metrics: a row an epoch: ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou``, ``val_loss``.
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -116,14 +111,18 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     return figure
 
 
-def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
+def _style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> None:
     axes.set_title(title, fontsize=10, color=INK, loc="left")
-    axes.set_xlabel("epoch", fontsize=9)
+    axes.set_xlabel(below, fontsize=9)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis=grid, color=PALE)
+    axes.set_axisbelow(True)
+
+
+def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
+    _style(axes, title, "epoch", "y")
     axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=PALE)
-    axes.set_axisbelow(True)
     axes.tick_params(labelsize=9)
     if discrete_epoch is not None:
         axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
@@ -151,8 +150,7 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
             _draw_layer(axes, y + 1 + j, layer, full, scale, colors[layer["dilation"]])
         y += 1 + len(layers)
     _draw_fixed(axes, y, 0.35, "1x1 classifier at 1/8")
-    axes.set_xlim(-0.75, 1.15)
-    axes.set_ylim(y + 0.7, -0.7)
+    axes.set(xlim=(-0.75, 1.15), ylim=(y + 0.7, -0.7))
     axes.set_axis_off()
     legend = [Patch(facecolor=color, edgecolor=INK, label=f"dilation {dilation}") for dilation, color in colors.items()]
     legend.append(Patch(facecolor="white", edgecolor=INK, hatch="////", label="at half resolution"))
@@ -184,7 +182,6 @@ def _draw_box(axes: Axes, y: float, height: float, width: float, color: str, **s
 
 
 def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
-    """Light to dark with the dilation."""
     steps = max(len(dilations) - 1, 1)
     return {dilation: to_hex(colormaps["YlGnBu"](0.15 + 0.75 * i / steps)) for i, dilation in enumerate(dilations)}
 
@@ -193,8 +190,7 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     """Total entropy by epoch, one line a search (SSR paper, Figures 5f and 8).
 
     Args:
-        entropies: for each search ``<strategy>-<seed>`` its metrics, with ``epoch`` and ``entropy``; a strategy's
-            searches share a colour.
+        entropies: ``epoch`` and ``entropy`` of each search ``<strategy>-<seed>``; a strategy's searches share a colour.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
@@ -205,9 +201,7 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
         place = drawn.setdefault(strategy, len(drawn))
         color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
         axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8, label=label)
-    axes.set_xlabel("epoch")
-    axes.set_ylabel("entropy (nats)")
-    axes.set_ylim(bottom=0)
+    axes.set(xlabel="epoch", ylabel="entropy (nats)", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     if drawn:
         figure.legend(loc="outside right center", frameon=False, fontsize=8)
@@ -229,10 +223,5 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
         axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
-    title = "networks on the way, by epoch of their shrink: validation mIoU (%)"
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
-    axes.set_xlabel("MACs (millions)", fontsize=9)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color=PALE)
-    axes.set_axisbelow(True)
+    _style(axes, "networks on the way, by epoch of their shrink: validation mIoU (%)", "MACs (millions)", "both")
     return figure

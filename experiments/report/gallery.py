@@ -12,8 +12,10 @@ from experiments.data.dataset import SegmentationData, Split
 from experiments.data.transforms import normalise
 from nas_space.blocks import upsample
 
+Colours = Sequence[tuple[int, int, int]]
 
-def colour_map(labels: Tensor, colours: Sequence[tuple[int, int, int]]) -> np.ndarray:
+
+def colour_map(labels: Tensor, colours: Colours) -> np.ndarray:
     """Class indices ``(H, W)`` -> RGB ``(H, W, 3)`` uint8; what is no class is black."""
     table = np.zeros((256, 3), dtype=np.uint8)
     table[: len(colours)] = colours
@@ -51,18 +53,14 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
     for axes_row, (name, pictures) in zip(figure.subplots(3, count, squeeze=False), rows.items(), strict=True):
         for axes, picture in zip(axes_row, pictures, strict=True):
             axes.imshow(picture)
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
         axes_row[0].set_ylabel(name)
     _class_legend(figure, data.classes, data.colours)
     return figure
 
 
 def side_by_side(
-    rows: Sequence[Sequence[np.ndarray]],
-    titles: Sequence[str],
-    classes: Sequence[str] = (),
-    colours: Sequence[tuple[int, int, int]] = (),
+    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], classes: Sequence[str] = (), colours: Colours = ()
 ) -> Figure:
     """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)`` from least to largest value.
 
@@ -74,10 +72,9 @@ def side_by_side(
     """
     # A panorama gets margins, not a page of its own.
     aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]
-    width = 12.0
-    height = sum(aspects) * width / len(titles) + (1.0 if classes else 0.5)
-    figure = Figure(figsize=(width, height), layout="constrained")
-    grid = figure.subplots(len(rows), len(titles), squeeze=False, gridspec_kw={"height_ratios": aspects})
+    height = sum(aspects) * 12.0 / len(titles) + (1.0 if classes else 0.5)
+    figure = Figure(figsize=(12.0, height), layout="constrained")
+    grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=aspects)
     for axes_row, row in zip(grid, rows, strict=True):
         down, across = row[0].shape[:2]
         for axes, picture in zip(axes_row, row, strict=True):
@@ -95,7 +92,7 @@ def _drawable(name: str) -> str:
     return name.encode("utf-8", "replace").decode()
 
 
-def _class_legend(figure: Figure, classes: Sequence[str], colours: Sequence[tuple[int, int, int]]) -> None:
+def _class_legend(figure: Figure, classes: Sequence[str], colours: Colours) -> None:
     patches = [
         Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#888", label=_drawable(name))
         for name, (red, green, blue) in zip(classes, colours, strict=True)

@@ -24,13 +24,10 @@ TEMPLATE = "page.html.j2"
 
 
 def write_report(run: Path) -> Path:
-    """Draw ``figures/*.png`` and write ``report.html`` into the folder of a finished search.
+    """Draw ``figures/*.png`` and write ``report.html`` into the folder of a finished search; returns the page's path.
 
     Args:
         run: the folder, with ``search.json``, ``metrics.csv`` and ``architecture.json``.
-
-    Returns:
-        The page.
 
     Raises:
         InputError: a file is missing or damaged; the message names it.

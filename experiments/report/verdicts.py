@@ -5,19 +5,22 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+Scores = Mapping[str, Sequence[float]]
+"""mIoU of the retrainings of each network, in [0, 1]."""
+
 
 def is_random(name: str) -> bool:
     """Whether this is a random network of a comparison: ``random-<i>``, not ``random-search-<seed>``."""
     return re.fullmatch(r"random-\d+", name) is not None
 
 
-def _means(scores: Mapping[str, Sequence[float]]) -> tuple[dict[str, float], dict[str, float]]:
+def _means(scores: Scores) -> tuple[dict[str, float], dict[str, float]]:
     """Mean score of every network that has one, and of the random ones alone."""
     means = {name: statistics.mean(values) for name, values in scores.items() if values}
     return means, {name: mean for name, mean in means.items() if is_random(name)}
 
 
-def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
+def spread(scores: Scores) -> dict[str, float | None]:
     """How far random networks differ, and how far retrainings of one network differ, in mIoU.
 
     Args:
@@ -35,7 +38,7 @@ def spread(scores: Mapping[str, Sequence[float]]) -> dict[str, float | None]:
     }
 
 
-def percentiles(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
+def percentiles(scores: Scores) -> dict[str, float]:
     """Where each network stands among the random ones.
 
     Args:
@@ -51,9 +54,7 @@ def percentiles(scores: Mapping[str, Sequence[float]]) -> dict[str, float]:
     return {name: 100 * count / len(sampled) for name, count in below.items() if name not in sampled}
 
 
-def verdicts(
-    scores: Mapping[str, Sequence[float]], costs: Mapping[str, Mapping[str, Any]], searches: Sequence[str]
-) -> list[str]:
+def verdicts(scores: Scores, costs: Mapping[str, Mapping[str, Any]], searches: Sequence[str]) -> list[str]:
     """The comparison in sentences: noise, the random networks, and where each search's network stands among them.
 
     Args:
@@ -63,12 +64,9 @@ def verdicts(
     """
     means, sampled = ({name: 100 * mean for name, mean in part.items()} for part in _means(scores))
     noise, places = spread(scores), percentiles(scores)
-    lines = []
-    if noise["between_networks"] is not None:
-        lines.append(f"standard deviation between random networks  {100 * noise['between_networks']:.2f} points")
-    if noise["between_seeds"] is not None:
-        pooled = f"{100 * noise['between_seeds']:.2f} points"
-        lines.append(f"standard deviation between retrainings of one network, pooled  {pooled}")
+    kinds = {"between_networks": "random networks", "between_seeds": "retrainings of one network, pooled"}
+    measured = [(kind, 100 * sd) for key, kind in kinds.items() if (sd := noise[key]) is not None]
+    lines = [f"standard deviation between {kind}  {points:.2f} points" for kind, points in measured]
     if not sampled:
         return lines
     lines.append(f"median of {len(sampled)} random networks  {statistics.median(sampled.values()):.2f} %")

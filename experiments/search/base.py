@@ -11,6 +11,7 @@ from torch import nn
 from experiments.data import SegmentationData, Split, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import val_stream
+from experiments.options.groups import parse_size
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.runs.environment import device_name, versions
@@ -113,47 +114,34 @@ class BaseSearch(ABC):
         figure = validation_figure(network, self.validation.split, self.data)
         write_atomic(self.run / "figures" / "validation.png", png(figure))
 
-    def write_snapshot(
-        self, name: str, epoch: int, architecture: Architecture, miou: float, bounded: Mapping[str, float]
-    ) -> dict[str, Any]:
+    def write_snapshot(self, name: str, epoch: int, network: Architecture, miou: float, bounded: Row) -> dict[str, Any]:
         """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""
         file = f"snapshots/{name}.json"
         (self.run / "snapshots").mkdir(exist_ok=True)
-        write_atomic(self.run / file, architecture.to_json())
-        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes))
+        write_atomic(self.run / file, network.to_json())
+        exact = asdict(cost(network, self.options.cost_size, self.num_classes))
         return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
 
     def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
         """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
         options, space, size = self.options, outcome.architecture.space, self.options.cost_size
-        cells = tuple(-(-side // 8) for side in options.image_size)
-        exact = cost(outcome.architecture, size, self.num_classes)
+        cells = tuple(-(-side // 8) for side in parse_size(options.data.size))
+        exact, final = cost(outcome.architecture, size, self.num_classes), outcome.entropy
+        per_level = {level: {"first_epoch": rows[0][f"entropy_{level}"], "final": final[level]} for level in LEVELS}
+        entropy = {"initial": space.sizes()["entropy_nats"], "final": sum(final.values()), "per_level": per_level}
+        total_s = sum(row["seconds"] + row["seconds_validation"] for row in rows)
         alive = [{"epoch": row["epoch"], **{level: row[f"alive_{level}"] for level in LEVELS}} for row in rows]
-        summary = {
-            "strategy": options.strategy,
-            "seed": options.seed,
-            "space": asdict(space),
-            "dataset": self.data.name,
-            "epochs": options.epochs,
-            "discrete": outcome.discrete,
+        summary: dict[str, Any] = {"strategy": options.strategy, "seed": options.seed, "space": asdict(space)}
+        summary |= {"dataset": self.data.name, "epochs": options.epochs, "discrete": outcome.discrete}
+        summary |= {
             "discrete_epoch": outcome.discrete_epoch,
             "removals": [asdict(removal) for removal in outcome.removals],
-            "entropy": {
-                "initial": space.sizes()["entropy_nats"],
-                "final": sum(outcome.entropy.values()),
-                "per_level": {
-                    level: {"first_epoch": rows[0][f"entropy_{level}"], "final": outcome.entropy[level]}
-                    for level in LEVELS
-                },
-            },
+            "entropy": entropy,
             "miou": {**outcome.miou, "resolution": f"{cells[0]}x{cells[1]}"},
             "gap": dict(outcome.gap),
             "gap_before": outcome.gap_before,
             "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}"},
-            "time": {
-                "total_s": sum(row["seconds"] + row["seconds_validation"] for row in rows),
-                "epoch_s": [row["seconds"] for row in rows],
-            },
+            "time": {"total_s": total_s, "epoch_s": [row["seconds"] for row in rows]},
             "peak_memory_mb": peak_memory_mib(self.device),
             "alive": [*alive, {"epoch": len(rows) + 1, **outcome.alive}],
             "versions": versions(),

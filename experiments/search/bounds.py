@@ -38,15 +38,12 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
 
 
 def latency_table(options: SearchOptions, num_classes: int, run: Path | None = None) -> LatencyTable | None:
-    """The table that a bound on latency needs: the run's own, the one that is given, or one measured now.
+    """The table that a bound on latency needs (the run's own, a given one, or one measured now); None without a bound.
 
     Args:
         options: checked options.
         num_classes: classes of the data set.
         run: the folder of a run that is resumed; its own table counts, whatever has become of the file that was given.
-
-    Returns:
-        The table; None without a bound on latency.
 
     Raises:
         InputError: a table that does not fit, or an engine that is not there.

@@ -22,10 +22,8 @@ class ComparisonOptions(SearchOptions):
         seeds: one search a strategy and seed.
         references: networks to retrain beside the found ones, any of baseline1 and baseline2.
         random: how many random networks of the space to retrain beside them.
-        matched: also retrain, for each found network, a random one of as many multiply-accumulates (at most its own, at
-            least 0.9 of them).
-        control: also search on shuffled labels, where there is nothing to find; its networks are retrained on the true
-            ones.
+        matched: also retrain, for each found network, a random one with 0.9 to 1 times its multiply-accumulates.
+        control: also search on shuffled labels, where there is nothing to find; its networks retrain on the true ones.
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
         workers: runs at a time; they share the cores.

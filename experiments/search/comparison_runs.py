@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 
 import yaml
@@ -41,15 +42,8 @@ def search_job(folder: Path, name: str, options: SearchOptions) -> Job:
 
 def retrain_job(folder: Path, options: ComparisonOptions, name: str, architecture: Path, seed: int) -> Job:
     """A retraining of a network; one that was begun is continued."""
-    retraining = RetrainOptions(
-        epochs=options.retrain_epochs,
-        stages=["encoder"],
-        seed=seed,
-        device=options.device,
-        precision=options.precision,
-        data=options.data,
-        train=plain_recipe(options.train),
-    )
+    device, precision, train = options.device, options.precision, plain_recipe(options.train)
+    retraining = RetrainOptions(options.retrain_epochs, ["encoder"], seed, device, precision, options.data, train)
     proof = folder / "retrain" / f"{name}-seed{seed}" / "retrain.json"
     return _job("retrain", proof, folder / "configs" / f"retrain-seed{seed}.yml", retraining, f"--arch={architecture}")
 
@@ -64,17 +58,11 @@ def _job(command: str, proof: Path, config: Path, options: SearchOptions | Retra
 
 
 def _set_aside(run: Path, proof: Path) -> None:
-    """Rename an unfinished run.
-
-    Raises:
-        InputError: a process works in it, such as a child of a comparison that was killed.
-    """
+    """Rename an unfinished run, unless a process works in it, such as a child of a comparison that was killed."""
     if proof.is_file() or not run.is_dir():
         return
     with locked(run):
         if proof.is_file():  # meanwhile
             return
-        count = 1
-        while (target := run.with_name(f"{run.name}.unfinished{count}")).exists():
-            count += 1
-        run.rename(target)
+        targets = (run.with_name(f"{run.name}.unfinished{number}") for number in count(1))
+        run.rename(next(target for target in targets if not target.exists()))

@@ -1,8 +1,7 @@
 """The further processes of a search on several devices: each runs the command's own line again, and joins the search.
 
 The first process names its run folder in the environment. A follower reads the options from there, computes its part of
-every batch and leaves all else to the first. It makes no folder, writes no file, prints nothing but its own error, and
-ends when the first has ended.
+every batch and leaves all else to the first: no folder, no file, no output but its own error. It ends with the first.
 """
 
 import os

@@ -17,9 +17,7 @@ from strategies.alive import LEVELS
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class SearchMonitor(EpochMonitor):
-    """Adds a row an epoch, before the epoch's shrinking; on several devices in the first process alone.
-
-    This callback is the only place that sees the validation set.
+    """Adds a row an epoch, before its shrinking, in the first process alone; nothing else sees the validation set.
 
     Args:
         state_of: reads the state of the search from its Lightning module.
@@ -45,21 +43,16 @@ class SearchMonitor(EpochMonitor):
             return
         state = self.state_of(pl_module)
         scores = self.validate(pl_module, state.supernet)
-        entropies = state.entropies()
-        alive = state.alive.counts()
+        entropies, alive = state.entropies(), state.alive.counts()
         epoch, miou_derived = trainer.current_epoch + 1, scores.miou
         if not state.alive.is_discrete():
             derived = self.validate(pl_module, state.derive(state.architecture))
             self.gap_before = {"epoch": epoch, "loss_supernet": scores.loss, "loss_derived": derived.loss}
             self.gap_before |= {"miou_supernet": scores.miou, "miou_derived": derived.miou}
             miou_derived = derived.miou
-        row: dict[str, Any] = {
-            "epoch": epoch,
-            "loss_w": loss_w,
-            "loss_a": loss_a,
-            "val_loss": scores.loss,
-            "miou": scores.miou,
-            "entropy": sum(entropies.values()),
+        row: dict[str, Any] = {"epoch": epoch, "loss_w": loss_w, "loss_a": loss_a}
+        row |= {"val_loss": scores.loss, "miou": scores.miou, "entropy": sum(entropies.values())}
+        row |= {
             **{f"entropy_{level}": entropies[level] for level in LEVELS},
             **{f"alive_{level}": alive[level] for level in LEVELS},
             **{column: float(table.expected(state.probabilities)) for column, table in self.costs.items()},

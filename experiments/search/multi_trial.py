@@ -37,9 +37,8 @@ class MultiTrialSearch(BaseSearch):
 
     The budget is counted in passes over the training images. A search of E epochs makes 2E of them: in each epoch one
     for the weights and one for the architecture. ``method.samples`` networks share them: each is trained for
-    ``max(1, round(2 E / samples))`` epochs, with the poly decay of the learning rate over these epochs, and with the
-    batch, augmentation and class weights of a search. A pass through one network costs less time and memory than one
-    through a super-network. A network that a strategy asks for again, or that exceeds a bound, is not trained.
+    ``max(1, round(2 E / samples))`` epochs, with poly decay of the learning rate over these, and with the batch,
+    augmentation and class weights of a search. A network that is asked for again, or exceeds a bound, is not trained.
 
     Every network learns from one part of the training images and is scored on the other (``method.arch_split`` of them,
     else ``HELD_OUT``). The validation set is reported and decides nothing.
@@ -68,8 +67,7 @@ class MultiTrialSearch(BaseSearch):
         """As of ``BaseSearch``; a run goes on after the last network in its ``trials.json``, without a checkpoint.
 
         Raises:
-            InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network within the
-                bounds.
+            InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network that fits.
         """
         self.trained = read_networks(self.run, self.options)
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
@@ -169,8 +167,6 @@ class MultiTrialSearch(BaseSearch):
 
 
 class _LastEpoch(EpochMonitor):
-    """Notes the mean training loss of the last epoch."""
-
     loss = float("nan")
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -55,11 +55,7 @@ class ScoreEvaluator(Evaluator):
 
 
 def run_experiment(space: JointSpace, evaluator: Lightning, strategy: Any) -> dict[str, Any]:
-    """Run a one-shot strategy (ours or NNI's) as an NNI experiment in this process.
-
-    Returns:
-        The sample of the found network.
-    """
+    """Run a one-shot strategy (ours or NNI's) as an experiment in this process; returns the found network's sample."""
     with local_experiment(space, evaluator, strategy) as experiment:
         experiment.run()
         return dict(experiment.export_top_models(formatter="dict")[0])

@@ -3,8 +3,8 @@
 from functools import partial
 from typing import Any
 
-import nni.nas.strategy as nni_strategies
 import torch
+from nni.nas.strategy import DARTS, GumbelDARTS, Proxyless
 from torch import nn
 
 from experiments.search.state import SearchState
@@ -17,17 +17,12 @@ from strategies.alive import Alive, candidate_labels
 from strategies.derive import derive_network
 from strategies.method import MethodOptions
 
-CLASSES = {
-    "nni-darts": nni_strategies.DARTS,
-    "nni-gumbel": nni_strategies.GumbelDARTS,
-    "nni-proxyless": nni_strategies.Proxyless,
-}
+CLASSES = {"nni-darts": DARTS, "nni-gumbel": GumbelDARTS, "nni-proxyless": Proxyless}
 
 
 def create_nni_strategy(name: str, method: MethodOptions, epochs: int) -> Any:
     """NNI's strategy with our learning rate and warm-up; its optimiser is fixed (Adam, weight decay 0.001)."""
-    warmup = int(method.warmup * epochs)
-    return CLASSES[name](arc_learning_rate=method.lr, warmup_epochs=warmup)
+    return CLASSES[name](arc_learning_rate=method.lr, warmup_epochs=int(method.warmup * epochs))
 
 
 @torch.no_grad()
@@ -37,16 +32,13 @@ def state_of_nni(search: nn.Module, config: SpaceConfig) -> SearchState:
     assert isinstance(supernet, JointSpace)
     exported = search.export_probs()  # type: ignore[operator]
     alive = Alive.full(config)
-    levels = []
-    for mask, entries in zip(alive, candidate_labels(config).values(), strict=True):
-        p = torch.zeros(mask.shape)
+    probabilities = Probabilities(*(torch.zeros(mask.shape) for mask in alive))
+    for p, entries in zip(probabilities, candidate_labels(config).values(), strict=True):
         for label, candidate, index in entries:
             by_text = {str(key): value for key, value in exported.get(label, {candidate: 1.0}).items()}
             p[index] = by_text[candidate]
-        levels.append(p)
-    probabilities = Probabilities(*levels)
     device = next(supernet.parameters()).device
-    on_device = Probabilities(*(level.to(device) for level in levels))
+    on_device = Probabilities(*(p.to(device) for p in probabilities))
     derive = partial(derive_network, supernet, copy_layer=copy_leading)
     return SearchState(supernet, alive.to(device), on_device, most_probable(config, probabilities), derive)
 
@@ -63,10 +55,7 @@ def most_probable(config: SpaceConfig, p: Probabilities) -> Architecture:
 
 
 def copy_leading(stage: nn.Module, index: int, layer: Layer, target: FactorizedConv) -> None:
-    """Copy the weights of one layer of NNI's super-network, whose widths are leading slices.
-
-    Arguments as of ``strategies.derive.copy_narrowed``.
-    """
+    """As ``strategies.derive.copy_narrowed``, for NNI's super-network, whose widths are leading slices."""
     block: Any = stage.blocks[index]  # type: ignore[index]
     block = block if hasattr(block, "op") else block["1"]  # Proxyless: a choice between nothing and the layer
     name = operator_name(layer.dilation, layer.pooling)

@@ -80,9 +80,7 @@ class Search(BaseSearch):
         precision = resolve_precision(options.precision)
         trainer = make_trainer(self.run, options.epochs, self.device, precision, callbacks, options.devices, checkpoint)
         fit = {} if checkpoint is None else {"ckpt_path": str(checkpoint), "weights_only": True}
-        evaluator = Lightning(
-            self.module, trainer, train_dataloaders=self.streams[0], val_dataloaders=self.streams[1], fit_kwargs=fit
-        )
+        evaluator = Lightning(self.module, trainer, *self.streams, fit_kwargs=fit)
         run_experiment(self.space, evaluator, self.strategy)
         return self._finish(snapshots) if rank() == 0 else {}
 
@@ -96,6 +94,8 @@ class Search(BaseSearch):
         derived = state.derive(architecture)
         of_supernet, of_derived = (self.monitor.validate(search, network) for network in (self.space, derived))
         images = torch.cat([images for images, _ in self.validation][:4])
+        gap = {"loss_supernet": of_supernet.loss, "loss_derived": of_derived.loss}
+        gap["max_logit_difference"] = largest_difference(self.space, derived, images)
         outcome = Outcome(
             architecture=architecture,
             discrete=state.alive.is_discrete(),
@@ -103,11 +103,7 @@ class Search(BaseSearch):
             removals=[*getattr(search, "removals", []), *cut],
             entropy=state.entropies(),
             miou={"supernet": of_supernet.miou, "derived": of_derived.miou},
-            gap={
-                "loss_supernet": of_supernet.loss,
-                "loss_derived": of_derived.loss,
-                "max_logit_difference": largest_difference(self.space, derived, images),
-            },
+            gap=gap,
             gap_before=self.monitor.gap_before,
             alive=state.alive.counts(),
         )

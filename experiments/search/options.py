@@ -3,16 +3,8 @@
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from experiments.options import groups
 from experiments.options.device import resolve_device
-from experiments.options.groups import (
-    IGNORE,
-    ConstraintOptions,
-    CostOptions,
-    DataOptions,
-    SpaceOptions,
-    TrainOptions,
-    parse_size,
-)
 from experiments.training.recipe import check_training
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
@@ -46,26 +38,20 @@ class SearchOptions:
     device: str = "auto"
     devices: int = 1
     precision: str = "32"
-    data: DataOptions = field(default_factory=DataOptions)
-    space: SpaceOptions = field(default_factory=SpaceOptions)
+    data: groups.DataOptions = field(default_factory=groups.DataOptions)
+    space: groups.SpaceOptions = field(default_factory=groups.SpaceOptions)
     method: MethodOptions = field(default_factory=MethodOptions)
-    train: TrainOptions = field(default_factory=TrainOptions)
-    constraint: ConstraintOptions = field(default_factory=ConstraintOptions)
-    cost: CostOptions = field(default_factory=CostOptions)
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return parse_size(self.data.size)
+    train: groups.TrainOptions = field(default_factory=groups.TrainOptions)
+    constraint: groups.ConstraintOptions = field(default_factory=groups.ConstraintOptions)
+    cost: groups.CostOptions = field(default_factory=groups.CostOptions)
 
     @property
     def cost_size(self) -> tuple[int, int]:
         """Height and width at which cost is counted: ``cost.size``, or the images'."""
-        return parse_size(self.cost.size or self.data.size)
+        return groups.parse_size(self.cost.size or self.data.size)
 
     @property
     def resolved_device(self) -> str:
-        """``cpu`` or ``cuda``."""
         return resolve_device(self.device)
 
 
@@ -96,7 +82,7 @@ def check_options(options: SearchOptions) -> None:
     options.train.check()
     options.constraint.check()
     check_training(options.data, options.epochs, options.seed, options.device, options.precision)
-    parse_size(options.cost.size or options.data.size)
+    groups.parse_size(options.cost.size or options.data.size)
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
         create_strategy(strategy, method)
@@ -137,15 +123,14 @@ def check_data(options: SearchOptions, data: "SegmentationData") -> None:
     """Check what can be wrong with options and data together.
 
     Raises:
-        InputError: no labelled pixel is left at the search's resolution, or there are too few images to divide, or for
-            a whole batch that several devices share.
+        InputError: no labelled pixel at the search's resolution, or too few images to divide or for a shared batch.
     """
     from experiments.data import split_halves
     from experiments.data.transforms import downsample_labels
     from strategies.registry import MULTI_TRIAL
 
     for name, split in (("training", data.train), ("validation", data.val)):
-        if bool((downsample_labels(split.labels) == IGNORE).all()):
+        if bool((downsample_labels(split.labels) == groups.IGNORE).all()):
             where = f"where a search looks at labels, an eighth of {options.data.size}"
             fix = "give a larger size, or label more"
             raise InputError(f"data.size: no {name} image of {data.name} has a labelled pixel {where}; {fix}")

@@ -28,19 +28,15 @@ def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
 def sample_networks(
     space: SpaceConfig, count: int, seed: int, constraint: Constraint | None = None
 ) -> list[Architecture]:
-    """Different networks, every choice uniform among its candidates, all within the bounds.
+    """Different networks, one or more, every choice uniform among its candidates, all within the bounds.
 
-    Bounds that reject nearly all networks leave too few after ``DRAWS``. The rest are drawn networks that are cut down
-    until they fit.
+    Where the bounds leave too few of ``DRAWS`` networks, the rest are drawn networks that are cut down until they fit.
 
     Args:
         space: the searched space.
         count: how many networks; fewer come where the space, or its part within the bounds, has no more.
         seed: of the draws.
         constraint: bounds on their cost.
-
-    Returns:
-        One network or more.
     """
     generator = random.Random(f"{seed}")
     drawn = (Architecture.random(space, generator) for _ in range(DRAWS))
@@ -113,9 +109,8 @@ def create_multi_trial(name: str, count: int, seed: int) -> Strategy:
     # beginning. So: half of the budget begins, the other half evolves, by the smallest tournaments that select at all.
     # A network uses about an eighth of the labels: at NNI's mutation rate of 0.05 every second child in the compact
     # space would be its parent again.
-    return RegularizedEvolution(
-        population_size=max(2, count // 2), sample_size=2, mutation_prob=0.1, dedup=True, seed=seed
-    )
+    population = max(2, count // 2)
+    return RegularizedEvolution(population_size=population, sample_size=2, mutation_prob=0.1, dedup=True, seed=seed)
 
 
 def run_multi_trial(space: JointSpace, strategy: Strategy, count: int, score: Callable[[Architecture], float]) -> None:

@@ -35,9 +35,8 @@ class SearchState:
 
     def entropies(self) -> dict[str, float]:
         """Sum of the choices' entropies of each level, in nats."""
-        return {
-            level: -float(torch.special.xlogy(p, p).sum()) for level, p in zip(LEVELS, self.probabilities, strict=True)
-        }
+        levels = zip(LEVELS, self.probabilities, strict=True)
+        return {level: -float(torch.special.xlogy(p, p).sum()) for level, p in levels}
 
 
 @torch.no_grad()

@@ -110,23 +110,12 @@ def metric_rows(networks: Iterable[TrainedNetwork], size: tuple[int, int], num_c
         best = network if best is None or network.miou_heldout > best.miou_heldout else best
         exact = cost(network.architecture, size, num_classes)
         alive = Alive.only(best.architecture).counts()
-        row: dict[str, Any] = {
-            "epoch": number,
-            "loss_w": network.loss_train,
-            "loss_a": network.loss_heldout,
-            "val_loss": network.loss,
-            "miou": best.miou,
-            "entropy": 0.0,
-            **{f"entropy_{level}": 0.0 for level in LEVELS},
-            **{f"alive_{level}": alive[level] for level in LEVELS},
-            "expected_params": exact.params,
-            "expected_macs": exact.macs_total,
-            "lr": network.lr,
-            "miou_derived": best.miou,
-            "seconds": network.seconds,
-            "seconds_validation": network.seconds_validation,
-            "heldout_miou": network.miou_heldout,
-        }
+        row: dict[str, Any] = {"epoch": number, "loss_w": network.loss_train, "loss_a": network.loss_heldout}
+        row |= {"val_loss": network.loss, "miou": best.miou, "entropy": 0.0}
+        row |= {f"entropy_{level}": 0.0 for level in LEVELS} | {f"alive_{level}": alive[level] for level in LEVELS}
+        row |= {"expected_params": exact.params, "expected_macs": exact.macs_total, "lr": network.lr}
+        row |= {"miou_derived": best.miou, "seconds": network.seconds}
+        row |= {"seconds_validation": network.seconds_validation, "heldout_miou": network.miou_heldout}
         rows.append(row)
     return rows
 

@@ -53,9 +53,7 @@ class EpochMonitor(Callback):
         self.lr = learning_rate(trainer)  # at an epoch's end it may be the next one's already
         self._start = time.perf_counter()
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: Any, *rest: Any) -> None:
         self._losses.append(self.batch_losses(outputs))
 
     def batch_losses(self, outputs: Mapping[str, Tensor]) -> Tensor:

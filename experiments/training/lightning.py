@@ -1,9 +1,7 @@
 """Where we replace parts of Lightning: a search on several devices, and messages that tell nothing new.
 
-Made for pytorch-lightning 2.6.6: the only file that uses private names of Lightning.
-
-A search on several devices has a process for each, and none of them outlives the others. The model is not wrapped:
-``SearchModule`` averages the gradients itself.
+Made for pytorch-lightning 2.6.6: the only file that uses private names of Lightning. A search on several devices has a
+process for each, and none of them outlives the others. The model is not wrapped: ``SearchModule`` averages gradients.
 """
 
 import logging
@@ -91,18 +89,14 @@ class DataParallel(DDPStrategy):
 
     def __init__(self, run: Path, checkpoint: Path | None) -> None:
         super().__init__(cluster_environment=LocalEnvironment(), timeout=PATIENCE)
-        self._variables = {
-            RUN: str(run.resolve()),
-            CHECKPOINT: str(checkpoint.resolve()) if checkpoint else "",
-            LEADER: str(os.getpid()),
-        }
+        begin = str(checkpoint.resolve()) if checkpoint else ""
+        self._variables = {RUN: str(run.resolve()), CHECKPOINT: begin, LEADER: str(os.getpid())}
 
     def _configure_launcher(self) -> None:
         assert self.cluster_environment is not None
         self._launcher = Launcher(self.cluster_environment, self.num_processes, self._variables)
 
-    def configure_ddp(self) -> None:
-        """The model stays as it is."""
+    def configure_ddp(self) -> None: ...
 
     def on_train_start(self) -> None:
         # Lightning's own handler would talk to the other processes in the middle of another conversation.
@@ -189,7 +183,6 @@ class Launcher(_SubprocessScriptLauncher):
                 os._exit(2 if isinstance(failure, InputError) else 1)
 
     def _failure(self) -> Exception:
-        """The failure of the follower that began, in the words of its last line."""
         failed = [(process.returncode, number) for number, process in enumerate(self.procs, 1) if process.returncode]
         # One that was killed, or had wrong input, began; the others followed.
         code, number = min(failed, key=lambda pair: (pair[0] > 0, pair[0] != 2))

@@ -13,8 +13,7 @@ class OhemCrossEntropy(nn.Module):
     """Cross-entropy of the hard pixels alone: online hard example mining (arXiv:1604.03540).
 
     BiSeNetV2 (arXiv:2004.02147) trains with it. Hard are the pixels whose own class gets less probability than
-    ``threshold``, and always at least the hardest ``share`` of the labelled ones. The loss is the (weighted) mean over
-    them.
+    ``threshold``, and at least the hardest ``share`` of the labelled ones. The loss is their (weighted) mean.
 
     Args:
         weight: weight of each class ``(classes,)``, in the mean but not in what counts as hard; absent, all the same.
@@ -22,8 +21,7 @@ class OhemCrossEntropy(nn.Module):
         share: smallest part of the labelled pixels that is kept.
 
     Shape:
-        logits ``(N, classes, H, W)``, labels ``(N, H, W)`` int64, 255 where ignored -> a scalar, 0 where no pixel is
-        labelled.
+        logits ``(N, classes, H, W)``, labels ``(N, H, W)`` int64, 255 where ignored -> a scalar, 0 without labels.
     """
 
     def __init__(self, weight: Tensor | None = None, threshold: float = 0.7, share: float = 1 / 16) -> None:

@@ -28,9 +28,7 @@ class RunProgress(Callback):
         self._bar = tqdm(total=total, initial=done, desc=self.title, unit="batch", disable=None)
         self._bar.set_postfix(self.status())
 
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, batch_idx: int
-    ) -> None:
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, outputs: object, *rest: object) -> None:
         assert self._bar is not None
         self._bar.update()
 

@@ -22,10 +22,8 @@ class RecipeOptions(TrainOptions):
     Args:
         lr: Adam's learning rate for the weights, with poly decay over the epochs of each stage.
         weight_decay: Adam's L2 coefficient for the weights.
-        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (flip and shift, as in a
-            search).
-        crop: size HEIGHTxWIDTH of the training images with augmentation crop; data.size if absent. Validation always
-            sees whole images.
+        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (as a search: flip, shift).
+        crop: HEIGHTxWIDTH of training images with augmentation crop, data.size if absent; validation sees whole ones.
         loss: ohem (cross-entropy of the hard pixels) or cross-entropy (of all); classes are weighted in both.
         ema: decay of an exponential moving average of the weights, which is then validated and saved; 0 for none.
         patience: epochs without a better validation mIoU after which a stage ends early; 0 for never.
@@ -122,11 +120,6 @@ class RetrainOptions:
         check_training(self.data, self.epochs, self.seed, self.device, self.precision)
         if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
             raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
-
-    @property
-    def image_size(self) -> tuple[int, int]:
-        """Height and width of the images."""
-        return parse_size(self.data.size)
 
     @property
     def crop(self) -> tuple[int, int]:

@@ -16,6 +16,7 @@ from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.metrics.counter import count_module
 from experiments.model_file import ModelInfo, save_model
 from experiments.options.device import resolve_device, resolve_precision
+from experiments.options.groups import parse_size
 from experiments.runs.environment import device_name, versions
 from experiments.runs.files import plain, write_json
 from experiments.runs.folder import write_metrics
@@ -76,7 +77,7 @@ class Retraining:
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
         self.stages = options.plan(peer=self.peer is not None)
-        head, size = self.stages[-1].head, options.image_size
+        head, size = self.stages[-1].head, parse_size(options.data.size)
         self.info = ModelInfo(self.architecture, head, data.classes, data.colours, size, data.name, self.peer)
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
@@ -101,32 +102,27 @@ class Retraining:
             begin = next(i for i, stage in enumerate(self.stages) if stage.name == state["stage"])
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
-            prepared, monitor = self._train(stage, network, checkpoint)
+            prepared, monitor = self._fit(stage, network, checkpoint)
             network = prepared.model.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None
         assert network is not None
         scores = monitor.scores(prepared.module.to(self.device))  # Lightning has left it on the CPU
         save_model(self.run, network, self.info)
         write_metrics(self.run, self.rows)
-        summary = {
-            "seed": self.options.seed,
-            "dataset": self.info.dataset,
-            "peer": self.info.peer,
-            "head": self.info.head,
-            "epochs": len(self.rows),
-            "stages": [self._stage_summary(stage.name) for stage in self.stages],
-            "recipe": asdict(self.options.train),
-            "batch": self.options.data.batch,
-            "crop": "{}x{}".format(*self.options.crop),
-            "miou": scores.miou,
-            "per_class": dict(zip(self.info.classes, scores.per_class, strict=True)),
+        options, info = self.options, self.info
+        stages = [self._stage_summary(stage.name) for stage in self.stages]
+        summary = {"seed": options.seed, "dataset": info.dataset, "peer": info.peer, "head": info.head}
+        summary |= {"epochs": len(self.rows), "stages": stages, "recipe": asdict(options.train)}
+        summary |= {"batch": options.data.batch, "crop": "{}x{}".format(*options.crop), "miou": scores.miou}
+        summary |= {
+            "per_class": dict(zip(info.classes, scores.per_class, strict=True)),
             "pixel_accuracy": scores.pixel_accuracy,
             "loss": scores.loss,
             "best": {**(self.best or {}), "file": f"{BEST}/model.safetensors"},
-            "resolution": self.options.data.size,
-            "cost": {**model_cost(self.info), "size": self.options.data.size},
+            "resolution": options.data.size,
+            "cost": {**model_cost(info), "size": options.data.size},
             "minutes": _minutes(self.rows),
-            "precision": self.options.precision,
+            "precision": options.precision,
             "peak_memory_mb": peak_memory_mib(self.device),
             "versions": versions(),
             "device": device_name(self.device),
@@ -155,14 +151,10 @@ class Retraining:
             stream: BatchStream = CropStream(self.train, options.data.batch, options.seed, options.crop, stride)
         else:
             stream = BatchStream(self.train, options.data.batch, options.seed, WEIGHTS, label_stride=stride)
-        if not ema:
-            return Prepared(module, network, [], stream)
-        average = WeightAverage(network, ema)
-        return Prepared(module, average.model, [average], stream)
+        average = WeightAverage(network, ema) if ema else None
+        return Prepared(module, average.model, [average], stream) if average else Prepared(module, network, [], stream)
 
-    def _train(
-        self, stage: Stage, before: nn.Module | None, checkpoint: Path | None
-    ) -> tuple[Prepared, RetrainMonitor]:
+    def _fit(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[Prepared, RetrainMonitor]:
         options, prepared = self.options, self.prepare(stage, before)
 
         def save_best() -> None:

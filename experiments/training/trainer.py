@@ -32,9 +32,8 @@ def make_trainer(
         checkpoint: what the others of several processes go on from.
     """
     silence_lightning()
-    last = ModelCheckpoint(
-        run / "checkpoints", "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False
-    )
+    folder = run / "checkpoints"
+    last = ModelCheckpoint(folder, "last", every_n_epochs=1, save_on_train_epoch_end=True, enable_version_counter=False)
     return Trainer(
         max_epochs=epochs,
         accelerator=device if device == "cpu" else "gpu",
