@@ -8,7 +8,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from nas_space.config import SpaceConfig, operator_name
+from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.errors import InputError
 
 SCHEMA = 1
@@ -36,21 +36,18 @@ class Architecture:
     stages: tuple[tuple[Layer, ...], ...]
 
     def __post_init__(self) -> None:
-        """Check every value against the space's candidates (searched or not)."""
         if len(self.stages) != len(self.space.widths):
             raise InputError(f"architecture: {len(self.stages)} stages, the space has {len(self.space.widths)}")
-        for i, layers in enumerate(self.stages):
-            if len(layers) not in self.space.depths[i]:
-                allowed = f"the space allows {list(self.space.depths[i])}"
-                raise InputError(f"architecture: stages[{i}] has {len(layers)} layers, {allowed}")
+        for i, (layers, depths) in enumerate(zip(self.stages, self.space.depths, strict=True)):
+            if len(layers) not in depths:
+                raise InputError(f"architecture: stages[{i}] has {len(layers)} layers, the space allows {list(depths)}")
             for j, layer in enumerate(layers):
                 self._check_layer(f"stages[{i}][{j}]", i, layer)
 
     def _check_layer(self, place: str, stage: int, layer: Layer) -> None:
         widths = self.space.stage_widths(stage)
-        for (key, value), candidates in zip(
-            vars(layer).items(), (self.space.dilations, self.space.poolings, widths, widths), strict=True
-        ):
+        allowed = (self.space.dilations, self.space.poolings, widths, widths)
+        for (key, value), candidates in zip(vars(layer).items(), allowed, strict=True):
             if type(value) is not int or value not in candidates:
                 hint = f"one of {list(candidates)}"
                 if key.startswith("width"):
@@ -59,12 +56,7 @@ class Architecture:
 
     def to_json(self) -> str:
         """Readable JSON with a schema version; ``from_json`` is its inverse."""
-        data = {
-            "schema": SCHEMA,
-            "space": asdict(self.space),
-            "stages": [[asdict(layer) for layer in layers] for layers in self.stages],
-        }
-        return json.dumps(data, indent=1) + "\n"
+        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Architecture":
@@ -130,7 +122,7 @@ class Architecture:
         full = space.widths[stage]
         layer = layer or Layer(*space.operators[0], full, full)
         chosen = (layer.dilation, layer.pooling)
-        widths = {"width_3x1": layer.width_3x1, "width_1x3": layer.width_1x3}
+        widths = {key: getattr(layer, key) for key in WIDTH_KEYS}
         if chosen not in space.operators or not set(widths.values()) <= set(space.width_candidates(stage)):
             searched = ", ".join(space.search)
             raise InputError(f"architecture: {prefix} uses a dimension that is not searched ({searched} are)")
@@ -158,7 +150,7 @@ class Architecture:
         by_name = {operator_name(*operator): operator for operator in space.operators}
         stages = []
         for i, depths in enumerate(space.depth_candidates):
-            layers = []
+            layers, widths_differ = [], len(space.width_candidates(i)) > 1
             depth = value(f"stage{i + 1}/depth", depths[0], len(depths) > 1)
             if type(depth) is not int or depth not in depths:
                 raise InputError(f"sample: stage{i + 1}/depth is {depth!r}; choose from {list(depths)}")
@@ -167,11 +159,8 @@ class Architecture:
                 name = value(f"{prefix}/op", operator_name(*space.operators[0]), len(space.operators) > 1)
                 if name not in by_name:
                     raise InputError(f"sample: {prefix}/op is {name!r}; choose from {', '.join(by_name)}")
-                width_3x1, width_1x3 = (
-                    value(f"{prefix}/{name}/{key}", space.widths[i], len(space.width_candidates(i)) > 1)
-                    for key in ("width_3x1", "width_1x3")
-                )
-                layers.append(Layer(*by_name[name], width_3x1, width_1x3))
+                widths = (value(f"{prefix}/{name}/{key}", space.widths[i], widths_differ) for key in WIDTH_KEYS)
+                layers.append(Layer(*by_name[name], *widths))
             stages.append(tuple(layers))
         return cls(space, tuple(stages))
 

@@ -75,11 +75,7 @@ def pad_channels(x: Tensor, channels: int) -> Tensor:
 
 
 class ResidualLayer(nn.Module):
-    """``ReLU(x + pad(up(f(pool(x)))))`` with one factorised convolution ``f``: a searched layer after its decision.
-
-    Shape:
-        ``(N, channels, H, W)`` -> the same.
-    """
+    """A searched layer after its decision, ``ReLU(x + pad(up(conv(pool(x)))))``, ``(N, channels, H, W)`` -> same."""
 
     def __init__(self, channels: int, dilation: int, pooling: int, width_3x1: int, width_1x3: int) -> None:
         super().__init__()
@@ -127,9 +123,7 @@ class AggregationBlock(nn.Module):
     def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
         size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
         detail = self.detail(torch.cat((pool(half, 2), quarter), 1))
-        levels = [
-            upsample(block(functional.adaptive_avg_pool2d(eighth, bins)), size_8)
-            for block, bins in zip(self.pyramid, PYRAMID_BINS, strict=True)
-        ]
+        pooled = (functional.adaptive_avg_pool2d(eighth, bins) for bins in PYRAMID_BINS)
+        levels = [upsample(block(x), size_8) for block, x in zip(self.pyramid, pooled, strict=True)]
         context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
         return self.classifier(torch.cat((detail, context), 1))

@@ -11,8 +11,8 @@ from nas_space.errors import InputError
 LARGEST = 4096  # far beyond any network, small enough that every table of the space fits into memory
 DIMENSIONS = ("dilation", "pooling", "width", "depth")
 Head = Literal["encoder", "aggregation"]
-PYRAMID_BINS = (1, 2, 3, 6)
-"""Sides of the grids that the aggregation head pools the deepest stage to."""
+WIDTH_KEYS = ("width_3x1", "width_1x3")  # the searched widths of an operator, as labels and fields
+PYRAMID_BINS = (1, 2, 3, 6)  # sides of the grids that the aggregation head pools the deepest stage to
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,7 @@ class SpaceConfig:
     search: tuple[str, ...] = DIMENSIONS
 
     def __post_init__(self) -> None:
-        """Turn lists (from YAML or JSON) into tuples and check every field."""
-        set_field = object.__setattr__
+        set_field = object.__setattr__  # tuples replace the lists of YAML and JSON
         for key in ("widths", "dilations", "poolings"):
             set_field(self, key, _listed(key, getattr(self, key)))
         set_field(self, "depths", tuple(_listed("depths", stage) for stage in _listed("depths", self.depths)))
@@ -159,15 +158,12 @@ class SpaceConfig:
             depth counts, as the paper prints it (81^170 + 5*5), and ``log10_networks``: distinct networks that can be
             derived, a sum over depths.
         """
-        operators, widths = len(self.operators), len(self.width_candidates(0))
-        layers = sum(self.layers)
-        counts = [len(depths) for depths in self.depth_candidates]
-        counts += [operators] * layers + [widths] * (2 * layers * operators)
-        counts = [count for count in counts if count > 1]
-        depth_term = math.prod(len(depths) for depths in self.depth_candidates) if "depth" in self.search else 0
-        configurations = widths ** (2 * operators * layers) + depth_term
+        layers, operators, widths = sum(self.layers), len(self.operators), len(self.width_candidates(0))
+        depths = [len(candidates) for candidates in self.depth_candidates]
+        counts = [n for n in (*depths, *[operators] * layers, *[widths] * (2 * layers * operators)) if n > 1]
+        configurations = widths ** (2 * operators * layers) + ("depth" in self.search) * math.prod(depths)
         a_layer = operators * widths**2
-        networks = math.prod(sum(a_layer**depth for depth in depths) for depths in self.depth_candidates)
+        networks = math.prod(sum(a_layer**depth for depth in candidates) for candidates in self.depth_candidates)
         return {
             "choices": len(counts),
             "architecture_parameters": sum(counts),

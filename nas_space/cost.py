@@ -1,7 +1,6 @@
 """Exact cost of an architecture in closed form: parameters and multiply-accumulates. No torch.
 
-An operator's cost is a polynomial in its two widths, ``k11*c1*c2 + k1*c1 + k2*c2 + k0``. The table of the expected cost
-(``expected_cost.py``) is made of the same polynomials.
+An operator's cost is a polynomial in its two widths. ``expected_cost.py`` makes its table of the same polynomials.
 
 ``macs_conv`` counts convolutions only. ``macs_total`` adds what ptflops counts: a bias or ReLU 1 and a batch norm 2 for
 each output element, a pooling 1 for each input element, an upsampling 1 for each output element. The "FLOPs" of the
@@ -24,7 +23,6 @@ class Cost:
     macs_total: float
 
     def __add__(self, other: "Cost") -> "Cost":
-        """The sum of each cost."""
         return Cost(self.params + other.params, self.macs_conv + other.macs_conv, self.macs_total + other.macs_total)
 
 

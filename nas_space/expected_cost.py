@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
@@ -21,7 +22,8 @@ class Probabilities(NamedTuple):
 
     Shape:
         depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``. The
-        layers of all stages follow one another. The last axis sums to 1 wherever the choice still exists.
+        layers of all stages follow one another. In the third axis of width, 0 is the 3x1 and 1 the 1x3 convolution.
+        The last axis sums to 1 wherever the choice still exists.
     """
 
     depth: Tensor
@@ -35,8 +37,7 @@ class TabulatedCost:
     Args:
         space: the searched space.
         fixed: cost of what is not searched.
-        operators: for each stage, ``(operators, widths, widths)``: cost of a layer with this operator, 3x1 and 1x3
-            width.
+        operators: cost of a layer by operator, 3x1 and 1x3 width: for each stage ``(operators, widths, widths)``.
         device: where probabilities and masks live.
     """
 
@@ -49,9 +50,7 @@ class TabulatedCost:
         positions = [position for count in space.layers for position in range(count)]
         # (layers, operators, widths, widths)
         self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)
-        depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)))
-        for stage, candidates in enumerate(space.depth_candidates):
-            depths[stage, : len(candidates)] = torch.tensor(candidates)
+        depths = pad_sequence([torch.tensor(candidates) for candidates in space.depth_candidates], batch_first=True)
         uses = depths[stages] > torch.tensor(positions)[:, None]
         self.uses = uses.double().to(device)  # (layers, depths): whether a network of that depth has the layer
         self.stages = torch.tensor(stages, device=device)
@@ -61,11 +60,8 @@ class TabulatedCost:
         return (self.uses * depth.double()[self.stages]).sum(-1)
 
     def expected(self, p: Probabilities) -> Tensor:
-        """Mean cost of the networks that ``p`` describes, float64 scalar (docs/method.md, equation C1).
-
-        A choice whose probabilities do not sum to 1 is divided by its sum first.
-        """
-        depth, operator, width = (_divide_by_sum(level.double()) for level in p)
+        """Mean cost under ``p``, each choice divided by its sum first: float64 scalar (docs/method.md, equation C1)."""
+        depth, operator, width = (divide_by_sum(level.double()) for level in p)
         width_3x1, width_1x3 = width.unbind(2)  # (layers, operators, widths)
         operator_costs = torch.einsum("loij,loi,loj->lo", self.table, width_3x1, width_1x3)
         return self.fixed + (self.existence(depth) * (operator * operator_costs).sum(-1)).sum()
@@ -123,5 +119,6 @@ def counted_cost(
     return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes), kind), tables, device)
 
 
-def _divide_by_sum(p: Tensor) -> Tensor:
+def divide_by_sum(p: Tensor) -> Tensor:
+    """``p`` over its sum along the last axis; zeros stay."""
     return p / p.sum(-1, keepdim=True).clamp(min=1e-30)

@@ -78,7 +78,6 @@ class LatencyTable:
     layers_ms: tuple[tuple[Grid, ...], ...]
 
     def __post_init__(self) -> None:
-        """Check every field."""
         for key in ("engine", "precision", "device", "date"):
             _expect(key, isinstance(getattr(self, key), str), "text")
         for key in ("classes", "threads"):
@@ -145,7 +144,7 @@ class LatencyTable:
         Raises:
             InputError: the table does not fit ``space``.
         """
-        space = self.space if space is None else space
+        space = space or self.space
         self._check_space(space, self.size, self.engine)
         rows = [all_operators(self.space).index(operator) for operator in space.operators]
         arrays = []
@@ -192,8 +191,7 @@ class LatencyTable:
         """Read what ``to_json`` wrote.
 
         Raises:
-            InputError: not JSON, another schema version, a missing or unknown key, or a value that does not make a
-                table.
+            InputError: not JSON, another schema version, missing or unknown keys, or values that make no table.
         """
         try:
             data = json.loads(text)
@@ -252,8 +250,7 @@ def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str
 
 def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.float64]:
     """Share of each measured width in the linear interpolation at ``widths``: ``(widths, measured)``, rows sum to 1."""
-    unit = np.eye(len(measured))
-    return np.stack([np.interp(widths, measured, row) for row in unit], -1)
+    return np.stack([np.interp(widths, measured, row) for row in np.eye(len(measured))], -1)
 
 
 def _misfit(key: str, value: object, needed: object, command: str) -> InputError:

@@ -25,14 +25,11 @@ LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
 
 @torch.no_grad()
 def lower(network: nn.Module, lowering: Lowering) -> nn.Module:
-    """A copy of ``network`` that computes the same, for inference.
+    """A copy of ``network`` that computes the same: in ``eval`` mode, on the processor, without gradients.
 
     Args:
         network: any module; the blocks of this project are replaced, at any depth, other modules are kept.
         lowering: the form of partial residuals.
-
-    Returns:
-        The copy, in ``eval`` mode, on the processor, without gradients.
     """
     return _replace_blocks(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering)
 
@@ -112,13 +109,10 @@ class LoweredAggregation(nn.Module):
 
 
 class LoweredPooling(nn.Module):
-    """Adaptive average pooling to ``bins x bins``.
+    """Adaptive average pooling: ``(N, C, H, W)`` -> ``(N, C, bins, bins)``.
 
     In an ONNX export two matrix products: the exporter knows the pooling only where the bins divide the size. Elsewhere
     the pooling itself, since the products' indices would be kept on the device of the export.
-
-    Shape:
-        ``(N, C, H, W)`` -> ``(N, C, bins, bins)``.
     """
 
     def __init__(self, bins: int) -> None:

@@ -16,8 +16,7 @@ class SegmentationNetwork(nn.Module):
         head: ``encoder`` (1x1 classifier at 1/8) or ``aggregation`` (joins 1/2, 1/4 and 1/8; logits at 1/4).
 
     Shape:
-        ``(N, 3, H, W)``, any H and W of at least 32 -> logits ``(N, num_classes, ceil(H/8), ceil(W/8))``; ceil(H/4),
-        ceil(W/4) with the aggregation head.
+        ``(N, 3, H, W)``, H and W at least 32 -> ``(N, num_classes, ceil(H/k), ceil(W/k))``, k = 8, aggregation: 4.
     """
 
     def __init__(self, architecture: Architecture, num_classes: int, head: Head = "encoder") -> None:
@@ -39,10 +38,7 @@ class SegmentationNetwork(nn.Module):
 
     def _stage(self, stage: int) -> nn.Sequential:
         channels = self.architecture.space.widths[stage]
-        layers = self.architecture.stages[stage]
-        return nn.Sequential(
-            *(ResidualLayer(channels, x.dilation, x.pooling, x.width_3x1, x.width_1x3) for x in layers)
-        )
+        return nn.Sequential(*(ResidualLayer(channels, **vars(layer)) for layer in self.architecture.stages[stage]))
 
     def forward(self, image: Tensor) -> Tensor:
         half = self.down1(image)  # (N, stem, H/2, W/2)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nas_space.blocks import BATCH_NORM_EPS, DownsamplerBlock, pad_channels, pool, upsample
-from nas_space.config import SpaceConfig, operator_name
+from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 
 
 class MutableOperator(nn.Module):
@@ -20,15 +20,12 @@ class MutableOperator(nn.Module):
         super().__init__()
         self.channels = channels
         self.pooling = pooling
-        first, second = (
-            (nni.choice(key, list(widths)) if len(widths) > 1 else channels) for key in ("width_3x1", "width_1x3")
-        )
+        first, second = (nni.choice(key, list(widths)) if len(widths) > 1 else channels for key in WIDTH_KEYS)
         self.conv3x1 = MutableConv2d(channels, first, (3, 1), padding=(dilation, 0), dilation=(dilation, 1))
         self.conv1x3 = MutableConv2d(first, second, (1, 3), padding=(0, dilation), dilation=(1, dilation))
         self.bn = MutableBatchNorm2d(second, eps=BATCH_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(N, channels, H, W)`` -> the same."""
         y = self.bn(self.conv1x3(functional.relu(self.conv3x1(pool(x, self.pooling)))))
         if self.pooling > 1:
             y = upsample(y, (x.shape[-2], x.shape[-1]))
@@ -38,18 +35,15 @@ class MutableOperator(nn.Module):
 class MutableLayer(nn.Module):
     """``ReLU(x + chosen operator(x))``, ``(N, channels, H, W)`` -> the same."""
 
-    def __init__(
-        self, channels: int, widths: tuple[int, ...], operators: tuple[tuple[int, int], ...], name: str
-    ) -> None:
+    def __init__(self, config: SpaceConfig, stage: int, label: str) -> None:
         super().__init__()
-        with label_scope(name):
+        channels, widths = config.widths[stage], config.width_candidates(stage)
+        with label_scope(label):
             candidates = {}
-            for dilation, pooling in operators:
-                with label_scope(operator_name(dilation, pooling)):
-                    candidates[operator_name(dilation, pooling)] = MutableOperator(channels, widths, dilation, pooling)
-            self.op: nn.Module = (
-                LayerChoice(candidates, label="op") if len(candidates) > 1 else next(iter(candidates.values()))
-            )
+            for operator in config.operators:
+                with label_scope(operator_name(*operator)):
+                    candidates[operator_name(*operator)] = MutableOperator(channels, widths, *operator)
+            self.op: nn.Module = LayerChoice(candidates, label="op") if len(candidates) > 1 else candidates.popitem()[1]
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(x + self.op(x))
@@ -78,13 +72,10 @@ class JointSpace(ModelSpace):
         self.head = nn.Conv2d(config.widths[1], num_classes, 1)
 
     def _stage(self, stage: int) -> nn.Module:
-        config = self.config
-        depths = config.depth_candidates[stage]
+        depths = self.config.depth_candidates[stage]
 
         def layer(index: int) -> MutableLayer:
-            return MutableLayer(
-                config.widths[stage], config.width_candidates(stage), config.operators, f"layer{index + 1}"
-            )
+            return MutableLayer(self.config, stage, f"layer{index + 1}")
 
         with label_scope(f"stage{stage + 1}"):
             return Repeat(layer, nni.choice("depth", list(depths)) if len(depths) > 1 else depths[0])

@@ -5,20 +5,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nas_space.architecture import Architecture
-from nas_space.config import SpaceConfig, operator_name
+from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 
 LEVELS = ("depth", "operator", "width")
 
 
 class Alive(NamedTuple):
-    """Boolean masks of the surviving candidates.
-
-    Shape:
-        depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``. The
-        layers of all stages follow one another. In the third axis of width, 0 is the 3x1 and 1 the 1x3 convolution.
-    """
+    """Boolean masks of the surviving candidates, in the shapes of ``Probabilities``."""
 
     depth: Tensor
     operator: Tensor
@@ -27,16 +23,9 @@ class Alive(NamedTuple):
     @classmethod
     def full(cls, space: SpaceConfig) -> "Alive":
         """Every candidate of the searched space."""
-        depths = torch.zeros(len(space.layers), max(map(len, space.depth_candidates)), dtype=torch.bool)
-        for stage, candidates in enumerate(space.depth_candidates):
-            depths[stage, : len(candidates)] = True
-        layers, operators = sum(space.layers), len(space.operators)
-        widths = len(space.width_candidates(0))
-        return cls(
-            depths,
-            torch.ones(layers, operators, dtype=torch.bool),
-            torch.ones(layers, operators, 2, widths, dtype=torch.bool),
-        )
+        depth = pad_sequence([torch.ones(len(depths)) for depths in space.depth_candidates], batch_first=True).bool()
+        operator = torch.ones(sum(space.layers), len(space.operators), dtype=torch.bool)
+        return cls(depth, operator, torch.ones(*operator.shape, 2, len(space.width_candidates(0)), dtype=torch.bool))
 
     @classmethod
     def only(cls, architecture: Architecture) -> "Alive":
@@ -50,13 +39,12 @@ class Alive(NamedTuple):
             for j, layer in enumerate(layers):
                 operator = space.operators.index((layer.dilation, layer.pooling))
                 alive.operator[row + j, operator] = True
-                for conv, width in enumerate((layer.width_3x1, layer.width_1x3)):
-                    alive.width[row + j, operator, conv, widths.index(width)] = True
+                for conv, key in enumerate(WIDTH_KEYS):
+                    alive.width[row + j, operator, conv, widths.index(getattr(layer, key))] = True
             row += space.layers[stage]
         return alive
 
     def __and__(self, other: "Alive") -> "Alive":
-        """Alive in both."""
         return Alive(*map(torch.logical_and, self, other))
 
     def clone(self) -> "Alive":
@@ -86,8 +74,7 @@ class Alive(NamedTuple):
         return Alive(self.depth, operator, self.width & operator[:, :, None, None])
 
 
-Ratios = Alive
-"""Retaining ratios of all candidates: floats in the shapes of the masks, 0 for dead candidates."""
+Ratios = Alive  # retaining ratios of all candidates: floats in the shapes of the masks, 0 for dead candidates
 
 
 def candidate_labels(space: SpaceConfig) -> dict[str, list[tuple[str, str, tuple[int, ...]]]]:
@@ -104,7 +91,7 @@ def candidate_labels(space: SpaceConfig) -> dict[str, list[tuple[str, str, tuple
             for o, operator in enumerate(space.operators):
                 name = operator_name(*operator)
                 table["operator"].append((f"{prefix}/op", name, (row, o)))
-                for c, key in enumerate(("width_3x1", "width_1x3")):
+                for c, key in enumerate(WIDTH_KEYS):
                     for k, width in enumerate(space.width_candidates(stage)):
                         table["width"].append((f"{prefix}/{name}/{key}", str(width), (row, o, c, k)))
             row += 1

@@ -11,6 +11,7 @@ On several devices each process sees its part of every batch, and the task's gra
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -24,8 +25,10 @@ from strategies.distributed import average_gradients
 from strategies.parameters import ArchitectureParameters
 from strategies.recording import Batch, Recorder, can_record
 
-EPSILON_SCALE = 0.01
-"""Length of the step of the finite difference, in weight space (DARTS, section 2.3)."""
+EPSILON_SCALE = 0.01  # length of the step of the finite difference, in weight space (DARTS, section 2.3)
+
+Loss = Callable[[], Tensor]
+Parameters = Sequence[nn.Parameter]
 
 
 class BilevelStep:
@@ -48,28 +51,19 @@ class BilevelStep:
 
     @property
     def parameters(self) -> ArchitectureParameters:
-        """The architecture parameters of the super-network."""
         parameters = self.training_module.model.architecture_parameters
         assert isinstance(parameters, ArchitectureParameters)
         return parameters
 
     def step(
-        self,
-        batches: Mapping[str, Batch],
-        batch_idx: int,
-        weight_optimizer: Any,
-        architecture_optimizer: Any,
-        progress: float,
-        share: float,
-        decided: bool,
+        self, batches: dict[str, Batch], batch_idx: int, optimizers: Any, progress: float, share: float, decided: bool
     ) -> dict[str, Tensor]:
         """The architecture step, unless the search is warming up or decided, then the weight step.
 
         Args:
             batches: ``train`` for the weights and ``val`` for the architecture, both of training images.
             batch_idx: number of the batches in their epoch.
-            weight_optimizer: Adam of the weights.
-            architecture_optimizer: Adam of the logits.
+            optimizers: Adam of the weights, and Adam of the logits.
             progress: finished part of the search, in [0, 1).
             share: part of the search that this step makes up.
             decided: whether every choice has one survivor.
@@ -78,6 +72,7 @@ class BilevelStep:
             ``loss`` of the weights' batch and ``loss_a`` of the architecture's; the same where there is one step only.
         """
         single_level = self.composition.single_level
+        weight_optimizer, architecture_optimizer = optimizers
         self.composition.relaxation.advance(progress)
         searching = not decided and self.composition.phases.trains_architecture(progress)
         loss_a: Tensor | None = None
@@ -120,14 +115,9 @@ class BilevelStep:
         if self.composition.method.order == 1:
             return self._task_gradient(batches["val"], batch_idx, weights=False, logits=True)
         self._set_trainable(weights=True, logits=True)
-        logits = self.parameters.logits()
-        gradients, loss = unrolled_gradient(
-            lambda: self.training_module.training_step(batches["train"], batch_idx),
-            lambda: self.training_module.training_step(batches["val"], batch_idx),
-            self._weights,
-            logits,
-            xi,
-        )
+        logits, step = self.parameters.logits(), self.training_module.training_step
+        train_loss, val_loss = (partial(step, batches[name], batch_idx) for name in ("train", "val"))
+        gradients, loss = unrolled_gradient(train_loss, val_loss, self._weights, logits, xi)
         for parameter, gradient in zip(logits, gradients, strict=True):
             parameter.grad = gradient
         return loss
@@ -179,11 +169,7 @@ class BilevelStep:
 
 
 def unrolled_gradient(
-    train_loss: Callable[[], Tensor],
-    val_loss: Callable[[], Tensor],
-    weights: Sequence[nn.Parameter],
-    logits: Sequence[nn.Parameter],
-    xi: float,
+    train_loss: Loss, val_loss: Loss, weights: Parameters, logits: Parameters, xi: float
 ) -> tuple[list[Tensor], Tensor]:
     """Gradient of ``L_val(w - xi grad_w L_train(w, A), A)`` with respect to the logits A, by one finite difference.
 
@@ -221,14 +207,12 @@ def unrolled_gradient(
     return unrolled, value.detach()
 
 
-def _gradients(loss: Tensor, parameters: Sequence[nn.Parameter]) -> Sequence[Tensor]:
+def _gradients(loss: Tensor, parameters: Parameters) -> Sequence[Tensor]:
     return torch.autograd.grad(loss, list(parameters), allow_unused=True, materialize_grads=True)
 
 
 @torch.no_grad()
-def _move(
-    weights: Sequence[nn.Parameter], original: Sequence[Tensor], direction: Sequence[Tensor], factor: float | Tensor
-) -> None:
+def _move(weights: Parameters, original: Sequence[Tensor], direction: Sequence[Tensor], factor: float | Tensor) -> None:
     """Set the weights to ``original + factor * direction``."""
     for weight, start, along in zip(weights, original, direction, strict=True):
         weight.copy_(start + factor * along)

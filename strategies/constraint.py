@@ -20,10 +20,8 @@ from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities, TabulatedCost
 from strategies.alive import Alive, Ratios
 
-TOLERANCE = 1.0 + 1e-9
-"""Costs are sums of floating-point numbers."""
-GRID = 10
-"""Steps of a weight from 0 to 1, where several costs are bounded and weighed against each other."""
+TOLERANCE = 1.0 + 1e-9  # costs are sums of floating-point numbers
+GRID = 10  # steps of a weight from 0 to 1, where several costs are bounded and weighed against each other
 
 
 @dataclass(frozen=True)
@@ -78,9 +76,8 @@ class Constraint(nn.Module):
         for bound in self.bounds:
             least = bound.of(smallest)
             if least > bound.limit * TOLERANCE:
-                raise InputError(
-                    f"constraint.{bound.name}: {bound.limit:.4g} is below the smallest network's {least:.4g}; raise it"
-                )
+                problem = f"{bound.limit:.4g} is below the smallest network's {least:.4g}; raise it"
+                raise InputError(f"constraint.{bound.name}: {problem}")
         self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))
 
@@ -130,9 +127,7 @@ class Constraint(nn.Module):
 
     def summary(self, architecture: Architecture) -> dict[str, dict[str, float | bool]]:
         """For each bound its ``limit``, the network's cost (``found``), and whether the bound is ``met``."""
-        return {
-            b.name: {"limit": b.limit, "found": b.of(architecture), "met": b.met_by(architecture)} for b in self.bounds
-        }
+        return {b.name: dict(limit=b.limit, found=b.of(architecture), met=b.met_by(architecture)) for b in self.bounds}
 
     def guard(self, before: Alive, selected: Alive, ratios: Ratios) -> Alive:
         """``selected``, plus as many of the removed candidates as a network within the bounds needs.
@@ -146,7 +141,7 @@ class Constraint(nn.Module):
         """
         guarded = selected.clone()
         while not self.met(guarded.cascade(self.space)):
-            candidate = self._most_probable_saving(before, guarded, ratios)
+            candidate = self._best_saving(before, guarded, ratios)
             if candidate is None:  # no candidate saves by itself: give up this removal
                 return before
             level, index = candidate
@@ -169,9 +164,7 @@ class Constraint(nn.Module):
         selected = chosen._replace(width=chosen.width | (best & ~chosen.operator[..., None, None]))
         return self._smallest(self.guard(alive, selected, ratios).cascade(self.space))
 
-    def _most_probable_saving(
-        self, before: Alive, selected: Alive, ratios: Ratios
-    ) -> tuple[int, tuple[int, ...]] | None:
+    def _best_saving(self, before: Alive, selected: Alive, ratios: Ratios) -> tuple[int, tuple[int, ...]] | None:
         """Level and index of the removed candidate with the highest ratio that makes the smallest network cheaper."""
         excess = self._excess_of(selected.cascade(self.space))
         candidates: list[tuple[float, int, tuple[int, ...]]] = []

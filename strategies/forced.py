@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nas_space.expected_cost import divide_by_sum
 from strategies.alive import LEVELS, Alive, Ratios
 from strategies.schedules import decision_times
 from strategies.shrinking import Shrinking
 
-EQUAL = 1e-6
-"""Scores that differ by less are equal: min-max scaling must not stretch rounding errors."""
+EQUAL = 1e-6  # scores that differ by less are equal: min-max scaling must not stretch rounding errors
 
 
 class Stages(Shrinking):
@@ -65,8 +65,7 @@ class Decisions(Shrinking):
         """Make every decision that is due by now, one after the other."""
         due = len(self._times) if progress >= 1.0 else sum(time <= round(progress, 9) for time in self._times)
         while self.made < due:
-            left = len(self._times) - self.made
-            alive = self._decide_levels(ratios, alive, left)
+            alive = self._decide_levels(ratios, alive, len(self._times) - self.made)
             self.made += 1
         if progress >= 1.0:  # what a constraint took back after the last decision
             alive = self._decide_levels(ratios, alive, 1)
@@ -95,7 +94,7 @@ class GloballyLowest(Decisions):
         """Remove an equal share of what has to go; the best of a choice stays."""
         removable = alive & (ranks(ratio, alive) > 0)
         count = math.ceil(int(removable.sum()) / left)
-        p = _probabilities(ratio * alive).masked_fill(~removable, math.inf)
+        p = divide_by_sum(ratio * alive).masked_fill(~removable, math.inf)
         lowest = torch.zeros_like(alive, memory_format=torch.contiguous_format)
         lowest.view(-1)[p.flatten().argsort(stable=True)[:count]] = True
         return alive & ~lowest
@@ -123,7 +122,7 @@ class GreedyDecisions(Decisions):
 
     def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         alive = super().keep(ratios, alive, progress)
-        now = {level: _probabilities(ratio) for level, ratio in zip(LEVELS, ratios, strict=True)}
+        now = {level: divide_by_sum(ratio) for level, ratio in zip(LEVELS, ratios, strict=True)}
         self._past = [*self._past, now][-self.HISTORY :]
         return alive
 
@@ -131,7 +130,7 @@ class GreedyDecisions(Decisions):
         """Fix an equal share of the undecided choices."""
         undecided = alive.sum(-1) > 1
         count = math.ceil(int(undecided.sum()) / left)
-        p = _probabilities(ratio * alive)
+        p = divide_by_sum(ratio * alive)
         score = _min_max(certainty(p, alive), undecided)
         if self.criterion == 2 and self._past:
             past = torch.stack([then[level].to(p.device) for then in self._past])
@@ -166,10 +165,6 @@ def certainty(p: Tensor, alive: Tensor) -> Tensor:
 def stability(p: Tensor, past: Tensor) -> Tensor:
     """Mean over past epochs of ``sum_k min(p_k now, p_k then)``; p ``(..., n)``, past ``(epochs, ..., n)``."""
     return torch.minimum(p, past).sum(-1).mean(0)
-
-
-def _probabilities(ratio: Tensor) -> Tensor:
-    return ratio / ratio.sum(-1, keepdim=True).clamp(min=1e-30)
 
 
 def _min_max(score: Tensor, undecided: Tensor) -> Tensor:

@@ -82,15 +82,12 @@ class MethodOptions:
                 raise InputError(f"method.{key}: {getattr(self, key)} must be 1 or 2")
         if not 1 <= self.samples <= 10_000:
             raise InputError(f"method.samples: {self.samples} must be from 1 to 10000")
-        if self.warmup + self.explore >= 1.0:
-            raise InputError(
-                f"method.warmup + method.explore: {self.warmup + self.explore:g} must be below 1, else rho never acts"
-            )
-        before = round(self.warmup + self.explore + self.ramp, 9)
+        before = self.warmup + self.explore
         if before >= 1.0:
-            raise InputError(
-                f"method.ramp: {self.ramp:g} after warmup and explore ends at {before:g} of the search; "
-                "it must be below 1"
-            )
+            raise InputError(f"method.warmup + method.explore: {before:g} must be below 1, else rho never acts")
+        end = round(before + self.ramp, 9)
+        if end >= 1.0:
+            place = f"{end:g} of the search; it must be below 1"
+            raise InputError(f"method.ramp: {self.ramp:g} after warmup and explore ends at {place}")
         if self.arch_split is not None and not 0.0 < self.arch_split < 1.0:
             raise InputError(f"method.arch_split: {self.arch_split:g} must be between 0 and 1")

@@ -46,10 +46,8 @@ class Branch(NamedTuple):
     norm: nn.BatchNorm2d
 
 
-TENSORS = 8
-"""The first fields of a branch are tensors: so many."""
-SAVED = 6
-"""Tensors that a branch saves for its backward pass."""
+TENSORS = 8  # the first fields of a branch are tensors: so many
+SAVED = 6  # tensors that a branch saves for its backward pass
 
 
 def mix_operators(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
@@ -84,10 +82,8 @@ def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> T
         gain, shift = branch.gain, branch.shift
         if branch.scale is not None:
             gain, shift = gain * branch.scale, shift * branch.scale
-        momentum = norm.momentum or 0.0
-        y = functional.batch_norm(
-            y, norm.running_mean, norm.running_var, gain, shift, norm.training, momentum, norm.eps
-        )
+        running = norm.running_mean, norm.running_var
+        y = functional.batch_norm(y, *running, gain, shift, norm.training, norm.momentum or 0.0, norm.eps)
         sums[y.shape[1]] = sums[y.shape[1]] + y if y.shape[1] in sums else y
     widest = x.shape[1] if residual else max(sums)
     total: Tensor | None = x if residual else None
@@ -173,16 +169,11 @@ class _Mixture(torch.autograd.Function):
         needs_x, _, _, *needs = ctx.needs_input_grad
         x, *saved = ctx.saved_tensors
         split = SAVED * len(ctx.branches)
+        groups = _grouped(saved[:split], SAVED), _grouped(saved[split:], TENSORS), _grouped(needs, TENSORS)
         of_x: Tensor | None = gradient if ctx.residual else None
         results: list[Tensor | None] = []
-        states = zip(
-            ctx.branches,
-            _grouped(saved[:split], SAVED),
-            _grouped(saved[split:], TENSORS),
-            _grouped(needs, TENSORS),
-            strict=True,
-        )
-        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), parameters, needed in states:
+        branches = zip(ctx.branches, *groups, strict=True)
+        for (dilation, eps), (z, u, mean, invstd, folded, kernel_1x3), parameters, needed in branches:
             _, _, mask, _, bias_1x3, gain, shift, scale = parameters
             scaled_gain = gain if scale is None else gain * scale
             of_u, of_gain, of_shift = batch_norm_backward(
@@ -194,9 +185,7 @@ class _Mixture(torch.autograd.Function):
             if scale is not None and needed[5]:
                 of_gain, of_shift = of_gain * scale, of_shift * scale
             of_y = threshold_backward(of_z, z, 0)
-            part, of_kernel, of_bias = _convolve_backward(
-                of_y, x, folded, True, dilation, [needs_x, needed[0], needed[1]]
-            )
+            part, of_kernel, of_bias = _convolve_backward(of_y, x, folded, True, dilation, [needs_x, *needed[:2]])
             if mask is not None and needed[0]:
                 of_kernel, of_bias = of_kernel * mask[:, None, None, None], of_bias * mask
             if needs_x:
@@ -226,6 +215,4 @@ def _start(x: Tensor, channels: int, residual: bool) -> Tensor:
     """Where the sum begins: a copy of ``x``, or zeros in its layout."""
     if residual:
         return x.clone()
-    return torch.zeros(len(x), channels, *x.shape[2:], dtype=x.dtype, device=x.device).contiguous(
-        memory_format=_layout(x)
-    )
+    return x.new_zeros(len(x), channels, *x.shape[2:]).contiguous(memory_format=_layout(x))

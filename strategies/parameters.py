@@ -12,8 +12,7 @@ from strategies.alive import LEVELS, Alive, Ratios, candidate_labels
 from strategies.relaxation import Relaxation
 from strategies.shrinking import retaining_ratio
 
-INITIAL = 1e-3
-"""Standard deviation of the logits at the start."""
+INITIAL = 1e-3  # standard deviation of the logits at the start
 
 
 class LayerWeights(NamedTuple):
@@ -95,21 +94,18 @@ class ArchitectureParameters(nn.Module):
         """Compute what the next forward pass reads; with a gradient where the logits require one."""
         # In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
         with torch.autocast(self.alive_depth.device.type, enabled=False):
-            self._refresh()
-
-    def _refresh(self) -> None:
-        depth, operator, width = map(self.relaxation.weights, self.logits(), self.alive)
-        single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
-        width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1
-        layer_weights: list[LayerWeights] = []
-        start = 0
-        for stage, count in enumerate(self.space.layers):
-            masks = width[start : start + count] @ getattr(self, f"masks{stage}")  # (layers, operators, 2, channels)
-            first, second = masks.unbind(2)
-            weighted = operator[start : start + count, :, None] * second
-            by_layer = zip(first.unbind(), second.unbind(), weighted.unbind(), strict=True)
-            layer_weights += [LayerWeights(*(tensor.unbind() for tensor in layer)) for layer in by_layer]
-            start += count
+            depth, operator, width = map(self.relaxation.weights, self.logits(), self.alive)
+            single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
+            width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1
+            layer_weights: list[LayerWeights] = []
+            start = 0
+            for stage, count in enumerate(self.space.layers):
+                masks = width[start : start + count] @ getattr(self, f"masks{stage}")
+                first, second = masks.unbind(2)  # (layers, operators, channels)
+                weighted = operator[start : start + count, :, None] * second
+                by_layer = zip(first.unbind(), second.unbind(), weighted.unbind(), strict=True)
+                layer_weights += [LayerWeights(*(tensor.unbind() for tensor in layer)) for layer in by_layer]
+                start += count
         self._layer_weights = tuple(layer_weights)
         self._depth = tuple(weights.unbind() for weights in depth.unbind())
 

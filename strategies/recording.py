@@ -1,8 +1,7 @@
 """Loss and gradients of a step as a CUDA graph: launched as one piece instead of thousands of small kernels.
 
 A recording is valid as long as the modules keep their shapes and nothing that a step reads changes on the host. The
-first step of a kind runs as it is, so that libraries can set themselves up. The second is recorded, all others are
-replayed.
+first step of a kind runs as it is, for libraries to set themselves up. The second is recorded, the others are replayed.
 """
 
 from collections.abc import Callable, Hashable, Iterable

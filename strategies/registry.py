@@ -26,10 +26,8 @@ STRATEGIES = {
     "sgas2": "strategies.sgas:SGASStability",
     "sgas-ssr": "strategies.sgas:SGASWithSSR",
 }
-NNI_STRATEGIES = ("nni-darts", "nni-gumbel", "nni-proxyless")
-"""NNI's own one-shot strategies."""
-MULTI_TRIAL = ("random", "nni-random", "nni-evolution")
-"""Those that train sampled networks one by one."""
+NNI_STRATEGIES = ("nni-darts", "nni-gumbel", "nni-proxyless")  # NNI's own one-shot strategies
+MULTI_TRIAL = ("random", "nni-random", "nni-evolution")  # those that train sampled networks one by one
 NAMES = (*STRATEGIES, *NNI_STRATEGIES, *MULTI_TRIAL)
 
 
@@ -45,8 +43,7 @@ def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> "Differe
     if name not in STRATEGIES:
         raise ValueError(f"{name} is no differentiable strategy of ours")
     module, _, attribute = STRATEGIES[name].partition(":")
-    strategy: DifferentiableStrategy = getattr(importlib.import_module(module), attribute)(method, seed)
-    return strategy
+    return getattr(importlib.import_module(module), attribute)(method, seed)
 
 
 def check_name(name: str) -> None:

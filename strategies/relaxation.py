@@ -50,7 +50,6 @@ class SigmoidNormalised(Relaxation):
     LARGEST = 0.5
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """``log sg(a_k) - log sum_m sg(a_m)``, stable for any logits."""
         return masked_log_softmax(functional.logsigmoid(logits), alive)
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:

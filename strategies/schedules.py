@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-RAMP_START = 1e-4
-"""Factor on the regularizer's weights where a ramp begins. It is so small that the task decides on every level."""
+RAMP_START = 1e-4  # factor on rho where a ramp begins: so small that the task decides on every level
 
 
 @dataclass(frozen=True)

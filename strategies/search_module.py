@@ -41,7 +41,6 @@ class SearchModule(BaseOneShotLightningModule):
 
     @property
     def architecture_parameters(self) -> ArchitectureParameters:
-        """The architecture parameters attached to the space."""
         return self.bilevel.parameters
 
     def arch_parameters(self) -> list[nn.Parameter]:
@@ -55,8 +54,6 @@ class SearchModule(BaseOneShotLightningModule):
     def export_probs(self) -> dict[str, Any]:
         return self.architecture_parameters.labelled_probabilities()
 
-    # optimisers
-
     def configure_architecture_optimizers(self) -> Optimizer:
         """Adam; its weight decay is applied in the step, to surviving logits alone."""
         return Adam(self.arch_parameters(), lr=self.method.lr, betas=(0.5, 0.999))
@@ -68,8 +65,6 @@ class SearchModule(BaseOneShotLightningModule):
             for group in optimizer.param_groups:
                 group["params"] = [p for p in group["params"] if p not in architecture]
         return optimizers
-
-    # training
 
     def on_train_epoch_start(self) -> None:
         self._synchronise()  # the first process alone has validated, and drawn random numbers for it
@@ -84,15 +79,12 @@ class SearchModule(BaseOneShotLightningModule):
         """One bi-level step, on a batch of each stream: ``train`` and ``val``, both of training images."""
         batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs or 1
         progress = (self.trainer.current_epoch + batch_idx / batches) / epochs
-        weights, logits = self.optimizers()
         decided = self.discrete_epoch is not None
-        return self.bilevel.step(batch, batch_idx, weights, logits, progress, 1.0 / (batches * epochs), decided)
+        return self.bilevel.step(batch, batch_idx, self.optimizers(), progress, 1.0 / (batches * epochs), decided)
 
     def forget_recorded(self) -> None:
         """Run the next step operation by operation: someone wants to watch it."""
         self.bilevel.forget_recorded()
-
-    # shrinking
 
     def on_train_epoch_end(self) -> None:
         """Advance the learning rate, remove candidates, narrow the modules."""
@@ -143,11 +135,8 @@ class SearchModule(BaseOneShotLightningModule):
             best = parameters.architecture(Alive(*(ratio * m for ratio, m in zip(ratios, selected, strict=True))))
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
         guarded = self.constraint.guard(before, selected, ratios)
-        levels = []
-        for mask, asked in zip(guarded, selected, strict=True):
-            came_back = mask & ~asked
-            levels.append(torch.where(came_back.any(-1, keepdim=True), came_back, mask))
-        decided = Alive(*levels)
+        levels = [(mask & ~asked, mask) for mask, asked in zip(guarded, selected, strict=True)]
+        decided = Alive(*(torch.where(back.any(-1, keepdim=True), back, mask) for back, mask in levels))
         return decided if self.constraint.met(decided.cascade(parameters.space)) else guarded
 
     def apply_alive(self, alive: Alive) -> None:
@@ -166,8 +155,6 @@ class SearchModule(BaseOneShotLightningModule):
                 if key in optimizer.state.get(logits, {}):
                     optimizer.state[logits][key].mul_(mask)
 
-    # checkpoints
-
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the state dict does not hold: removals, the shrinking's memory, random states; plain values."""
         checkpoint["search"] = {
@@ -182,10 +169,7 @@ class SearchModule(BaseOneShotLightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Narrow the modules to the saved shapes, before the state dict is loaded into them."""
         prefix = "training_module._model.architecture_parameters.alive_"
-        alive = Alive(*(checkpoint["state_dict"][prefix + level] for level in LEVELS))
-        self.architecture_parameters.set_alive(alive)
-        shrink_supernet(self.model.stages(), alive)
-        self.bilevel.modules_changed()
+        self.apply_alive(Alive(*(checkpoint["state_dict"][prefix + level] for level in LEVELS)))
         state = checkpoint["search"]
         self.removals = [Removal(**removal) for removal in state["removals"]]
         self.discrete_epoch = state["discrete_epoch"]

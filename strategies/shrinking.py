@@ -20,8 +20,7 @@ class Removal:
         label: the choice, as in the space's NNI labels.
         candidate: what was removed.
         ratio: its retaining ratio just before.
-        rule: the shrinking's name, ``cascade`` where its layer or operator left, ``argmax`` at the cut of a search that
-            did not decide.
+        rule: the shrinking's, ``cascade`` where its layer or operator left, ``argmax`` where a search did not decide.
     """
 
     epoch: int
@@ -93,9 +92,8 @@ def list_removals(
 ) -> list[Removal]:
     """What left between ``before`` and ``after``; candidates that the rule had ``selected`` left with the cascade."""
     removals = []
-    for (level, labels), old, mask, new, ratio in zip(
-        candidate_labels(space).items(), before, selected, after, ratios, strict=True
-    ):
+    levels = zip(candidate_labels(space).items(), before, selected, after, ratios, strict=True)
+    for (level, labels), old, mask, new, ratio in levels:
         removed, by_cascade, values = (old & ~new).cpu().numpy(), (mask & ~new).cpu().numpy(), ratio.cpu().numpy()
         for label, candidate, index in labels:
             if removed[index]:

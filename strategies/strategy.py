@@ -61,7 +61,6 @@ class DifferentiableStrategy(OneShotStrategy):
 
     @property
     def constraint(self) -> Constraint | None:
-        """The bounds on the cost, or None."""
         return self.composition.constraint
 
     @constraint.setter

@@ -35,9 +35,8 @@ class MixedOperator(nn.Module):
 
     def __init__(self, operator: MutableOperator, widths: tuple[int, ...]) -> None:
         super().__init__()
-        dilation = operator.conv3x1.dilation[0]
         self.widths = widths
-        conv = FactorizedConv(operator.channels, widths[-1], widths[-1], dilation)
+        conv = FactorizedConv(operator.channels, widths[-1], widths[-1], operator.conv3x1.dilation[0])
         self.conv = conv.to(memory_format=torch.channels_last)  # as its gradients come
         self.masked = [len(widths) > 1, len(widths) > 1]
 

@@ -1,12 +1,12 @@
 """Build a latency table: measure the layers of a space, one by one, with an engine."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import chain, product
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -28,16 +28,10 @@ COPIES = 4  # layers of a measured chain: the overhead of a call then weighs lit
 GRID = 5  # measured widths of each convolution
 CALLS = 5  # most timed calls of a module in a round
 ENOUGH = 0.01  # seconds of timed calls after which a round continues with the next module
-YARDSTICK: Shape = (
-    1,
-    32,
-    24,
-    32,
-)  # input of the layer that shows how fast the machine is now: a tenth of a millisecond
+YARDSTICK: Shape = (1, 32, 24, 32)  # input of the layer that shows how fast the machine is now: in 0.1 ms
 YARDSTICKS = 6  # most calls of it in a row: after a large module, nothing of it is left in the processor's caches
 QUIET = 1.05  # the machine is quiet where the yardstick takes at most so many times its fastest
 
-T = TypeVar("T")
 Timer = Callable[[], float]
 Stopwatch = Callable[[], float]
 
@@ -70,7 +64,7 @@ def timer(threads: int) -> Timer:
 def measure(
     modules: Sequence[TimedModule], engine: Engine, threads: int, rounds: int, clock: Timer
 ) -> NDArray[np.float64]:
-    """Milliseconds of one call of each module.
+    """Milliseconds of one call of each module, ``(modules,)``.
 
     Every round builds, warms up and times all modules in turn, so a slow spell of the machine hits all of them, and
     none keeps a lucky place in memory. The fastest call counts: other processes and a busy host only slow a call down.
@@ -85,9 +79,6 @@ def measure(
         threads: threads of the engine.
         rounds: how often everything is measured, at least 1.
         clock: the clock, in seconds.
-
-    Returns:
-        ``(modules,)``.
     """
     width = YARDSTICK[1]
     yardstick = TimedModule(lambda: ResidualLayer(width, 1, 1, width, width), YARDSTICK)
@@ -137,7 +128,7 @@ def _calls(module: Stopwatch, yardstick: Stopwatch) -> list[Call]:
 
 
 def undisturbed(calls: Sequence[Sequence[Call]]) -> NDArray[np.float64]:
-    """What a call of each module takes on a machine that does nothing else.
+    """What a call of each module takes on a machine that does nothing else: seconds, ``(modules,)``.
 
     The fastest call, if the machine was quiet around two of the module's calls. Else the fastest call is a matter of
     luck. Each call is then divided by how much longer the yardstick took beside it than at its fastest, and the median
@@ -145,9 +136,6 @@ def undisturbed(calls: Sequence[Sequence[Call]]) -> NDArray[np.float64]:
 
     Args:
         calls: the calls of each module.
-
-    Returns:
-        Seconds, ``(modules,)``.
     """
     yardstick = min(max(call.before, call.after) for call in chain(*calls))
     times = []
@@ -195,14 +183,11 @@ def build_table(
         for (dilation, pooling), c1, c2 in product(operators, widths[stage], widths[stage]):
             layer = (space.widths[stage], dilation, pooling, c1, c2)
             modules.append(TimedModule(partial(_chain, layer), shape))
-    fixed, *times = measure(modules, runner, threads, rounds, clock or timer(threads)).tolist()
-    layers = []
-    for stage in stages:
-        side = len(widths[stage])
-        overhead, *chains = times[: 1 + len(operators) * side**2]
-        times = times[1 + len(chains) :]
-        layer_times = [round(max(milliseconds - overhead, 0.0) / COPIES, 6) for milliseconds in chains]
-        layers.append(_groups(_groups(layer_times, side), side))
+    times = iter(measure(modules, runner, threads, rounds, clock or timer(threads)).tolist())
+    fixed, layers = next(times), []
+    for grid in widths:
+        of_layer = partial(_layer_ms, next(times), times)
+        layers.append(tuple(tuple(tuple(of_layer() for _ in grid) for _ in grid) for _ in operators))
     return LatencyTable(
         space=space,
         size=size,
@@ -243,5 +228,6 @@ def _without_layers(space: SpaceConfig, classes: int) -> SegmentationNetwork:
     return network
 
 
-def _groups(values: Sequence[T], size: int) -> tuple[tuple[T, ...], ...]:
-    return tuple(tuple(values[i : i + size]) for i in range(0, len(values), size))
+def _layer_ms(overhead: float, chains: Iterator[float]) -> float:
+    """Of one layer in the next chain."""
+    return round(max(next(chains) - overhead, 0.0) / COPIES, 6)

@@ -38,11 +38,9 @@ def to_onnx(module: nn.Module, shape: Shape) -> onnx.ModelProto:
         TypeError: a module that is none of these.
     """
     writer = _Writer()
-    result = writer.module(module, Value("input", shape))
-    inputs, outputs = (
-        [helper.make_tensor_value_info(value.name, onnx.TensorProto.FLOAT, value.shape)]
-        for value in (Value("input", shape), result)
-    )
+    x = Value("input", shape)
+    values = (x, writer.module(module, x))
+    inputs, outputs = ([helper.make_tensor_value_info(v.name, onnx.TensorProto.FLOAT, v.shape)] for v in values)
     graph = helper.make_graph(writer.nodes, "network", inputs, outputs, writer.constants)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
 
@@ -89,23 +87,16 @@ class _Writer:
 
     def downsampler(self, block: DownsamplerBlock, x: Value) -> Value:
         learned = self.conv(block.conv, x)
-        pooled = self.node(
-            "MaxPool",
-            (x,),
-            (x.shape[0], x.shape[1], *learned.shape[2:]),
-            kernel_shape=[2, 2],
-            strides=[2, 2],
-            ceil_mode=1,
-        )
+        half = (*x.shape[:2], *learned.shape[2:])
+        pooled = self.node("MaxPool", (x,), half, kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1)
         shape = (x.shape[0], learned.shape[1] + pooled.shape[1], *learned.shape[2:])
         joined = self.node("Concat", (learned, pooled), shape, axis=1)
         # This batch norm also scales the pooled channels, so it does not vanish in the convolution.
         bn = block.bn
         assert bn.running_mean is not None and bn.running_var is not None
         parameters = (self.constant(_array(x)) for x in (bn.weight, bn.bias, bn.running_mean, bn.running_var))
-        return self.node(
-            "Relu", (self.node("BatchNormalization", (joined, *parameters), shape, epsilon=bn.eps),), shape
-        )
+        normed = self.node("BatchNormalization", (joined, *parameters), shape, epsilon=bn.eps)
+        return self.node("Relu", (normed,), shape)
 
     def conv(self, conv: nn.Conv2d, x: Value, bn: nn.BatchNorm2d | None = None) -> Value:
         weight = _array(conv.weight)
@@ -113,26 +104,14 @@ class _Writer:
         if bn is not None:
             assert bn.running_mean is not None and bn.running_var is not None
             scale = _array(bn.weight) / np.sqrt(_array(bn.running_var) + np.float32(bn.eps))
-            weight, bias = (
-                weight * scale[:, None, None, None],
-                (bias - _array(bn.running_mean)) * scale + _array(bn.bias),
-            )
+            weight = weight * scale[:, None, None, None]
+            bias = (bias - _array(bn.running_mean)) * scale + _array(bn.bias)
         assert not isinstance(conv.padding, str)
-        sides = [
-            (side + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-            for side, padding, dilation, kernel, stride in zip(
-                x.shape[2:], conv.padding, conv.dilation, conv.kernel_size, conv.stride, strict=True
-            )
-        ]
-        return self.node(
-            "Conv",
-            (x, self.constant(weight), self.constant(bias)),
-            (x.shape[0], len(weight), sides[0], sides[1]),
-            kernel_shape=conv.kernel_size,
-            pads=conv.padding * 2,
-            dilations=conv.dilation,
-            strides=conv.stride,
-        )
+        axes = zip(x.shape[2:], conv.padding, conv.dilation, conv.kernel_size, conv.stride, strict=True)
+        h, w = ((n + 2 * pad - dilation * (size - 1) - 1) // stride + 1 for n, pad, dilation, size, stride in axes)
+        attrs = dict(kernel_shape=conv.kernel_size, pads=conv.padding * 2, dilations=conv.dilation, strides=conv.stride)
+        inputs = (x, self.constant(weight), self.constant(bias))
+        return self.node("Conv", inputs, (x.shape[0], len(weight), h, w), **attrs)
 
     def average_pool(self, x: Value) -> Value:
         """As ``nas_space.blocks.pool`` with factor 2: an odd side gets its last row or column once more."""
