@@ -1,7 +1,6 @@
 """Running it on something real: data, training, the commands, and what a run leaves on disk.
 
-Nothing is imported here before it is asked for, so that ``ssr-nas --help`` loads neither torch nor NNI, and an
-application that runs an exported network loads no torch at all.
+Nothing is imported before it is asked for: an application that runs an exported network loads neither torch nor NNI.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -3,7 +3,6 @@
 Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted, 143 terminated.
 """
 
-import errno
 import importlib
 import io
 import json
@@ -12,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
@@ -22,21 +22,15 @@ PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 CONTINUE = "a search or a retraining goes on with --resume and its run folder"
 CONTINUE_TRIAL = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
-UNUSABLE = (
-    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP),
-    *(errno.ENOTDIR, errno.EISDIR, errno.ENOENT, errno.EEXIST),
-)
+DISK_FULL = (ENOSPC, EDQUOT)
+UNUSABLE = (EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENOTDIR, EISDIR, ENOENT, EEXIST)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
+    """Run one command, and return the exit code.
 
     Args:
         argv: the arguments, ``sys.argv[1:]`` if absent.
-
-    Returns:
-        The exit code.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     _survive_closed_output()
@@ -111,8 +105,7 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     if as_json:
         print(json.dumps(plain(result), allow_nan=False))
     sys.stdout.flush()
-    code: int = module.exit_code(result) if hasattr(module, "exit_code") else 0
-    return code
+    return module.exit_code(result) if hasattr(module, "exit_code") else 0
 
 
 def _overview() -> str:

@@ -97,9 +97,8 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
             metadata = file.metadata() or {}
             weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: not a safetensors file, or damaged ({type(error).__name__}); give a {WEIGHTS} of this toolkit"
-        ) from None
+        reason = f"not a safetensors file, or damaged ({type(error).__name__})"
+        raise InputError(f"{path}: {reason}; give a {WEIGHTS} of this toolkit") from None
     info = _read_info(path, metadata)
     with torch.device("meta"):  # a header of a few bytes may describe more weights than fit into memory
         expected = info.build().state_dict()
@@ -131,6 +130,5 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: its header is damaged: {error}") from None
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise InputError(
-            f"{path}: its header is damaged ({type(error).__name__}: {error}); train the network again"
-        ) from None
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: its header is damaged ({reason}); train the network again") from None

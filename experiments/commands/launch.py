@@ -16,10 +16,10 @@ from experiments.nni_manager.nni_internals import manager_process, resuming
 from experiments.nni_manager.records import Record, read_record
 from experiments.nni_manager.rest import Rest
 from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
-from experiments.nni_manager.stop import failure_reason, resume_hint, stopping, terminable
+from experiments.nni_manager.stop import failure_reason, resume_hint, stopping
 from experiments.nni_manager.tunnel import Tunnels
 from experiments.runs.folder import new_run, prepare_run
-from experiments.runs.processes import program
+from experiments.runs.processes import program, terminable
 from nas_space.errors import InputError
 
 

@@ -28,7 +28,6 @@ class Deployed(nn.Module):
         return upsample(logits, (image.shape[-2], image.shape[-1])) if self.interface.resize else logits
 
     def forward(self, image: Tensor) -> Tensor:
-        """What the file gives, as of ``Interface``."""
         logits = self.logits(image)
         return logits.argmax(1).to(torch.uint8) if self.interface.argmax else logits
 

@@ -18,8 +18,7 @@ from experiments.runtime.decoding import check_utf8
 from experiments.runtime.description import Description
 from nas_space.errors import InputError
 
-MOST_DIFFERENCE, LEAST_EQUAL = 1e-3, 0.999
-"""What float32 files are held to."""
+MOST_DIFFERENCE, LEAST_EQUAL = 1e-3, 0.999  # what float32 files are held to
 
 
 @dataclass(frozen=True)
@@ -109,14 +108,12 @@ def export(
         agreement = _compare(file_format, file, network, settings, images)
         if not agreement.within(MOST_DIFFERENCE, LEAST_EQUAL):
             difference, equal = agreement.max_logit_difference, 100 * agreement.equal_pixels
-            raise ExportError(
-                f"the file does not give the network's answer: logits differ by up to {difference:.3g} "
-                f"(at most {MOST_DIFFERENCE:g} is allowed), {equal:.3f} % of the pixels are equal "
-                f"(at least {100 * LEAST_EQUAL:g} % must be); no file was kept"
-            )
+            logits = f"logits differ by up to {difference:.3g} (at most {MOST_DIFFERENCE:g} is allowed)"
+            pixels = f"{equal:.3f} % of the pixels are equal (at least {100 * LEAST_EQUAL:g} % must be)"
+            raise ExportError(f"the file does not give the network's answer: {logits}, {pixels}; no file was kept")
         exported = Exported(out, agreement)
         if quantisation is not None:
-            exported = _quantise(exported, network, description, file_format, file, images, quantisation)
+            exported = Exported(out, *_quantise(network, description, file_format, file, images, quantisation))
         check_out(out, kind)
         for path in reversed(file_format.files(out)):  # the named file last: where it is, the others are
             os.replace(file.with_name(path.name), path)
@@ -131,21 +128,19 @@ def _compare(
     except (InputError, KeyboardInterrupt):
         raise
     except Exception as error:  # engines raise what they like
-        reason = " ".join(str(error).split())[:300]
-        message = f"the exported file cannot be run ({type(error).__name__}: {reason}); no file was kept"
-        raise ExportError(message) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise ExportError(f"the exported file cannot be run ({reason}); no file was kept") from error
 
 
 def _quantise(
-    exported: Exported,
     network: nn.Module,
     description: Description,
     file_format: Format,
     file: Path,
     images: Sequence[Tensor],
     quantisation: Quantisation,
-) -> Exported:
-    """Replace the staged float32 file by an 8-bit one, and score both."""
+) -> tuple[Agreement, float, float]:
+    """Replace the staged float32 file by an 8-bit one; its agreement, and the mIoU before and after."""
     assert file_format.quantise is not None
     settings, classes = ExportSettings.of(description), len(description.classes)
     before = score(file_format.open(file, settings), settings.interface, quantisation.validation, classes)
@@ -158,7 +153,7 @@ def _quantise(
             f"the 8-bit file has {100 * after:.1f} % mIoU, {100 * (before - after):.1f} points less than the float32 "
             f"file (--most_lost allows {100 * quantisation.most_lost:g}); no file was kept"
         )
-    return replace(exported, agreement=agreement, miou_before=before, miou=after)
+    return agreement, before, after
 
 
 def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int = 0) -> list[Tensor]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.export.settings import Answer, CalibrationImages, ExportSettings, FileRunner
 from experiments.runs.files import write_atomic
-from experiments.runtime.engines import Array, open_onnxruntime
+from experiments.runtime.engines import INSTALL, Array, open_onnxruntime
 from experiments.runtime.interface import INPUT
 from nas_space.errors import InputError
 
@@ -39,21 +39,16 @@ def onnx_bytes(network: "nn.Module", settings: ExportSettings) -> bytes:
 
     interface = settings.interface
     axes = {0: "batch", 1: "height", 2: "width"} if interface.pixels else {0: "batch", 2: "height", 3: "width"}
+    names: dict[str, Any] = {"input_names": [INPUT], "output_names": [interface.output]}
+    names["dynamic_axes"] = {INPUT: axes} if settings.dynamic else None
     with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
         # The tracing exporter is called old, and remarks on every shape. It is the leaner one here: its graphs for any
         # size have half the nodes, it takes a tenth of the time, and it needs no further package.
         warnings.simplefilter("ignore")
         file = Path(folder) / "network.onnx"
-        torch.onnx.export(
-            Deployed(lower(network, settings.lowering), interface).eval(),
-            (example(interface, settings.size),),
-            file,
-            dynamo=False,
-            input_names=[INPUT],
-            output_names=[interface.output],
-            opset_version=OPSET,
-            dynamic_axes={INPUT: axes} if settings.dynamic else None,
-        )
+        deployed = Deployed(lower(network, settings.lowering), interface).eval()
+        inputs = (example(interface, settings.size),)
+        torch.onnx.export(deployed, inputs, file, dynamo=False, opset_version=OPSET, **names)
         model = onnx.load(file)
     onnx.helper.set_model_props(model, dict(settings.metadata))
     return model.SerializeToString()
@@ -96,9 +91,7 @@ def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) ->
         from onnxruntime import quantization as ort
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError:
-        raise InputError(
-            "precision int8: onnxruntime.quantization is not installed; pip install 'ssr-nas[deploy]'"
-        ) from None
+        raise InputError(f"precision int8: onnxruntime.quantization is not installed; {INSTALL}") from None
 
     class Reader(ort.CalibrationDataReader):
         def __init__(self) -> None:
@@ -112,15 +105,9 @@ def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) ->
         warnings.simplefilter("ignore")
         prepared, quantised = (str(Path(folder) / name) for name in ("prepared.onnx", "quantised.onnx"))
         quant_pre_process(str(file), prepared, skip_symbolic_shape=True)
-        quantisation: dict[str, Any] = {
-            "quant_format": ort.QuantFormat.QDQ,
-            "activation_type": ort.QuantType.QUInt8,
-            "weight_type": ort.QuantType.QInt8,
-            "per_channel": True,
-            "reduce_range": True,
-            "calibrate_method": ort.CalibrationMethod.MinMax,
-        }
-        ort.quantize_static(prepared, quantised, Reader(), **quantisation)
+        types = {"activation_type": ort.QuantType.QUInt8, "weight_type": ort.QuantType.QInt8}
+        form = {"quant_format": ort.QuantFormat.QDQ, "calibrate_method": ort.CalibrationMethod.MinMax}
+        ort.quantize_static(prepared, quantised, Reader(), per_channel=True, reduce_range=True, **types, **form)
         model = onnx.load(quantised)
     onnx.helper.set_model_props(model, dict(settings.metadata))
     write_atomic(file, model.SerializeToString())

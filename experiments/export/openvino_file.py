@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.export.onnx_file import onnx_bytes
 from experiments.export.settings import Answer, CalibrationImages, ExportSettings, FileRunner
-from experiments.runtime.engines import RT_INFO, open_openvino
+from experiments.runtime.engines import INSTALL, RT_INFO, open_openvino
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 
 
 def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
-    """Write ``network`` as ``file`` (``.xml``) and the ``.bin`` beside it; arguments as of ``onnx_file.write``.
-
-    Weights are kept in float32.
-    """
+    """Write ``network`` in float32, as an ``.xml`` and the ``.bin`` beside it; arguments as of ``onnx_file.write``."""
     import openvino
 
     content = onnx_bytes(network, replace(settings, metadata={}))
@@ -61,9 +58,7 @@ def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) ->
             warnings.simplefilter("ignore")
             import nncf
     except ImportError:
-        raise InputError(
-            "precision int8: nncf is not installed; pip install 'ssr-nas[deploy]', or export to onnx"
-        ) from None
+        raise InputError(f"precision int8: nncf is not installed; {INSTALL}, or export to onnx") from None
     nncf.set_log_level(logging.ERROR)
     preset, images = nncf.QuantizationPreset.MIXED, list(images)
     with contextlib.redirect_stdout(io.StringIO()):  # progress bars

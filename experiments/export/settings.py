@@ -34,8 +34,7 @@ class ExportSettings:
     def of(cls, description: Description) -> "ExportSettings":
         """The settings that write what ``description`` says."""
         lowering: Any = description.lowering  # text in a file
-        size, interface = description.size, description.interface
-        return cls(size, description.dynamic, interface, lowering, description.metadata())
+        return cls(description.size, description.dynamic, description.interface, lowering, description.metadata())
 
 
 class ExportError(RuntimeError):
@@ -54,7 +53,5 @@ class Answer(NamedTuple):
     logits: Array
 
 
-FileRunner = Callable[[Array], Answer]
-"""A file that is open: an image as its interface says -> what the file gives for it."""
-CalibrationImages = Sequence[Array]
-"""One image each, as the file takes them."""
+FileRunner = Callable[[Array], Answer]  # a file that is open: an image as its interface says -> what the file gives
+CalibrationImages = Sequence[Array]  # one image each, as the file takes them

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMMAND = "trtexec"
-SMALLEST, LARGEST = 32, 4
-"""Sides of the images that a dynamic engine takes: from so many pixels to so many times the usual size."""
-OUTPUT_LINES = 3
+SMALLEST, LARGEST = 32, 4  # a dynamic engine takes sides from so many pixels to so many times the usual size
 
 
 def find_trtexec() -> str:
@@ -83,9 +81,8 @@ def open_file(file: Path, settings: ExportSettings) -> FileRunner:
 
 def _trtexec(arguments: list[str], folder: Path) -> None:
     """Run it in ``folder``, so that files have plain names: it splits its arguments at colons and commas."""
-    result = subprocess.run(
-        [find_trtexec(), *arguments], cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL
-    )
+    command = [find_trtexec(), *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     if result.returncode != 0:
-        last = " ".join(line.strip() for line in (result.stderr or result.stdout).splitlines()[-OUTPUT_LINES:])
+        last = " ".join(line.strip() for line in (result.stderr or result.stdout).splitlines()[-3:])
         raise RuntimeError(f"{COMMAND} failed with exit code {result.returncode}: {last or 'it says nothing'}")

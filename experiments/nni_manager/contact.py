@@ -30,7 +30,6 @@ def contact(stored: str | None, hosts: Sequence[str]) -> str:
 
 
 def _is_local(address: str) -> bool:
-    """Whether another machine cannot reach this one by ``address``."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

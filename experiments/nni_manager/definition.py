@@ -5,7 +5,6 @@ import re
 import traceback
 import warnings
 from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +18,13 @@ PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkc
 
 
 def read_experiment(path: str | Path) -> Any:
-    """Read and check an experiment for NNI.
+    """NNI's ``ExperimentConfig`` of an experiment's file, checked.
 
     Args:
         path: the file that ``nnictl create --config`` takes.
 
-    Returns:
-        NNI's ``ExperimentConfig``.
-
     Raises:
-        InputError: the file is missing or damaged, NNI's validator refuses it, or its search space has a key that no
-            trial knows.
+        InputError: it cannot be read, NNI's validator refuses it, or no trial knows a key of its search space.
     """
     file = Path(path)
     try:
@@ -42,8 +37,7 @@ def read_experiment(path: str | Path) -> Any:
         keys = "trialCommand, searchSpaceFile, tuner, trainingService"
         raise InputError(f"{path}: not an experiment of NNI; expected keys such as {keys}")
     service = content.get("trainingService")
-    platform = service.get("platform") if isinstance(service, Mapping) else None
-    if isinstance(service, Mapping) and platform not in PLATFORMS:
+    if isinstance(service, Mapping) and (platform := service.get("platform")) not in PLATFORMS:
         raise InputError(f"{path}: trainingService.platform: unknown {platform!r}; choose from {', '.join(PLATFORMS)}")
     from nni.experiment.config import ExperimentConfig, utils
 
@@ -58,8 +52,7 @@ def read_experiment(path: str | Path) -> Any:
         raise InputError(f"{path}: {_reason(error)}") from None
     finally:
         utils.unset_base_path()  # NNI forgets it after an error, and refuses the next file
-    if canonical.experiment_type != "hpo":
-        kind = canonical.experiment_type
+    if (kind := canonical.experiment_type) != "hpo":
         raise InputError(f"{path}: experimentType {kind}: only hpo, whose trials run `ssr-nas trial`")
     if any(re.search(r"\bssr-nas\s+trial\b", text) for text in (str(canonical.trial_command), str(content))):
         check_search_space(str(path), canonical.search_space)
@@ -108,6 +101,4 @@ def _reason(error: Exception) -> str:
 
 def machines(config: Any) -> list[Any]:
     """The machines of a remote training service; none for others."""
-    service = config.canonical_copy().training_service
-    names = {field.name for field in fields(service)}
-    return list(service.machine_list) if "machine_list" in names else []
+    return list(getattr(config.canonical_copy().training_service, "machine_list", []))

@@ -11,8 +11,7 @@ from tqdm import tqdm
 from experiments.nni_manager.records import by_name, metric_of
 from experiments.nni_manager.rest import Rest
 
-POLL = 1.0
-"""Seconds between two looks at the manager."""
+POLL = 1.0  # seconds between two looks at the manager
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
 OVER = ("DONE", "STOPPED", "ERROR")
 
@@ -22,16 +21,13 @@ class ManagerError(RuntimeError):
 
 
 def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Callable[[], None]) -> str:
-    """Print a line for each trial that ends, until the experiment is over.
+    """Print a line for each trial that ends, until the experiment is over, and return its last status.
 
     Args:
         rest: of the manager.
         total: trials that it will run, if that is known.
         alive: whether the manager's process still runs.
         keep: called at every look.
-
-    Returns:
-        The experiment's last status.
 
     Raises:
         ManagerError: the manager has ended.
@@ -48,9 +44,7 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
                     raise ManagerError("NNI's manager has ended") from None
                 time.sleep(POLL)
                 continue
-            for trial in trials:
-                if trial["status"] not in ENDED or trial["trialJobId"] in printed:
-                    continue
+            for trial in (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in printed):
                 printed.add(trial["trialJobId"])
                 bar.write(line(trial, rest))
                 best = max(filter(None, (best, _result(trial).get("default"))), default=None)

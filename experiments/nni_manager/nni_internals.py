@@ -1,7 +1,6 @@
 """All of NNI's internals that this room patches or reads, as NNI 3.0 has them; loopback.cjs patches its Node code.
 
-Another NNI may lack a name that is used here, or have another database. The test of this file lists them, and says what
-is gone.
+The test of this file lists them, and says which of them another NNI lacks.
 """
 
 import json
@@ -17,8 +16,7 @@ from typing import Any
 from nas_space.errors import InputError
 
 HOME = "nni-experiments"
-START = 60.0
-"""Seconds in which a manager must answer."""
+START = 60.0  # seconds in which a manager must answer
 PROFILES = "select revision, params from ExperimentProfile order by revision desc limit 1"
 STORE_PROFILE = "update ExperimentProfile set params = ? where revision = ?"
 EVENTS = "select trialJobId, event, data, sequenceId from TrialJobEvent order by timestamp, rowid"
@@ -41,8 +39,7 @@ def is_resumed(experiment: Any) -> bool:
 
 def manager_process(experiment: Any) -> "subprocess.Popen[bytes] | None":
     """The process of an ``Experiment``'s manager; None before its start."""
-    process: subprocess.Popen[bytes] | None = experiment._proc
-    return process
+    return experiment._proc
 
 
 @contextmanager
@@ -136,15 +133,14 @@ def database(experiment: str) -> Path:
     return path
 
 
-def read_tables(path: Path) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+def read_tables(path: Path) -> list[list[tuple[Any, ...]]]:
     """The rows of ``PROFILES``, ``EVENTS`` and ``RESULTS``, read without disturbing a manager that runs.
 
     Raises:
         sqlite3.Error: the database is damaged.
     """
     with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=30)) as connection:
-        profiles, events, results = (connection.execute(query).fetchall() for query in (PROFILES, EVENTS, RESULTS))
-    return profiles, events, results
+        return [connection.execute(query).fetchall() for query in (PROFILES, EVENTS, RESULTS)]
 
 
 def store_address(experiment: str, address: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import sqlite3
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,21 +81,19 @@ class Record:
         keys = dict.fromkeys(key for values in parameters for key in values)
         single = len(parameters) == 1
         shown = [key for key in keys if single or len({json.dumps(values.get(key)) for values in parameters}) > 1]
-        rows = []
-        for trial, values in zip(self.trials, parameters, strict=True):
-            result = trial.result
-            rows.append(
-                {
-                    "trial": trial.name,
-                    "status": trial.status,
-                    **{key: values.get(key) for key in shown},
-                    "mIoU %": 100 * result.get("default", math.nan),
-                    "super-network %": 100 * result.get("miou_supernet", math.nan),
-                    "MACs M": result.get("macs", math.nan) / 1e6,
-                    "discrete": bool(result["discrete"]) if "discrete" in result else math.nan,
-                    "seconds": result.get("seconds", math.nan),
-                }
-            )
+        rows = [
+            {
+                "trial": trial.name,
+                "status": trial.status,
+                **{key: values.get(key) for key in shown},
+                "mIoU %": 100 * trial.result.get("default", math.nan),
+                "super-network %": 100 * trial.result.get("miou_supernet", math.nan),
+                "MACs M": trial.result.get("macs", math.nan) / 1e6,
+                "discrete": bool(trial.result["discrete"]) if "discrete" in trial.result else math.nan,
+                "seconds": trial.result.get("seconds", math.nan),
+            }
+            for trial, values in zip(self.trials, parameters, strict=True)
+        ]
         return pd.DataFrame(rows)
 
 
@@ -116,17 +115,14 @@ def read_record(experiment: str) -> Record:
 def _trials(events: Sequence[tuple[Any, ...]], results: Mapping[str, dict[str, Any]]) -> list[Trial]:
     numbers: dict[str, int | None] = {}
     status: dict[str, str] = {}
-    parameters: dict[str, dict[str, Any]] = {}
+    parameters: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for name, event, data, number in events:
         status[name] = event
         if numbers.get(name) is None:
             numbers[name] = number
         if data:
-            parameters[name] = json.loads(data).get("parameters") or parameters.get(name, {})
-    trials = (
-        Trial(name, numbers[name] or 0, status[name], parameters.get(name, {}), results.get(name, {}))
-        for name in status
-    )
+            parameters[name] = json.loads(data).get("parameters") or parameters[name]
+    trials = [Trial(name, numbers[name] or 0, status[name], parameters[name], results.get(name, {})) for name in status]
     return sorted(trials, key=lambda trial: trial.number)
 
 

@@ -18,8 +18,7 @@ from nas_space.errors import InputError
 
 LOOPBACK = "127.0.0.1"
 PRELOAD = Path(__file__).with_name("loopback.cjs")
-TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")
-"""Platforms for which NNI wants the next port too."""
+TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")  # for these, NNI wants the next port too
 
 
 def addresses(host: str) -> list[str]:

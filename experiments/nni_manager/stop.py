@@ -1,6 +1,5 @@
 """Ending NNI's manager: after the last trial, a failure, an interrupt or SIGTERM."""
 
-import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,20 +16,6 @@ from experiments.nni_manager.start import log_folder
 def resume_hint(experiment: str) -> str:
     """How the user goes on with a stopped experiment."""
     return f"go on with: ssr-nas launch --resume {experiment}"
-
-
-@contextmanager
-def terminable() -> Iterator[None]:
-    """SIGTERM inside is an interrupt, as Ctrl+C is."""
-
-    def terminate(signum: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

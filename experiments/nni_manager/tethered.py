@@ -1,7 +1,6 @@
 """NNI's tuner process as our launcher runs it: it ends with its manager.
 
-NNI's own outlives a manager that is killed. It then connects to the manager that resumes the experiment, in the place
-of that one's tuner.
+NNI's own outlives a killed manager. It then takes the tuner's place at the manager that resumes the experiment.
 """
 
 import os
@@ -10,9 +9,7 @@ import time
 
 from experiments.nni_manager.nni_internals import run_tuner
 
-MANAGER = "SSR_NAS_MANAGER"
-"""Set by loopback.cjs: the manager's process id."""
-POLL = 0.5
+MANAGER = "SSR_NAS_MANAGER"  # set by loopback.cjs: the manager's process id
 
 
 def end_with(manager: int) -> None:
@@ -24,7 +21,7 @@ def end_with(manager: int) -> None:
                 os.kill(manager, 0)
             except ProcessLookupError:
                 os._exit(0)
-            time.sleep(POLL)
+            time.sleep(0.5)
 
     threading.Thread(target=watch, daemon=True).start()
 

@@ -1,7 +1,6 @@
 """What an NNI trial runs: parameters in, one search, a metric after every epoch and one at the end.
 
-A trial that ``nnictl resume`` submits again under its old id goes on from its last epoch: NNI gives it its old output
-folder, and the run in there is continued.
+A trial that ``nnictl resume`` submits again goes on from its last epoch, in the output folder that it had before.
 """
 
 import json
@@ -64,8 +63,7 @@ def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> Options
         InputError: an unknown key or a value of the wrong type, or no parameters at all.
     """
     if not isinstance(parameters, Mapping):
-        what = "expected parameters by dotted key, such as method.h"
-        raise InputError(f"search space: {what}, got {str(parameters)[:40]}")
+        raise InputError(f"search space: expected parameters by dotted key, such as method.h, got {parameters!s:.40}")
     defaults = {leaf.key: leaf.default for leaf in leaves(type(options), defaults=options)}
     values = {key: value for key, value in defaults.items() if value is not None} | dict(_flat(parameters, defaults))
     arguments = [f"--{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in values.items()]
@@ -88,9 +86,8 @@ def _flat(parameters: Mapping[str, Any], options: Collection[str]) -> Iterator[t
 class Manager:
     """NNI's manager as a trial sees it: gives the parameters, and gets one metric an epoch and one at the end.
 
-    While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters. A report by NNI's functions
-    would then reach its engine, or the manager under another trial's parameter id. So this class takes the trial's own
-    channel before.
+    While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters: NNI's functions would report
+    to its engine, or under another trial's parameter id. So this class takes the trial's own channel before.
 
     Args:
         folder: of the trial; keeps what the trial was given, for a process that goes on with it.

@@ -1,19 +1,16 @@
 """SSH tunnels: by them, trials on other machines reach a manager that listens on the loopback address alone."""
 
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from subprocess import DEVNULL, Popen
 from typing import IO, Any
 
 from nas_space.errors import InputError
 
-SETTLE = 20.0
-"""Seconds in which a tunnel must stand."""
-RETRY = 10.0
-"""Seconds between two attempts to build a lost tunnel again."""
-MARK = "remote forward success"
+SETTLE = 20.0  # seconds in which a tunnel must stand
+RETRY = 10.0  # seconds between two attempts to build a lost tunnel again
 
 
 def tunnel_command(machine: Any, port: int) -> list[str]:
@@ -29,13 +26,8 @@ def tunnel_command(machine: Any, port: int) -> list[str]:
     if machine.password or machine.ssh_passphrase:
         fix = "a tunnel needs a key without a passphrase (sshKeyFile); or open the port by --host"
         raise InputError(f"machineList: {machine.host}: {fix}")
-    options = (
-        "BatchMode=yes",
-        "ExitOnForwardFailure=yes",
-        "StrictHostKeyChecking=accept-new",
-        "ServerAliveInterval=15",
-    )
-    settings = [part for option in options for part in ("-o", option)]
+    flags = ("BatchMode=yes", "ExitOnForwardFailure=yes", "StrictHostKeyChecking=accept-new", "ServerAliveInterval=15")
+    settings = [part for flag in flags for part in ("-o", flag)]
     key = ["-i", str(machine.ssh_key_file)] if machine.ssh_key_file else []
     forward = ["-N", "-v", "-R", f"127.0.0.1:{port}:127.0.0.1:{port}"]
     return ["ssh", *settings, *key, *forward, "-p", str(machine.port), "-l", machine.user, "--", machine.host]
@@ -56,13 +48,11 @@ class Tunnels:
         if machines and shutil.which("ssh") is None:
             raise InputError("ssh: not found; install OpenSSH's client, or open the port by --host")
         self._commands = [tunnel_command(machine, port) for machine in machines]
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._logs: list[IO[bytes]] = []
+        self._processes: list[Popen[bytes]] = []
+        self._logs: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in machines]
         self._tried = time.monotonic()
         try:
-            for command in self._commands:
-                log: IO[bytes] = tempfile.TemporaryFile()
-                self._logs.append(log)
+            for command, log in zip(self._commands, self._logs, strict=True):
                 self._processes.append(_start(command, log))
             for command, process, log in zip(self._commands, self._processes, self._logs, strict=True):
                 _wait(command, process, log)
@@ -89,20 +79,17 @@ class Tunnels:
             log.close()
 
 
-def _start(command: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+def _start(command: list[str], log: IO[bytes]) -> Popen[bytes]:
     # Its own session: Ctrl+C ends the manager first, which still speaks through it.
-    return subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log, start_new_session=True
-    )
+    return Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=log, start_new_session=True)
 
 
-def _wait(command: list[str], process: "subprocess.Popen[bytes]", log: IO[bytes]) -> None:
-    """Until the tunnel stands."""
+def _wait(command: list[str], process: Popen[bytes], log: IO[bytes]) -> None:
     deadline = time.monotonic() + SETTLE
     while True:
         log.seek(0)
         lines = log.read().decode(errors="replace").strip().splitlines()
-        if any(MARK in line for line in lines):
+        if any("remote forward success" in line for line in lines):
             return
         if process.poll() is not None or time.monotonic() > deadline:
             answers = [line for line in lines if not line.startswith(("debug", "OpenSSH", "Warning:"))]

@@ -16,6 +16,7 @@ from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
 
 OptionsT = TypeVar("OptionsT")
+Known = Mapping[str, Leaf]
 SHORT = {"preset": "space.preset"}
 
 
@@ -49,9 +50,7 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     return _build(options, values), "--json" in argv
 
 
-def _read_line(
-    argv: Sequence[str], known: Mapping[str, Leaf], positional: str | None
-) -> tuple[dict[str, Any], list[str]]:
+def _read_line(argv: Sequence[str], known: Known, positional: str | None) -> tuple[dict[str, Any], list[str]]:
     """The options of the command line, and the ``--config`` files."""
     given: dict[str, Any] = {}
     files: list[str] = []
@@ -89,7 +88,7 @@ def _read_line(
     return given, files
 
 
-def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Any]:
+def _read_config(file: str, known: Known) -> dict[str, Any]:
     try:
         content = load_yaml(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -103,9 +102,7 @@ def _read_config(file: str, known: Mapping[str, Leaf]) -> dict[str, Any]:
     return {key: known[key].read(value, f"{file}: {key}") for key, value in _flatten(content or {}, known, file)}
 
 
-def _flatten(
-    content: Mapping[Any, Any], known: Mapping[str, Leaf], file: str, prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
+def _flatten(content: Mapping[Any, Any], known: Known, file: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in content.items():
         key = f"{prefix}{name}"
         if key in known:
@@ -131,10 +128,8 @@ def _build(options: type[OptionsT], values: Mapping[str, Any], prefix: str = "")
     """The dataclass from flat values."""
     arguments: dict[str, Any] = {}
     for name, hint in get_type_hints(options).items():
-        key = f"{prefix}{name}"
-        arguments[name] = (
-            _build(hint, values, f"{key}.") if isinstance(hint, type) and is_dataclass(hint) else values[key]
-        )
+        key, is_group = f"{prefix}{name}", isinstance(hint, type) and is_dataclass(hint)
+        arguments[name] = _build(hint, values, f"{key}.") if is_group else values[key]
     return options(**arguments)
 
 
@@ -143,9 +138,8 @@ def _help(prog: str, description: str, known: Collection[Leaf], positional: str 
 
     usage = None if positional is None else f"{prog} {positional.upper()} [--key value ...]"
     parser = ArgumentParser(prog=prog, usage=usage, description=description)
-    parser.add_argument(
-        "--config", metavar="FILE", help="YAML file of options; may be given again, and the command line wins"
-    )
+    text = "YAML file of options; may be given again, and the command line wins"
+    parser.add_argument("--config", metavar="FILE", help=text)
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
     groups: dict[str, Any] = {"": parser}
     for leaf in known:

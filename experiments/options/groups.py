@@ -33,10 +33,8 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
-IGNORE = 255
-"""Label of pixels that count neither in the loss nor in the score."""
-MOST_CLASSES = 255
-"""Class indices have 8 bits, and 255 marks what is ignored."""
+IGNORE = 255  # label of pixels that count neither in the loss nor in the score
+MOST_CLASSES = 255  # class indices have 8 bits, and 255 marks what is ignored
 
 
 def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tuple[int, int, int], ...]]:
@@ -69,16 +67,13 @@ class DataOptions:
     """What to train on.
 
     Args:
-        name: ``streets`` (generated scenes, embedded), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own
-            images).
+        name: ``streets`` (generated scenes), ``camvid``, ``cityscapes``, ``bdd100k`` or ``folder`` (your own images).
         root: the data set's folder; absent, ``$CAMVID_ROOT`` or ``$CITYSCAPES_DATASET``. Not used by ``streets``.
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images a training step.
-        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, classes.yaml or classes.csv in
-            its root.
-        val_fraction: share of the images of an undivided ``folder`` that validate, chosen by the hash of their names;
-            0.2 if absent.
+        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
+        val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
 
@@ -131,10 +126,8 @@ class SpaceOptions:
         Raises:
             InputError: an unknown preset or dimension, or values that do not make a space.
         """
-        given = {
-            key: value for key, value in vars(self).items() if value is not None and key not in ("preset", "search")
-        }
-        return SpaceConfig.preset(self.preset, search=tuple(self.search), **given)
+        given = {key: value for key, value in vars(self).items() if value is not None and key != "preset"}
+        return SpaceConfig.preset(self.preset, **(given | {"search": tuple(self.search)}))
 
 
 @dataclass
@@ -168,7 +161,6 @@ class ConstraintOptions:
 
     @property
     def given(self) -> list[str]:
-        """Names of the bounds that are given."""
         return [key for key in ("macs", "params", "latency_ms") if getattr(self, key) is not None]
 
     def check(self) -> None:

@@ -13,8 +13,7 @@ import yaml
 from experiments.options.quantity import Quantity
 from nas_space.errors import InputError
 
-WHOLE = {"whole": True}
-"""Metadata of a list of text whose items are names of files: commas belong to the name."""
+WHOLE = {"whole": True}  # metadata of a list of text whose items are names of files: commas belong to the name
 NULL = type(None)
 EXPECTED: dict[Any, str] = {
     str: "text",
@@ -62,10 +61,8 @@ class Leaf:
 
     @property
     def type_name(self) -> str:
-        """The type as Python writes it, with YAML's null."""
-        return " | ".join(
-            str(kind) if get_args(kind) else "null" if kind is NULL else kind.__name__ for kind in self.kinds
-        )
+        names = (str(kind) if get_args(kind) else "null" if kind is NULL else kind.__name__ for kind in self.kinds)
+        return " | ".join(names)
 
     @property
     def is_names(self) -> bool:

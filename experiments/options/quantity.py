@@ -16,7 +16,6 @@ class Quantity(float):
     """
 
     def __new__(cls, value: "str | float") -> "Quantity":
-        """Read a number, or its text."""
         number, factor = value, 1.0
         if isinstance(value, str):
             text = value.strip()

@@ -5,8 +5,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-MOST = 1_000_000
-"""Most values of a file, where an alias counts as all that it stands for; no file of options comes near."""
+MOST = 1_000_000  # values of a file, where an alias counts as all that it stands for; no file of options comes near
 
 
 def load_yaml(text: str) -> Any:

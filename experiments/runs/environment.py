@@ -9,17 +9,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 
-def package_version() -> str:
-    """The version of this toolkit."""
-    return version("ssr-nas")
-
-
 def versions() -> dict[str, str]:
     """Versions of what decides a result."""
     import torch
 
     return {
-        "ssr-nas": package_version(),
+        "ssr-nas": version("ssr-nas"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "nni": version("nni"),
@@ -30,7 +25,7 @@ def versions() -> dict[str, str]:
 def engine_versions(packages: Iterable[str]) -> dict[str, str]:
     """Versions of what decides the speed of an engine, which has these packages."""
     engine = {name: str(import_module(name).__version__).partition("-")[0] for name in packages}
-    return {"ssr-nas": package_version(), "python": platform.python_version(), **engine}
+    return {"ssr-nas": version("ssr-nas"), "python": platform.python_version(), **engine}
 
 
 def processor_name() -> str:

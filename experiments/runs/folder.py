@@ -21,20 +21,16 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yml"
 METRICS = "metrics.csv"
-LONGEST_NAME = 50
-"""Characters of a default folder's name before its date; a file system takes 255 bytes in all."""
+LONGEST_NAME = 50  # characters of a default folder's name before its date; a file system takes 255 bytes in all
 
 
 def prepare_run(out: str | None, command: str, name: str) -> Path:
-    """Make the folder of a new run, when all options have been checked: nothing is written before.
+    """Make and return the empty folder of a new run, when all options have been checked: nothing is written before.
 
     Args:
         out: the folder the user asked for; ``runs/<name>-<date>-<time>`` if absent.
         command: the command, for messages.
         name: what the default folder's name begins with; what has no place in a file's name becomes ``-``.
-
-    Returns:
-        The folder, existing and empty.
 
     Raises:
         InputError: ``out`` holds something already, or cannot be made.

@@ -1,7 +1,6 @@
 """Running commands of this toolkit as child processes, a few at a time, each with its share of the cores."""
 
 import os
-import signal
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +10,7 @@ from subprocess import DEVNULL, PIPE, Popen
 
 from tqdm import tqdm
 
-from experiments.runs.processes import free_cores, module_command
+from experiments.runs.processes import free_cores, module_command, terminable
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,10 @@ class Failure:
 
 
 def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
-    """Run the jobs that are not done yet, in order, ``workers`` at a time.
-
-    Returns:
-        How each job failed that did.
-    """
+    """Run the jobs that are not done yet, in order, ``workers`` at a time, and return the failures."""
     pending = [job for job in jobs if not job.proof.is_file()]
     threads = str(max(1, free_cores() // workers))
     environment = {"OMP_NUM_THREADS": threads, **os.environ}  # what the user has set holds
-
     children: set[Popen[str]] = set()
     stopping = threading.Event()
 
@@ -56,20 +50,13 @@ def run_jobs(jobs: Sequence[Job], workers: int, title: str) -> list[Failure]:
         lines = errors.strip().splitlines() or [f"ended with code {child.returncode} and no message"]
         return Failure(child.returncode, f"{job.arguments[0]} {job.proof.parent.name}: {lines[-1]}")
 
-    def stop(number: int, frame: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
-    pool = ThreadPoolExecutor(workers)
-    try:
-        results = list(tqdm(pool.map(run, pending), title, len(pending), unit="run", disable=None if pending else True))
-    except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
-        stopping.set()
-        for child in list(children):
-            child.terminate()
-        raise
-    finally:
-        pool.shutdown()
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+    hidden = None if pending else True
+    with terminable(), ThreadPoolExecutor(workers) as pool:
+        try:
+            results = list(tqdm(pool.map(run, pending), title, len(pending), unit="run", disable=hidden))
+        except BaseException:  # also an interrupt: no child may go on writing into a folder that somebody continues
+            stopping.set()
+            for child in list(children):
+                child.terminate()
+            raise
     return [failure for failure in results if failure is not None]

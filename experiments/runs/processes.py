@@ -3,16 +3,17 @@
 import os
 import shlex
 import shutil
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = str(Path(__file__).parents[2])
-"""Where this toolkit lies."""
-
+ROOT = str(Path(__file__).parents[2])  # where this toolkit lies
 RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
 """Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
-POLL = 0.5
-"""Seconds between two looks at another process."""
+POLL = 0.5  # seconds between two looks at another process
 
 # As ``python -m``, but a folder ``experiments`` in the current one does not count (Python 3.11 has ``-P`` for that).
 START = """\
@@ -36,6 +37,22 @@ def module_command(module: str, *arguments: str) -> list[str]:
 def free_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """SIGTERM inside is an interrupt, as Ctrl+C is; Python lets only the main thread change that."""
+
+    def terminate(signum: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, terminate) if is_main else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def rank() -> int:

@@ -13,7 +13,6 @@ JPEG = b"\xff\xd8"
 PNG = b"\x89PNG\r\n\x1a\n"
 MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 """Where the next part of a JPEG begins. The data of a scan hold stuffed zeros, restarts and fill instead."""
-END_OF_IMAGE = 0xD9
 
 
 def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
@@ -38,7 +37,7 @@ def is_whole(data: bytes) -> bool:
 def _has_end_of_jpeg(data: bytes) -> bool:
     place = len(JPEG)
     while marker := MARKER.search(data, place):
-        if marker[1][0] == END_OF_IMAGE:
+        if marker[1] == b"\xd9":  # the end of the image
             return True
         # A part tells its length. That of a scan covers its header alone: the next marker is searched in its data.
         place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")

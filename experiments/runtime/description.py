@@ -90,17 +90,14 @@ class Description:
                 dynamic=_check_type(content["dynamic"], bool),
                 interface=Interface(*(_check_type(content[key], bool) for key in ("pixels", "resize", "argmax"))),
                 precision="int8" if content["precision"] == "int8" else "32",
-                lowering=_check_type(content["lowering"], str),
-                head=_check_type(content["head"], str),
-                dataset=_check_type(content["dataset"], str),
+                **{key: _check_type(content[key], str) for key in ("lowering", "head", "dataset")},
                 architecture=_check_type(content["architecture"], dict),
                 scale=scale,
                 offset=offset,
             )
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-            raise InputError(
-                f"{file}: what it says of itself is damaged ({type(error).__name__}: {error}); export it again"
-            ) from None
+            reason = f"{type(error).__name__}: {error}"
+            raise InputError(f"{file}: what it says of itself is damaged ({reason}); export it again") from None
 
 
 def _check_type(value: Any, kind: type[T]) -> T:

@@ -13,6 +13,7 @@ from nas_space.errors import InputError
 
 Array = NDArray[Any]
 Runner = Callable[[Array], Array]
+Shape = tuple[int, ...]
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
@@ -21,8 +22,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "openvino": ("onnx", "openvino"),
 }
 """Engine -> the packages that writing a file for it and running it need; the last one is the engine."""
-RT_INFO = "ssr-nas"
-"""Where an OpenVINO model keeps its description."""
+RT_INFO = "ssr-nas"  # where an OpenVINO model keeps its description
+INSTALL = "pip install 'ssr-nas[deploy]'"
 
 
 class OpenedModel(NamedTuple):
@@ -62,7 +63,7 @@ def check_installed(packages: Iterable[str]) -> None:
         try:
             import_module(package)
         except ImportError:
-            raise InputError(f"engine: {package} is not installed; pip install 'ssr-nas[deploy]'") from None
+            raise InputError(f"engine: {package} is not installed; {INSTALL}") from None
 
 
 def open_onnxruntime(model: Path | bytes, threads: int | None = None, output: int = 0) -> OpenedModel:
@@ -90,12 +91,7 @@ def open_onnxruntime(model: Path | bytes, threads: int | None = None, output: in
 
 
 def open_openvino(
-    model: Any,
-    threads: int | None = None,
-    *,
-    output: int = 0,
-    shape: tuple[int, ...] | None = None,
-    timed: bool = False,
+    model: Any, threads: int | None = None, *, output: int = 0, shape: Shape | None = None, timed: bool = False
 ) -> OpenedModel:
     """Open a model in OpenVINO, on the processor, in float32 where it is not quantised.
 
@@ -134,7 +130,7 @@ def open_openvino(
     return OpenedModel(run, {str(key): str(getattr(value, "value", value)) for key, value in entries.items()})
 
 
-def open_timed(engine: str, model: Path | bytes, threads: int, shape: tuple[int, ...] | None = None) -> Runner:
+def open_timed(engine: str, model: Path | bytes, threads: int, shape: Shape | None = None) -> Runner:
     """Open a model to be timed, in ``onnxruntime`` or ``openvino``; arguments as of their openers."""
     if engine == "onnxruntime":
         return open_onnxruntime(model, threads).run

@@ -27,15 +27,12 @@ def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
 
 
 def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
-    """The content of a JPEG or PNG file as an image: turned as its EXIF says, without alpha, 16 bits as 8.
+    """The content of a JPEG or PNG file as ``(H, W, 3)`` uint8 RGB: turned as its EXIF says, no alpha, 16 bits as 8.
 
     Args:
         data: the content.
         name: what messages call it.
         most_pixels: larger images are refused by their header, before anything is unpacked.
-
-    Returns:
-        ``(H, W, 3)`` uint8 RGB.
 
     Raises:
         InputError: it is no image, truncated, or too large.

@@ -22,5 +22,4 @@ class Interface:
 
     @property
     def output(self) -> str:
-        """Name of the output."""
         return "classes" if self.argmax else "logits"

@@ -13,6 +13,7 @@ from experiments.runtime.session import open_session
 from nas_space.errors import InputError
 
 SMALLEST = 32
+Size = tuple[int, int] | Literal["image"]
 
 
 class Segmenter:
@@ -33,11 +34,7 @@ class Segmenter:
     """
 
     def __init__(
-        self,
-        file: str | Path,
-        engine: str | None = None,
-        threads: int | None = None,
-        size: tuple[int, int] | Literal["image"] | None = None,
+        self, file: str | Path, engine: str | None = None, threads: int | None = None, size: Size | None = None
     ) -> None:
         self._file = file
         self._session = open_session(file, engine, threads)
@@ -103,14 +100,11 @@ class Segmenter:
 
 
 def largest(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArray[np.uint8]:
-    """The class of the largest logit of each pixel, after bilinear interpolation to ``size``.
+    """The class of the largest logit of each pixel, among equals the first, after bilinear interpolation to ``size``.
 
     Args:
         logits: ``(classes, h, w)``.
-        size: height and width of the result.
-
-    Returns:
-        ``(H, W)``; among equals, the first class.
+        size: height and width of the result ``(H, W)``.
     """
     # Class by class: all logits of a photograph at once would take a gigabyte.
     best = _resize(logits[0], size, cv2.INTER_LINEAR)

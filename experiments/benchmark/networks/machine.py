@@ -3,13 +3,14 @@
 import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from importlib.metadata import version
 from typing import Any
 
 import torch
 
 from experiments.benchmark.networks.load import warning
 from experiments.benchmark.networks.timing import NetworkTiming, Setup
-from experiments.runs.environment import engine_versions, gpu_driver, package_version, processor_name
+from experiments.runs.environment import engine_versions, gpu_driver, processor_name
 from experiments.runtime.engines import PACKAGES
 
 
@@ -35,7 +36,7 @@ def conditions(setup: Setup, others: float) -> dict[str, Any]:
         "busy_cores_of_others": others,
         "warning": warning(others, setup.threads),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "ssr_nas": package_version(),
+        "ssr_nas": version("ssr-nas"),
     }
 
 

@@ -1,8 +1,10 @@
 """Child processes are those of this toolkit, also from a folder with an ``experiments`` of the user's own."""
 
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
-from experiments.runs.processes import ROOT, free_cores, module_command
+from experiments.runs.processes import ROOT, free_cores, module_command, terminable
 from experiments.training.lightning import command_line
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -92,3 +94,19 @@ def test_cores_are_those_of_the_process():
         assert free_cores() == 1
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def test_a_termination_is_an_interrupt_inside_and_what_it_was_after():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), terminable():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_another_thread_than_the_main_one_leaves_the_signal_alone():
+    def handler() -> object:
+        with terminable():
+            return signal.getsignal(signal.SIGTERM)
+
+    with ThreadPoolExecutor() as pool:
+        assert pool.submit(handler).result() == signal.getsignal(signal.SIGTERM)
