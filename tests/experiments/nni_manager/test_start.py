@@ -195,7 +195,7 @@ def test_a_start_that_comes_to_nothing_leaves_no_process(
 
     def manager(*_: object) -> "subprocess.Popen[str]":
         command = ["sh", "-c", "sleep 3600 & echo $!; wait"]  # and its tuner
-        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0)
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
     def start(port: int, run_mode: object) -> None:
         process = launcher._start_rest_server(None, run_mode)
