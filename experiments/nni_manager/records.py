@@ -85,7 +85,8 @@ class Record:
             {
                 "trial": trial.name,
                 "status": trial.status,
-                **{key: values.get(key) for key in shown},
+                # pandas before 3, which Python 3.10 has, would print None.
+                **{key: math.nan if values.get(key) is None else values[key] for key in shown},
                 "mIoU %": 100 * trial.result.get("default", math.nan),
                 "super-network %": 100 * trial.result.get("miou_supernet", math.nan),
                 "MACs M": trial.result.get("macs", math.nan) / 1e6,
