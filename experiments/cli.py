@@ -134,7 +134,7 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 class _Output(io.FileIO):
-    """Standard output that fails at most once, and not at all when its reader has gone."""
+    """Standard output that raises at most one error, and none if its reader has closed the pipe."""
 
     failed = False
 

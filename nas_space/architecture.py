@@ -174,7 +174,7 @@ class Architecture:
         return cls(space, tuple(stages))
 
     def table(self) -> str:
-        """The layers as a readable text table, one row a layer."""
+        """The layers as a readable text table, one row for each layer."""
         rows = ["stage  layer  dilation  pooling  3x1 width  1x3 width"]
         for i, layers in enumerate(self.stages):
             for j, layer in enumerate(layers):

@@ -125,7 +125,7 @@ class SpaceConfig:
 
     @property
     def depth_candidates(self) -> tuple[tuple[int, ...], ...]:
-        """The depths that a search chooses from, a tuple a stage; one candidate where depth is not searched."""
+        """The depths that a search chooses from, a tuple for each stage; one candidate where depth is not searched."""
         return self.depths if "depth" in self.search else tuple((depth,) for depth in self.baseline_depths)
 
     @property

@@ -3,8 +3,8 @@
 Candidates are mixed by ``sg(a)`` without normalisation. The zero-one loss pushes each sigmoid away from 1/2, in its L2
 form ``-w01 mean (sg(a) - 1/2)^2`` over all logits of a level, ``w01 = 10``.
 
-Differs from the original: one operator a layer, so each choice takes its largest sigmoid at the end, where the original
-keeps every operator above a threshold; the loss acts after the warm-up and exploration that all strategies share.
+Differs from the original: one operator per layer, so each choice takes its largest sigmoid at the end, where the
+original keeps every operator above a threshold; the loss acts after the warm-up and exploration of all strategies.
 """
 
 from torch import Tensor

@@ -55,7 +55,7 @@ class Decisions(Shrinking):
 
     def __init__(self, warmup: float) -> None:
         self.warmup = warmup
-        self.made = 0
+        self.decisions_made = 0
         self._times: list[float] = []
 
     def start(self, full: Alive) -> None:
@@ -63,26 +63,28 @@ class Decisions(Shrinking):
 
     def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Make every decision that is due by now, one after the other."""
-        due = len(self._times) if progress >= 1.0 else sum(time <= round(progress, 9) for time in self._times)
-        while self.made < due:
-            alive = self._decide_levels(ratios, alive, len(self._times) - self.made)
-            self.made += 1
+        decisions_due = len(self._times) if progress >= 1.0 else sum(time <= round(progress, 9) for time in self._times)
+        while self.decisions_made < decisions_due:
+            alive = self._decide_levels(ratios, alive, len(self._times) - self.decisions_made)
+            self.decisions_made += 1
         if progress >= 1.0:  # what a constraint took back after the last decision
             alive = self._decide_levels(ratios, alive, 1)
         return alive
 
-    def _decide_levels(self, ratios: Ratios, alive: Alive, left: int) -> Alive:
-        return Alive(*(self.decide(level, r, m, left) for level, r, m in zip(LEVELS, ratios, alive, strict=True)))
+    def _decide_levels(self, ratios: Ratios, alive: Alive, decisions_left: int) -> Alive:
+        return Alive(
+            *(self.decide(level, r, m, decisions_left) for level, r, m in zip(LEVELS, ratios, alive, strict=True))
+        )
 
-    def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
-        """The survivors ``(..., candidates)`` of a level after one decision, of which ``left`` are still to come."""
+    def decide(self, level: str, ratio: Tensor, alive: Tensor, decisions_left: int) -> Tensor:
+        """The survivors ``(..., candidates)`` of a level after one decision, with ``decisions_left`` to come."""
         raise NotImplementedError
 
     def state_dict(self) -> dict[str, Any]:
-        return {"made": self.made}
+        return {"made": self.decisions_made}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.made = state["made"]
+        self.decisions_made = state["made"]
 
 
 class GloballyLowest(Decisions):
@@ -90,10 +92,10 @@ class GloballyLowest(Decisions):
 
     rule = "lowest"
 
-    def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
+    def decide(self, level: str, ratio: Tensor, alive: Tensor, decisions_left: int) -> Tensor:
         """Remove an equal share of what has to go; the best of a choice stays."""
         removable = alive & (ranks(ratio, alive) > 0)
-        count = math.ceil(int(removable.sum()) / left)
+        count = math.ceil(int(removable.sum()) / decisions_left)
         p = divide_by_sum(ratio * alive).masked_fill(~removable, math.inf)
         lowest = torch.zeros_like(alive, memory_format=torch.contiguous_format)
         lowest.view(-1)[p.flatten().argsort(stable=True)[:count]] = True
@@ -126,10 +128,10 @@ class GreedyDecisions(Decisions):
         self._past = [*self._past, now][-self.HISTORY :]
         return alive
 
-    def decide(self, level: str, ratio: Tensor, alive: Tensor, left: int) -> Tensor:
+    def decide(self, level: str, ratio: Tensor, alive: Tensor, decisions_left: int) -> Tensor:
         """Fix an equal share of the undecided choices."""
         undecided = alive.sum(-1) > 1
-        count = math.ceil(int(undecided.sum()) / left)
+        count = math.ceil(int(undecided.sum()) / decisions_left)
         p = divide_by_sum(ratio * alive)
         score = _min_max(certainty(p, alive), undecided)
         if self.criterion == 2 and self._past:

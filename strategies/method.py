@@ -31,7 +31,7 @@ class MethodOptions:
         rho: weight of the regularizer for each level.
         lr: Adam's learning rate for the architecture parameters.
         weight_decay: Adam's L2 coefficient for the architecture parameters.
-        h: candidates at or below this share of the best of their choice are removed, once an epoch.
+        h: candidates at or below this share of the best of their choice are removed, once per epoch.
         warmup: part of the search, in [0, 1), in which only the weights are trained (the paper: 0).
         explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is
             0), so that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).

@@ -70,7 +70,7 @@ def mix_operators(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tens
 
 def _mix_by_autograd(x: Tensor, branches: Sequence[Branch], residual: bool) -> Tensor:
     """The definition, also for networks in ``eval`` mode."""
-    sums: dict[int, Tensor] = {}  # by channel count, so that padding happens once a count
+    sums: dict[int, Tensor] = {}  # by channel count, so that padding happens once per count
     for branch in branches:
         kernel, bias, mask, norm = branch.kernel_3x1, branch.bias_3x1, branch.mask, branch.norm
         after = mask if mask is not None and mask.requires_grad else None

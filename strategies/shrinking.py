@@ -1,4 +1,4 @@
-"""Rules of removal: which candidates leave when, by their retaining ratios (SSR paper, equation 11)."""
+"""Rules of removal: which candidates leave (SSR paper, equation 11). supernet.py and narrowing.py remove them."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

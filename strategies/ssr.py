@@ -1,11 +1,11 @@
 """SSR, solution space regularization with progressive shrinking (https://arxiv.org/abs/2208.05271), and its controls.
 
-Sigmoid-normalised probabilities (docs/method.md, equation N), and the loss ``sum log p`` on every choice of all levels
-(SSR paper, equations 9 and 10). After every epoch the candidates at or below ``h`` of the best of their choice are
-deleted (equation 11), with all that depends on them. The search is over when every choice has one survivor. The
-super-network then is the found network: there is no discretization gap.
+Sigmoid-normalised probabilities (docs/method.md, equation N), and the loss ``sum log p`` (``regularizers.ssr``) on each
+choice of all levels (SSR paper, equations 9 and 10). After every epoch the candidates at or below ``h`` of the best of
+their choice are deleted (equation 11), with all that depends on them. The search is over when every choice has one
+survivor. The super-network then is the found network: there is no discretization gap.
 
-Differs from the paper: it shrinks once an epoch instead of after every step (cheaper, no synchronisation). Beyond the
+Differs from the paper: it shrinks once per epoch instead of after every step (cheaper, no synchronisation). Beyond the
 paper, and on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``. Without them it is the paper's.
 
 The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``:

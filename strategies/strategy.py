@@ -95,7 +95,7 @@ class DifferentiableStrategy(OneShotStrategy):
         return model
 
     def default_mutation_hooks(self) -> list[Callable[..., Any]]:
-        """NNI's last hook alone: it rejects every mutable that ours have left over."""
+        """Only NNI's last hook, which raises an error if a mutable was not replaced."""
         return [no_default_hook]
 
     def train_dataloader(

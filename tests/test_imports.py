@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("nas_space", "strategies", "experiments")
 FILES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 LOOSE = {"__init__.py", "cli.py", "model_file.py"}
-ROOMS = 21
+MOST_FOLDERS = 21
 
 
 def broken_imports(root: Path) -> list[str]:
@@ -49,7 +49,7 @@ def test_every_import_goes_down() -> None:
             "experiments.options.quantity -> experiments.options.arguments",
         ),
     ],
-    ids=["folder", "room", "circle"],
+    ids=["top folder", "inner folder", "circle"],
 )
 def test_an_import_that_goes_up_is_named(file: str, line: str, culprit: str, tmp_path: Path) -> None:
     for folder in FOLDERS:
@@ -63,10 +63,10 @@ def test_an_import_that_goes_up_is_named(file: str, line: str, culprit: str, tmp
     assert any(culprit in found for found in broken_imports(tmp_path))
 
 
-def test_the_corridor_is_short() -> None:
+def test_experiments_has_few_folders() -> None:
     folders = [path for path in (ROOT / "experiments").rglob("*") if path.is_dir() and any(path.glob("*.py"))]
     assert {path.name for path in (ROOT / "experiments").glob("*.py")} == LOOSE
-    assert len(folders) + 1 <= ROOMS  # with the corridor itself
+    assert len(folders) + 1 <= MOST_FOLDERS  # with experiments itself
 
 
 @pytest.mark.parametrize("file", FILES, ids=str)

@@ -1,4 +1,4 @@
-"""How fast a training loop is beside the same loop fed with one constant batch: what the data cost."""
+"""How much of the training time goes into loading data: the same loop also runs on one constant batch."""
 
 import statistics
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ class Alternating(IterableDataset[tuple[Tensor, Tensor]]):
 
     Args:
         stream: training batches.
-        steps: batches an epoch; the stream begins again as often as it must.
+        steps: batches per epoch; the stream begins again as often as it must.
     """
 
     def __init__(self, stream: BatchStream, steps: int) -> None:
@@ -77,7 +77,7 @@ def training_throughput(
 
     Returns:
         ``ratio`` (median over the rounds of the speed with real batches over that with a constant one), its
-        ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians, seconds a batch).
+        ``ratio_spread`` (lowest and highest), ``batch_s`` and ``constant_batch_s`` (medians, seconds per batch).
     """
     batches = Alternating(prepared.stream, steps)
     times = EpochTimes(batches, device)

@@ -1,8 +1,8 @@
 """The commands of ``ssr-nas``, one module each; a name may have two words.
 
 A module's docstring begins with the line of help. The module holds a dataclass ``Options`` and a function
-``run(options) -> dict``, which prints for people and returns what ``--json`` prints. Where a command's answer may be
-no, a function ``exit_code(result) -> int`` says so. The modules are named here and not imported, since most load torch.
+``run(options) -> dict``, which prints for people and returns what ``--json`` prints. If a command can answer no,
+a function ``exit_code(result) -> int`` says so. The modules are named here and not imported, since most load torch.
 """
 
 from importlib.util import find_spec

@@ -1,7 +1,7 @@
 """Measure how long networks take in an engine, side by side, as exported.
 
 Each network is exported as a user would export it, opened in a process of its own, and timed in turns with the others,
-one image a call. The whole set-up is printed, with the one command that repeats the measurement.
+one image per call. The whole set-up is printed, with the one command that repeats the measurement.
 """
 
 import itertools

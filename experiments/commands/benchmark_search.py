@@ -25,12 +25,12 @@ class Options:
     Args:
         space: the space that both sides search.
         size: image size HEIGHTxWIDTH in pixels.
-        batch: images a batch; an iteration takes two batches.
+        batch: images per batch; an iteration takes two batches.
         classes: classes of the segmentation.
         precision: 32 or bf16, of both sides.
         device: auto, cpu or cuda.
         rounds: how often both sides are timed; medians count.
-        steps: iterations a round.
+        steps: iterations per round.
         seed: of weights, images and the candidates that leave.
         out: also draw a figure into this PNG file.
     """

@@ -1,4 +1,4 @@
-"""Measure how many frames of a video a network segments a second, from file to class maps, in sequence and pipelined.
+"""Measure how many frames of a video a network segments per second, from file to class maps, in sequence and pipelined.
 
 Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the
 other, or each in a thread of its own; both in turns, on the same frames.
@@ -51,7 +51,7 @@ class Options:
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure; print and return frames a second both ways, what each stage takes, and the set-up."""
+    """Measure; print and return frames per second both ways, what each stage takes, and the set-up."""
     import tempfile
 
     import psutil

@@ -59,7 +59,7 @@ def run(options: Options) -> dict[str, Any]:
     import pandas as pd
     from tqdm import tqdm
 
-    from experiments.benchmark.networks.cost_table import cost_rows, fitting, readable_table
+    from experiments.benchmark.networks.cost_table import cost_rows, group_by_size, readable_table
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.timing import make_setup
@@ -73,7 +73,7 @@ def run(options: Options) -> dict[str, Any]:
     sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
     names = list(dict.fromkeys(options.networks))
     networks = find_networks(names, options.space.preset, options.classes)
-    by_size, missing = fitting(networks, sizes, options.precision, setup)
+    by_size, missing = group_by_size(networks, sizes, options.precision, setup)
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         rows, measured, uncounted = cost_rows(by_size, options.precision, setup, bar.set_description_str)
     rows.sort(key=lambda row: names.index(row["network"]))

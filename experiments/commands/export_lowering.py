@@ -1,4 +1,4 @@
-"""Measure which form of partial residuals each engine runs fastest: what ``export`` chooses by.
+"""Measure which form of partial residuals each engine runs fastest; the export command chooses by it.
 
 Random networks of the space are exported in every form (``pad``, ``concat``, ``zeros``) and timed in turns on this
 machine.

@@ -83,7 +83,7 @@ class CropStream(BatchStream):
 
     Args:
         split: the images, uint8.
-        batch: images a batch.
+        batch: images per batch.
         seed: the run's seed.
         crop: height and width of the batches' images.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.

@@ -15,7 +15,7 @@ class Split:
     Args:
         images: ``(N, 3, H, W)`` uint8, RGB.
         labels: ``(N, H, W)`` uint8, class indices, 255 where ignored.
-        names: what the images are called, one name an image.
+        names: what the images are called, one name for each image.
 
     Raises:
         ValueError: the three do not belong together.

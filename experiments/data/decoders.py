@@ -15,7 +15,7 @@ FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 
 
 class Shared:
-    """A context manager that threads hold together: the first thread enters it, the last one leaves it.
+    """A context manager shared by threads: the first thread to enter sets it, the last to leave restores it.
 
     Args:
         make: gives the context manager that changes a setting and restores it.

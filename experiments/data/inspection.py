@@ -47,7 +47,7 @@ class Inspection:
     Args:
         source: the data set.
         splits: facts of each split.
-        problems: what stops training, and remarks; unknown label values are one problem a file.
+        problems: what stops training, and remarks; unknown label values are one problem per file.
         unknown: label values that are no class, most frequent first: ``value``, ``pixels``, ``files``, ``first`` file.
     """
 

@@ -67,7 +67,7 @@ def root_folder(options: DataOptions, holds: str, variable: str | None = None) -
 
 
 def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, Path, Path]], list[DataError]]:
-    """Name, image and label of every image that has a label, sorted by name, and everything that is wrong.
+    """Name, image and label of every image that has a label, sorted by name, and a list of problems.
 
     Args:
         images: where images are.
@@ -98,7 +98,7 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
 def find_splits(
     folders: Mapping[str, tuple[Folder, Folder]], read_label: ReadLabel, limit: int | None, layout: str
 ) -> tuple[dict[str, list[Sample]], list[DataError]]:
-    """The samples of each split from its folders of images and labels, and everything that is wrong with them."""
+    """The samples of each split from its folders of images and labels, and a list of problems."""
     splits: dict[str, list[Sample]] = {}
     problems: list[DataError] = []
     for split, (images, labels) in folders.items():

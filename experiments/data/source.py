@@ -69,7 +69,7 @@ def open_source(options: DataOptions) -> DataSource:
 
 
 def survey(options: DataOptions) -> DataSource:
-    """As ``open_source``, but problems of the folders are in the result, and raise nothing.
+    """Like ``open_source``, but problems of the folders are listed in the result instead of raised.
 
     Raises:
         InputError: nothing can be listed: an unknown name, a bad option, no root, a bad file of classes.

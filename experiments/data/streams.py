@@ -26,7 +26,7 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
 
     Args:
         split: the images, uint8.
-        batch: images a batch.
+        batch: images per batch.
         seed: the run's seed.
         stream: ``WEIGHTS`` or ``ARCHITECTURE``: streams of one seed are shuffled independently.
         shuffle: a new order each epoch, without an incomplete last batch if there are others; else the split's order.

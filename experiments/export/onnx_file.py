@@ -74,7 +74,7 @@ def open_file(file: Path, settings: ExportSettings) -> FileRunner:
 def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) -> None:
     """Quantise an ONNX file in place (static, in the form of quantise-dequantise pairs).
 
-    Weights are 7 bits, one scale a channel: without the instructions of newer processors (VNNI), sums of full 8-bit
+    Weights are 7 bits, one scale per channel: without the instructions of newer processors (VNNI), sums of full 8-bit
     products saturate.
 
     Args:

@@ -57,7 +57,7 @@ def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
 
 
 def open_file(file: Path, settings: ExportSettings) -> FileRunner:
-    """An engine that ``trtexec`` runs once an image.
+    """An engine that ``trtexec`` runs once per image.
 
     Raises:
         RuntimeError: when it is called: ``trtexec`` failed, or wrote no output that can be read.

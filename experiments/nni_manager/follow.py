@@ -46,7 +46,7 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
                 continue
             for trial in (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in printed):
                 printed.add(trial["trialJobId"])
-                bar.write(line(trial, rest))
+                bar.write(format_trial_line(trial, rest))
                 best = max(filter(None, (best, _result(trial).get("default"))), default=None)
                 bar.update()
             running = sum(trial["status"] == "RUNNING" for trial in trials)
@@ -56,7 +56,7 @@ def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Calla
             time.sleep(POLL)
 
 
-def line(trial: Mapping[str, Any], rest: Rest) -> str:
+def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
     """One ended trial in words."""
     parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
     values = " ".join(f"{key}={value}" for key, value in by_name(parameters).items())

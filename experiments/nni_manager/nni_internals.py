@@ -1,4 +1,4 @@
-"""All of NNI's internals that this room patches or reads, as NNI 3.0 has them; loopback.cjs patches its Node code.
+"""Everything in NNI 3.0's internals that this folder patches or reads. loopback.cjs patches NNI's Node code.
 
 The test of this file lists them, and says which of them another NNI lacks.
 """

@@ -84,7 +84,7 @@ def _flat(parameters: Mapping[str, Any], options: Collection[str]) -> Iterator[t
 
 
 class Manager:
-    """NNI's manager as a trial sees it: gives the parameters, and gets one metric an epoch and one at the end.
+    """NNI's manager as a trial sees it: gives the parameters, and gets one metric per epoch and one at the end.
 
     While ``NasExperiment`` runs, ``nni.trial`` holds its command channel and parameters: NNI's functions would report
     to its engine, or under another trial's parameter id. So this class takes the trial's own channel before.
@@ -106,7 +106,7 @@ class Manager:
 
         Args:
             folder: of the run; its ``metrics.csv`` holds what an earlier process of the same trial has reported.
-            images: training images an epoch, for the throughput.
+            images: training images per epoch, for the throughput.
         """
         reported = _last_epoch(folder)
 

@@ -34,7 +34,7 @@ def tunnel_command(machine: Any, port: int) -> list[str]:
 
 
 class Tunnels:
-    """One tunnel a machine, built again when it is lost.
+    """One tunnel for each machine, built again when it is lost.
 
     Args:
         machines: NNI's ``machineList``.

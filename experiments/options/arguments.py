@@ -17,7 +17,7 @@ from nas_space.errors import InputError
 
 OptionsT = TypeVar("OptionsT")
 Known = Mapping[str, Leaf]
-SHORT = {"preset": "space.preset"}
+SHORT_KEYS = {"preset": "space.preset"}
 
 
 def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
@@ -34,15 +34,15 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
         InputError: an unknown key, a value of the wrong type, an unreadable file; the message names it.
         SystemExit: after ``--help``.
     """
-    known = {leaf.key: leaf for leaf in leaves(options)}
+    leaves_by_key = {leaf.key: leaf for leaf in leaves(options)}
     positional: str | None = getattr(options, "POSITIONAL", None)
     if {"-h", "--help"} & set(argv):
-        print(_help(prog, description, known.values(), positional))
+        print(_help(prog, description, leaves_by_key.values(), positional))
         raise SystemExit(0)
-    values = {key: leaf.default for key, leaf in known.items()}
-    given, files = _read_line([word for word in argv if word != "--json"], known, positional)
+    values = {key: leaf.default for key, leaf in leaves_by_key.items()}
+    given, files = _read_line([word for word in argv if word != "--json"], leaves_by_key, positional)
     for file in files:
-        values.update(_read_config(file, known))
+        values.update(_read_config(file, leaves_by_key))
     values.update(given)
     missing = next((key for key, value in values.items() if value is MISSING), None)
     if missing is not None:
@@ -50,23 +50,23 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     return _build(options, values), "--json" in argv
 
 
-def _read_line(argv: Sequence[str], known: Known, positional: str | None) -> tuple[dict[str, Any], list[str]]:
+def _read_line(argv: Sequence[str], leaves_by_key: Known, positional: str | None) -> tuple[dict[str, Any], list[str]]:
     """The options of the command line, and the ``--config`` files."""
     given: dict[str, Any] = {}
     files: list[str] = []
-    bare: list[str] = []
+    positionals: list[str] = []
     queue = list(argv)
     while queue:
         token = queue.pop(0)
         if not token.startswith("--"):
             if positional is None or token.startswith("-"):
                 raise InputError(f"unrecognized arguments: {token}")
-            bare.append(token)
+            positionals.append(token)
             continue
         name, has_value, value = token.partition("=")
-        key = SHORT[name[2:]] if SHORT.get(name[2:]) in known else name[2:]
-        if key != "config" and key not in known:
-            raise InputError(f"{name}: {explain_unknown(key, known, '--')}")
+        key = SHORT_KEYS[name[2:]] if SHORT_KEYS.get(name[2:]) in leaves_by_key else name[2:]
+        if key != "config" and key not in leaves_by_key:
+            raise InputError(f"{name}: {explain_unknown(key, leaves_by_key, '--')}")
         if not has_value:
             if not queue or queue[0].startswith("--"):
                 raise InputError(f"{name}: a value is missing")
@@ -74,21 +74,21 @@ def _read_line(argv: Sequence[str], known: Known, positional: str | None) -> tup
         if key == "config":
             files.append(value)
             continue
-        result = known[key].read(value, name)
-        if known[key].is_names:
+        result = leaves_by_key[key].read(value, name)
+        if leaves_by_key[key].is_names:
             result = given.get(key, []) + result
             while positional is None and queue and not queue[0].startswith("-"):
-                result += known[key].read(queue.pop(0), name)
+                result += leaves_by_key[key].read(queue.pop(0), name)
         given[key] = result
-    if positional is not None and bare:
-        takes_all = known[positional].is_names
-        if len(bare) > 1 and not takes_all:
-            raise InputError(f"{bare[1]}: only one {positional} is taken")
-        given[positional] = bare if takes_all else bare[0]
+    if positional is not None and positionals:
+        takes_all = leaves_by_key[positional].is_names
+        if len(positionals) > 1 and not takes_all:
+            raise InputError(f"{positionals[1]}: only one {positional} is taken")
+        given[positional] = positionals if takes_all else positionals[0]
     return given, files
 
 
-def _read_config(file: str, known: Known) -> dict[str, Any]:
+def _read_config(file: str, leaves_by_key: Known) -> dict[str, Any]:
     try:
         content = load_yaml(Path(file).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -99,18 +99,21 @@ def _read_config(file: str, known: Known) -> dict[str, Any]:
         raise InputError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, Mapping | None):
         raise InputError(f"{file}: expected keys and values, such as epochs: 20")
-    return {key: known[key].read(value, f"{file}: {key}") for key, value in _flatten(content or {}, known, file)}
+    flat = _flatten(content or {}, leaves_by_key, file)
+    return {key: leaves_by_key[key].read(value, f"{file}: {key}") for key, value in flat}
 
 
-def _flatten(content: Mapping[Any, Any], known: Known, file: str, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(
+    content: Mapping[Any, Any], leaves_by_key: Known, file: str, prefix: str = ""
+) -> Iterator[tuple[str, Any]]:
     for name, value in content.items():
         key = f"{prefix}{name}"
-        if key in known:
+        if key in leaves_by_key:
             yield key, value
-        elif any(other.startswith(f"{key}.") for other in known) and isinstance(value, Mapping | None):
-            yield from _flatten(value or {}, known, file, f"{key}.")
+        elif any(other.startswith(f"{key}.") for other in leaves_by_key) and isinstance(value, Mapping | None):
+            yield from _flatten(value or {}, leaves_by_key, file, f"{key}.")
         else:
-            raise InputError(f"{file}: {key}: {explain_unknown(key, known)}")
+            raise InputError(f"{file}: {key}: {explain_unknown(key, leaves_by_key)}")
 
 
 def explain_unknown(key: str, known: Collection[str], dashes: str = "") -> str:
@@ -120,8 +123,8 @@ def explain_unknown(key: str, known: Collection[str], dashes: str = "") -> str:
         return f"is a group; give its keys, such as {dashes}{inside[0]}"
     # ``epoch`` is near ``epochs``, and ``size`` is meant for ``data.size``.
     tails = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
-    near = get_close_matches(key, [*known, *(("config", "json") if dashes else ())], n=1) or tails
-    return f"unknown key; did you mean {dashes}{near[0]}?" if near else "unknown key; --help lists the keys"
+    suggestion = get_close_matches(key, [*known, *(("config", "json") if dashes else ())], n=1) or tails
+    return f"unknown key; did you mean {dashes}{suggestion[0]}?" if suggestion else "unknown key; --help lists the keys"
 
 
 def _build(options: type[OptionsT], values: Mapping[str, Any], prefix: str = "") -> OptionsT:
@@ -146,7 +149,7 @@ def _help(prog: str, description: str, known: Collection[Leaf], positional: str 
         group, _, name = leaf.key.rpartition(".")
         if group not in groups:
             groups[group] = parser.add_argument_group(group)
-        short = "".join(f" (short: --{short})" for short, key in SHORT.items() if key == leaf.key)
+        short = "".join(f" (short: --{short})" for short, key in SHORT_KEYS.items() if key == leaf.key)
         default = "required" if leaf.default is MISSING else f"default: {as_text(leaf.default)}"
         text = f"{leaf.help}{short} (type: {leaf.type_name}, {default})".replace("%", "%%")
         groups[group].add_argument(f"--{leaf.key}", metavar=name.upper(), help=text)

@@ -71,7 +71,7 @@ class DataOptions:
         root: the data set's folder; absent, ``$CAMVID_ROOT`` or ``$CITYSCAPES_DATASET``. Not used by ``streets``.
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
-        batch: images a training step.
+        batch: images per training step.
         classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.

@@ -5,7 +5,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
-MOST = 1_000_000  # values of a file, where an alias counts as all that it stands for; no file of options comes near
+MOST_VALUES = 1_000_000  # an alias counts as all that it stands for; no file of options comes near
 
 
 def load_yaml(text: str) -> Any:
@@ -21,8 +21,8 @@ def load_yaml(text: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _count(node, [], {}) > MOST:
-            raise ConstructorError(None, None, f"its aliases stand for more than {MOST} values", node.start_mark)
+        if _count(node, [], {}) > MOST_VALUES:
+            raise ConstructorError(None, None, f"its aliases stand for more than {MOST_VALUES} values", node.start_mark)
         return loader.construct_document(node)
     finally:
         loader.dispose()

@@ -84,7 +84,7 @@ class Writer:
 
     Args:
         path: the file; its folder exists.
-        rate: frames a second.
+        rate: frames per second.
         size: height and width of its frames; an odd side gets one more pixel.
 
     Raises:

@@ -21,8 +21,8 @@ class Predictions:
     """What has been predicted, and what has not.
 
     Args:
-        images: a row an image.
-        films: a row a film.
+        images: a row for each image.
+        films: a row for each film.
         failed: a line for each input that could not be used.
     """
 

@@ -1,4 +1,4 @@
-"""The results of a comparison as files: a row a network, a row a strategy, and the entropy curves of the searches."""
+"""The results of a comparison as files: a row for each network or strategy, and the entropy curves of the searches."""
 
 import json
 import math
@@ -71,7 +71,7 @@ def write_comparison(
 def comparison_table(
     costs: Summaries, searches: Summaries, scores: Scores, strategies: Names, areas: Mapping[str, float] = {}
 ) -> pd.DataFrame:
-    """One row a network, and one a group (a strategy's seeds, the random networks) with mean and standard deviation.
+    """One row for each network; one for each group (a strategy's seeds, the random networks): mean, standard deviation.
 
     Args:
         costs: ``params`` and ``macs_total`` of all networks by name; found ones are called ``<strategy>-<seed>``,
@@ -125,7 +125,7 @@ def _percent(share: float | None) -> float | None:
 
 
 def half_removed(summary: Mapping[str, Any]) -> int | None:
-    """The epoch at whose end half of the candidates that must go had gone, cuts by argmax not counted; None if none.
+    """The epoch at whose end half of the removable candidates were removed. Removals by the final argmax do not count.
 
     Args:
         summary: content of ``search.json``.
@@ -144,7 +144,7 @@ def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[s
 
 
 def summary_table(table: pd.DataFrame, strategies: Names) -> pd.DataFrame:
-    """One row a strategy: mean over its seeds, and the standard deviation of each column in ``<column>_sd``.
+    """One row for each strategy: mean over its seeds, and the standard deviation of each column in ``<column>_sd``.
 
     Args:
         table: of ``comparison_table``.

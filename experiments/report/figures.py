@@ -30,7 +30,7 @@ def entropy_figure(metrics: "pd.DataFrame", discrete_epoch: int | None) -> Figur
     """Entropy of the architecture distribution, in all and of each level.
 
     Args:
-        metrics: a row an epoch, with ``epoch``, ``entropy`` and ``entropy_<level>``.
+        metrics: a row for each epoch, with ``epoch``, ``entropy`` and ``entropy_<level>``.
         discrete_epoch: the first epoch with one candidate in every choice; None if there was none.
     """
     figure = Figure(figsize=(10, 2.9), layout="constrained")
@@ -48,7 +48,7 @@ def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
     """Candidates alive, by level.
 
     Args:
-        alive: counts during each epoch and, under the next number, after the last: ``epoch`` and a column a level.
+        alive: counts during each epoch and, under the next number, after the last: ``epoch`` and a column per level.
         discrete_epoch: as for ``entropy_figure``.
     """
     figure = Figure(figsize=(10, 2.9), layout="constrained")
@@ -67,7 +67,7 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
     """Validation mIoU of the super-network, and both training losses.
 
     Args:
-        metrics: a row an epoch, with ``epoch``, ``miou`` (a fraction), ``loss_w`` and ``loss_a``.
+        metrics: a row for each epoch, with ``epoch``, ``miou`` (a fraction), ``loss_w`` and ``loss_a``.
         discrete_epoch: as for ``entropy_figure``.
         derived: mIoU of the network that was found, with the super-network's weights.
     """
@@ -92,7 +92,7 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     """Curves of a training from scratch: validation mIoU and losses by epoch, a line where a stage begins.
 
     Args:
-        metrics: a row an epoch: ``epoch``, ``stage``, ``loss_w``, and where it was validated ``miou``, ``val_loss``.
+        metrics: a row for each epoch: ``epoch``, ``stage``, ``loss_w``, and if validated ``miou``, ``val_loss``.
     """
     figure = Figure(figsize=(10, 3.2), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -131,7 +131,7 @@ def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
 
 
 def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
-    """The network from input to output: a row a layer, with its two convolutions as bars as wide as they have channels.
+    """The network from input to output: a row per layer, its two convolutions as bars as wide as they have channels.
 
     Args:
         architecture: the content of ``architecture.json``.
@@ -187,7 +187,7 @@ def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
 
 
 def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
-    """Total entropy by epoch, one line a search (SSR paper, Figures 5f and 8).
+    """Total entropy by epoch, one line for each search (SSR paper, Figures 5f and 8).
 
     Args:
         entropies: ``epoch`` and ``entropy`` of each search ``<strategy>-<seed>``; a strategy's searches share a colour.

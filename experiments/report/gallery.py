@@ -62,7 +62,7 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
 def side_by_side(
     rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], classes: Sequence[str] = (), colours: Colours = ()
 ) -> Figure:
-    """A row a scene, a column a view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)`` from least to largest value.
+    """A row per scene, a column per view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)``, scaled to their range.
 
     Args:
         rows: the pictures; those of a row are shown at the size of its first.

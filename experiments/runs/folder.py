@@ -147,7 +147,7 @@ def read_summary(path: Path) -> dict[str, Any]:
 
 
 def write_metrics(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``metrics.csv``, a row an epoch; no row is ever half written."""
+    """Write ``metrics.csv``, a row for each epoch; no row is ever half written."""
     import pandas as pd
 
     write_atomic(folder / METRICS, pd.DataFrame(list(rows)).to_csv(index=False))

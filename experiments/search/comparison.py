@@ -19,7 +19,7 @@ class ComparisonOptions(SearchOptions):
 
     Args:
         strategies: the search methods to compare.
-        seeds: one search a strategy and seed.
+        seeds: one search for each strategy and seed.
         references: networks to retrain beside the found ones, any of baseline1 and baseline2.
         random: how many random networks of the space to retrain beside them.
         matched: also retrain, for each found network, a random one with 0.9 to 1 times its multiply-accumulates.

@@ -17,7 +17,7 @@ from strategies.alive import LEVELS
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class SearchMonitor(EpochMonitor):
-    """Adds a row an epoch, before its shrinking, in the first process alone; nothing else sees the validation set.
+    """Adds a row for each epoch, before its shrinking, in the first process; nothing else sees the validation set.
 
     Args:
         state_of: reads the state of the search from its Lightning module.

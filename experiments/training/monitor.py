@@ -16,7 +16,7 @@ from experiments.training.recipe import Stage
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class RetrainMonitor(EpochMonitor):
-    """Adds a row an epoch; validates in up to ten epochs of the stage, evenly spaced, of which the last is one.
+    """Adds a row for each epoch; validates in up to ten epochs of the stage, evenly spaced, of which the last is one.
 
     Args:
         stage: which part of the training this is.

@@ -1,4 +1,4 @@
-"""Progress of a whole training run: a bar with the remaining time in a terminal, a line an epoch in a log."""
+"""Progress of a whole training run: a bar with the remaining time in a terminal, a line per epoch in a log."""
 
 import sys
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 @dataclass(eq=False, repr=False)
 class RunProgress(Callback):
-    """A bar over all batches of all epochs; where standard error is no terminal, a line an epoch instead.
+    """A bar over all batches of all epochs; where standard error is no terminal, a line per epoch instead.
 
     Args:
         status: what to show behind the bar; asked at the start and after every epoch.

@@ -130,18 +130,18 @@ class Retraining:
         write_json(self.run / "retrain.json", summary)
         return summary
 
-    def prepare(self, stage: Stage, before: nn.Module | None = None) -> Prepared:
+    def prepare(self, stage: Stage, previous_network: nn.Module | None = None) -> Prepared:
         """Network, loss and batches of a stage, from the seed alone: a resumed stage begins as it would have.
 
         Args:
             stage: one of ``stages``.
-            before: the network of the stage before it, whose backbone is taken over.
+            previous_network: the network of the stage before it, whose backbone is taken over.
         """
         options, classes = self.options, len(self.info.classes)
         pl.seed_everything(options.seed, verbose=False)
         network = replace(self.info, head=stage.head).build().to(memory_format=torch.channels_last)
-        if before is not None:
-            take_backbone(network, before)
+        if previous_network is not None:
+            take_backbone(network, previous_network)
         weights = class_weights(self.train.labels, classes, WEIGHT_K[stage.label_stride], stage.label_stride).cpu()
         loss = OhemCrossEntropy(weights) if options.train.loss == "ohem" else None
         module = SegmentationModule(options.train, stage.epochs, weights, loss)
@@ -154,8 +154,10 @@ class Retraining:
         average = WeightAverage(network, ema) if ema else None
         return Prepared(module, average.model, [average], stream) if average else Prepared(module, network, [], stream)
 
-    def _fit(self, stage: Stage, before: nn.Module | None, checkpoint: Path | None) -> tuple[Prepared, RetrainMonitor]:
-        options, prepared = self.options, self.prepare(stage, before)
+    def _fit(
+        self, stage: Stage, previous_network: nn.Module | None, checkpoint: Path | None
+    ) -> tuple[Prepared, RetrainMonitor]:
+        options, prepared = self.options, self.prepare(stage, previous_network)
 
         def save_best() -> None:
             if stage is self.stages[-1]:
@@ -190,10 +192,10 @@ def _minutes(rows: Rows) -> float:
     return sum(row["seconds"] + row["seconds_validation"] for row in rows) / 60
 
 
-def take_backbone(network: nn.Module, before: nn.Module) -> None:
-    """Give ``network`` all weights of ``before`` but those of the head, in place."""
+def take_backbone(network: nn.Module, previous_network: nn.Module) -> None:
+    """Give ``network`` all weights of ``previous_network`` but those of the head, in place."""
     state = network.state_dict()
-    shared = {name: value for name, value in before.state_dict().items() if not name.startswith("head.")}
+    shared = {name: value for name, value in previous_network.state_dict().items() if not name.startswith("head.")}
     assert set(shared) == {name for name in state if not name.startswith("head.")}
     network.load_state_dict({**state, **shared})
 

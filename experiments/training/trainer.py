@@ -47,5 +47,5 @@ def make_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         limit_val_batches=0,
-        log_every_n_steps=1_000_000,  # figures are logged once an epoch, by our callbacks
+        log_every_n_steps=1_000_000,  # figures are logged once per epoch, by our callbacks
     )

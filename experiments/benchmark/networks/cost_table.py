@@ -1,4 +1,4 @@
-"""What networks cost, as a table: one row a network and size, counted, and measured if asked for."""
+"""What networks cost, as a table: one row for each network and size, counted, and measured if asked for."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -34,10 +34,10 @@ def count(network: Network, size: Size) -> Count:
     return Count(int(exact.params), int(exact.macs_conv), int(exact.macs_total), {})
 
 
-def fitting(
+def group_by_size(
     networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
 ) -> tuple[dict[Size, list[Network]], list[str]]:
-    """Which networks can be counted, and with a set-up measured, at which sizes. An ONNX file may take a single size.
+    """Sort the networks by the sizes at which they can be counted (and timed, if ``setup`` is given).
 
     Returns:
         The networks of each size, and a sentence for each network that is missing somewhere.
@@ -71,7 +71,7 @@ def cost_rows(
     """Count, and measure where there is a set-up: at each size all networks take turns.
 
     Args:
-        by_size: of ``fitting``.
+        by_size: of ``group_by_size``.
         precision: ``fp32`` or ``int8``.
         setup: how times are measured; None only counts.
         progress: told what is going on.

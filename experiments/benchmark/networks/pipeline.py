@@ -60,7 +60,7 @@ class _End:
 
 
 class _Stopped(Exception):
-    """Nobody wants the rest."""
+    """Raised in a stage when the consumer has closed the chain."""
 
 
 def _fill(queue: "Queue[Any]", items: Iterable[Any], stage: Stage, stop: threading.Event) -> None:
@@ -85,7 +85,7 @@ def _drain(queue: "Queue[Any]", stop: threading.Event) -> Iterator[Any]:
 
 
 def _retry(action: Callable[[], Any], busy: type[Exception], stop: threading.Event) -> Any:
-    """Try until the queue is not ``busy``, or the chain is to stop."""
+    """Repeat while the queue is ``busy``, until the chain stops."""
     while not stop.is_set():
         with suppress(busy):
             return action()

@@ -28,7 +28,7 @@ IMAGES = (".jpg", ".jpeg", ".png")
 
 
 class Batch(NamedTuple):
-    """Frames on their way through the stages: their sizes, and what has been made of them."""
+    """A batch of frames and the result of each stage."""
 
     sizes: tuple[tuple[int, int], ...]
     array: NDArray[np.float32]
@@ -65,7 +65,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
 
 
 def batches(frames: Iterable[T], size: int) -> Iterator[list[T]]:
-    """``frames`` in lists of ``size``; what is left at the end is dropped: an engine may take full batches only."""
+    """Group ``frames`` in lists of ``size``. An incomplete last list is dropped: an engine may need full batches."""
     iterator = iter(frames)
     while len(batch := list(itertools.islice(iterator, size))) == size:
         yield batch

@@ -22,7 +22,7 @@ class Problem:
     Args:
         space: the space.
         size: image height and width, in pixels.
-        batch: images a batch; a bi-level iteration takes two.
+        batch: images per batch; a bi-level iteration takes two.
         classes: of the segmentation.
         precision: ``32`` or ``bf16``.
         device: ``cpu`` or ``cuda``.

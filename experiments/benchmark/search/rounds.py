@@ -17,7 +17,7 @@ def summarise(ours: Sequence[float], nni: Sequence[float]) -> dict[str, Any]:
     """Medians over the rounds; the spread of the ratio is its lowest and its highest round.
 
     Args:
-        ours: seconds an iteration by our strategy, one for each round.
+        ours: seconds per iteration by our strategy, one for each round.
         nni: by NNI's DARTS, in the same rounds.
     """
     ratios = [slow / fast for fast, slow in zip(ours, nni, strict=True)]
@@ -31,7 +31,7 @@ def measure_sides(problem: Problem, rounds: int, steps: int, report: Callable[[s
     Args:
         problem: what is searched on.
         rounds: how often both are timed, at the whole space and at each smaller share of it.
-        steps: iterations a round and side.
+        steps: iterations per round and side.
         report: called with what is measured next.
 
     Returns:

@@ -123,11 +123,11 @@ def share_pooling() -> None:
     names = vars(space_module)
     if "pool" not in names:
         raise RuntimeError("nas_space.space has no name pool any more: give NNI's candidates one pooling another way")
-    names["pool"] = once_an_input(names["pool"])
+    names["pool"] = cache_last_input(names["pool"])
 
 
-def once_an_input(function: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
-    """``function`` with its last result remembered for each second argument, and given again for the same input."""
+def cache_last_input(function: Callable[[Tensor, int], Tensor]) -> Callable[[Tensor, int], Tensor]:
+    """``function``, which keeps its last result for each second argument and returns it if the input is the same."""
     last: dict[int, tuple[Tensor, bool, Tensor]] = {}
 
     def call(x: Tensor, argument: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""A space as in the middle of a search, without searching: candidates leave in random order."""
+"""Make a space as it looks in the middle of a search, by removing candidates at random."""
 
 import torch
 

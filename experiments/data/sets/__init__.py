@@ -1,1 +1,1 @@
-"""One file a data set."""
+"""One file for each data set. ``FINDERS`` in ``experiments/data/source.py`` lists them."""

@@ -108,7 +108,7 @@ def _format_error(path: Path, text: str) -> DataError:
 
 
 def _codes(pixels: Array) -> np.ndarray:
-    """One number a colour: ``(..., 3)`` -> ``(...)`` int32."""
+    """One number for each colour: ``(..., 3)`` -> ``(...)`` int32."""
     codes: np.ndarray = pixels[..., 0].astype(np.int32)
     for channel in (1, 2):
         codes <<= 8

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from experiments.nni_manager.follow import ManagerError, follow, line
+from experiments.nni_manager.follow import ManagerError, follow, format_trial_line
 
 
 def trial(number: int, status: str, **result: Any) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatc
 
 def test_a_trial_of_another_program(capsys: pytest.CaptureFixture[str]) -> None:
     for result in ({"default": 0.25}, {"default": 0.25, "macs": 3.0}):
-        assert line(trial(0, "SUCCEEDED", **result), None).endswith("mIoU 25.0 %")  # type: ignore[arg-type]
+        assert format_trial_line(trial(0, "SUCCEEDED", **result), None).endswith("mIoU 25.0 %")  # type: ignore[arg-type]
 
 
 def test_a_reason_that_cannot_be_asked_for_stops_nothing(capsys: pytest.CaptureFixture[str]) -> None:

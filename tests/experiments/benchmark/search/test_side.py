@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from experiments.benchmark.search.side import once_an_input, share_pooling
+from experiments.benchmark.search.side import cache_last_input, share_pooling
 from nas_space import space as space_module
 from nas_space.blocks import pool
 
@@ -30,14 +30,14 @@ def test_a_pooling_of_another_name_is_told(monkeypatch: pytest.MonkeyPatch) -> N
         share_pooling()
 
 
-def test_nni_pools_once_an_input() -> None:
+def test_nni_pools_each_input_once() -> None:
     calls = []
 
     def counted(x: torch.Tensor, pooling: int) -> torch.Tensor:
         calls.append(pooling)
         return pool(x, pooling)
 
-    shared, x = once_an_input(counted), torch.randn(1, 2, 4, 4, requires_grad=True)
+    shared, x = cache_last_input(counted), torch.randn(1, 2, 4, 4, requires_grad=True)
     first = shared(x, 2)
     assert shared(x, 2) is first and shared(x, 1) is x and calls == [2, 1]
     with torch.no_grad():
