@@ -31,7 +31,7 @@ def loss(p: Tensor) -> float:
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t1_derivative_of_the_energy(n: int) -> None:  # equations 12 to 15
+def test_t1_derivative_of_the_energy(n: int) -> None:  # equation 13
     p, d = drawn(n), 1e-5
     for m in (-1.0, 0.1, 0.5, 1.0, 2.0):
         difference = (energy(p, m + d) - energy(p, m - d)) / (2 * d)
@@ -39,7 +39,7 @@ def test_t1_derivative_of_the_energy(n: int) -> None:  # equations 12 to 15
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t2_the_loss_is_the_derivative_at_zero(n: int) -> None:  # equations 12 to 15
+def test_t2_the_loss_is_the_derivative_at_zero(n: int) -> None:  # equation 14
     p, m, d = drawn(n), 1e-6, 1e-4
     derivative = sum(x**m * math.log(x) for x in p.tolist())
     assert loss(p) == pytest.approx(derivative, abs=1e-4 if n < 8 else 3e-4)
@@ -47,7 +47,7 @@ def test_t2_the_loss_is_the_derivative_at_zero(n: int) -> None:  # equations 12 
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t3_expansion_around_the_number_of_candidates(n: int) -> None:  # equations 12 to 15
+def test_t3_expansion_around_the_number_of_candidates(n: int) -> None:  # equations 12 and 15
     p = drawn(n)
     assert energy(p, 0) == n
     limit = 0.5 * sum(math.log(x) ** 2 for x in p.tolist())
@@ -57,14 +57,14 @@ def test_t3_expansion_around_the_number_of_candidates(n: int) -> None:  # equati
 
 @pytest.mark.parametrize("n", SIZES)
 @pytest.mark.parametrize("m", [-2, -1, -0.1, 0.1, 1, 2])
-def test_t4_geometric_below_arithmetic_mean(n: int, m: float) -> None:  # equations 16 to 21, power means
+def test_t4_geometric_below_arithmetic_mean(n: int, m: float) -> None:  # equation 16
     p, uniform = drawn(n), torch.full((n,), 1 / n, dtype=torch.float64)
     assert math.exp(m * loss(p) / n) < energy(p, m) / n
     assert math.exp(m * loss(uniform) / n) == pytest.approx(energy(uniform, m) / n, rel=1e-12)
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t5_power_means_enclose_the_loss(n: int) -> None:  # equations 16 to 21, power means
+def test_t5_power_means_enclose_the_loss(n: int) -> None:  # equations 17 and 18
     p = drawn(n)
 
     def mean(m: float) -> float:
@@ -80,7 +80,7 @@ def test_t5_power_means_enclose_the_loss(n: int) -> None:  # equations 16 to 21,
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t6_gradient_of_the_energy_over_m_becomes_the_losses(n: int) -> None:  # equation 19
+def test_t6_gradient_of_the_energy_over_m_becomes_the_losses(n: int) -> None:  # equations 19 to 21
     p = drawn(n).requires_grad_()
     (gradient,) = torch.autograd.grad(ssr(p.log(), p, torch.ones(n, dtype=torch.bool)), p)
     torch.testing.assert_close(gradient, 1 / p.detach(), rtol=1e-12, atol=0)
@@ -92,7 +92,7 @@ def test_t6_gradient_of_the_energy_over_m_becomes_the_losses(n: int) -> None:  #
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t7_largest_at_uniform_symmetric_and_concave(n: int) -> None:  # equation 10
+def test_t7_largest_at_uniform_symmetric_and_concave(n: int) -> None:  # equation 9
     uniform = torch.full((n,), 1 / n, dtype=torch.float64)
     p, q = drawn(n), drawn(n, 1)
     assert loss(uniform) == pytest.approx(-n * math.log(n), rel=1e-12)
