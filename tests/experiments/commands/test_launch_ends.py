@@ -136,7 +136,7 @@ def test_no_trial_of_ours(experiment: Any, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_terminated_while_the_manager_starts(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    experiment.start = lambda: os.kill(os.getpid(), signal.SIGTERM)
+    experiment.start = lambda: signal.raise_signal(signal.SIGTERM)  # this thread gets it, now
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         assert main(["launch", "x.yml"]) == 130
