@@ -1,7 +1,6 @@
 """How a launch ends, told from the answers of a manager that is not there."""
 
 import json
-import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
