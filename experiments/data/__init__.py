@@ -1,5 +1,6 @@
 """Data sets that ``--data.*`` describes: as files that are read one by one, or whole in memory."""
 
+import sys
 from dataclasses import replace
 
 import torch
@@ -8,6 +9,7 @@ from experiments.data.dataset import SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
 from experiments.data.source import DataSource, Sample, open_source
 from experiments.options.groups import IGNORE, DataOptions, parse_size
+from experiments.runs.processes import rank
 from nas_space.errors import InputError
 
 __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
@@ -16,13 +18,17 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 def load(options: DataOptions) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
-    Searches with different seeds see the same images. ``shuffle_labels`` mixes the labels of the training images.
+    How labels are read is told on standard error, where several ways are possible. Searches with different seeds see
+    the same images. ``shuffle_labels`` mixes the labels of the training images.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.
     """
     size = parse_size(options.size)
-    data = read_source(open_source(options), size)
+    source = open_source(options)
+    if source.reading and rank() == 0:
+        print(f"{source.name}: {source.reading}", file=sys.stderr, flush=True)
+    data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):
             raise InputError(f"data: no {name} image of {data.name} has a labelled pixel; check the labels")

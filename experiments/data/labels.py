@@ -1,18 +1,31 @@
 """Label files: from the values in a file to class indices."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.files import Array, DataError, decode, read_image
+from experiments.data.files import Array, DataError, read_image
+from experiments.data.label_file import open_label
+from experiments.data.pages import check_image
 from experiments.options.groups import IGNORE
 
 Table = npt.NDArray[np.int16]
-ReadLabel = Callable[[Path], Array]
+
+
+class ReadLabel(Protocol):
+    """Reads a label file as class indices ``(H, W)``, 255 where ignored."""
+
+    @property
+    def first_page(self) -> bool:
+        """Whether the first of several pages is read, of images too."""
+
+    def __call__(self, path: Path) -> Array: ...
+
+
 UNKNOWN = -1
 ROWS = 256
 """Rows that are looked up at once."""
@@ -42,8 +55,10 @@ def read_pair(image_path: Path, label_path: Path, read_label: ReadLabel) -> tupl
         Image ``(H, W, 3)`` RGB and label ``(H, W)``: class indices, 255 where ignored.
 
     Raises:
-        DataError: a file is wrong, or the two differ in size.
+        DataError: a file is wrong, an image has several pages, or the two differ in size.
     """
+    if not read_label.first_page:
+        check_image(image_path)
     image, label = read_image(image_path), read_label(label_path)
     if image.shape[:2] != label.shape:
         sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *label.shape)
@@ -54,27 +69,56 @@ def read_pair(image_path: Path, label_path: Path, read_label: ReadLabel) -> tupl
     return image, label
 
 
-def read_index_label(path: Path, table: Table, known: str) -> Array:
-    """A single-channel 8-bit label ``(H, W)`` with its values looked up in ``table``.
+@dataclass(frozen=True)
+class IndexReader:
+    """Reads the labels of a published set: single-channel 8-bit files of ids; a palette's indices are ids too.
 
     Args:
-        path: the file.
-        table: of 256 values.
-        known: which values are classes, for the message.
-
-    Raises:
-        DataError: the file is unreadable, of another kind, or holds a value that is no class.
+        table: of 256 values: value -> class index, see ``make_table``.
+        known: which values are classes, for messages.
+        first_page: read the first of several pages.
+        colours: of the classes, to recognise a palette that means other classes than its indices.
     """
-    values = decode(path, cv2.IMREAD_UNCHANGED)
-    if values.ndim != 2 or values.dtype != np.uint8:
-        text = f"{path}: a label must be a single-channel 8-bit PNG of class indices, not {values.dtype} {values.shape}"
-        raise DataError("label format", path, text)
-    return look_up(values, table, path, lambda value: f"value {value}", known)
 
+    table: Table
+    known: str
+    first_page: bool = False
+    colours: tuple[tuple[int, int, int], ...] = ()
 
-def index_reader(values: Mapping[int, int], known: str) -> ReadLabel:
-    """``read_index_label`` with the values of one data set: value -> class index or 255."""
-    return partial(read_index_label, table=make_table(values, 256), known=known)
+    def __call__(self, path: Path) -> Array:
+        """A label as class indices ``(H, W)``, 255 where ignored.
+
+        Raises:
+            DataError: the file is unreadable, of another kind, or holds a value that is no class.
+        """
+        label = open_label(path, self.first_page)
+        values = label.values
+        if values.ndim != 2 or label.bits > 8:
+            kind = "colours" if values.ndim == 3 else f"numbers of {label.bits} bits"
+            text = (
+                f"{path}: a label must be a single-channel 8-bit PNG of class indices, and holds {kind}; {self.known}"
+            )
+            raise DataError("label format", path, text)
+        self.check(path, values)
+        if label.palette is not None:
+            self._check_palette(path, values, label.palette)
+        return look_up(values, self.table, path, lambda value: f"value {value}", self.known)
+
+    def check(self, path: Path, values: Array) -> None:
+        """Refuse what is known to be another kind of label.
+
+        Raises:
+            DataError: the kind of label, and what to do.
+        """
+
+    def _check_palette(self, path: Path, values: Array, palette: Array) -> None:
+        by_colour = {colour: index for index, colour in enumerate(self.colours)}
+        used = np.unique(values)
+        named = [by_colour.get(tuple(palette[value].tolist()), UNKNOWN) for value in used]
+        # One difference may be an accident: black, of a tool's palette.
+        if UNKNOWN not in named and int((self.table[used] != named).sum()) > 1:
+            text = f"{path}: its palette has the colours of other classes than its indices; save it as an index mask"
+            raise DataError("two readings", path, text)
 
 
 def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[int], str], known: str) -> Array:

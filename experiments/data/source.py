@@ -44,6 +44,7 @@ class DataSource:
         colours: RGB colour of each class, for pictures.
         splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.
         problems: everything that is wrong with folders and names.
+        reading: how labels are read, in words; empty where only one way is possible.
     """
 
     name: str
@@ -51,6 +52,7 @@ class DataSource:
     colours: tuple[tuple[int, int, int], ...]
     splits: Mapping[str, Sequence[Sample]]
     problems: tuple[DataError, ...] = ()
+    reading: str = ""
 
 
 def open_source(options: DataOptions) -> DataSource:
@@ -80,6 +82,11 @@ def survey(options: DataOptions) -> DataSource:
         raise InputError(f"data.limit: {options.limit} must be at least 1")
     if options.classes is not None and options.name != "folder":
         raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
+    for key in ("labels", "threshold"):
+        if getattr(options, key) is not None and options.name != "folder":
+            raise InputError(
+                f"data.{key}: {options.name} has labels of its own; leave it out, or use --data.name folder"
+            )
     if options.root is not None and options.name == "streets":
         names = ", ".join(name for name in FINDERS if name != "streets")
         hint = f"leave it out, or say what is in it: --data.name {names}"

@@ -73,6 +73,9 @@ class DataOptions:
         limit: use at most this many training images (and as many validation images at most).
         batch: images per training step.
         classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
+        labels: how all masks of ``folder`` are read: ``index``, ``palette`` or ``colour``; absent, the masks say it.
+        threshold: masks of two classes in ``folder`` hold shades of grey; from this one on (such as 128), the second.
+        first_page: of files with several pages (TIFF, moving PNG), read the first one; absent, they are refused.
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
     """
@@ -83,6 +86,9 @@ class DataOptions:
     limit: int | None = None
     batch: int = 8
     classes: str | None = None
+    labels: str | None = None
+    threshold: int | None = None
+    first_page: bool = False
     val_fraction: float | None = None
     shuffle_labels: bool = False
 

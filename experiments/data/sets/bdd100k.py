@@ -1,6 +1,6 @@
 """BDD100K semantic segmentation (Yu et al., 2020, arXiv:1805.04687): 10,000 images, the 19 classes of Cityscapes."""
 
-from experiments.data.labels import index_reader
+from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.sets.cityscapes import CLASSES, COLOURS
 from experiments.data.source import DataSource
@@ -26,5 +26,6 @@ def find_bdd100k(options: DataOptions) -> DataSource:
     parts = ("train", "val")
     folders = {part: (Folder(images / part, (".jpg",)), Folder(labels / part, (".png",), tail)) for part in parts}
     known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
-    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
+    reader = IndexReader(make_table(VALUES, 256), known, options.first_page, COLOURS)
+    splits, problems = find_splits(folders, reader, options.limit, LAYOUT)
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

@@ -1,6 +1,6 @@
 """CamVid: street scenes filmed from a car in Cambridge, 11 classes (Brostow et al., 2009), as published with SegNet."""
 
-from experiments.data.labels import index_reader
+from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
@@ -31,5 +31,6 @@ def find_camvid(options: DataOptions) -> DataSource:
         for split in ("train", "val", *(("test",) if has_test else ()))
     }
     known = f"labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}"
-    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
+    reader = IndexReader(make_table(VALUES, 256), known, options.first_page, COLOURS)
+    splits, problems = find_splits(folders, reader, options.limit, LAYOUT)
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

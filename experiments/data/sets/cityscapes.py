@@ -4,11 +4,21 @@ Names, ids, train ids and colours come from torchvision's data set class. Its li
 beside the cities' folders, and it unpacks archives into the user's folder.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 from torchvision.datasets import Cityscapes
 
-from experiments.data.labels import index_reader
+from experiments.data.files import Array, DataError
+from experiments.data.label_file import open_label
+from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.source import DataSource
+from experiments.data.parallel import in_threads
+from experiments.data.source import DataSource, Sample, evenly
 from experiments.options.groups import IGNORE, DataOptions
 
 _TRAINED = sorted((kind for kind in Cityscapes.classes if 0 <= kind.train_id < IGNORE), key=lambda kind: kind.train_id)
@@ -18,23 +28,97 @@ COLOURS: tuple[tuple[int, int, int], ...] = tuple(label.color for label in _TRAI
 _IGNORED = {label.id: IGNORE for label in Cityscapes.classes if label.id >= 0}
 VALUES = _IGNORED | {label.id: label.train_id for label in _TRAINED} | {IGNORE: IGNORE}
 """Value in ``*_labelIds.png`` -> train id; what is not evaluated is ignored."""
+TRAIN_IDS = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
+IDS, TRAIN, COLOUR = "_gtFine_labelIds", "_gtFine_labelTrainIds", "_gtFine_color"
+"""How the three kinds of label files end."""
 LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold unpacked leftImg8bit/ and gtFine/, with train/CITY/ and val/CITY/"
+LOOKED_AT = 16
+"""Labels of a split that are looked at for train ids under the name of label ids."""
+VOID_VALUES, VOID_SHARE = 3, 0.5
+"""Train ids under the name of label ids: that many of their values, and more than this share of pixels, are void."""
+
+
+@dataclass(frozen=True)
+class LabelIdReader(IndexReader):
+    """Reads ``*_gtFine_labelIds.png``, and recognises train ids: 255 never stands in the official label ids."""
+
+    def check(self, path: Path, values: Array) -> None:
+        present = np.unique(values)
+        if present[-1:] == IGNORE and not ((present >= len(CLASSES)) & (present < IGNORE)).any():
+            raise _train_ids(path, "255 never stands in the official label ids, and no value from 19 to 33 does here")
 
 
 def find_cityscapes(options: DataOptions) -> DataSource:
     """The splits in ``data.root``, or in ``$CITYSCAPES_DATASET``: the folder that holds ``leftImg8bit`` and ``gtFine``.
 
-    The labels of the official test split are withheld, so it is no split here.
+    Labels are the official ids; a split that has train ids alone is read by them, with a remark. The labels of the
+    official test split are withheld, so it is no split here.
 
     Raises:
         InputError: no folder is given.
     """
     root = root_folder(options, "leftImg8bit/ and gtFine/", "CITYSCAPES_DATASET")
-    folders = {}
+    splits: dict[str, list[Sample]] = {}
+    problems: list[DataError] = []
+    told: list[str] = []
     for split in ("train", "val"):
         images = Folder(root / "leftImg8bit" / split, (".png",), "_leftImg8bit", nested=True)
-        labels = Folder(root / "gtFine" / split, (".png",), "_gtFine_labelIds", nested=True)
-        folders[split] = images, labels
-    known = "labels are the official ids (*_gtFine_labelIds.png), 0 to 33"
-    splits, problems = find_splits(folders, index_reader(VALUES, known), options.limit, LAYOUT)
-    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))
+        place = root / "gtFine" / split
+        tail = TRAIN if _has(place, TRAIN) and not _has(place, IDS) else IDS
+        labels = Folder(place, (".png",), tail, nested=True)
+        found, wrong = find_splits({split: (images, labels)}, _reader(tail, options.first_page), options.limit, LAYOUT)
+        splits |= found
+        if tail == TRAIN:
+            text = f"{place}: holds no *{IDS}.png; labels are read from *{TRAIN}.png, by train ids"
+            problems.append(DataError("train ids", place, text, stops=False))
+            told.append(f"labels of {split} are read by train ids (*{TRAIN}.png)")
+        elif _has(place, COLOUR) and not _has(place, IDS):
+            hint = "the colours of some classes are equal; copy the label ids, or make them from the polygons"
+            wrong = [DataError("label format", place, f"{place}: holds *{COLOUR}.png and no *{IDS}.png; {hint}")]
+        problems += wrong
+        if tail == IDS and not any(problem.stops for problem in wrong):
+            doubts = _find_train_ids(found[split], options.first_page)
+            problems += doubts
+            told += map(str, doubts)
+    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems), "; ".join(told))
+
+
+def _has(place: Path, tail: str) -> bool:
+    return any(not path.name.startswith(".") for path in place.glob(f"*/*{tail}.png"))
+
+
+def _reader(tail: str, first_page: bool) -> IndexReader:
+    if tail == TRAIN:
+        known = f"labels are train ids (*{TRAIN}.png), 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
+        return IndexReader(make_table(TRAIN_IDS, 256), known, first_page, COLOURS)
+    known = f"labels are the official ids (*{IDS}.png), 0 to 33"
+    return LabelIdReader(make_table(VALUES, 256), known, first_page, COLOURS)
+
+
+def _find_train_ids(samples: Sequence[Sample], first_page: bool) -> list[DataError]:
+    """A remark that label ids seem to be train ids, where no 255 gives them away: no value above 18, much void."""
+    counts = np.zeros(IGNORE + 1, np.int64)
+    paths = [sample.label for sample in evenly(samples, LOOKED_AT) if sample.label is not None]
+    for part in in_threads(partial(_count_values, first_page=first_page), paths, "labels: of which kind"):
+        counts += part
+    void = [value for value in range(len(CLASSES)) if VALUES[value] == IGNORE and counts[value]]
+    share = counts[void].sum() / max(int(counts.sum()), 1)
+    if counts[len(CLASSES) :].any() or len(void) < VOID_VALUES or share <= VOID_SHARE:
+        return []
+    reason = f"no label has a value from 19 to 33, and {100 * share:.0f} % of the pixels are void"
+    return [_train_ids(paths[0], reason, stops=False)]
+
+
+def _count_values(path: Path, first_page: bool) -> npt.NDArray[np.int64]:
+    """Pixels of each value ``(256,)``; none of a file that is wrong, which is told when its turn comes."""
+    try:
+        values = open_label(path, first_page).values
+    except DataError:
+        return np.zeros(IGNORE + 1, np.int64)
+    return np.bincount(values.ravel(), minlength=IGNORE + 1)[: IGNORE + 1]
+
+
+def _train_ids(path: Path, reason: str, stops: bool = True) -> DataError:
+    hint = f"rename such files to *{TRAIN}.png, or copy the official *{IDS}.png"
+    kind = "holds" if stops else "seems to hold"
+    return DataError("label kind", path, f"{path}: {kind} train ids, not label ids: {reason}; {hint}", stops)

@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from experiments.data.listing import IMAGES, Folder, find_splits, make_samples, match, root_folder
+from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
 from experiments.data.sets.class_file import find_class_file, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
 from experiments.data.source import DataSource
@@ -26,19 +26,23 @@ def find_folder(options: DataOptions) -> DataSource:
     if not 0 < val_fraction < 1:
         raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
     classes = read_class_file(find_class_file(root, options.classes))
-    reader = MaskReader(classes)
+    reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
     if folders := _folders(root):
-        splits, problems = find_splits(folders, reader.read, options.limit, LAYOUT)
+        matched = {split: match(*pair, LAYOUT) for split, pair in folders.items()}
+        parts = {split: pairs for split, (pairs, _) in matched.items()}
+        problems = [problem for _, wrong in matched.values() for problem in wrong]
     else:
         pairs, problems = match(Folder(root / "images", IMAGES), Folder(root / "masks", MASKS), LAYOUT)
         if len(pairs) == 1 and not any(problem.stops for problem in problems):
             raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
         chosen = validation_names([name for name, _, _ in pairs], val_fraction)
-        splits = {}
-        for split in ("train", "val"):
-            part = [pair for pair in pairs if (pair[0] in chosen) == (split == "val")]
-            splits[split] = make_samples(part, reader.read, options.limit)
-    return DataSource("folder", classes.names, classes.colours, splits, tuple(problems))
+        parts = {
+            split: [pair for pair in pairs if (pair[0] in chosen) == (split == "val")] for split in ("train", "val")
+        }
+    # All masks, whatever the limit: another command may use other ones, and must read them alike.
+    problems += reader.settle([mask for part in parts.values() for _, _, mask in part])
+    splits = {split: make_samples(part, reader, options.limit) for split, part in parts.items()}
+    return DataSource("folder", classes.names, classes.colours, splits, tuple(problems), reader.words)
 
 
 def validation_names(names: list[str], fraction: float) -> set[str]:

@@ -1,28 +1,24 @@
-"""Masks of a user's ``folder``: index, palette and colour masks, told apart by the file of classes and the mask itself.
+"""Masks of a user's ``folder``: index, palette and colour masks, all of a set read in one way.
 
-- One channel (1, 8 or 16 bits): ids. If they are none, and the file gives colours: shades of grey.
-- Palette: colours, if every colour in use is one of the file's; else ids.
-- Three channels: colours, compared exactly. If all channels are equal and the file gives no such colour: ids.
-- With an alpha channel: as without it, if nothing is transparent.
+- As ids: the samples of one channel (1 to 16 bits), palette indices, or three equal channels.
+- As colours: RGB, compared exactly; a palette's colours; shades of grey.
+- By a threshold: grey masks of two classes, whose edges may be soft.
 """
 
-import io
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageOps
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
-
-from experiments.data.decoders import LARGEST, patient_pillow
-from experiments.data.files import Array, DataError, damaged, read_bytes
-from experiments.data.labels import Table, look_up, make_table, take
+from experiments.data.files import Array, DataError
+from experiments.data.label_file import LabelPixels, format_error, open_label
+from experiments.data.labels import Table, look_up, make_table
 from experiments.data.sets.class_file import ClassList
-from experiments.runtime.decoding import is_whole
+from experiments.data.sets.reading import Decision, colour_codes, contradicts, decide
+from experiments.data.sets.two_values import apply_threshold, has_soft_edges, soft_edges_error, two_classes
+from nas_space.errors import InputError
 
 MASKS = (".png", ".bmp", ".tif", ".tiff")
-"""Formats that keep every value; JPEG does not."""
+"""Endings of masks: formats that keep every value; JPEG does not."""
 
 
 class MaskReader:
@@ -30,10 +26,52 @@ class MaskReader:
 
     Args:
         classes: the file.
+        labels: how masks are read, ``index``, ``palette`` or ``colour``; None where the masks decide.
+        threshold: from this shade of grey on, a pixel belongs to the second of two classes; None without a threshold.
+        first_page: read the first of several pages.
+
+    Raises:
+        InputError: the threshold is out of range, or there are not two classes, or ``labels`` is given too.
     """
 
-    def __init__(self, classes: ClassList) -> None:
+    def __init__(
+        self, classes: ClassList, labels: str | None = None, threshold: int | None = None, first_page: bool = False
+    ) -> None:
+        if threshold is not None and labels is not None:
+            raise InputError("data.threshold: takes the place of data.labels; give one of them")
+        if threshold is not None and not 1 <= threshold <= 255:
+            raise InputError(f"data.threshold: {threshold} must lie from 1 to 255")
         self.classes = classes
+        self.threshold = threshold
+        self.first_page = first_page
+        self._labels = labels
+        self._pair = None if threshold is None else two_classes(classes)
+        self._decision: Decision | None = None
+
+    def settle(self, masks: Sequence[Path]) -> list[DataError]:
+        """Decide how ``masks``, those of all splits, are read; the problem if they do not say.
+
+        Raises:
+            InputError: ``labels`` is unknown, or the file of classes lacks what it needs.
+        """
+        if self._pair is not None:
+            return []
+        self._decision = decide(self.classes, masks, self._labels, self.first_page)
+        return [self._decision.problem] if self._decision.problem else []
+
+    @property
+    def words(self) -> str:
+        """How masks are read, for a line that tells it.
+
+        Raises:
+            ValueError: nothing is settled.
+        """
+        if self._pair is not None:
+            dark, bright = (self.classes.names[index] for index in self._pair)
+            return f"masks are read as shades: {bright} from {self.threshold} on, {dark} below"
+        if self._decision is None:
+            raise ValueError("settle first")
+        return self._decision.words
 
     @cached_property
     def _by_id(self) -> Table | None:
@@ -44,113 +82,56 @@ class MaskReader:
         codes = {red << 16 | green << 8 | blue: index for (red, green, blue), index in self.classes.by_colour.items()}
         return make_table(codes, 2**24) if codes else None
 
-    def read(self, path: Path) -> Array:
+    def __call__(self, path: Path) -> Array:
         """A mask as class indices ``(H, W)``, 255 where ignored, turned as its EXIF orientation says.
 
         Raises:
-            DataError: the file is unreadable or of another kind, or holds a value or colour that is no class.
+            DataError: the file is unreadable or of another kind, holds a value or colour that is no class, or speaks
+                against the reading of the set.
+            ValueError: nothing is settled.
         """
-        pixels, palette = _open(path)
-        if palette is not None:
-            return self._read_palette(path, pixels, palette)
-        return self._read_channels(path, pixels) if pixels.ndim == 3 else self._read_channel(path, pixels)
+        mask = open_label(path, self.first_page, lossy=self._pair is not None)
+        if self._pair is not None:
+            assert self.threshold is not None
+            return apply_threshold(path, mask, self.threshold, self._pair)
+        if self._decision is None:
+            raise ValueError("settle first")
+        if contradicts(self._decision, self.classes, mask):
+            hint = "save it as the others are, or say how all are read: --data.labels index, palette or colour"
+            text = f"{path}: does not fit, while {self._decision.words}; {hint}"
+            raise DataError("two readings", path, text)
+        reading = self._decision.reading
+        if reading == "palette" and self._decision.is_given and self._labels and mask.palette is None:
+            raise format_error(path, "has no palette; leave out --data.labels palette, or save it with a palette")
+        if has_soft_edges(mask, self.classes):
+            raise soft_edges_error(path)
+        return self._from_colours(path, mask) if reading == "colour" else self._from_ids(path, mask)
 
-    def _read_channel(self, path: Path, pixels: np.ndarray) -> Array:
-        if pixels.dtype == np.uint16:
-            if self._by_id is None:
-                raise _format_error(path, f"holds 16-bit numbers, but {self.classes.path} gives no ids; add them there")
-            return self._from_ids(path, pixels)
-        # Black and white may stand for 0 and 1, or for the two colours.
-        values = pixels.astype(np.uint8, copy=False)
-        if self._by_id is not None and take(self._by_id, values).min(initial=0) >= 0:
-            return self._from_ids(path, values)
-        grey = np.stack([values * 255 if pixels.dtype == bool else values] * 3, axis=-1)
-        is_colours = self._are_colours(_codes(grey))
-        return self._from_colours(path, grey) if is_colours or self._by_id is None else self._from_ids(path, values)
-
-    def _read_palette(self, path: Path, indices: Array, palette: Array) -> Array:
-        if indices.max(initial=0) >= len(palette):
-            raise damaged(path)
-        if self._by_id is None or self._are_colours(_codes(palette)[np.unique(indices)]):
-            return self._from_colours(path, palette[indices])
-        return self._from_ids(path, indices)
-
-    def _read_channels(self, path: Path, pixels: Array) -> Array:
-        is_grey = bool((pixels == pixels[..., :1]).all())
-        if self._by_colour is None and not is_grey:
-            hint = "add a colour to every class, or save index masks"
-            raise _format_error(path, f"is a colour mask, but {self.classes.path} gives no colours; {hint}")
-        if not is_grey or self._by_id is None or self._are_colours(_codes(pixels)):
-            return self._from_colours(path, pixels)
-        return self._from_ids(path, pixels[..., 0])
-
-    def _are_colours(self, codes: np.ndarray) -> bool:
-        return self._by_colour is not None and bool(take(self._by_colour, codes).min(initial=0) >= 0)
-
-    def _from_ids(self, path: Path, values: np.ndarray) -> Array:
+    def _from_ids(self, path: Path, mask: LabelPixels) -> Array:
         assert self._by_id is not None
+        values = mask.values
+        if values.ndim == 3:
+            if not (values == values[..., :1]).all():
+                hint = "add a colour to every class, or save index masks"
+                if self.classes.by_colour:
+                    hint = "give --data.labels colour if all masks are, or save index masks"
+                    raise format_error(path, f"is a colour mask, but masks of this set are read as ids; {hint}")
+                raise format_error(path, f"is a colour mask, but {self.classes.path} gives no colours; {hint}")
+            values = values[..., 0]
         hint = "add it there (ignore: true for what shall not count), or correct the mask"
         return look_up(values, self._by_id, path, "value {}".format, f"ids are in {self.classes.path}: {hint}")
 
-    def _from_colours(self, path: Path, pixels: Array) -> Array:
+    def _from_colours(self, path: Path, mask: LabelPixels) -> Array:
         assert self._by_colour is not None
+        pixels = mask.colours()
+        if pixels is None:
+            if self.classes.by_id:
+                raise format_error(path, "holds 16-bit numbers, which are no colours; give --data.labels index")
+            raise format_error(path, f"holds 16-bit numbers, but {self.classes.path} gives no ids; add them there")
         hint = "and must match exactly: add it there, or save the mask without smoothed borders"
         known = f"colours are in {self.classes.path} {hint}"
-        return look_up(_codes(pixels), self._by_colour, path, _describe_colour, known)
+        return look_up(colour_codes(pixels), self._by_colour, path, _describe_colour, known)
 
 
 def _describe_colour(code: int) -> str:
     return f"colour ({code >> 16}, {code >> 8 & 255}, {code & 255})"
-
-
-def _format_error(path: Path, text: str) -> DataError:
-    return DataError("label format", path, f"{path}: {text}")
-
-
-def _codes(pixels: Array) -> np.ndarray:
-    """One number for each colour: ``(..., 3)`` -> ``(...)`` int32."""
-    codes: np.ndarray = pixels[..., 0].astype(np.int32)
-    for channel in (1, 2):
-        codes <<= 8
-        codes |= pixels[..., channel]
-    return codes
-
-
-def _open(path: Path) -> tuple[np.ndarray, Array | None]:
-    """Pixels, ``(H, W)`` bool, uint8 or uint16, or ``(H, W, 3)`` uint8; and the palette that they index, ``(K, 3)``."""
-    data = read_bytes(path)
-    if not data or not is_whole(data):
-        raise damaged(path)
-    try:
-        with patient_pillow:
-            file = Image.open(io.BytesIO(data))
-            bits = _bits(file, data)
-            image = ImageOps.exif_transpose(file)
-            image.load()
-            pixels, mode = np.asarray(image), image.mode
-    except Image.DecompressionBombError:
-        raise DataError("too large", path, f"{path}: has more than {LARGEST:,} pixels; cut it into parts") from None
-    except Exception:  # Pillow raises a dozen kinds for a damaged file
-        raise damaged(path) from None
-    if bits > 8 and len(image.getbands()) > 1:  # Pillow keeps only their high bytes
-        hint = "save ids as one channel of 8 or 16 bits, or colours with 8 bits a channel"
-        raise _format_error(path, f"has several channels of {bits} bits; {hint}")
-    palette = np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3) if mode in ("P", "PA") else None
-    if mode in ("LA", "PA", "RGBA"):
-        if (pixels[..., -1] < 255).any():
-            raise _format_error(path, "has transparent pixels, which have no class; save it without alpha channel")
-        pixels = pixels[..., 0] if mode != "RGBA" else pixels[..., :3]
-    elif mode.startswith("I"):
-        if pixels.min(initial=0) < 0 or pixels.max(initial=0) >= 2**16:
-            raise _format_error(path, "holds values above 65535; save the mask with 8 bits")
-        pixels = pixels.astype(np.uint16 if pixels.max(initial=0) > 255 else np.uint8)
-    elif mode not in ("1", "L", "P", "RGB"):
-        raise _format_error(path, f"is of the kind {mode}; save the mask as PNG with ids, a palette, or RGB colours")
-    return pixels, palette
-
-
-def _bits(file: Image.Image, data: bytes) -> int:
-    """Bits of a channel in the file; Pillow's image may have fewer."""
-    if isinstance(file, PngImageFile):
-        return data[24]  # behind width and height
-    return max(file.tag_v2.get(BITSPERSAMPLE, (1,))) if isinstance(file, TiffImageFile) else 8

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -103,3 +104,14 @@ def test_a_configuration_of_something_else_is_not_the_trainings(
     (folder.parent / "config.yml").write_text("data: {name: folder, root: elsewhere, val_fraction: 0.5}\n")
     found = completed(str(folder), info, as_trained())
     assert (found.name, found.root, found.val_fraction) == ("streets", None, None)
+
+
+def test_labels_are_read_as_the_training_read_them(tmp_path: Path, checkpoint: Callable[..., Path]) -> None:
+    folder = checkpoint(dataset="folder")
+    info = load_model(folder)[1]
+    said = "{name: folder, root: there, labels: palette, threshold: null, first_page: true}"
+    (folder.parent / "config.yml").write_text(f"data: {said}\n")
+    found = completed(str(folder), info, as_trained())
+    assert (found.root, found.labels, found.threshold, found.first_page) == ("there", "palette", None, True)
+    given = replace(as_trained(), labels="index")
+    assert completed(str(folder), info, given).labels == "index"

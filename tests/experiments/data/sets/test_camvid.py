@@ -4,9 +4,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.data import SegmentationData, load, open_source
-from experiments.data.sets.camvid import CLASSES
+from experiments.data.sets.camvid import CLASSES, COLOURS
 from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
@@ -117,6 +118,31 @@ def test_value_that_is_no_class(root: Path, value: int) -> None:
     write_pair(root, "train", "a1", ".jpg", value)
     with pytest.raises(InputError, match=rf"trainannot/a1\.png: value {value} is no class"):
         load_camvid(str(root), (32, 32))
+
+
+def palette_label(path: Path, colours: list[int]) -> None:
+    label = Image.fromarray(np.resize(np.array([0, 1, 2, 3], np.uint8), SIZE))
+    label.putpalette(colours)
+    label.save(path)
+
+
+def test_palette_labels_are_read_by_index(root: Path) -> None:
+    own = [value for colour in COLOURS for value in colour]
+    for colours in (own, [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0]):
+        palette_label(root / "trainannot" / "a0.png", colours)
+        assert (load_camvid(str(root), SIZE).train.labels[0].numpy() == np.resize([0, 1, 2, 3], SIZE)).all()
+
+
+def test_a_palette_in_an_order_of_its_own_is_refused(root: Path) -> None:
+    palette_label(root / "trainannot" / "a0.png", [value for colour in COLOURS[::-1] for value in colour])
+    with pytest.raises(InputError, match=r"trainannot/a0\.png: its palette has the colours of other classes"):
+        load_camvid(str(root), SIZE)
+
+
+def test_labels_cannot_be_read_otherwise(root: Path) -> None:
+    for key, value in (("labels", "colour"), ("threshold", 128)):
+        with pytest.raises(InputError, match=f"data.{key}: camvid has labels of its own; leave it out"):
+            open_source(DataOptions(name="camvid", root=str(root), **{key: value}))  # type: ignore[arg-type]
 
 
 def test_different_sizes(root: Path) -> None:

@@ -121,3 +121,74 @@ def test_mistakes_name_the_file(root: Path) -> None:
 def test_root_from_the_environment(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYSCAPES_DATASET", str(root))
     assert len(open_source(DataOptions(name="cityscapes")).splits["val"]) == 1
+
+
+def labels(root: Path) -> list[Path]:
+    return sorted((root / "gtFine").glob("*/*/*_labelIds.png"))
+
+
+def rename(root: Path, end: str) -> None:
+    for path in labels(root):
+        path.rename(path.with_name(path.name.replace("labelIds", end)))
+
+
+def test_train_ids_are_used_where_only_they_are_there(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = load(options(root))
+    assert capsys.readouterr().err == ""
+    for path in labels(root):
+        values = np.asarray(Image.open(path))
+        Image.fromarray(np.vectorize(lambda value: OFFICIAL.get(value, IGNORE))(values).astype(np.uint8)).save(path)
+    rename(root, "labelTrainIds")
+    found = load(options(root))
+    assert (found.train.labels == expected.train.labels).all() and (found.val.labels == expected.val.labels).all()
+    assert "labels of train are read by train ids (*_gtFine_labelTrainIds.png)" in capsys.readouterr().err
+    remarks = open_source(options(root)).problems
+    assert [(one.kind, one.stops) for one in remarks] == 2 * [("train ids", False)]
+
+
+@pytest.mark.parametrize("values", [(0, 13, 255), (255,), (0, 1, 2, 8, 10, 13, 18, 255)])
+def test_train_ids_under_the_name_of_label_ids(root: Path, values: tuple[int, ...]) -> None:
+    Image.fromarray(np.resize(np.array(values, np.uint8), (40, 56))).save(labels(root)[0])
+    with pytest.raises(InputError, match=r"_labelIds\.png: holds train ids, not label ids: 255 never stands in"):
+        load(options(root))
+
+
+def test_255_among_label_ids_is_ignored(root: Path) -> None:
+    Image.fromarray(np.resize(np.array([7, 23, 26, 255], np.uint8), (40, 56))).save(labels(root)[0])
+    assert set(load(options(root)).train.labels[0].unique().tolist()) == {0, 10, 13, 255}
+
+
+def test_train_ids_without_255_are_a_remark(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in labels(root):
+        Image.fromarray(np.resize(np.array([0, 1, 2, 8, 10, 13], np.uint8), (40, 56))).save(path)
+    source = open_source(options(root))
+    assert [one.kind for one in source.problems] == 2 * ["label kind"] and not any(p.stops for p in source.problems)
+    assert "seems to hold train ids" in source.reading
+    for path in labels(root):
+        Image.fromarray(np.resize(np.array([7, 8, 11, 4], np.uint8), (40, 56))).save(path)
+    assert open_source(options(root)).problems == () and open_source(options(root)).reading == ""
+
+
+def test_label_ids_under_the_name_of_train_ids(root: Path) -> None:
+    rename(root, "labelTrainIds")
+    with pytest.raises(InputError, match=r"value \d+ is no class .*; labels are train ids \(\*_gtFine_labelTrainIds"):
+        load(options(root))
+
+
+def test_colours_alone_are_named_once(root: Path) -> None:
+    for path in labels(root):
+        path.unlink()
+    with pytest.raises(InputError, match=r"gtFine/train: holds \*_gtFine_color\.png and no \*_gtFine_labelIds\.png"):
+        load(options(root))
+
+
+@pytest.mark.parametrize("content", ["RGBA", "I;16"])
+def test_another_kind_under_the_name_of_label_ids(root: Path, content: str) -> None:
+    """A copy of ``color`` or of ``instanceIds``."""
+    Image.new(content, (56, 40)).convert(content).save(labels(root)[0])
+    if content == "RGBA":
+        Image.new("RGBA", (56, 40), (128, 64, 128, 255)).save(labels(root)[0])
+    with pytest.raises(
+        InputError, match=r"_labelIds\.png: a label must be a single-channel 8-bit PNG.*\*_gtFine_labelIds"
+    ):
+        load(options(root))

@@ -93,7 +93,8 @@ def test_the_division_depends_on_names_alone() -> None:
     )  # a name that is no valid text
 
 
-def test_images_of_any_sizes_and_kinds(root: Path) -> None:
+def test_images_of_any_sizes_and_kinds(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    root = write_folder(tmp_path / "plants", colours=False)
     rng = np.random.default_rng(0)
     for i, suffix in enumerate(("jpg", "JPEG", "bmp", "tiff", "webp")):
         size = (30 + 7 * i, 90 - 11 * i)
@@ -172,7 +173,10 @@ def test_exif_turns_image_and_mask_alike(root: Path) -> None:
         (lambda root: (root / "classes.csv").unlink(), "holds no file of classes"),
     ],
 )
-def test_mistakes(root: Path, action: Callable[[Path], object], message: str) -> None:
+def test_mistakes(
+    tmp_path: Path, write_folder: Callable[..., Path], action: Callable[[Path], object], message: str
+) -> None:
+    root = write_folder(tmp_path / "plants", colours=False)
     action(root)
     with pytest.raises(InputError, match=message):
         load(options(root))
@@ -189,7 +193,8 @@ def test_an_empty_root_and_one_image(tmp_path: Path, write_folder: Callable[...,
         load(options(tmp_path))
 
 
-def test_everything_ignored(root: Path) -> None:
+def test_everything_ignored(tmp_path: Path, write_folder: Callable[..., Path]) -> None:
+    root = write_folder(tmp_path / "plants", colours=False)
     for path in (root / "val" / "masks").iterdir():
         Image.new("L", (56, 40), IGNORE).save(path)
     with pytest.raises(InputError, match="no validation image of folder has a labelled pixel"):

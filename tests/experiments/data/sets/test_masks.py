@@ -4,6 +4,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,13 +35,23 @@ Read = Callable[[Image.Image | np.ndarray, str], Array]
 
 @pytest.fixture
 def read(tmp_path: Path) -> Callable[..., Array]:
-    def from_file(mask: Image.Image | np.ndarray, classes: str = BOTH, suffix: str = "png", **more: object) -> Array:
+    def from_file(
+        mask: Image.Image | np.ndarray, classes: str = BOTH, suffix: str = "png", labels: str | None = None, **more: Any
+    ) -> Array:
         (tmp_path / "classes.yml").write_text(classes)
         image = Image.fromarray(mask) if isinstance(mask, np.ndarray) else mask
         image.save(tmp_path / f"mask.{suffix}", **more)
-        return MaskReader(read_class_file(tmp_path / "classes.yml")).read(tmp_path / f"mask.{suffix}")
+        return read_mask(tmp_path / f"mask.{suffix}", labels=labels)
 
     return from_file
+
+
+def read_mask(path: Path, **options: Any) -> Array:
+    """The mask read as the only one of its set, by the classes beside it."""
+    reader = MaskReader(read_class_file(path.with_name("classes.yml")), **options)
+    for problem in reader.settle([path]):
+        raise problem
+    return reader(path)
 
 
 def palette_image(indices: np.ndarray, palette: np.ndarray) -> Image.Image:
@@ -65,13 +76,25 @@ def test_palette_masks_by_index(read: Callable[..., Array], classes: str) -> Non
     assert (read(palette_image(VALUES, voc), classes) == LABEL).all()
 
 
-@pytest.mark.parametrize("classes", [BOTH, COLOURS])
-def test_palette_masks_by_colour(read: Callable[..., Array], classes: str) -> None:
+@pytest.mark.parametrize(("classes", "labels"), [(BOTH, "colour"), (COLOURS, None)])
+def test_palette_masks_by_colour(read: Callable[..., Array], classes: str, labels: str | None) -> None:
     """An editor has put the colours into an order of its own."""
     order = np.array([2, 0, 3, 1])
-    assert (read(palette_image(np.argsort(order)[VALUES], PALETTE[order]), classes) == LABEL).all()
+    mask = palette_image(np.argsort(order)[VALUES], PALETTE[order])
+    assert (read(mask, classes, labels=labels) == LABEL).all()
+    adaptive = Image.fromarray(PALETTE[VALUES]).convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
+    assert (read(adaptive, classes, labels=labels) == LABEL).all()
+
+
+def test_a_palette_in_an_order_of_its_own_fits_twice(read: Callable[..., Array]) -> None:
+    order = np.array([2, 0, 3, 1])
+    mask = palette_image(np.argsort(order)[VALUES], PALETTE[order])
+    with pytest.raises(
+        DataError, match=r"mask\.png: ids and colours .* both fit; say how all masks are read: --data\.labels index"
+    ):
+        read(mask, BOTH)
     assert (
-        read(Image.fromarray(PALETTE[VALUES]).convert("P", palette=Image.Palette.ADAPTIVE, colors=4), classes) == LABEL
+        read(mask, BOTH, labels="palette") == np.where(np.argsort(order)[VALUES] == 3, 255, np.argsort(order)[VALUES])
     ).all()
 
 
@@ -118,17 +141,17 @@ def test_sixteen_bits_a_channel(tmp_path: Path, kind: str) -> None:
     with pytest.raises(
         DataError, match=rf"mask-{kind}: has several channels of 16 bits; save ids as one channel"
     ) as caught:
-        MaskReader(read_class_file(tmp_path / "classes.yml")).read(path)
+        read_mask(path)
     assert caught.value.kind == "label format"
 
 
 def test_as_many_pixels_as_images_may_have(tmp_path: Path) -> None:
     """Those of OpenCV, which reads the images, not Pillow's 179 million."""
     (tmp_path / "classes.yml").write_text(IDS)
-    path, reader = tmp_path / "mask.png", MaskReader(read_class_file(tmp_path / "classes.yml"))
+    path = tmp_path / "mask.png"
     path.write_bytes(png((2**15).to_bytes(4, "big") + (2**15 + 1).to_bytes(4, "big") + bytes([8, 0]), b""))
     with pytest.raises(DataError, match=r"mask\.png: has more than 1,073,741,824 pixels; cut it into parts") as caught:
-        reader.read(path)
+        read_mask(path)
     assert caught.value.kind == "too large"
 
 
@@ -140,9 +163,10 @@ def test_memory(read: Callable[..., Array], tmp_path: Path, mask: np.ndarray) ->
     """A mask of as many pixels as Pillow likes takes less than 2 GB: a dozen bytes a pixel, not two dozen."""
     read(np.tile(mask, (170, 110, 1)[: mask.ndim]))
     reader = MaskReader(read_class_file(tmp_path / "classes.yml"))
-    reader.read(tmp_path / "mask.png")  # makes the tables
+    reader.settle([tmp_path / "mask.png"])
+    reader(tmp_path / "mask.png")  # makes the tables
     tracemalloc.start()
-    pixels = reader.read(tmp_path / "mask.png").size
+    pixels = reader(tmp_path / "mask.png").size
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert pixels > 1e6 and peak / pixels < 12
@@ -243,4 +267,4 @@ def test_damaged(tmp_path: Path, read: Callable[..., Array], suffix: str, keep: 
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * keep)])
     with pytest.raises(DataError, match=rf"mask\.{suffix}: not an image, or truncated"):
-        MaskReader(read_class_file(tmp_path / "classes.yml")).read(path)
+        read_mask(path)
