@@ -102,7 +102,7 @@ def judge(classes: ClassList, mask: LabelPixels) -> Verdict:
 
 def contradicts(decision: Decision, classes: ClassList, mask: LabelPixels) -> bool:
     """Whether a mask speaks against what other masks decided."""
-    if decision.is_given or decision.problem is not None:
+    if decision.is_given or decision.problem is not None or _is_own_palette(classes, mask.palette):
         return False
     return judge(classes, mask) in (("index",) if decision.reading == "colour" else ("colour", "both"))
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 
 from experiments.cli import main
 from experiments.data import load
-from experiments.options.groups import DataOptions
+from experiments.options.groups import DataOptions, data_flags
 from nas_space.errors import InputError
 
 Check = Callable[..., tuple[int, dict[str, Any], str]]
@@ -68,6 +69,21 @@ def test_a_sound_data_set(root: Path, check: Check, write_folder: Callable[..., 
     rows = {line[:22].strip(): line[22:].split() for line in text.splitlines()}
     assert rows["images with a label"] == ["6", "3"] and rows["different sizes"] == ["2", "1"]
     assert "folder: usable" in text and "class hut" in text and "20.82 %" in text
+    assert result["reading"] == "masks are read as ids (train0.png fits no other reading)" and result["reading"] in text
+
+
+def test_the_flags_of_how_labels_are_read(root: Path, check: Check) -> None:
+    """They stand in the command that follows a search."""
+    options = DataOptions(name="folder", root=str(root), labels="colour", first_page=True)
+    code, result, _ = check(*shlex.split(data_flags(options)))
+    assert code == 0 and result["reading"] == "masks are read as colours (as data.labels says)"
+    image(root, "train0").with_suffix(".tif").write_bytes(b"")
+    image(root, "train0").unlink()
+    two = Image.new("RGB", (56, 40))
+    two.save(image(root, "train0").with_suffix(".tif"), save_all=True, append_images=[two])
+    assert check(*shlex.split(data_flags(options)))[0] == 0
+    code, result, text = check()
+    assert code == 2 and kinds(result) == ["several pages"] and "train0.tif: holds 2 pages" in text
 
 
 def test_everything_at_once(root: Path, check: Check, write_folder: Callable[..., Path]) -> None:
