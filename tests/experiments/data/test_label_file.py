@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.data import open_source
 from experiments.data.files import DataError
 from experiments.data.label_file import open_label
 from experiments.data.labels import IndexReader, make_table, read_pair
 from experiments.data.pages import check_image
+from experiments.options.groups import DataOptions
 
 RAW = np.random.default_rng(0).integers(0, 2**16, (7, 13))
 
@@ -169,3 +171,29 @@ def test_smaller_copies_of_a_page_are_no_pages(tmp_path: Path, subfiles: tuple[i
             open_label(tmp_path / "a.tif")
     else:
         assert (open_label(tmp_path / "a.tif").values == RAW % 256).all()
+
+
+SETS = {
+    "camvid": ("{split}/a.png", "{split}annot/a.png", (0, 1, 10), [0, 1, 10]),
+    "cityscapes": (
+        "leftImg8bit/{split}/ulm/a_leftImg8bit.png",
+        "gtFine/{split}/ulm/a_gtFine_labelIds.png",
+        (7, 8, 11),
+        [0, 1, 2],
+    ),
+    "bdd100k": ("images/10k/{split}/a.jpg", "labels/sem_seg/masks/{split}/a.png", (0, 1, 15), [0, 1, 15]),
+}
+"""Where image and label lie, values of the label, and their classes."""
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_published_sets_read_samples_of_4_bits(tmp_path: Path, name: str) -> None:
+    image, label, values, classes = SETS[name]
+    places = np.arange(32 * 33).reshape(32, 33) % 3
+    for split in ("train", "val"):
+        for place in (image, label):
+            (tmp_path / place.format(split=split)).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (33, 32)).save(tmp_path / image.format(split=split))
+        (tmp_path / label.format(split=split)).write_bytes(grey_png(np.array(values)[places], 4))
+    source = open_source(DataOptions(name=name, root=str(tmp_path)))
+    assert (source.splits["val"][0].read()[1] == np.array(classes)[places]).all()
