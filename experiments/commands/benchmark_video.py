@@ -22,7 +22,7 @@ class Options:
     """Options of ``ssr-nas benchmark video``.
 
     Args:
-        video: a video that OpenCV decodes, or a folder of JPEG and PNG images.
+        video: a video that FFmpeg decodes, or a folder of JPEG and PNG images.
         arch: the network: a model.safetensors, a run folder, an architecture.json, baseline1, baseline2, erfnet,
             lraspp_mobilenet_v3_large, or an ONNX file.
         engine: onnxruntime or openvino.

@@ -1,8 +1,8 @@
 """Segment images, folders of images, films or what a camera sees.
 
 An image gives index/NAME.png (class indices), colour/NAME.png and overlay/NAME.png (with a legend of its classes). A
-film or a camera gives overlay/NAME.mp4 at its own frame rate. Images may have any size: they are resized for the
-network, and its logits back.
+film, a moving GIF, PNG or WebP, or a camera gives overlay/NAME.mp4, each frame at its own time. Images may have any
+size: they are resized for the network, and its logits back.
 """
 
 import time
@@ -50,7 +50,7 @@ def run(options: Options) -> dict[str, Any]:
         InputError: no input, or inputs that could not be used; the results of the others have been written.
     """
     _check(options)
-    from experiments.prediction.films import Film
+    from experiments.prediction.film_reader import Camera
     from experiments.prediction.inputs import find_sources
     from experiments.prediction.predict import Predictions, predict_all
     from experiments.prediction.segmenter import load_segmenter
@@ -58,7 +58,7 @@ def run(options: Options) -> dict[str, Any]:
 
     segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
     sources, empty = find_sources(options.inputs)
-    camera = None if options.camera is None else Film(options.camera)
+    camera = None if options.camera is None else Camera(options.camera)
     if camera is None and not sources:
         raise InputError("; ".join(empty))
     with new_run(options.out, "predict", "predict") as folder:

@@ -1,6 +1,5 @@
-"""Settings of OpenCV, FFmpeg and Pillow that hold for the whole process: changed to decode a file, then restored."""
+"""Settings of OpenCV and Pillow that hold for the whole process: changed to decode a file, then restored."""
 
-import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +10,6 @@ from PIL import Image
 
 LARGEST = 2**30
 """Pixels of the largest image that OpenCV decodes, and so of the largest mask."""
-FFMPEG_LEVEL = "OPENCV_FFMPEG_LOGLEVEL"
 
 
 class Shared:
@@ -49,19 +47,6 @@ def silent_opencv() -> Iterator[None]:
         yield
     finally:
         cv2.utils.logging.setLogLevel(level)
-
-
-@contextmanager
-def silent_ffmpeg() -> Iterator[None]:
-    """OpenCV and FFmpeg print nothing while a film is opened, one at a time; FFmpeg keeps the level of the first."""
-    level = os.environ.get(FFMPEG_LEVEL)
-    os.environ.setdefault(FFMPEG_LEVEL, "-8")
-    try:
-        with silent_opencv:
-            yield
-    finally:
-        if level is None:
-            del os.environ[FFMPEG_LEVEL]
 
 
 @Shared

@@ -6,8 +6,31 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
+from experiments.runtime.kinds import FILM, STILLS, is_animated, kind_of_file, read_head
+
 IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+VIDEOS = (
+    *(
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".f4v",
+        ".flv",
+        ".m2ts",
+        ".m2v",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+    ),
+    *(".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+)
+OFTEN_TEXT = (".mts", ".ts")
+"""Suffixes of films and of TypeScript."""
+SOUND = (".aac", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma")
 NOT_UTF8 = re.compile("[\ud800-\udfff]")
 """How Python writes the bytes of a path that are no UTF-8."""
 LONGEST = 180
@@ -28,15 +51,17 @@ class Source:
 
     @property
     def is_video(self) -> bool:
-        """Whether its suffix is that of a film; everything else is read as an image."""
-        return self.path.suffix.lower() in VIDEOS
+        """Whether it is a film or a moving picture by its content; by its suffix where that is not known."""
+        kind = kind_of_file(self.path)
+        return _moves(self.path, kind) if kind in STILLS else kind == FILM or self.path.suffix.lower() in VIDEOS
 
 
 def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
     """The files that ``inputs`` name, in that order, each once; those of a folder are sorted by path.
 
-    A folder stands for all images and films below it, without links to folders and names that begin with a dot. Results
-    have the place of their source in the folder. If two would have the same name, the later one gets a number.
+    A folder stands for all images and films below it, by their content or their suffix, without links to folders and
+    names that begin with a dot. Results have the place of their source in the folder. If two would have the same name,
+    the later one gets a number.
 
     Args:
         inputs: files and folders.
@@ -67,9 +92,32 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(parent, name)
-            is_kind = path.suffix.lower() in (*IMAGES, *VIDEOS) and not name.startswith(".")
-            if is_kind and (path.is_file() or not path.exists()):
+            if not name.startswith(".") and (path.is_file() or not path.exists()) and _is_kind(path):
                 yield path
+
+
+def _is_kind(path: Path) -> bool:
+    """Whether a file is an image or a film; what has a telling suffix counts, so that a damaged one is told."""
+    suffix = path.suffix.lower()
+    if suffix in OFTEN_TEXT:
+        return kind_of_file(path) == FILM or b"\0" in read_head(path)
+    if suffix in (*IMAGES, *VIDEOS):
+        return True
+    return suffix not in SOUND and kind_of_file(path) in (FILM, *STILLS)
+
+
+def _moves(path: Path, kind: str | None) -> bool:
+    if kind not in ("GIF", "PNG", "WebP"):
+        return False
+    try:
+        with path.open("rb") as file:
+            if kind != "GIF":
+                return is_animated(file.read())
+            from PIL.GifImagePlugin import GifImageFile
+
+            return bool(GifImageFile(file).is_animated)
+    except Exception:  # damaged: whoever reads it tells
+        return False
 
 
 def _with_names(files: Iterable[tuple[Path, PurePath]]) -> list[Source]:

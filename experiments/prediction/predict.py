@@ -9,7 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from experiments.model_file import ModelInfo
-from experiments.prediction.films import Film, predict_film
+from experiments.prediction.film_reader import Frames, open_film
+from experiments.prediction.films import predict_film
 from experiments.prediction.images import predict_image
 from experiments.prediction.inputs import Source
 from experiments.prediction.segmenter import TorchSegmenter
@@ -38,7 +39,7 @@ class Predictions:
 
 def predict_all(
     sources: Sequence[Source],
-    camera: Film | None,
+    camera: Frames | None,
     segmenter: TorchSegmenter,
     info: ModelInfo,
     folder: Path,
@@ -61,7 +62,7 @@ def predict_all(
         KeyboardInterrupt: the user has interrupted it; the message says where the results are.
     """
 
-    def film(source: Film, name: str) -> dict[str, Any]:
+    def film(source: Frames, name: str) -> dict[str, Any]:
         row = predict_film(source, segmenter, info, folder / "overlay" / f"{name}.mp4", limit)
         predictions.films.append({"source": str(source.source), "name": name, **row})
         return row
@@ -73,8 +74,9 @@ def predict_all(
             try:
                 if not source.is_video:
                     predictions.images.append(predict_image(source, segmenter, info, folder))
-                elif (row := film(Film(source.path), source.name))["damaged"]:
-                    predictions.fail(f"{source.path}: ends after {row['frames']} of {row['promised']} frames; damaged?")
+                elif (damage := film(open_film(source.path), source.name)["damage"]) is not None:
+                    hint = "what could be read is done; copy the file again if it should be whole"
+                    predictions.fail(f"{source.path}: {damage}: damaged? {hint}")
             except InputError as error:
                 predictions.fail(str(error))
     except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from experiments.benchmark.networks.pipeline import Stage, pipelined, sequential
 from experiments.benchmark.networks.statistics import Seconds
-from experiments.runtime.decoding import check_utf8
+from experiments.prediction.film_reader import open_film
 from experiments.runtime.description import OFFSET, SCALE
 from experiments.runtime.engines import Runner
 from experiments.runtime.images import Pixels, read_image
@@ -38,7 +38,7 @@ def read_frames(source: Path) -> Iterator[Pixels]:
     """The frames of a video, or the images in a folder by their names, uint8 ``(H, W, 3)`` RGB.
 
     Raises:
-        InputError: there is none, an image is damaged, or the path of a video is not UTF-8.
+        InputError: there is none, or a file is damaged.
     """
     if source.is_dir():
         files = sorted(file for file in source.iterdir() if file.suffix.lower() in IMAGES)
@@ -48,20 +48,15 @@ def read_frames(source: Path) -> Iterator[Pixels]:
         return
     if not source.is_file():
         raise InputError(f"{source}: no such file; give a video, or a folder of images")
-    check_utf8(source)
-    capture = cv2.VideoCapture(str(source))
+    film = open_film(source)
     try:
-        count = 0
-        while capture.isOpened():
-            is_frame, frame = capture.read()
-            if not is_frame:
-                break
-            count += 1
-            yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
-        if count == 0:
-            raise InputError(f"{source}: not a video that OpenCV can decode, or damaged")
+        frame = None
+        for frame in film:
+            yield frame.pixels
+        if frame is None:
+            raise InputError(f"{source}: has no frame that can be read")
     finally:
-        capture.release()
+        film.close()
 
 
 def batches(frames: Iterable[T], size: int) -> Iterator[list[T]]:

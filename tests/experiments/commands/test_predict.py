@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
-from experiments.prediction.films import Writer
 
 Checkpoint = Callable[..., Path]
 
@@ -126,9 +125,9 @@ def test_a_film_that_cannot_be_written_is_told_and_the_rest_is_done(
     tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image, film, out = write_image(tmp_path / "a.png"), write_film(tmp_path / "drive.avi"), tmp_path / "out"
-    monkeypatch.setattr(Writer, "write", lambda self, picture, times=1: setattr(self, "frames", self.frames + times))
+    monkeypatch.setattr("experiments.prediction.film_writer.LARGEST", 8)
     assert main(["predict", "--checkpoint", str(checkpoint()), str(film), str(image), "--out", str(out)]) == 2
-    assert "drive.mp4: 0 of 4 frames can be read back" in capsys.readouterr().err.splitlines()[0]
+    assert "drive.mp4: frames of " in capsys.readouterr().err.splitlines()[0]
     summary = json.loads((out / "predictions.json").read_text())
     assert len(summary["images"]) == 1 and len(summary["failed"]) == 1
 

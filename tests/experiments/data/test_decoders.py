@@ -1,6 +1,5 @@
 """Settings of the whole process are changed while a file is decoded, and only then."""
 
-import os
 import subprocess
 import sys
 import threading
@@ -14,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from experiments.data.decoders import FFMPEG_LEVEL, LARGEST, Shared, patient_pillow, silent_ffmpeg, silent_opencv
+from experiments.data.decoders import LARGEST, Shared, patient_pillow, silent_opencv
 from experiments.data.files import DataError, read_image
 
 ROOT = Path(__file__).parents[3]
@@ -35,26 +34,17 @@ assert settings() == before, settings()
 
 
 def test_what_was_set_before_is_restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(FFMPEG_LEVEL, raising=False)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 7)
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
     try:
-        with pytest.raises(ValueError), silent_ffmpeg(), silent_opencv, patient_pillow:
+        with pytest.raises(ValueError), silent_opencv, patient_pillow:
             assert cv2.utils.logging.getLogLevel() == SILENT and Image.MAX_IMAGE_PIXELS == LARGEST // 2
-            assert os.environ[FFMPEG_LEVEL] == "-8"
             warnings.warn("not shown", stacklevel=1)
             raise ValueError
         assert cv2.utils.logging.getLogLevel() == cv2.utils.logging.LOG_LEVEL_ERROR
     finally:
         cv2.utils.logging.setLogLevel(level)
-    assert Image.MAX_IMAGE_PIXELS == 7 and FFMPEG_LEVEL not in os.environ
-
-
-def test_a_level_of_the_user_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(FFMPEG_LEVEL, "16")
-    with silent_ffmpeg():
-        assert os.environ[FFMPEG_LEVEL] == "16"
-    assert os.environ[FFMPEG_LEVEL] == "16"
+    assert Image.MAX_IMAGE_PIXELS == 7
 
 
 def test_the_last_of_several_threads_restores() -> None:

@@ -36,7 +36,7 @@ def test_what_is_no_video_is_named(tmp_path):
     broken.write_bytes(b"RIFF nonsense")
     (tmp_path / "empty").mkdir()
     for path, message in (
-        (broken, "not a video that OpenCV can decode"),
+        (broken, "not a film, or damaged"),
         (tmp_path / "empty", "no images"),
         (tmp_path / "x.avi", "no such file"),
     ):
@@ -45,9 +45,7 @@ def test_what_is_no_video_is_named(tmp_path):
 
 
 def test_a_video_whose_path_is_not_utf8(video, tmp_path):
-    source = video.rename(tmp_path / os.fsdecode(b"caf\xe9.avi"))
-    with pytest.raises(InputError, match=r"\.avi: is not UTF-8, as the path of a film has to be; rename it"):
-        next(read_frames(source))
+    assert len(list(read_frames(video.rename(tmp_path / os.fsdecode(b"caf\xe9.avi"))))) == 12
 
 
 def test_batches_are_full():

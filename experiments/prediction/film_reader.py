@@ -1,0 +1,265 @@
+"""Frames of films, moving pictures and cameras, each with its time."""
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import av
+import cv2
+import numpy as np
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+from PIL import Image, ImageSequence, UnidentifiedImageError
+
+from experiments.data.decoders import patient_pillow, silent_opencv
+from experiments.data.files import Array
+from experiments.runtime.kinds import kind_of_file
+from nas_space.errors import InputError
+
+RATE = 25.0
+"""Frames a second of a source that gives none."""
+FASTEST = 1000.0
+ENOUGH = 0.95
+"""A file that ends before this share of what its header promises is damaged; the header is often an estimate."""
+LONGEST_GAP = 600.0
+"""Seconds between two frames. A longer gap is a clock that was set anew, as where two recordings are joined."""
+MOVING = ("GIF", "PNG", "WebP")
+"""Kinds of image files that may hold a moving picture."""
+
+
+class Frame(NamedTuple):
+    """One frame of a film.
+
+    Args:
+        seconds: when it is shown, from the first frame on; always later than the frame before.
+        pixels: ``(H, W, 3)`` uint8 RGB.
+    """
+
+    seconds: float
+    pixels: Array
+
+
+class Frames(Protocol):
+    """A source of frames.
+
+    Args:
+        source: a file, or a camera's number.
+        rate: frames a second, on average.
+        promised: number of frames as the file gives or estimates it; None if it does not.
+        damage: after the last frame: what shows that the file is not whole, in words; else None.
+    """
+
+    rate: float
+    promised: int | None
+    damage: str | None
+
+    @property
+    def source(self) -> Path | int: ...
+
+    def __iter__(self) -> Iterator[Frame]: ...
+
+    def close(self) -> None:
+        """Release the file or the camera."""
+
+
+def open_film(path: Path) -> Frames:
+    """A film, or a moving GIF, PNG or WebP.
+
+    Raises:
+        InputError: the file cannot be read, or is no film.
+    """
+    return MovingPicture(path) if kind_of_file(path) in MOVING else Film(path)
+
+
+class Film:
+    """A film of any container and codec that FFmpeg decodes, turned as its metadata says.
+
+    Raises:
+        InputError: the file cannot be read, or holds no film.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.source: Path | int = path
+        self.damage: str | None = None
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        try:
+            # A list of other files or addresses is no film: no protocol is allowed. What is opened is open already.
+            options = {"protocol_whitelist": "none"}
+            self._container = av.open(self._file, "r", metadata_errors="replace", options=options)
+        except (FFmpegError, OSError, ValueError):
+            self._file.close()
+            raise InputError(f"{path}: not a film, or damaged; copy it again or remove it") from None
+        films = [s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic]
+        if not films:
+            self.close()
+            raise InputError(f"{path}: holds no film, only sound or still pictures; remove it")
+        self._stream: VideoStream = films[0]
+        self._stream.thread_type = "AUTO"
+        rate = float(self._stream.average_rate or self._stream.base_rate or 0)
+        self.rate = rate if 0 < rate <= FASTEST else RATE
+        length = self._container.duration
+        self._length = float(length / av.time_base) if length and length > 0 else None
+        estimate = round(self._length * self.rate) if self._length else None
+        self.promised = self._stream.frames or estimate or None
+
+    def __iter__(self) -> Iterator[Frame]:
+        clock = _Clock(self.rate)
+        packets, end, broken, corrupt = 0, 0.0, 0, False
+        demuxed = self._container.demux()
+        while True:
+            try:
+                packet = next(demuxed, None)
+            except FFmpegError:
+                break
+            if packet is None:
+                break
+            if packet.pts is not None and packet.time_base is not None:
+                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+            if packet.stream is not self._stream:
+                continue
+            packets += packet.size > 0
+            corrupt = packet.is_corrupt if packet.size else corrupt
+            try:
+                frames = self._stream.decode(packet)
+            except FFmpegError:
+                broken += clock.started  # before the first frame: a film that was cut, and begins between two pictures
+                continue
+            for frame in frames:
+                yield Frame(clock.tell(frame.time), _pixels(frame))
+        self.damage = self._find_damage(packets, end, broken, corrupt)
+
+    def _find_damage(self, packets: int, end: float, broken: int, corrupt: bool) -> str | None:
+        """Sound may be longer than the picture, and a cut film hides frames: what counts is how far the file goes."""
+        # Of a cut AVI, FFmpeg estimates the length by what is there. Of an mp4, its number counts hidden frames.
+        if self._container.format.name == "avi" and packets < ENOUGH * self._stream.frames:
+            return f"ends after {packets} of {self._stream.frames} frames"
+        last = 2 / self.rate  # some containers do not say how long the last frame is shown
+        if self._length is not None and end + last < ENOUGH * self._length:
+            return f"ends after {end:.1f} of {self._length:.1f} seconds"
+        if broken:
+            return f"{broken} of its {packets} frames cannot be decoded"
+        return "ends in the middle of a frame" if corrupt else None
+
+    def close(self) -> None:
+        with suppress(FFmpegError):
+            self._container.close()
+        self._file.close()
+
+
+class MovingPicture:
+    """A moving GIF, PNG or WebP.
+
+    Raises:
+        InputError: the file cannot be read, or is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.source: Path | int = path
+        self.damage: str | None = None
+        try:
+            with patient_pillow:
+                self._image = Image.open(path, formats=("GIF", "PNG", "WEBP"))
+                self.promised: int | None = getattr(self._image, "n_frames", 1)
+        except UnidentifiedImageError:
+            raise _damaged(path) from None
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+        except Exception:  # Pillow raises a dozen kinds for a damaged file
+            raise _damaged(path) from None
+        self._seconds = self._shown()
+        self.rate = min(1 / self._seconds, FASTEST)
+
+    def _shown(self) -> float:
+        """How long the frame is shown, in seconds; browsers take a tenth where the file gives next to nothing."""
+        milliseconds = float(self._image.info.get("duration") or 0)
+        return milliseconds / 1000 if milliseconds > 10 else 0.1
+
+    def __iter__(self) -> Iterator[Frame]:
+        start = 0.0
+        try:
+            with patient_pillow:
+                for index, frame in enumerate(ImageSequence.Iterator(self._image)):
+                    pixels = np.asarray(frame.convert("RGB"))
+                    if index == 0 and self._image.info.get("default_image"):
+                        continue  # what programs show that know no moving PNG
+                    yield Frame(start, pixels)
+                    start += self._shown()
+        except GeneratorExit:
+            raise
+        except Exception:  # Pillow raises a dozen kinds for a damaged file
+            self.damage = f"ends after {start:.1f} seconds, in the middle of a frame"
+
+    def close(self) -> None:
+        self._image.close()
+
+
+class Camera:
+    """A camera, whose frames have the time at which they came.
+
+    Raises:
+        InputError: there is no such camera.
+    """
+
+    promised: int | None = None
+    damage: str | None = None
+
+    def __init__(self, number: int) -> None:
+        self.source: Path | int = number
+        with silent_opencv:
+            self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise InputError(f"camera {number}: there is none, or another program uses it; choose another --camera")
+        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self.rate = rate if 0 < rate <= FASTEST else RATE
+
+    def __iter__(self) -> Iterator[Frame]:
+        clock = _Clock(self.rate)
+        while True:
+            with silent_opencv:
+                is_read, frame = self._capture.read()
+            if not is_read:
+                return
+            pixels = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+            yield Frame(clock.tell(time.perf_counter()), pixels)
+
+    def close(self) -> None:
+        self._capture.release()
+
+
+class _Clock:
+    """Times from zero that always grow, of frames whose own times may be missing, repeated or set anew."""
+
+    def __init__(self, rate: float) -> None:
+        self._step = 1 / rate
+        self._offset = 0.0
+        self._last = 0.0
+        self.started = False
+
+    def tell(self, seconds: float | None) -> float:
+        """The time of the next frame, whose own clock says ``seconds``."""
+        if not self.started:
+            self.started, self._offset = True, seconds or 0.0
+            return 0.0
+        time = None if seconds is None else seconds - self._offset
+        if time is None or not self._last < time <= self._last + LONGEST_GAP:
+            time = self._last + self._step
+            self._offset = self._offset if seconds is None else seconds - time
+        self._last = time
+        return time
+
+
+def _pixels(frame: VideoFrame) -> Array:
+    pixels: Array = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+    turns = round(frame.rotation / 90) % 4  # counterclockwise, as numpy turns
+    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path}: not a moving picture, or damaged; copy it again or remove it")

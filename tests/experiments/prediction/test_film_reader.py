@@ -1,0 +1,236 @@
+"""Every film is read whole, at its own times; what is cut or no film at all is told."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.prediction.film_reader import Camera, Frame, Frames, open_film
+from experiments.prediction.film_writer import Writer
+from experiments.prediction.inputs import Source
+from nas_space.errors import InputError
+
+MakeFilm = Callable[..., Path]
+CONTAINERS = {
+    "ts": ("mpeg4", "mpegts"),
+    "MTS": ("mpeg2video", "mpegts"),
+    "m2ts": ("mpeg4", "mpegts"),
+    "3gp": ("mpeg4", "3gp"),
+    "flv": ("flv1", "flv"),
+    "asf": ("mpeg4", "asf"),
+    "wmv": ("wmv2", "asf"),
+    "m4v": ("mpeg4", "mp4"),
+    "mov": ("mpeg4", "mov"),
+    "mkv": ("mpeg4", "matroska"),
+    "webm": ("libvpx", "webm"),
+    "avi": ("mjpeg", "avi"),
+    "mpg": ("mpeg1video", "mpeg"),
+    "vob": ("mpeg2video", "vob"),
+    "y4m": ("wrapped_avframe", "yuv4mpegpipe"),
+    "mxf": ("mpeg2video", "mxf"),
+}
+
+
+def read(path: Path) -> tuple[list[Frame], Frames]:
+    film = open_film(path)
+    frames = list(film)
+    film.close()
+    return frames, film
+
+
+@pytest.mark.parametrize("suffix", CONTAINERS)
+def test_every_container_is_a_film_by_content_and_is_read_whole(suffix: str, make_film: MakeFilm) -> None:
+    codec, container = CONTAINERS[suffix]
+    rate = 10 if codec in ("mpeg4", "libvpx", "mjpeg", "flv1", "wmv2") and container != "avi" else 25
+    path = make_film(f"a.{suffix}", [i / rate for i in range(6)], codec, container, rate=rate)
+    assert Source(path, "a").is_video and Source(path.rename(path.with_name("b.unknown")), "b").is_video
+    frames, film = read(path.with_name("b.unknown"))
+    assert len(frames) == 6 and film.damage is None and film.rate == pytest.approx(rate, rel=0.01)
+    assert [frame.seconds for frame in frames] == pytest.approx([i / rate for i in range(6)], abs=0.002)
+    assert [round(float(frame.pixels.mean()) / 20) for frame in frames] == list(range(6))
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.mkv", "mpeg4"), ("a.mp4", "mpeg4")])
+def test_sound_that_is_longer_than_the_picture(name: str, codec: str, make_film: MakeFilm) -> None:
+    frames, film = read(make_film(name, codec=codec, sound=3))
+    assert len(frames) == 6 and film.damage is None
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts", "a.mp4"])
+def test_a_clock_that_starts_late(name: str, make_film: MakeFilm) -> None:
+    frames, film = read(make_film(name, start=100.0))
+    assert frames[0].seconds == 0 and frames[-1].seconds == pytest.approx(0.5, abs=0.002) and film.damage is None
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_a_variable_rate_keeps_its_times(name: str, make_film: MakeFilm) -> None:
+    times = [0, 0.1, 0.2, 1.5, 1.6, 4.0]
+    frames, _ = read(make_film(name, times))
+    assert [frame.seconds for frame in frames] == pytest.approx(times, abs=0.002)
+
+
+def test_a_clock_that_is_set_anew(make_film: MakeFilm) -> None:
+    first, second = (make_film(name, start=start, format="mpegts") for name, start in (("a.ts", 500), ("b.ts", 0)))
+    first.write_bytes(first.read_bytes() + second.read_bytes())
+    frames, _ = read(first)
+    assert len(frames) == 12 and all(0 < b.seconds - a.seconds < 3 for a, b in zip(frames, frames[1:], strict=False))
+
+
+@pytest.mark.parametrize("cut", ["start", "packets"])
+def test_a_film_that_was_cut_without_coding_it_anew_is_whole(cut: str, make_film: MakeFilm, tmp_path: Path) -> None:
+    source, path = make_film("a.mkv", [i / 10 for i in range(40)]), tmp_path / "cut.mp4"
+    with av.open(str(source)) as read_from, av.open(str(path), "w") as write_to:
+        stream = write_to.add_stream_from_template(read_from.streams.video[0])
+        for packet in read_from.demux(video=0):
+            pts, dts = packet.pts, packet.dts
+            if pts is None or dts is None or (cut == "packets" and pts < 500):
+                continue
+            packet.stream = stream
+            packet.pts, packet.dts = pts - 800, dts - 800  # those before 0 are hidden by an edit list
+            write_to.mux(packet)
+    frames, film = read(path)
+    assert 0 < len(frames) < 40 and film.damage is None
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.flv", "a.mp4"])
+def test_half_a_film_is_told(name: str, make_film: MakeFilm) -> None:
+    codec = {"a.flv": "flv1", "a.avi": "mjpeg"}.get(name, "mpeg4")
+    path = make_film(name, [i / 25 for i in range(60)], codec, rate=25)
+    if name == "a.mp4":  # the index first, as for the web
+        with (
+            av.open(str(path)) as source,
+            av.open(str(path.with_name("b.mp4")), "w", options={"movflags": "faststart"}) as target,
+        ):
+            stream = target.add_stream_from_template(source.streams.video[0])
+            for packet in source.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    target.mux(packet)
+        path = path.with_name("b.mp4")
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 6 // 10])
+    frames, film = read(path)
+    assert 10 < len(frames) < 50 and film.damage is not None and film.damage.startswith("ends after")
+
+
+def test_it_is_turned_as_opencv_turns_it(make_film: MakeFilm, tmp_path: Path) -> None:
+    """The matrix of a telephone that was held upright."""
+    data = bytearray(make_film("a.mp4").read_bytes())
+    one, zero = (0x10000).to_bytes(4, "big"), bytes(4)
+    place = data.index(b"tkhd")
+    place = data.index(one + zero * 3 + one, place)
+    data[place : place + 20] = zero + one + zero + (-0x10000).to_bytes(4, "big", signed=True) + zero
+    path = tmp_path / "turned.mp4"
+    path.write_bytes(data)
+    frames, _ = read(path)
+    found, expected = cv2.VideoCapture(str(path)).read()
+    assert found and frames[0].pixels.shape == expected.shape == (64, 48, 3)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_it_is_turned_to_the_right_side(turns: int, tmp_path: Path) -> None:
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:32, :48] = 200
+    writer = Writer(tmp_path / "a.mp4", 10, (64, 96))
+    writer.write(picture, 0)
+    writer.finish()
+    data = bytearray((tmp_path / "a.mp4").read_bytes())
+    one, zero, minus = (0x10000).to_bytes(4, "big"), bytes(4), (-0x10000).to_bytes(4, "big", signed=True)
+    place = data.index(one + zero * 3 + one, data.index(b"tkhd"))
+    matrix = {1: (zero, one, minus, zero), 2: (minus, zero, zero, minus), 3: (zero, minus, one, zero)}[turns]
+    data[place : place + 20] = matrix[0] + matrix[1] + zero + matrix[2] + matrix[3]
+    (tmp_path / "a.mp4").write_bytes(data)
+    frames, _ = read(tmp_path / "a.mp4")
+    _, expected = cv2.VideoCapture(str(tmp_path / "a.mp4")).read()
+    assert np.abs(frames[0].pixels.astype(int) - expected[..., ::-1]).mean() < 3
+    assert np.abs(frames[0].pixels.astype(int) - np.rot90(picture, -turns)).mean() < 10
+
+
+@pytest.mark.parametrize("kind", ["gif", "png", "webp"])
+def test_moving_pictures_are_films(kind: str, tmp_path: Path) -> None:
+    pictures = [Image.new("RGB", (30, 20), (60 * i, 0, 0)) for i in range(4)]
+    path = tmp_path / f"a.{kind}"
+    lossless: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    pictures[0].save(path, save_all=True, append_images=pictures[1:], duration=[100, 200, 300, 400], loop=0, **lossless)
+    assert Source(path, "a").is_video
+    frames, film = read(path)
+    assert [frame.seconds for frame in frames] == pytest.approx([0, 0.1, 0.3, 0.6]) and film.damage is None
+    assert [frame.pixels[5, 5].tolist() for frame in frames] == [[60 * i, 0, 0] for i in range(4)]
+    pictures[1].save(path)
+    assert not Source(path, "a").is_video  # one picture does not move
+
+
+def test_files_that_are_no_films(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "secret.txt").write_text("file")
+    playlist = f"#EXTM3U\n#EXTINF:1,\n{tmp_path}/secret.txt\n".encode()
+    contents = (
+        b"",
+        b"no film",
+        b"\x00\x00\x00\x20ftypisom" + b"\x00" * 60,
+        playlist,
+        b"ffconcat version 1.0\nfile 'x'",
+    )
+    for number, content in enumerate(contents):
+        path = tmp_path / f"{number}.mp4"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=f"{number}.mp4: not a film, or damaged"):
+            open_film(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_sound_alone_is_no_film(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "a.mp4"), "w") as container:
+        voice = container.add_stream("aac", 48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate = 48000
+        container.mux(voice.encode(frame))
+        container.mux(voice.encode(None))
+    with pytest.raises(InputError, match=r"a\.mp4: holds no film, only sound"):
+        open_film(tmp_path / "a.mp4")
+
+
+def test_no_such_film(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\.mp4: cannot be read \(No such file"):
+        open_film(tmp_path / "a.mp4")
+
+
+def test_no_camera() -> None:
+    with pytest.raises(InputError, match="camera 97: there is none"):
+        Camera(97)
+
+
+class Capture:
+    """Stands for OpenCV's camera: five frames, then none."""
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, key: int) -> float:
+        return {cv2.CAP_PROP_FPS: 20.0}.get(key, -1.0)
+
+    def read(self) -> tuple[bool, np.ndarray]:
+        self.given += 1
+        return self.given < 6, np.full((48, 64, 3), (0, 0, 9), np.uint8)
+
+    def release(self) -> None:
+        self.given = -1
+
+
+def test_a_camera_s_frames_have_the_times_at_which_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    capture = Capture()
+    monkeypatch.setattr(cv2, "VideoCapture", lambda number: capture)
+    clock = iter([7.0, 7.1, 7.2, 7.2, 7.4])
+    monkeypatch.setattr("experiments.prediction.film_reader.time.perf_counter", lambda: next(clock))
+    camera = Camera(0)
+    frames = list(camera)
+    camera.close()
+    assert [frame.seconds for frame in frames] == pytest.approx([0, 0.1, 0.2, 0.25, 0.45])
+    assert frames[0].pixels[0, 0].tolist() == [9, 0, 0] and camera.rate == 20 and capture.given == -1
