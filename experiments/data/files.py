@@ -1,14 +1,15 @@
 """Files of a data set: read and decoded whole, or refused in one line that names the file and the fix."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.decoders import silent_opencv
+from experiments.data.decoders import patient_pillow, silent_opencv
 from experiments.runtime.decoding import decode_whole
+from experiments.runtime.pixels import RefusedImageError, decode_pixels
 from nas_space.errors import InputError
 
 Array = npt.NDArray[np.uint8]
@@ -39,9 +40,30 @@ def read_image(path: Path) -> Array:
     """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
 
     Raises:
-        DataError: the file cannot be read, is no image, or is truncated.
+        DataError: the file cannot be read, is no image, is truncated, too large, or of a kind that is not read.
     """
-    return cv2.cvtColor(decode(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    data = read_bytes(path)
+    try:
+        with silent_opencv, patient_pillow:
+            decoded = decode_pixels(data)
+    except RefusedImageError as error:
+        raise DataError("image format", path, f"{path}: {error}") from None
+    if decoded is None:
+        raise damaged(path)
+    if decoded.assumed_bits is not None:
+        _tell_bits(decoded.assumed_bits, path)
+    return decoded.pixels
+
+
+_told: set[int] = set()
+
+
+def _tell_bits(bits: int, path: Path) -> None:
+    """Say on stderr how such files are read, once in a process."""
+    if bits not in _told:
+        _told.add(bits)
+        rule = f"16-bit samples that all fit {bits} bits; such images are read as {bits}-bit ones, in training as well"
+        print(f"{path}: {rule}; save them with 8 bits where they are dark 16-bit images", file=sys.stderr)
 
 
 def decode(path: Path, flags: int) -> np.ndarray:

@@ -73,7 +73,9 @@ def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
     empty: list[str] = []
     for text in inputs:
         path = Path(text)
-        if path.is_dir():
+        if not text.strip():
+            empty.append("'': names no file and no folder; . is the current folder")
+        elif path.is_dir():
             inside = list(_walk(path))
             if not inside:
                 empty.append(f"{text}: holds no image ({' '.join(IMAGES)}) and no film ({' '.join(VIDEOS)})")

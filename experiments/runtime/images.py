@@ -4,13 +4,12 @@ import io
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from experiments.runtime.decoding import decode_whole
+from experiments.runtime.pixels import RefusedImageError, decode_pixels
 from nas_space.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -27,7 +26,9 @@ def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
 
 
 def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
-    """The content of a JPEG or PNG file as ``(H, W, 3)`` uint8 RGB: turned as its EXIF says, no alpha, 16 bits as 8.
+    """The content of a JPEG or PNG file as ``(H, W, 3)`` uint8 RGB.
+
+    It is turned as its EXIF says, without alpha. Of 16 bits, or of 12 where all samples fit, the high eight are kept.
 
     Args:
         data: the content.
@@ -46,7 +47,10 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
         raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None
     if width * height > most_pixels:
         raise InputError(f"{name}: {width}x{height} pixels are too many; at most {most_pixels} are taken")
-    image = decode_whole(data, cv2.IMREAD_COLOR)
-    if image is None:
+    try:
+        decoded = decode_pixels(data, most_pixels)
+    except RefusedImageError as error:
+        raise InputError(f"{name}: {error}") from None
+    if decoded is None:
         raise InputError(f"{name}: the image is truncated or damaged")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    return decoded.pixels

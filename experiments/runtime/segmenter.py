@@ -80,6 +80,10 @@ class Segmenter:
         if output.ndim != len(expected) + 2 or output.shape[:-2] != expected or argmax and output.dtype != np.uint8:
             kind = f"{output.dtype} of shape {output.shape}"
             raise InputError(f"{self._file}: gives {kind}, not what it says of itself; export it again")
+        if not argmax and not np.isfinite(output).all():
+            raise InputError(
+                f"{self._file}: its logits are not finite numbers; train the network again, then export it"
+            )
         return output
 
     def _prepare(self, pixels: Pixels) -> npt.NDArray[Any]:

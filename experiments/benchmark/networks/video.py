@@ -88,6 +88,8 @@ def stages(run: Runner, size: tuple[int, int]) -> dict[str, Stage]:
         if logits.ndim != 4:
             needed = "logits of (N, classes, h, w) are needed, so export it without argmax"
             raise InputError(f"the network gives {logits.ndim} dimensions; {needed}")
+        if not np.isfinite(logits).all():
+            raise InputError("the network's logits are not finite numbers; train it again")
         return batch._replace(array=logits)
 
     def finish(batch: Batch) -> list[NDArray[np.uint8]]:

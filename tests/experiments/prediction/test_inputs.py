@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+import pytest
+
 from experiments.prediction.inputs import LONGEST, find_sources
 
 
@@ -79,3 +81,22 @@ def test_what_gives_nothing_is_told(tmp_path: Path) -> None:
         "pipe.png: neither a file nor a folder",
     ]
     assert find_sources([str(tmp_path)])[0] == []  # a pipe is not waited for
+
+
+def test_an_empty_word_is_not_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path / "a.png")
+    monkeypatch.chdir(tmp_path)
+    for word in ("", " "):
+        sources, nothing = find_sources([word])
+        assert sources == [] and nothing == ["'': names no file and no folder; . is the current folder"]
+    assert [source.name for source in find_sources(["."])[0]] == ["a"]
+
+
+def test_what_is_inside_counts_also_in_a_folder(tmp_path: Path) -> None:
+    jpeg, film, sound = b"\xff\xd8\xff\xe0" + bytes(99), b"\x1aE\xdf\xa3" + bytes(99), b"OggS" + bytes(99)
+    contents = {"a": jpeg, "b.dat": film, "c.ogg": sound, "d.mka": film, "e.ts": b"export const x = 1", "f.txt": b"BM"}
+    contents |= {"g.ts": (b"G" + bytes(187)) * 9, "h.m4a": b"\0\0\0\x20ftypM4A " + bytes(9), "i.mp4": jpeg}
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    sources, _ = find_sources([str(tmp_path)])
+    assert {source.name: source.is_video for source in sources} == {"a": False, "b": True, "g": True, "i": False}

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,16 @@ def test_a_file_that_is_not_what_it_says(lie: dict[str, Any], model: Models) -> 
     with pytest.raises(InputError, match="model.onnx: .*; export it again") as error:
         Segmenter(path)(np.zeros((40, 40, 3), np.uint8))
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_are_no_class(value: float, model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
+    segmenter = Segmenter(model()[0])
+    logits = np.zeros((1, 3, 6, 8), np.float32)
+    logits[0, 1, 2, 3] = value
+    monkeypatch.setattr(segmenter, "_session", replace(segmenter._session, run=lambda image: logits))
+    with pytest.raises(InputError, match="its logits are not finite numbers; train the network again"):
+        segmenter(picture(40, 50))
 
 
 def test_several_threads_at_once(model: Models) -> None:

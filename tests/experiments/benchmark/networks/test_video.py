@@ -121,6 +121,11 @@ def test_classes_instead_of_logits_are_refused(video):
         measure_stream(lambda: read_frames(video), lambda array: scores(array).argmax(1), (24, 32), 1, 1, lambda: None)
 
 
+def test_logits_that_are_no_numbers_are_refused(video):
+    with pytest.raises(InputError, match="logits are not finite numbers"):
+        measure_stream(lambda: read_frames(video), lambda array: scores(array) * np.nan, (24, 32), 1, 1, lambda: None)
+
+
 def test_fewer_frames_than_a_batch(video):
     with pytest.raises(InputError, match="batch: 13 is more than there are frames"):
         measure_stream(lambda: read_frames(video), scores, (24, 32), 13, 1, lambda: None)

@@ -1,0 +1,220 @@
+"""Image files of every usual kind as 8-bit RGB: with the colours that are in the file, or refused by name. No torch.
+
+Samples of 16 bits lose their low byte. Where all of them fit 12 bits, as those of many cameras do, they are read as 12
+bits; of any file, training and prediction see the same.
+"""
+
+import io
+import re
+import warnings
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+
+from experiments.runtime.decoding import decode_whole, is_whole
+from experiments.runtime.kinds import FILM, HEAD, is_animated, kind_of
+
+MOST_PIXELS = 2**28
+"""268 million, 16384 x 16384: decoded and drawn, such an image takes some gigabytes."""
+CAMERA_BITS = 12
+FORMATS = {
+    **{"JPEG": "JPEG", "PNG": "PNG", "WebP": "WEBP", "TIFF": "TIFF", "BMP": "BMP", "PNM": "PPM", "GIF": "GIF"},
+    **{"JPEG 2000": "JPEG2000", "AVIF": "AVIF"},
+}
+"""Kinds of files that are read -> Pillow's names."""
+COLOURS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
+"""Pillow's kinds of 8-bit pixels that have a colour in RGB."""
+DEEP_PNM = re.compile(rb"P[2356]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*65535\s")
+BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, LARGEST_SAMPLE, SUBFILE, PLANES = (
+    258,
+    262,
+    277,
+    338,
+    339,
+    281,
+    254,
+    284,
+)
+"""Numbers of TIFF tags."""
+Pixels = npt.NDArray[np.uint8]
+
+
+class RefusedImageError(ValueError):
+    """Why an image is not read, and the fix; without the file's name."""
+
+
+class Decoded(NamedTuple):
+    """An image.
+
+    Args:
+        pixels: ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, without alpha.
+        assumed_bits: bits of a sample, where the file says 16 and they were taken for fewer by their values; else None.
+    """
+
+    pixels: Pixels
+    assumed_bits: int | None = None
+
+
+def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS) -> Decoded | None:
+    """The image in a file's content; None where it is damaged, or no image.
+
+    Args:
+        data: the content.
+        most_pixels: larger images are refused by their header, before anything is unpacked.
+
+    Raises:
+        RefusedImageError: it is not read, or too large; the message says why.
+    """
+    kind = kind_of(data[:HEAD])
+    if kind == FILM:
+        raise RefusedImageError("is a film, not an image; give single frames as images")
+    if kind is not None and kind not in FORMATS:
+        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG")
+    if kind is None:
+        return None
+    if kind == "TIFF":
+        tags = _read_tags(data)
+        if tags is None:
+            return None
+        _check_tags(tags)  # Pillow takes what it does not know for damaged
+    try:
+        image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
+    except KeyError:  # an old Pillow does not know AVIF
+        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG") from None
+    except Image.DecompressionBombError:
+        raise RefusedImageError(f"has too many pixels, at most {most_pixels} are taken; cut it into parts") from None
+    except Exception:  # Pillow raises a dozen kinds for a damaged file
+        return None
+    with image:
+        if image.width * image.height > most_pixels:
+            size = f"{image.width}x{image.height}"
+            raise RefusedImageError(f"{size} pixels are too many; at most {most_pixels} are taken; cut it into parts")
+        if is_animated(data) or (kind == "GIF" and getattr(image, "is_animated", False)):
+            raise RefusedImageError("is a moving picture, not a still image; give one page of it as a PNG")
+        if not is_whole(data):
+            return None
+        try:
+            if isinstance(image, TiffImageFile):
+                return _decode_tiff(image, data)
+            if kind in ("JPEG", "WebP"):
+                return _decode_by_opencv(data, None)
+            if kind == "PNG":
+                return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
+            if DEEP_PNM.match(data[:HEAD]):
+                return _decode_by_opencv(data, None)
+            return _decode_by_pillow(image)
+        except RefusedImageError:
+            raise
+        except Exception:
+            return None
+
+
+def _decode_by_opencv(data: bytes, bits: int | None) -> Decoded | None:
+    pixels = decode_whole(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if pixels is None:
+        return None
+    return _reduce(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), bits)
+
+
+def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Decoded:
+    image.load()
+    turned = ImageOps.exif_transpose(image)
+    if turned.mode.startswith("I"):
+        samples = np.asarray(turned)
+        if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
+            raise RefusedImageError("has samples of 32 bits; save it with 8 or 16 bits")
+        return _reduce(np.stack([samples.astype(np.uint16)] * 3, -1), bits)
+    if turned.mode not in COLOURS:
+        raise RefusedImageError(f"has pixels of the kind {turned.mode}, which are not read; save it as 8-bit RGB")
+    return Decoded(np.array(turned.convert("RGB")))
+
+
+def _read_tags(data: bytes) -> ImageFileDirectory_v2 | None:
+    """Tags of the first page of a TIFF; None where they are damaged."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tags = ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
+            file = io.BytesIO(data)
+            file.seek(tags.next)
+            tags.load(file)
+            return tags if len(tags) else None
+    except Exception:  # Pillow raises a dozen kinds for damaged tags
+        return None
+
+
+def _check_tags(tags: ImageFileDirectory_v2) -> None:
+    """Refuse what has no colours of 8 or 16 bits.
+
+    Raises:
+        RefusedImageError: the message says what it has instead.
+    """
+    photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
+    deepest = max(tags.get(BITS, (1,)))
+    formats = set(tags.get(SAMPLE_FORMAT, (1,)))
+    if not formats <= {1, 4}:
+        kind = "floating-point" if 3 in formats else "signed or complex"
+        raise RefusedImageError(f"has {kind} samples; save it with 8 or 16 bits")
+    if photometric in (0, 1) and samples > 1 and not (samples == 2 and set(tags.get(EXTRA, ())) & {1, 2}):
+        raise RefusedImageError(f"has {samples} grey bands, which are no colours; save red, green and blue as RGB")
+    if photometric not in (0, 1, 2, 3, 5, 6):
+        raise RefusedImageError("has colours of a kind that is not read; save it as RGB")
+    if deepest > 16 or len(set(tags.get(BITS, (1,)))) > 1:
+        raise RefusedImageError(f"has samples of {deepest} bits; save it with 8 or 16 bits")
+
+
+def _decode_tiff(image: TiffImageFile, data: bytes) -> Decoded | None:
+    tags = image.tag_v2
+    photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
+    depth, extra = max(tags.get(BITS, (1,))), tags.get(EXTRA, ())
+    largest = int(tags.get(LARGEST_SAMPLE, (65535,))[0])
+    is_plain = tags.get(PLANES, 1) == 1
+    if _count_pages(image) > 1:
+        raise RefusedImageError(f"has {_count_pages(image)} pages; save the one that counts as a file of its own")
+    if depth <= 8:
+        return _decode_by_pillow(image)
+    if depth == 12 and photometric == 1 and samples == 1:
+        return _decode_by_pillow(image, 12)
+    if depth != 16 or photometric not in (1, 2) or samples == 2 or 1 in extra or not is_plain:
+        raise RefusedImageError("has deep samples in an order that is not read; save it as 8-bit RGB")
+    bits = largest.bit_length() if 255 < largest < 65535 and largest & (largest + 1) == 0 else None
+    return _decode_by_pillow(image, bits) if samples == 1 else _decode_by_opencv(data, bits)
+
+
+def _count_pages(image: TiffImageFile) -> int:
+    """Pages that are no smaller copies of another one."""
+    count, frames = 0, image.n_frames
+    for number in range(min(frames, 1000)):
+        image.seek(number)
+        count += number == 0 or not int(image.tag_v2.get(SUBFILE, 0)) & 5  # a copy, a mask
+    image.seek(0)
+    return count
+
+
+def _significant_bits(data: bytes) -> int | None:
+    """What the chunk sBIT of a PNG says, if it does and stands before the pixels."""
+    place = 8
+    while (kind := data[place + 4 : place + 8]) not in (b"IDAT", b""):
+        length = int.from_bytes(data[place : place + 4], "big")
+        if kind == b"sBIT" and length:
+            return max(data[place + 8 : place + 8 + min(length, 3)])
+        place += 12 + length
+    return None
+
+
+def _reduce(samples: np.ndarray, bits: int | None) -> Decoded:
+    """8-bit samples as they are; of 16-bit samples the high eight of ``bits``, or of as many as they seem to have."""
+    if samples.dtype == np.uint8:
+        return Decoded(samples)
+    if samples.dtype != np.uint16:
+        raise RefusedImageError(f"has samples of the kind {samples.dtype}; save it with 8 or 16 bits")
+    largest = int(samples.max(initial=0))
+    if bits is not None and 8 < bits < 16 and largest < 2**bits:
+        return Decoded((samples >> (bits - 8)).astype(np.uint8))
+    if bits is None and 0 < largest < 2**CAMERA_BITS:
+        return Decoded((samples >> (CAMERA_BITS - 8)).astype(np.uint8), CAMERA_BITS)
+    return Decoded((samples >> 8).astype(np.uint8))
