@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import nn
 
-from experiments.options.groups import parse_classes, parse_size
+from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
 from experiments.runs.files import write_atomic
 from nas_space.architecture import Architecture
@@ -33,6 +33,7 @@ class ModelInfo:
         size: height and width of the images that it was trained on, in pixels.
         dataset: what it was trained on.
         peer: the name of somebody else's network, one of ``experiments.peers.PEERS``, instead of architecture and head.
+        image_bits: bits of a sample in image files of 16 bits, where they were given for training.
     """
 
     architecture: Architecture | None
@@ -42,6 +43,7 @@ class ModelInfo:
     size: tuple[int, int]
     dataset: str
     peer: str | None = None
+    image_bits: int | None = None
 
     def build(self) -> nn.Module:
         """The network with random weights: images ``(N, 3, H, W)`` -> logits at a resolution of its own.
@@ -64,6 +66,7 @@ class ModelInfo:
             "colours": self.colours,
             "size": "{}x{}".format(*self.size),
             "dataset": self.dataset,
+            **({} if self.image_bits is None else {"image_bits": self.image_bits}),
         }
         return {HEADER: json.dumps(content)}
 
@@ -126,7 +129,8 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
         if peer is not None and peer not in PEERS:
             raise ValueError(f"peer {peer!r}")
         architecture = None if peer is not None else Architecture.from_json(json.dumps(content["architecture"]))
-        return ModelInfo(architecture, head, classes, colours, parse_size(content["size"]), dataset, peer)
+        bits = parse_bits(content.get("image_bits"))
+        return ModelInfo(architecture, head, classes, colours, parse_size(content["size"]), dataset, peer, bits)
     except InputError as error:
         raise error if str(path) in str(error) else InputError(f"{path}: its header is damaged: {error}") from None
     except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:

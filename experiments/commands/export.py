@@ -138,6 +138,7 @@ def _describe(options: Options, info: "ModelInfo") -> Description:
         head=info.head or "peer",
         dataset=info.dataset,
         architecture={"peer": info.peer} if info.architecture is None else json.loads(info.architecture.to_json()),
+        image_bits=info.image_bits,
     )
 
 

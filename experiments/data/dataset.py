@@ -56,6 +56,7 @@ class SegmentationData:
         colours: RGB colour of each class, for pictures.
         train: images that weights and architecture are trained on.
         val: images that are only scored.
+        image_bits: bits of a sample in image files of 16 bits, where they were given.
     """
 
     name: str
@@ -63,6 +64,7 @@ class SegmentationData:
     colours: tuple[tuple[int, int, int], ...]
     train: Split
     val: Split
+    image_bits: int | None = None
 
 
 def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -36,8 +36,12 @@ class DataError(InputError):
         self.values = dict(values or {})
 
 
-def read_image(path: Path) -> Array:
+def read_image(path: Path, bits: int | None = None) -> Array:
     """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
+
+    Args:
+        path: the file.
+        bits: bits of a sample that files of 16 bits hold; absent, what the file says, or seems to have.
 
     Raises:
         DataError: the file cannot be read, is no image, is truncated, too large, or of a kind that is not read.
@@ -45,7 +49,7 @@ def read_image(path: Path) -> Array:
     data = read_bytes(path)
     try:
         with silent_opencv, patient_pillow:
-            decoded = decode_pixels(data)
+            decoded = decode_pixels(data, bits=bits)
     except RefusedImageError as error:
         raise DataError("image format", path, f"{path}: {error}") from None
     if decoded is None:
@@ -63,7 +67,7 @@ def _tell_bits(bits: int, path: Path) -> None:
     if bits not in _told:
         _told.add(bits)
         rule = f"16-bit samples that all fit {bits} bits; such images are read as {bits}-bit ones, in training as well"
-        print(f"{path}: {rule}; save them with 8 bits where they are dark 16-bit images", file=sys.stderr)
+        print(f"{path}: {rule}; where they are not, give --data.image_bits", file=sys.stderr)
 
 
 def decode(path: Path, flags: int) -> np.ndarray:

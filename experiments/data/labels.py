@@ -48,7 +48,9 @@ def take(table: Table, values: np.ndarray) -> np.ndarray:
     return result
 
 
-def read_pair(image_path: Path, label_path: Path, read_label: ReadLabel) -> tuple[Array, Array]:
+def read_pair(
+    image_path: Path, label_path: Path, read_label: ReadLabel, bits: int | None = None
+) -> tuple[Array, Array]:
     """One image and its label at their own resolution.
 
     Returns:
@@ -59,7 +61,7 @@ def read_pair(image_path: Path, label_path: Path, read_label: ReadLabel) -> tupl
     """
     if not read_label.first_page:
         check_image(image_path)
-    image, label = read_image(image_path), read_label(label_path)
+    image, label = read_image(image_path, bits), read_label(label_path)
     if image.shape[:2] != label.shape:
         sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *label.shape)
         turned = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"

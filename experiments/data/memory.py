@@ -29,7 +29,7 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
     """
     check_memory(source, size)
     train, val = (_read_split(source.splits[split], size, f"{source.name}: {split}") for split in READ)
-    return SegmentationData(source.name, source.classes, source.colours, train, val)
+    return SegmentationData(source.name, source.classes, source.colours, train, val, source.image_bits)
 
 
 def check_memory(source: DataSource, size: tuple[int, int]) -> None:

@@ -1,10 +1,11 @@
 """A data set before any image is read: its classes, its splits, and a way to read each image with its label."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from experiments.data.files import Array, DataError
 from experiments.options.groups import DataOptions
@@ -45,6 +46,7 @@ class DataSource:
         splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.
         problems: everything that is wrong with folders and names.
         reading: how labels are read, in words; empty where only one way is possible.
+        image_bits: bits of a sample in image files of 16 bits, where the options give them.
     """
 
     name: str
@@ -53,6 +55,7 @@ class DataSource:
     splits: Mapping[str, Sequence[Sample]]
     problems: tuple[DataError, ...] = ()
     reading: str = ""
+    image_bits: int | None = None
 
 
 def open_source(options: DataOptions) -> DataSource:
@@ -91,7 +94,24 @@ def survey(options: DataOptions) -> DataSource:
         names = ", ".join(name for name in FINDERS if name != "streets")
         hint = f"leave it out, or say what is in it: --data.name {names}"
         raise InputError(f"data.root: streets are generated and have no folder; {hint}")
-    return finder(options.name)(options)
+    if options.image_bits is not None and not 8 <= options.image_bits <= 16:
+        raise InputError(f"data.image_bits: {options.image_bits} must be from 8 to 16")
+    source = finder(options.name)(options)
+    return source if options.image_bits is None else _with_bits(source, options.image_bits)
+
+
+def _with_bits(source: DataSource, bits: int) -> DataSource:
+    """The source whose image files of 16 bits hold so many."""
+
+    def told(sample: Sample) -> Sample:
+        return (
+            sample
+            if sample.image is None
+            else replace(sample, read=partial(cast(Callable[..., tuple[Array, Array]], sample.read), bits=bits))
+        )
+
+    splits = {split: [told(sample) for sample in samples] for split, samples in source.splits.items()}
+    return replace(source, splits=splits, image_bits=bits)
 
 
 def finder(name: str) -> Callable[[DataOptions], DataSource]:

@@ -66,7 +66,7 @@ def create_app(segmenter: Segmenter, limits: Limits = Limits()) -> FastAPI:  # n
         if image.content_type not in CONTENT_TYPES:
             raise HTTPException(415, f"image: send it as {' or '.join(CONTENT_TYPES)}")
         try:
-            pixels = decode_image(image.file.read(), "image", limits.most_pixels)
+            pixels = decode_image(image.file.read(), "image", limits.most_pixels, segmenter.description.image_bits)
         except InputError as error:
             raise HTTPException(422, str(error)) from None
         result = segmenter(pixels)  # what goes wrong from here on is no fault of the client's, nor its business

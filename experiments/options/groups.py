@@ -52,6 +52,17 @@ def parse_classes(names: Any, colours: Any) -> tuple[tuple[str, ...], tuple[tupl
     return classes, shades
 
 
+def parse_bits(value: Any) -> int | None:
+    """Bits of an image's sample, as the file of a trained network holds them, or None.
+
+    Raises:
+        ValueError: it is no such number.
+    """
+    if value is not None and (not isinstance(value, int) or not 8 <= value <= 16):
+        raise ValueError("image_bits")
+    return value
+
+
 def check_seed(seed: int) -> None:
     """Refuse a seed that NumPy does not take.
 
@@ -78,6 +89,7 @@ class DataOptions:
         first_page: of files with several pages (TIFF, moving PNG), read the first one; absent, they are refused.
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
+        image_bits: bits used in 16-bit images, such as 12 or 14; absent, what they say, or 12 where all samples fit.
     """
 
     name: str = "streets"
@@ -91,6 +103,7 @@ class DataOptions:
     first_page: bool = False
     val_fraction: float | None = None
     shuffle_labels: bool = False
+    image_bits: int | None = None
 
 
 def data_flags(options: DataOptions) -> str:

@@ -30,7 +30,7 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
     Raises:
         InputError: the file cannot be read, is no image, or is truncated.
     """
-    image = read_image(source.path)
+    image = read_image(source.path, info.image_bits)
     classes = segmenter(image)
     name = f"{source.name}.png"
     write_png(folder / "index" / name, classes)

@@ -55,6 +55,8 @@ def completed(checkpoint: str, info: "ModelInfo", options: DataOptions) -> DataO
         taken: dict[str, Any] = {key: trained.get(key) for key in keys if getattr(options, key) in (None, "")}
         taken["first_page"] = options.first_page or trained.get("first_page") is True
         options = replace(options, name=info.dataset, **taken)
+    if options.image_bits is None:
+        options = replace(options, image_bits=info.image_bits)
     if options.size == AS_TRAINED:
         options = replace(options, size="{}x{}".format(*info.size))
     return options

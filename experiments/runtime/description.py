@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeVar
 
-from experiments.options.groups import parse_classes, parse_size
+from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
 
@@ -35,6 +35,7 @@ class Description:
         architecture: its layers, as in ``architecture.json``; of a peer its name.
         scale: pixels, 0 to 255, are multiplied by it,
         offset: then this is added, and the result is the network's input.
+        image_bits: bits of a sample in image files of 16 bits, where they were given for training.
     """
 
     classes: tuple[str, ...]
@@ -49,6 +50,7 @@ class Description:
     architecture: Mapping[str, Any]
     scale: float = SCALE
     offset: float = OFFSET
+    image_bits: int | None = None
 
     def metadata(self) -> dict[str, str]:
         """One JSON text a key; ``from_metadata`` is its inverse."""
@@ -62,6 +64,8 @@ class Description:
             "normalisation": {"scale": self.scale, "offset": self.offset},
             **{key: getattr(self, key) for key in ("precision", "lowering", "head", "dataset", "architecture")},
         }
+        if self.image_bits is not None:
+            content["image_bits"] = self.image_bits
         return {key: json.dumps(value) for key, value in content.items()}
 
     @classmethod
@@ -94,6 +98,7 @@ class Description:
                 architecture=_check_type(content["architecture"], dict),
                 scale=scale,
                 offset=offset,
+                image_bits=parse_bits(content.get("image_bits")),
             )
         except (KeyError, ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             reason = f"{type(error).__name__}: {error}"

@@ -16,16 +16,16 @@ Pixels = npt.NDArray[np.uint8]
 MOST_PIXELS = 2**26  # 67 million: a photograph of a good camera
 
 
-def read_image(path: str | Path, most_pixels: int = MOST_PIXELS) -> Pixels:
+def read_image(path: str | Path, most_pixels: int = MOST_PIXELS, bits: int | None = None) -> Pixels:
     """A JPEG or PNG file as ``(H, W, 3)`` uint8 RGB; an ``InputError`` where it cannot be read or decoded."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return decode_image(data, str(path), most_pixels)
+    return decode_image(data, str(path), most_pixels, bits)
 
 
-def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixels:
+def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS, bits: int | None = None) -> Pixels:
     """The content of a JPEG or PNG file as ``(H, W, 3)`` uint8 RGB.
 
     It is turned as its EXIF says, without alpha. Of 16 bits, or of 12 where all samples fit, the high eight are kept.
@@ -34,6 +34,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
         data: the content.
         name: what messages call it.
         most_pixels: larger images are refused by their header, before anything is unpacked.
+        bits: bits of a sample that files of 16 bits hold; absent, what the file says, or seems to have.
 
     Raises:
         InputError: it is no image, truncated, or too large.
@@ -48,7 +49,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS) -> Pixe
     if width * height > most_pixels:
         raise InputError(f"{name}: {width}x{height} pixels are too many; at most {most_pixels} are taken")
     try:
-        decoded = decode_pixels(data, most_pixels)
+        decoded = decode_pixels(data, most_pixels, bits)
     except RefusedImageError as error:
         raise InputError(f"{name}: {error}") from None
     if decoded is None:

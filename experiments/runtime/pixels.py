@@ -59,12 +59,13 @@ class Decoded(NamedTuple):
     assumed_bits: int | None = None
 
 
-def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS) -> Decoded | None:
+def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS, bits: int | None = None) -> Decoded | None:
     """The image in a file's content; None where it is damaged, or no image.
 
     Args:
         data: the content.
         most_pixels: larger images are refused by their header, before anything is unpacked.
+        bits: bits of a sample that files of 16 bits hold; absent, what the file says, or seems to have.
 
     Raises:
         RefusedImageError: it is not read, or too large; the message says why.
@@ -99,13 +100,13 @@ def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS) -> Decoded | None
             return None
         try:
             if isinstance(image, TiffImageFile):
-                return _decode_tiff(image, data)
+                return _decode_tiff(image, data, bits)
             if kind in ("JPEG", "WebP"):
                 return _decode_by_opencv(data, None)
             if kind == "PNG":
-                return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
+                return _decode_by_opencv(data, bits or (_significant_bits(data) if data[24] == 16 else None), bits)
             if DEEP_PNM.match(data[:HEAD]):
-                return _decode_by_opencv(data, None)
+                return _decode_by_opencv(data, bits, bits)
             return _decode_by_pillow(image)
         except RefusedImageError:
             raise
@@ -113,21 +114,21 @@ def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS) -> Decoded | None
             return None
 
 
-def _decode_by_opencv(data: bytes, bits: int | None) -> Decoded | None:
+def _decode_by_opencv(data: bytes, bits: int | None, given: int | None = None) -> Decoded | None:
     pixels = decode_whole(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if pixels is None:
         return None
-    return _reduce(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), bits)
+    return _reduce(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), bits, given)
 
 
-def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Decoded:
+def _decode_by_pillow(image: Image.Image, bits: int | None = None, given: int | None = None) -> Decoded:
     image.load()
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith("I"):
         samples = np.asarray(turned)
         if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
             raise RefusedImageError("has samples of 32 bits; save it with 8 or 16 bits")
-        return _reduce(np.stack([samples.astype(np.uint16)] * 3, -1), bits)
+        return _reduce(np.stack([samples.astype(np.uint16)] * 3, -1), bits, given)
     if turned.mode not in COLOURS:
         raise RefusedImageError(f"has pixels of the kind {turned.mode}, which are not read; save it as 8-bit RGB")
     return Decoded(np.array(turned.convert("RGB")))
@@ -167,7 +168,7 @@ def _check_tags(tags: ImageFileDirectory_v2) -> None:
         raise RefusedImageError(f"has samples of {deepest} bits; save it with 8 or 16 bits")
 
 
-def _decode_tiff(image: TiffImageFile, data: bytes) -> Decoded | None:
+def _decode_tiff(image: TiffImageFile, data: bytes, given: int | None) -> Decoded | None:
     tags = image.tag_v2
     photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
     depth, extra = max(tags.get(BITS, (1,))), tags.get(EXTRA, ())
@@ -182,7 +183,8 @@ def _decode_tiff(image: TiffImageFile, data: bytes) -> Decoded | None:
     if depth != 16 or photometric not in (1, 2) or samples == 2 or 1 in extra or not is_plain:
         raise RefusedImageError("has deep samples in an order that is not read; save it as 8-bit RGB")
     bits = largest.bit_length() if 255 < largest < 65535 and largest & (largest + 1) == 0 else None
-    return _decode_by_pillow(image, bits) if samples == 1 else _decode_by_opencv(data, bits)
+    bits = given or bits
+    return _decode_by_pillow(image, bits, given) if samples == 1 else _decode_by_opencv(data, bits, given)
 
 
 def _count_pages(image: TiffImageFile) -> int:
@@ -206,13 +208,17 @@ def _significant_bits(data: bytes) -> int | None:
     return None
 
 
-def _reduce(samples: np.ndarray, bits: int | None) -> Decoded:
+def _reduce(samples: np.ndarray, bits: int | None, given: int | None) -> Decoded:
     """8-bit samples as they are; of 16-bit samples the high eight of ``bits``, or of as many as they seem to have."""
     if samples.dtype == np.uint8:
         return Decoded(samples)
     if samples.dtype != np.uint16:
         raise RefusedImageError(f"has samples of the kind {samples.dtype}; save it with 8 or 16 bits")
     largest = int(samples.max(initial=0))
+    if given is not None and largest >= 2**given:
+        raise RefusedImageError(f"has a sample of {largest}, which is more than {given} bits; correct data.image_bits")
+    if given is not None:
+        return Decoded((samples >> (given - 8)).astype(np.uint8))
     if bits is not None and 8 < bits < 16 and largest < 2**bits:
         return Decoded((samples >> (bits - 8)).astype(np.uint8))
     if bits is None and 0 < largest < 2**CAMERA_BITS:

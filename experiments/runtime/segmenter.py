@@ -59,7 +59,11 @@ class Segmenter:
         Raises:
             InputError: it is no such image, or the file is not what it says of itself.
         """
-        pixels = read_image(image) if isinstance(image, str | Path) else _check_image(image)
+        pixels = (
+            read_image(image, bits=self.description.image_bits)
+            if isinstance(image, str | Path)
+            else _check_image(image)
+        )
         output = self._run(self._prepare(pixels))[0]
         size = pixels.shape[0], pixels.shape[1]
         if self.description.interface.argmax:

@@ -78,7 +78,9 @@ class Retraining:
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
         self.stages = options.plan(peer=self.peer is not None)
         head, size = self.stages[-1].head, parse_size(options.data.size)
-        self.info = ModelInfo(self.architecture, head, data.classes, data.colours, size, data.name, self.peer)
+        self.info = ModelInfo(
+            self.architecture, head, data.classes, data.colours, size, data.name, self.peer, data.image_bits
+        )
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
 

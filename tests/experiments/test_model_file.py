@@ -38,6 +38,13 @@ def test_round_trip(head: Head, name: str, tmp_path: Path, tiny: Callable[..., S
     assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
 
 
+def test_bits_of_images_come_back(tmp_path: Path) -> None:
+    peer = "lraspp_mobilenet_v3_large"
+    info = ModelInfo(None, None, ("road", "sky"), COLOURS[:2], (40, 64), "mine", peer, image_bits=14)
+    save_model(tmp_path, info.build(), info)
+    assert load_model(tmp_path)[1].image_bits == 14
+
+
 def test_round_trip_of_a_peer(tmp_path: Path) -> None:
     info = ModelInfo(None, None, ("road", "sky"), COLOURS[:2], (40, 64), "mine", "lraspp_mobilenet_v3_large")
     network = info.build().eval()

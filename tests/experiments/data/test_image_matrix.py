@@ -270,3 +270,15 @@ def test_a_moving_picture_is_no_image(kind: str, tmp_path: Path) -> None:
     if kind == "png":
         with pytest.raises(InputError, match="upload: is a moving picture"):
             decode_image((tmp_path / "a.png").read_bytes(), "upload")
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "ppm"])
+@pytest.mark.parametrize("bits", [8, 10, 14, 16])
+def test_bits_that_are_given(bits: int, kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = (DEEP >> (16 - bits)).astype(np.uint16)
+    write_deep(tmp_path / f"a.{kind}", values)
+    assert np.array_equal(read_image(tmp_path / f"a.{kind}", bits), RGB)
+    if bits > 8:
+        with pytest.raises(DataError, match=f"more than {bits - 1} bits; correct data.image_bits"):
+            read_image(tmp_path / f"a.{kind}", bits - 1)
+    assert capsys.readouterr().err == ""

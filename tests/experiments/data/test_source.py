@@ -58,3 +58,9 @@ def test_finding_streets_does_not_load_torchvision() -> None:
         "open_source(DataOptions()); assert 'torchvision' not in sys.modules"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+@pytest.mark.parametrize("bits", [7, 17])
+def test_bits_without_meaning(bits: int) -> None:
+    with pytest.raises(InputError, match=f"data.image_bits: {bits} must be from 8 to 16"):
+        survey(DataOptions(image_bits=bits))

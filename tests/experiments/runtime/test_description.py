@@ -28,6 +28,7 @@ DESCRIPTION = Description(
 def test_round_trip() -> None:
     assert Description.from_metadata("file", DESCRIPTION.metadata()) == DESCRIPTION
     other = replace(DESCRIPTION, dynamic=False, precision="32", interface=Interface(resize=True), scale=2.0, offset=1.0)
+    other = replace(other, image_bits=12)
     assert Description.from_metadata("file", other.metadata()) == other
 
 
@@ -52,6 +53,8 @@ def test_a_file_of_something_else(metadata: dict[str, str]) -> None:
         {"colours": [[0, 0, 0], [0, 0, float("inf")]]},
         {"classes": [str(i) for i in range(256)], "colours": [[0, 0, 0]] * 256},
         {"size": "big"},
+        {"image_bits": 7},
+        {"image_bits": "12"},
         {"size": "1x1"},
         {"dynamic": 1},
         {"argmax": "no"},

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -206,3 +208,14 @@ def test_class_file_elsewhere(root: Path, tmp_path: Path) -> None:
     assert load(options(root, classes=str(tmp_path / "mine.csv"))).classes[0] == "grass"
     with pytest.raises(InputError, match=r"other\.csv: cannot be read"):
         load(options(root, classes="other.csv"))
+
+
+def test_bits_of_images_reach_every_reader(root: Path) -> None:
+    before = load(options(root))
+    for path in (root / "train" / "images").iterdir():
+        deep = np.asarray(Image.open(path).convert("RGB")).astype(np.uint16)[..., ::-1] * 64  # 14 bits
+        if path.suffix != ".png":
+            path.unlink()
+        assert cv2.imwrite(str(path.with_suffix(".png")), deep)
+    after = load(replace(options(root), image_bits=14))
+    assert torch.equal(before.train.images, after.train.images) and after.image_bits == 14
