@@ -9,10 +9,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.options.device import resolve_device
 from experiments.options.groups import DataOptions
 from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.runs.files import check_new_file, write_json
+from experiments.runs.threads import Threads, check_threads, computing
 
 
 @dataclass(kw_only=True)
@@ -26,6 +28,7 @@ class Options:
             images are read at their own size; only street scenes are generated at data.size.
         eval: how the network is applied.
         device: auto, cpu or cuda.
+        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent.
         out: a JSON file for the scores.
     """
 
@@ -34,17 +37,29 @@ class Options:
     data: DataOptions = field(default_factory=as_trained)
     eval: EvalOptions = field(default_factory=EvalOptions)
     device: str = "auto"
+    threads: int | None = None
     out: str | None = None
 
 
 def run(options: Options) -> dict[str, Any]:
     """Print the scores, write them where ``out`` is given; return them, in [0, 1], with all that decided them."""
     out = check_new_file(options.out)
+    check_threads(options.threads)
+    measured = resolve_device(options.device) == "cpu"
+    with computing(options.threads, measured, quiet=True) as threads:
+        result = _evaluate(options, threads)
+    if out is not None:
+        write_json(out, result, new=True)
+        print(f"scores  {out}")
+    return result
+
+
+def _evaluate(options: Options, threads: Threads) -> dict[str, Any]:
     from experiments.prediction.scoring import score
     from experiments.prediction.segmenter import load_segmenter
     from experiments.runs.environment import device_name, versions
 
-    segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
+    segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device, threads)
     source, samples = find_split(options.checkpoint, info, options.data, options.split)
     start = time.perf_counter()
     evaluation = score(segmenter, samples, len(info.classes))
@@ -63,9 +78,6 @@ def run(options: Options) -> dict[str, Any]:
         "seconds": time.perf_counter() - start,
     }
     print(_format_table(result, str(views)))
-    if out is not None:
-        write_json(out, result, new=True)
-        print(f"scores  {out}")
     return result
 
 

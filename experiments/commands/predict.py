@@ -9,10 +9,12 @@ import time
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from experiments.options.device import resolve_device
 from experiments.options.leaves import WHOLE
 from experiments.prediction.options import EvalOptions
 from experiments.runs.files import write_json
 from experiments.runs.folder import new_run
+from experiments.runs.threads import Threads, check_threads, computing
 from nas_space.errors import InputError
 
 SUMMARY = "predictions.json"
@@ -30,6 +32,7 @@ class Options:
         frames: stop each film, or the camera, after so many frames.
         eval: how the network is applied.
         device: auto, cpu or cuda.
+        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent.
         out: a new or empty folder for the results; ``runs/predict-<date>-<time>`` if absent.
     """
 
@@ -40,6 +43,7 @@ class Options:
     frames: int | None = None
     eval: EvalOptions = field(default_factory=EvalOptions)
     device: str = "auto"
+    threads: int | None = None
     out: str | None = None
 
 
@@ -50,13 +54,19 @@ def run(options: Options) -> dict[str, Any]:
         InputError: no input, or inputs that could not be used; the results of the others have been written.
     """
     _check(options)
+    measured = resolve_device(options.device) == "cpu"
+    with computing(options.threads, measured, quiet=True) as threads:
+        return _predict(options, threads)
+
+
+def _predict(options: Options, threads: Threads) -> dict[str, Any]:
     from experiments.prediction.film_reader import Camera
     from experiments.prediction.inputs import find_sources
     from experiments.prediction.predict import Predictions, predict_all
     from experiments.prediction.segmenter import load_segmenter
     from experiments.runs.environment import device_name, versions
 
-    segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device)
+    segmenter, info = load_segmenter(options.checkpoint, options.eval, options.device, threads)
     sources, empty = find_sources(options.inputs)
     camera = None if options.camera is None else Camera(options.camera)
     if camera is None and not sources:
@@ -87,6 +97,7 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _check(options: Options) -> None:
+    check_threads(options.threads)
     if (options.camera is None) == (not options.inputs):
         camera = ", or --camera 0" if options.camera is None else " or --camera, not both"
         raise InputError(f"give images, films or folders{camera}")

@@ -16,6 +16,7 @@ from experiments.model_file import ModelInfo, load_model
 from experiments.options.device import resolve_device
 from experiments.prediction.options import EvalOptions, Views
 from experiments.runs.measure import now
+from experiments.runs.threads import Threads
 from nas_space.blocks import upsample
 from nas_space.errors import InputError
 
@@ -30,12 +31,14 @@ class TorchSegmenter:
         network: normalised images ``(N, 3, h, w)`` -> logits ``(N, classes, h', w')``.
         views: the sizes at which it sees an image.
         device: ``cpu`` or ``cuda``.
+        threads: measured again between two images; None for those that torch has.
     """
 
-    def __init__(self, network: nn.Module, views: Views, device: str = "cpu") -> None:
+    def __init__(self, network: nn.Module, views: Views, device: str = "cpu", threads: Threads | None = None) -> None:
         self.network = network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self.views = views
         self.device = device
+        self.threads = threads
         self.seconds: list[float] = []  # of the network alone, one an image
 
     @torch.inference_mode()
@@ -52,6 +55,8 @@ class TorchSegmenter:
         Raises:
             InputError: the logits are not finite.
         """
+        if self.threads is not None:
+            self.threads.refresh()
         inputs = [to_input(image, size).to(self.device) for size in self.views.sizes]
         start = now(self.device)
         logits = [self.network(x).float() for x in inputs]
@@ -69,20 +74,23 @@ class TorchSegmenter:
         return len(timed) / sum(timed) if timed else float("nan")
 
 
-def load_segmenter(checkpoint: str | Path, options: EvalOptions, device: str) -> tuple[TorchSegmenter, ModelInfo]:
+def load_segmenter(
+    checkpoint: str | Path, options: EvalOptions, device: str, threads: Threads | None = None
+) -> tuple[TorchSegmenter, ModelInfo]:
     """Read a trained network, ready for images.
 
     Args:
         checkpoint: ``model.safetensors``, or the folder that holds it.
         options: how it is applied.
         device: auto, cpu or cuda.
+        threads: measured again between two images; None for those that torch has.
 
     Raises:
         InputError: a checkpoint that cannot be used, or an option without meaning.
     """
     resolved = resolve_device(device)
     network, info = load_model(checkpoint)
-    return TorchSegmenter(network, options.views(info.size), resolved), info
+    return TorchSegmenter(network, options.views(info.size), resolved, threads), info
 
 
 def to_input(image: Array, size: tuple[int, int]) -> Tensor:

@@ -18,6 +18,7 @@ from experiments.runs.environment import device_name, versions
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
+from experiments.runs.threads import Threads
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
@@ -65,6 +66,7 @@ class BaseSearch(ABC):
         run: the run's folder, existing.
         constraint: bounds on the found network's cost.
         on_row: called with every row of ``metrics.csv``, before the file holds it.
+        threads: measured again between two steps; None for those that torch has.
     """
 
     options: SearchOptions
@@ -72,6 +74,7 @@ class BaseSearch(ABC):
     run: Path
     constraint: Constraint | None = None
     on_row: Callable[[Row], None] | None = None
+    threads: Threads | None = None
 
     def __post_init__(self) -> None:
         self.device = self.options.resolved_device

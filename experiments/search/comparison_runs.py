@@ -42,8 +42,16 @@ def search_job(folder: Path, name: str, options: SearchOptions) -> Job:
 
 def retrain_job(folder: Path, options: ComparisonOptions, name: str, architecture: Path, seed: int) -> Job:
     """A retraining of a network; one that was begun is continued."""
-    device, precision, train = options.device, options.precision, plain_recipe(options.train)
-    retraining = RetrainOptions(options.retrain_epochs, ["encoder"], seed, device, precision, options.data, train)
+    retraining = RetrainOptions(
+        epochs=options.retrain_epochs,
+        stages=["encoder"],
+        seed=seed,
+        device=options.device,
+        precision=options.precision,
+        threads=options.threads,
+        data=options.data,
+        train=plain_recipe(options.train),
+    )
     proof = folder / "retrain" / f"{name}-seed{seed}" / "retrain.json"
     return _job("retrain", proof, folder / "configs" / f"retrain-seed{seed}.yml", retraining, f"--arch={architecture}")
 

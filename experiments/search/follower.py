@@ -25,6 +25,7 @@ def join_search() -> None:
 
     from experiments.options.arguments import parse
     from experiments.runs.folder import CONFIG
+    from experiments.runs.threads import computing
     from experiments.search.options import SearchRunOptions
     from experiments.search.prepare import prepare_search
 
@@ -32,7 +33,8 @@ def join_search() -> None:
     options, _ = parse("ssr-nas search", "", SearchRunOptions, [f"--config={run / CONFIG}"])
     if options.resolved_device == "cuda":
         torch.cuda.set_device(rank())
-    prepare_search(options, run).create(run).execute(Path(checkpoint) if checkpoint else None)
+    with computing(options.threads, measured=False):
+        prepare_search(options, run).create(run).execute(Path(checkpoint) if checkpoint else None)
 
 
 def _leave_with_leader(leader: int) -> None:

@@ -124,7 +124,8 @@ class MultiTrialSearch(BaseSearch):
         module = SegmentationModule(self.options.train, self.epochs, self.class_weights)
         module.set_model(network)
         monitor = _LastEpoch(streams=[self.stream], hint=" of a network: lower train.lr")
-        trainer = make_trainer(self.run, self.epochs, self.device, resolve_precision(self.options.precision), [monitor])
+        precision = resolve_precision(self.options.precision)
+        trainer = make_trainer(self.run, self.epochs, self.device, precision, [monitor], threads=self.threads)
         # A network takes seconds and is not continued: no checkpoints, no events.
         trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, ModelCheckpoint)]
         trainer.logger = None

@@ -78,7 +78,16 @@ class Search(BaseSearch):
         if rank() == 0 and self.on_row is None:  # in a trial the bar's pieces would fill NNI's log
             callbacks.append(RunProgress(self.monitor.status, f"search ({options.strategy})"))
         precision = resolve_precision(options.precision)
-        trainer = make_trainer(self.run, options.epochs, self.device, precision, callbacks, options.devices, checkpoint)
+        trainer = make_trainer(
+            self.run,
+            options.epochs,
+            self.device,
+            precision,
+            callbacks,
+            devices=options.devices,
+            checkpoint=checkpoint,
+            threads=self.threads,
+        )
         fit = {} if checkpoint is None else {"ckpt_path": str(checkpoint), "weights_only": True}
         evaluator = Lightning(self.module, trainer, *self.streams, fit_kwargs=fit)
         run_experiment(self.space, evaluator, self.strategy)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from experiments.options import groups
 from experiments.options.device import resolve_device
+from experiments.runs.threads import check_threads
 from experiments.training.recipe import check_training
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
@@ -24,6 +25,8 @@ class SearchOptions:
         device: auto, cpu or cuda.
         devices: GPUs (on the CPU, processes) that share every batch; the first also validates.
         precision: 32 or bf16.
+        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. A result is the same bit
+            for bit where the number is.
         data: what to train on.
         space: what can be built.
         method: how the architecture is searched.
@@ -38,6 +41,7 @@ class SearchOptions:
     device: str = "auto"
     devices: int = 1
     precision: str = "32"
+    threads: int | None = None
     data: groups.DataOptions = field(default_factory=groups.DataOptions)
     space: groups.SpaceOptions = field(default_factory=groups.SpaceOptions)
     method: MethodOptions = field(default_factory=MethodOptions)
@@ -82,6 +86,7 @@ def check_options(options: SearchOptions) -> None:
     options.train.check()
     options.constraint.check()
     check_training(options.data, options.epochs, options.seed, options.device, options.precision)
+    check_threads(options.threads)
     groups.parse_size(options.cost.size or options.data.size)
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:

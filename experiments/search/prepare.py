@@ -8,6 +8,7 @@ from typing import Any
 from experiments.data import SegmentationData, load
 from experiments.options.groups import part_of
 from experiments.runs.files import write_atomic
+from experiments.runs.threads import Threads, computing
 from experiments.search.base import BaseSearch
 from experiments.search.bounds import TABLE, latency_table, make_constraint
 from experiments.search.multi_trial import MultiTrialSearch
@@ -39,16 +40,23 @@ class PreparedSearch:
         if self.table is not None:
             write_atomic(run / TABLE, self.table.to_json())
 
-    def create(self, run: Path, on_row: Callable[[Mapping[str, Any]], None] | None = None) -> BaseSearch:
+    def create(
+        self,
+        run: Path,
+        on_row: Callable[[Mapping[str, Any]], None] | None = None,
+        threads: Threads | None = None,
+    ) -> BaseSearch:
         """The search of the strategy's kind; arguments as of ``BaseSearch``."""
         kind = MultiTrialSearch if self.options.strategy in MULTI_TRIAL else Search
-        return kind(self.options, self.data, run, self.constraint, on_row)
+        return kind(self.options, self.data, run, self.constraint, on_row, threads)
 
     def execute(self, run: Path, on_row: Callable[[Mapping[str, Any]], None] | None = None) -> dict[str, Any]:
         """Search to the end, from the run's last checkpoint where it has one; NNI's own strategies cannot use it."""
         checkpoint = run / "checkpoints" / "last.ckpt"
         goes_on = checkpoint.is_file() and self.options.strategy not in NNI_STRATEGIES
-        return self.create(run, on_row).execute(checkpoint if goes_on else None)
+        alone = self.options.resolved_device == "cpu" and self.options.devices == 1
+        with computing(self.options.threads, measured=alone) as threads:
+            return self.create(run, on_row, threads).execute(checkpoint if goes_on else None)
 
 
 def load_data(options: SearchOptions) -> SegmentationData:

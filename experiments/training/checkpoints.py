@@ -60,7 +60,7 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
     Args:
         path: the checkpoint.
         monitor: class of the monitor.
-        options: plain values, as the monitor keeps them. Devices and precision may have changed.
+        options: plain values, as the monitor keeps them. Devices, threads and precision may have changed.
         kind: ``search`` or ``training``.
 
     Raises:
@@ -70,7 +70,7 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
     state = monitor_state(checkpoint, monitor)
     if state is None or (kind == "search" and not isinstance(checkpoint.get("search"), dict)):
         raise InputError(f"{path}: not a checkpoint of this {kind}; remove it to start again")
-    free = ("device", "devices", "precision")
+    free = ("device", "devices", "precision", "threads")
     changed = [key for key in options if key not in free and state["options"].get(key) != options[key]]
     if changed:
         what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"

@@ -21,6 +21,7 @@ from experiments.runs.environment import device_name, versions
 from experiments.runs.files import plain, write_json
 from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
+from experiments.runs.threads import Threads, computing
 from experiments.training.average import WeightAverage
 from experiments.training.checkpoints import resumed_state
 from experiments.training.epochs import Rows
@@ -83,6 +84,7 @@ class Retraining:
         )
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
+        self.threads: Threads | None = None
 
     @property
     def recorded_options(self) -> dict[str, Any]:
@@ -98,6 +100,10 @@ class Retraining:
         Returns:
             The content of ``retrain.json``: ``miou`` after the last epoch (not the best one), in [0, 1].
         """
+        with computing(self.options.threads, measured=self.device == "cpu") as self.threads:
+            return self._execute(checkpoint)
+
+    def _execute(self, checkpoint: Path | None) -> dict[str, Any]:
         begin = 0
         if checkpoint is not None:
             state = resumed_state(checkpoint, "RetrainMonitor", self.recorded_options, "training")
@@ -181,7 +187,8 @@ class Retraining:
             save_best=save_best,
         )
         callbacks = [*prepared.callbacks, monitor, RunProgress(monitor.status, f"retrain ({stage.name})")]
-        trainer = make_trainer(self.run, stage.epochs, self.device, resolve_precision(options.precision), callbacks)
+        precision = resolve_precision(options.precision)
+        trainer = make_trainer(self.run, stage.epochs, self.device, precision, callbacks, threads=self.threads)
         trainer.fit(prepared.module, prepared.stream, ckpt_path=checkpoint, weights_only=True)
         return prepared, monitor
 

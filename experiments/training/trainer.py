@@ -7,8 +7,10 @@ from nni.nas.evaluator.pytorch import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import TensorBoardLogger
 
+from experiments.runs.threads import Threads
 from experiments.training.checkpoints import AtomicCheckpointIO
 from experiments.training.lightning import DataParallel, silence_lightning
+from experiments.training.threads import RefreshThreads
 
 
 def make_trainer(
@@ -19,6 +21,7 @@ def make_trainer(
     callbacks: list[Callback],
     devices: int = 1,
     checkpoint: Path | None = None,
+    threads: Threads | None = None,
 ) -> Any:
     """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar.
 
@@ -30,6 +33,7 @@ def make_trainer(
         callbacks: of this process.
         devices: processes, each on a device of its own.
         checkpoint: what the others of several processes go on from.
+        threads: measured again between two steps; None for those that torch has.
     """
     silence_lightning()
     folder = run / "checkpoints"
@@ -40,7 +44,7 @@ def make_trainer(
         devices=devices,
         strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
-        callbacks=[*callbacks, last],
+        callbacks=[*([RefreshThreads(threads)] if threads else []), *callbacks, last],
         logger=TensorBoardLogger(str(run), name="", version="tensorboard"),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
