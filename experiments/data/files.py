@@ -36,12 +36,13 @@ class DataError(InputError):
         self.values = dict(values or {})
 
 
-def read_image(path: Path, bits: int | None = None) -> Array:
+def read_image(path: Path, bits: int | None = None, first_page: bool = False) -> Array:
     """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
 
     Args:
         path: the file.
         bits: bits of a sample that files of 16 bits hold; absent, what the file says, or seems to have.
+        first_page: take the first of several pages, which are refused otherwise.
 
     Raises:
         DataError: the file cannot be read, is no image, is truncated, too large, or of a kind that is not read.
@@ -49,7 +50,7 @@ def read_image(path: Path, bits: int | None = None) -> Array:
     data = read_bytes(path)
     try:
         with silent_opencv, patient_pillow:
-            decoded = decode_pixels(data, bits=bits)
+            decoded = decode_pixels(data, bits=bits, first_page=first_page)
     except RefusedImageError as error:
         raise DataError("image format", path, f"{path}: {error}") from None
     if decoded is None:

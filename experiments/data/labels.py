@@ -61,7 +61,7 @@ def read_pair(
     """
     if not read_label.first_page:
         check_image(image_path)
-    image, label = read_image(image_path, bits), read_label(label_path)
+    image, label = read_image(image_path, bits, read_label.first_page), read_label(label_path)
     if image.shape[:2] != label.shape:
         sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *label.shape)
         turned = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"

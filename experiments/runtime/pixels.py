@@ -59,13 +59,16 @@ class Decoded(NamedTuple):
     assumed_bits: int | None = None
 
 
-def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS, bits: int | None = None) -> Decoded | None:
+def decode_pixels(
+    data: bytes, most_pixels: int = MOST_PIXELS, bits: int | None = None, first_page: bool = False
+) -> Decoded | None:
     """The image in a file's content; None where it is damaged, or no image.
 
     Args:
         data: the content.
         most_pixels: larger images are refused by their header, before anything is unpacked.
         bits: bits of a sample that files of 16 bits hold; absent, what the file says, or seems to have.
+        first_page: take the first of several pages, which are refused otherwise.
 
     Raises:
         RefusedImageError: it is not read, or too large; the message says why.
@@ -94,12 +97,15 @@ def decode_pixels(data: bytes, most_pixels: int = MOST_PIXELS, bits: int | None 
         if image.width * image.height > most_pixels:
             size = f"{image.width}x{image.height}"
             raise RefusedImageError(f"{size} pixels are too many; at most {most_pixels} are taken; cut it into parts")
-        if is_animated(data) or (kind == "GIF" and getattr(image, "is_animated", False)):
+        moves = is_animated(data) or (kind == "GIF" and getattr(image, "is_animated", False))
+        if moves and not first_page:
             raise RefusedImageError("is a moving picture, not a still image; give one page of it as a PNG")
         if not is_whole(data):
             return None
         try:
             if isinstance(image, TiffImageFile):
+                if not first_page and (pages := _count_pages(image)) > 1:
+                    raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
                 return _decode_tiff(image, data, bits)
             if kind in ("JPEG", "WebP"):
                 return _decode_by_opencv(data, None)
@@ -174,8 +180,6 @@ def _decode_tiff(image: TiffImageFile, data: bytes, given: int | None) -> Decode
     depth, extra = max(tags.get(BITS, (1,))), tags.get(EXTRA, ())
     largest = int(tags.get(LARGEST_SAMPLE, (65535,))[0])
     is_plain = tags.get(PLANES, 1) == 1
-    if _count_pages(image) > 1:
-        raise RefusedImageError(f"has {_count_pages(image)} pages; save the one that counts as a file of its own")
     if depth <= 8:
         return _decode_by_pillow(image)
     if depth == 12 and photometric == 1 and samples == 1:
