@@ -1,6 +1,8 @@
 """A trained network on disk: ``model.safetensors``, whose header describes the network, and ``architecture.json``."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from experiments.peers import PEERS, create_peer
 from experiments.runs.files import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.config import Head
+from nas_space.cost import cost
 from nas_space.errors import InputError
+from nas_space.memory import free_memory
 from nas_space.network import SegmentationNetwork
 
 WEIGHTS, ARCHITECTURE = "model.safetensors", "architecture.json"
@@ -89,7 +93,7 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
         The network on the CPU in ``eval`` mode, and what it is.
 
     Raises:
-        InputError: the file is missing, damaged, or holds no network of this toolkit.
+        InputError: the file is missing, damaged, larger than the free memory, or holds no network of this toolkit.
     """
     path = Path(checkpoint)
     path = path / WEIGHTS if path.is_dir() else path
@@ -97,24 +101,45 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
         raise InputError(f"{path}: no such file; give the {WEIGHTS} of a retraining, or its folder")
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
+            info = _read_info(path, file.metadata() or {})
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  # no mapping
+            _check_size(path, info, shapes)
+            weights = {name: file.get_tensor(name) for name in shapes}
+    except InputError:
+        raise
     except (SafetensorError, OSError, ValueError) as error:
         reason = f"not a safetensors file, or damaged ({type(error).__name__})"
         raise InputError(f"{path}: {reason}; give a {WEIGHTS} of this toolkit") from None
-    info = _read_info(path, metadata)
-    with torch.device("meta"):  # a header of a few bytes may describe more weights than fit into memory
+    with torch.device("meta"):
         expected = info.build().state_dict()
-    wrong = next((name for name in {**expected, **weights} if _differ(expected.get(name), weights.get(name))), None)
+    wrong = next((name for name, tensor in expected.items() if tensor.dtype != weights[name].dtype), None)
     if wrong is not None:
-        raise InputError(f"{path}: {wrong} does not fit the architecture in its header; train the network again")
+        raise _misfit(path, wrong)
     network = info.build()
     network.load_state_dict(weights)
     return network.eval(), info
 
 
-def _differ(expected: torch.Tensor | None, stored: torch.Tensor | None) -> bool:
-    return expected is None or stored is None or expected.shape != stored.shape or expected.dtype != stored.dtype
+def _check_size(path: Path, info: ModelInfo, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare what the file's header claims with its architecture and with the free memory, before any is taken."""
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    if info.architecture is not None:  # in closed form: a header of a few bytes may describe thousands of layers
+        described = int(cost(info.architecture, info.size, len(info.classes), info.head or "encoder").params)
+        if described > weights:
+            raise _misfit(path, f"its {weights:,} weights (of {described:,})")
+    needed, free = 2 * 4 * weights, free_memory()  # those of the file, and those of the network
+    if needed > free:
+        sizes = f"{weights:,} weights take {needed / 1e9:,.1f} GB of memory, {free / 1e9:,.1f} GB are free"
+        raise InputError(f"{path}: {sizes}; give a smaller network")
+    with torch.device("meta"):
+        expected = {name: tuple(tensor.shape) for name, tensor in info.build().state_dict().items()}
+    wrong = next((name for name in {**expected, **shapes} if expected.get(name) != shapes.get(name)), None)
+    if wrong is not None:
+        raise _misfit(path, wrong)
+
+
+def _misfit(path: Path, what: str) -> InputError:
+    return InputError(f"{path}: {what} does not fit the architecture in its header; train the network again")
 
 
 def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:

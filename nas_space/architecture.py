@@ -12,6 +12,7 @@ from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.errors import InputError
 
 SCHEMA = 1
+LARGEST_FILE = 2**24  # bytes; the deepest network that a space can hold takes 1.5 MB
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,18 @@ class Architecture:
         if Path(path).is_dir():
             path = Path(path) / "architecture.json"
         try:
-            text = Path(path).read_text(encoding="utf-8")
+            with Path(path).open("rb") as file:
+                content = file.read(LARGEST_FILE + 1)
+            text = content.decode("utf-8")
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
             problem = f"cannot be read as an architecture ({type(error).__name__})"
             raise InputError(f"{path}: {problem}; give an architecture.json") from None
+        if len(content) > LARGEST_FILE:
+            raise InputError(
+                f"{path}: more than {LARGEST_FILE // 2**20} MiB is no architecture; give an architecture.json"
+            )
         try:
             return cls.from_json(text)
         except InputError as error:

@@ -1,7 +1,7 @@
 """The search space as data: candidate depths, dilations, poolings and widths, and which of them are searched."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from itertools import chain
 from typing import Any, Literal
@@ -160,17 +160,27 @@ class SpaceConfig:
         """
         layers, operators, widths = sum(self.layers), len(self.operators), len(self.width_candidates(0))
         depths = [len(candidates) for candidates in self.depth_candidates]
-        counts = [n for n in (*depths, *[operators] * layers, *[widths] * (2 * layers * operators)) if n > 1]
-        configurations = widths ** (2 * operators * layers) + ("depth" in self.search) * math.prod(depths)
-        a_layer = operators * widths**2
-        networks = math.prod(sum(a_layer**depth for depth in candidates) for candidates in self.depth_candidates)
+        widths_chosen = 2 * layers * operators
+        choices = [(count, 1) for count in depths] + [(operators, layers), (widths, widths_chosen)]
+        choices = [(candidates, times) for candidates, times in choices if candidates > 1]
+        configurations = [widths_chosen * math.log10(widths)]
+        if "depth" in self.search:
+            configurations.append(math.log10(math.prod(depths)))
+        a_layer = math.log10(operators * widths**2)
+        networks = [_log10_sum([depth * a_layer for depth in candidates]) for candidates in self.depth_candidates]
         return {
-            "choices": len(counts),
-            "architecture_parameters": sum(counts),
-            "log10_supernet_configurations": math.log10(configurations),
-            "log10_networks": math.log10(networks),
-            "entropy_nats": sum(math.log(count) for count in counts),
+            "choices": sum(times for _, times in choices),
+            "architecture_parameters": sum(candidates * times for candidates, times in choices),
+            "log10_supernet_configurations": _log10_sum(configurations),
+            "log10_networks": sum(networks),
+            "entropy_nats": sum(math.log(candidates) * times for candidates, times in choices),
         }
+
+
+def _log10_sum(logarithms: Sequence[float]) -> float:
+    """Decimal logarithm of a sum, of the logarithms of its terms: the terms may have millions of digits."""
+    largest = max(logarithms)
+    return largest + math.log10(sum(10.0 ** (logarithm - largest) for logarithm in logarithms))
 
 
 def _listed(key: str, value: Any) -> tuple[Any, ...]:

@@ -1,10 +1,12 @@
 """The network that an architecture describes, in plain PyTorch: it knows nothing of NNI or of a search."""
 
+import torch
 from torch import Tensor, nn
 
 from nas_space.architecture import Architecture
 from nas_space.blocks import AggregationBlock, DownsamplerBlock, ResidualLayer
 from nas_space.config import Head
+from nas_space.memory import check_network
 
 
 class SegmentationNetwork(nn.Module):
@@ -15,12 +17,17 @@ class SegmentationNetwork(nn.Module):
         num_classes: channels of the logits.
         head: ``encoder`` (1x1 classifier at 1/8) or ``aggregation`` (joins 1/2, 1/4 and 1/8; logits at 1/4).
 
+    Raises:
+        InputError: its weights do not fit into the free memory. On the ``meta`` device they take none.
+
     Shape:
         ``(N, 3, H, W)``, H and W at least 32 -> ``(N, num_classes, ceil(H/k), ceil(W/k))``, k = 8, aggregation: 4.
     """
 
     def __init__(self, architecture: Architecture, num_classes: int, head: Head = "encoder") -> None:
         super().__init__()
+        if torch.empty(0).device.type != "meta":
+            check_network("architecture", architecture, num_classes, head)
         self.architecture = architecture
         space = architecture.space
         self.down1 = DownsamplerBlock(3, space.stem)

@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from nas_space.blocks import BATCH_NORM_EPS, DownsamplerBlock, pad_channels, pool, upsample
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
+from nas_space.memory import check_supernet
 
 
 class MutableOperator(nn.Module):
@@ -56,12 +57,16 @@ class JointSpace(ModelSpace):
         config: the space.
         num_classes: channels of the logits.
 
+    Raises:
+        InputError: its weights do not fit into the free memory.
+
     Shape:
         ``(N, 3, H, W)`` -> ``(N, num_classes, ceil(H/8), ceil(W/8))``.
     """
 
     def __init__(self, config: SpaceConfig, num_classes: int) -> None:
         super().__init__()
+        check_supernet(config, num_classes, copies=1)
         self.config = config
         self.num_classes = num_classes
         self.down1 = DownsamplerBlock(3, config.stem)

@@ -14,6 +14,7 @@ from experiments.runs.processes import program
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
+from nas_space.memory import TRAINED, check_network
 
 NETWORK = "network.json"
 """The architecture that a run began with, kept for a resume: the file that it was read from may change or go."""
@@ -61,7 +62,7 @@ def resolve_network(options: Options) -> Architecture | None:
     """The architecture that is asked for, or None where it is a peer.
 
     Raises:
-        InputError: none or both are given, or one that does not exist.
+        InputError: none or both are given, one that does not exist, or one whose training does not fit into memory.
     """
     from experiments.peers import PEERS
 
@@ -69,7 +70,11 @@ def resolve_network(options: Options) -> Architecture | None:
         raise InputError("give one network: --arch FILE (or baseline1, baseline2), or --peer NAME")
     if options.peer is not None and options.peer not in PEERS:
         raise InputError(f"peer: unknown {options.peer!r}; choose from {', '.join(PEERS)}")
-    return None if options.arch is None else resolve_architecture(options.arch, options.space.resolve())
+    if options.arch is None:
+        return None
+    architecture = resolve_architecture(options.arch, options.space.resolve())
+    check_network(options.arch, architecture, num_classes=1, copies=TRAINED)
+    return architecture
 
 
 def _resume(folder: Path) -> dict[str, Any]:

@@ -79,9 +79,11 @@ def check_options(options: SearchOptions) -> None:
         InputError: the key, and what it should be.
     """
     from experiments.latency.engines import find_engine
+    from nas_space.memory import check_supernet
     from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
 
     space, strategy, method = options.space.resolve(), options.strategy, options.method
+    check_supernet(space, num_classes=1)
     method.check()
     options.train.check()
     options.constraint.check()

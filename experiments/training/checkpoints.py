@@ -1,6 +1,7 @@
 """Checkpoints that are whole or absent: written beside their name, then renamed."""
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from nas_space.errors import InputError
+from nas_space.memory import free_memory
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -30,8 +32,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint.
 
         Raises:
-            InputError: the file is damaged or no checkpoint; the message names it.
+            InputError: the file is damaged, no checkpoint, or larger than the free memory; the message names it.
         """
+        _check_size(Path(path))
         try:
             checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
         except Exception as error:  # torch raises a dozen kinds for a damaged file
@@ -40,6 +43,19 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if not isinstance(checkpoint, dict) or "state_dict" not in checkpoint:
             raise InputError(f"{path}: not a checkpoint of this toolkit; remove it to start again")
         return checkpoint
+
+
+def _check_size(path: Path) -> None:
+    """Refuse a checkpoint that claims more than the free memory; a damaged file is left to whoever reads it."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, ValueError, NotImplementedError, zipfile.BadZipFile):
+        size = path.stat().st_size if path.is_file() else 0
+    free = free_memory()
+    if size > free:
+        sizes = f"{size / 1e9:,.1f} GB do not fit into memory, {free / 1e9:,.1f} GB are free"
+        raise InputError(f"{path}: {sizes}; remove it to start again")
 
 
 VERSION = "pytorch-lightning_version"

@@ -123,7 +123,26 @@ def test_what_does_not_fit_takes_no_memory(
     monkeypatch.setattr(ModelInfo, "build", lambda self: built.append(build(self)) or built[-1])  # type: ignore[func-returns-value]
     with pytest.raises(InputError, match="does not fit the architecture"):
         load_model(path)
+    assert not built
+    header["head"] = "aggregation"
+    header["architecture"] = json.loads(info.metadata()["ssr-nas"])["architecture"]
+    save_file({**load_file(path), "more": torch.zeros(9999)}, path, {"ssr-nas": json.dumps(header)})
+    with pytest.raises(InputError, match="does not fit the architecture"):
+        load_model(path)
     assert built and all(parameter.is_meta for network in built for parameter in network.parameters())
+
+
+def test_a_file_larger_than_the_free_memory(
+    tmp_path: Path, tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, _ = saved(tmp_path, tiny())
+    count = sum(tensor.numel() for tensor in network.state_dict().values())
+    monkeypatch.setattr("experiments.model_file.free_memory", lambda: 8 * count)
+    load_model(tmp_path)
+    monkeypatch.setattr("experiments.model_file.free_memory", lambda: 8 * count - 1)
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", lambda *_: pytest.fail("took memory"))
+    with pytest.raises(InputError, match=rf"model.safetensors: {count:,} weights take .* GB are free"):
+        load_model(tmp_path)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: b"\xff" * 100])

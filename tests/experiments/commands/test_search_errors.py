@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from experiments.cli import main
+from nas_space.architecture import baseline1
+from nas_space.config import SpaceConfig
 
 
 def camvid_tree(root: Path) -> Path:
@@ -48,10 +50,25 @@ def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str
         (["--data.size", "20x20"], "20x20"),
         (["--data.limit", "0"], "data.limit"),
         (["--data.root", "garden"], "data.root"),
+        (["--space.widths", "[4092, 4096]", "--space.depths", "[[4000], [4096]]"], "parameters take"),
+        (["--space.dilations", str(list(range(1, 4097))), "--space.depths", "[[4000], [4096]]"], "GB of memory"),
+        (
+            ["--strategy", "random", "--space.widths", "[4092, 4096]", "--space.depths", "[[4000], [4096]]"],
+            "GB of memory",
+        ),
     ],
 )
 def test_options(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], culprit: str) -> None:
     assert culprit in fails(capsys, tmp_path / "run", *arguments)
+
+
+def test_an_architecture_too_large_to_train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = baseline1(SpaceConfig(16, (4092, 4096), ((4096,), (4096,)), (1,), (1,), 0, 1))
+    (tmp_path / "huge.json").write_text(network.to_json())
+    assert main(["retrain", "--arch", str(tmp_path / "huge.json"), "--out", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "huge.json: 823,963,719,077 parameters take 13,183.6 GB of memory" in line
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_label_value_out_of_range(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

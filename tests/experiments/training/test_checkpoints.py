@@ -1,5 +1,6 @@
 """Checkpoints are whole or absent, and a damaged one is told in a line."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,20 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.undo()
     assert io.load_checkpoint(path)["epoch"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_checkpoint_that_claims_more_than_the_free_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A packed archive may be a thousand times smaller than what it unpacks to."""
+    packed, plain = tmp_path / "packed.ckpt", tmp_path / "plain.ckpt"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/0", bytes(2**22))
+    plain.write_bytes(b"x" * 2**21)
+    assert packed.stat().st_size < 2**13
+    monkeypatch.setattr("experiments.training.checkpoints.free_memory", lambda: 2**20)
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("took memory"))
+    for path in (packed, plain):
+        with pytest.raises(InputError, match=rf"{path.name}: 0\.0 GB do not fit into memory"):
+            AtomicCheckpointIO().load_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04 broken zip"])
