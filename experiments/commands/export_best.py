@@ -37,5 +37,7 @@ def run(options: Options) -> dict[str, Any]:
         networks = [export_best(record, folder)] if options.select == "best" else export_pareto(record, folder)
     for network in networks:
         miou, macs = (network["result"][key] for key in ("default", "macs"))
-        print(f"{network['file']}  mIoU {100 * miou:.1f} %, {macs / 1e6:.1f} M MACs, {network['parameters']}")
+        resolution = network["result"].get("resolution")
+        at = f" at {resolution}" if resolution else ""
+        print(f"{network['file']}  mIoU {100 * miou:.1f} %{at}, {macs / 1e6:.1f} M MACs, {network['parameters']}")
     return networks[0] if options.select == "best" else {"networks": networks}

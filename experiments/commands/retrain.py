@@ -122,7 +122,7 @@ def _execute(
     print(
         f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, "
         f"after {summary['epochs']} epochs in {summary['minutes']:.1f} minutes "
-        f"(best validation: {100 * best['miou']:.1f} % after {best['epoch']}, in best/)"
+        f"(best validation: {100 * best['miou']:.1f} % at the same size after {best['epoch']}, in best/)"
     )
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")

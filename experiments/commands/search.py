@@ -72,7 +72,11 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
     architecture = Architecture.load(folder / "architecture.json")
     reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
     exact, gap = summary["cost"], summary["gap"]
-    supernet, derived = (100 * summary["miou"][key] for key in ("supernet", "derived"))
+    miou = summary["miou"]
+    supernet, derived = (100 * miou[key] for key in ("supernet", "derived"))
+    both = f"super-network, {derived:.1f}% derived network, labels at {miou['resolution']}"
+    full = miou.get("derived_full")  # absent in files of earlier versions
+    same = f"derived network, labels at {miou['resolution_full']} as in retrain" if full is not None else ""
     macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
     retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
     bounds = [
@@ -89,7 +93,8 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
         f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
         *bounds,
-        f"  mIoU          {supernet:>13.1f}%   super-network, {derived:.1f}% derived network",
+        f"  mIoU          {supernet:>13.1f}%   {both}",
+        *([] if full is None else [f"  {'':<14}{100 * full:>13.1f}%   {same}"]),
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",

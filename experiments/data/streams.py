@@ -60,6 +60,12 @@ class BatchStream(IterableDataset[tuple[Tensor, Tensor]]):
         if self.world > 1 and (self.batch % self.world or len(self.split) < self.batch or not self.shuffle):
             raise ValueError(f"no {self.world} equal parts of whole batches of {self.batch} from {images}")
 
+    @property
+    def resolution(self) -> str:
+        """Height and width of the labels that it yields, as ``12x16``: a score belongs to them."""
+        height, width = (-(-side // self.label_stride) for side in self.split.labels.shape[-2:])
+        return f"{height}x{width}"
+
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next iteration goes through."""
         self.epoch = epoch

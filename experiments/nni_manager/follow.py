@@ -63,7 +63,8 @@ def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
     result = _result(trial)
     if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
         state = f"{'discrete' if result['discrete'] else 'cut'}, {result['seconds']:.0f} s"
-        outcome = f"mIoU {100 * result['default']:.1f} %, {result['macs'] / 1e6:.1f} M MACs, {state}"
+        at = f" at {result['resolution']}" if result.get("resolution") else ""
+        outcome = f"mIoU {100 * result['default']:.1f} %{at}, {result['macs'] / 1e6:.1f} M MACs, {state}"
     elif trial["status"] == "FAILED":
         try:
             outcome = rest.reason(trial["trialJobId"])

@@ -89,6 +89,8 @@ class Record:
                 **{key: math.nan if values.get(key) is None else values[key] for key in shown},
                 "mIoU %": 100 * trial.result.get("default", math.nan),
                 "super-network %": 100 * trial.result.get("miou_supernet", math.nan),
+                "full-size mIoU %": 100 * (trial.result.get("miou_full") or math.nan),
+                "labels": trial.result.get("resolution") or math.nan,
                 "MACs M": trial.result.get("macs", math.nan) / 1e6,
                 "discrete": bool(trial.result["discrete"]) if "discrete" in trial.result else math.nan,
                 "seconds": trial.result.get("seconds", math.nan),

@@ -114,7 +114,10 @@ class Manager:
             if row["epoch"] > reported:
                 metric = epoch_metric(row, images)
                 self._send("PERIODICAL", row["epoch"] - 1, metric)
-                scores = f"mIoU {100 * row['miou']:.1f} %, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
+                at = f" at {row['miou_resolution']}" if "miou_resolution" in row else ""
+                scores = (
+                    f"mIoU {100 * row['miou']:.1f} %{at}, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
+                )
                 print(f"epoch {row['epoch']}: {scores}")
 
         return report
@@ -179,6 +182,9 @@ def final_metric(summary: Mapping[str, Any], architecture: str, data: DataOption
         "macs": summary["cost"]["macs_total"],
         "params": summary["cost"]["params"],
         "miou_supernet": summary["miou"]["supernet"],
+        "miou_full": summary["miou"].get("derived_full"),
+        "resolution": summary["miou"].get("resolution"),
+        "resolution_full": summary["miou"].get("resolution_full"),
         "discrete": int(summary["discrete"]),
         "discrete_epoch": summary["discrete_epoch"] or 0,
         "entropy": summary["entropy"]["final"],

@@ -18,6 +18,8 @@ from nas_space.config import SpaceConfig
 
 Summaries = Mapping[str, Mapping[str, Any]]
 Names = Collection[str]
+RESOLUTIONS = ("retrained_resolution", "search_resolution")
+"""Columns of text: at which height and width of the labels the scores beside them were taken."""
 
 
 def write_comparison(
@@ -82,16 +84,18 @@ def comparison_table(
         areas: area under the entropy curve of the found ones, in nats times epochs.
 
     Returns:
-        Columns: network, retrained (percent), retrained_sd over retrainings or group, discrete, search_miou,
-        derived_miou, loss_jump (derived minus super-network at the end), loss_jump_before (before the last decision),
-        entropy (nats), entropy_area, half_epoch (when half of what had to go was gone), discrete_epoch, search_s,
-        params, macs.
+        Columns: network, retrained (percent), retrained_sd over retrainings or group, retrained_resolution (of the
+        labels, HxW), discrete, search_miou and derived_miou (with labels at search_resolution, an eighth),
+        derived_full_miou (with labels at the size of a retraining), loss_jump (derived minus super-network at the end),
+        loss_jump_before (before the last decision), entropy (nats), entropy_area, half_epoch (when half of what had to
+        go was gone), discrete_epoch, search_s, params, macs.
     """
     rows = []
     for name, exact in costs.items():
         values = [100 * value for value in scores.get(name, [])]
         row: dict[str, Any] = {"network": name, "retrained": statistics.mean(values) if values else None}
         row["retrained_sd"] = statistics.stdev(values) if len(values) > 1 else None
+        row["retrained_resolution"] = exact.get("size") if values else None
         if name in searches:
             row |= _search_columns(searches[name], areas.get(name))
         rows.append(row | {"params": exact["params"], "macs": exact["macs_total"]})
@@ -105,6 +109,8 @@ def comparison_table(
 def _search_columns(summary: Mapping[str, Any], area: float | None) -> dict[str, Any]:
     supernet, derived = (_percent(summary["miou"][key]) for key in ("supernet", "derived"))
     columns = {"discrete": summary["discrete"], "search_miou": supernet, "derived_miou": derived}
+    columns |= {"search_resolution": summary["miou"].get("resolution")}
+    columns |= {"derived_full_miou": _percent(summary["miou"].get("derived_full"))}
     columns |= {"loss_jump": loss_jump(summary["gap"]), "loss_jump_before": loss_jump(summary["gap_before"])}
     columns |= {"entropy": summary["entropy"]["final"], "entropy_area": area, "half_epoch": half_removed(summary)}
     return columns | {"discrete_epoch": summary["discrete_epoch"], "search_s": summary["time"]["total_s"]}
@@ -138,9 +144,11 @@ def half_removed(summary: Mapping[str, Any]) -> int | None:
 
 
 def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[str, Any]:
-    rows = table[table["network"].isin(members)].drop(columns=["network", "retrained_sd"])
+    chosen = table[table["network"].isin(members)]
+    same = {key: chosen[key].iloc[0] for key in RESOLUTIONS if key in chosen and chosen[key].nunique(dropna=False) == 1}
+    rows = chosen.drop(columns=["network", "retrained_sd", *RESOLUTIONS], errors="ignore")
     means, deviation = rows.apply(pd.to_numeric).mean().to_dict(), rows["retrained"].astype(float).std()
-    return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation}
+    return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation, **same}
 
 
 def summary_table(table: pd.DataFrame, strategies: Names) -> pd.DataFrame:
@@ -158,10 +166,12 @@ def summary_table(table: pd.DataFrame, strategies: Names) -> pd.DataFrame:
         members = table[table["network"].str.fullmatch(rf"{re.escape(name)}-\d+") & table["search_s"].notna()]
         if members.empty:
             continue
-        numbers = members.drop(columns=["network", "retrained_sd", "discrete"]).apply(pd.to_numeric)
+        left_out = ["network", "retrained_sd", "discrete", *RESOLUTIONS]
+        numbers = members.drop(columns=left_out, errors="ignore").apply(pd.to_numeric)
         discrete = int(members["discrete"].astype(bool).sum())
         row: dict[str, Any] = {"strategy": name, "seeds": len(members), "discrete": discrete}
         for column in numbers:
             row |= {column: numbers[column].mean(), f"{column}_sd": numbers[column].std() if len(members) > 1 else None}
+        row |= {key: members[key].iloc[0] for key in RESOLUTIONS if key in members}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -82,7 +82,7 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
     for column, label, color in (("loss_w", "weights", INK), ("loss_a", "architecture", LEVELS["operator"])):
         trained = metrics.dropna(subset=[column])
         right.plot(trained["epoch"], trained[column], color=color, linewidth=2, label=label)
-    for axes, title in ((left, "validation mIoU (%)"), (right, "training loss")):
+    for axes, title in ((left, _miou_title(metrics)), (right, "training loss")):
         _style_epochs(axes, title, discrete_epoch)
         axes.legend(frameon=False, fontsize=9)
     return figure
@@ -102,13 +102,19 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     right.plot(metrics["epoch"], metrics["loss_w"], color=INK, linewidth=2, label="training")
     right.plot(validated["epoch"], loss, color=LEVELS["operator"], linewidth=2, label="validation")
     starts = metrics.groupby("stage", sort=False)["epoch"].min()
-    for axes, title in ((left, "validation mIoU (%)"), (right, "loss")):
+    for axes, title in ((left, _miou_title(metrics)), (right, "loss")):
         _style_epochs(axes, title, None)
         for stage, epoch in starts.items() if len(starts) > 1 else ():
             axes.axvline(epoch - 0.5, color=INK, linewidth=1, linestyle=":")
             axes.text(epoch - 0.5, 0.03, f" {stage}", transform=axes.get_xaxis_transform(), fontsize=8, color=INK)
     right.legend(frameon=False, fontsize=9)
     return figure
+
+
+def _miou_title(metrics: "pd.DataFrame") -> str:
+    """What the scores of a ``metrics.csv`` are; files of earlier versions do not name the labels' resolution."""
+    named = list(metrics["miou_resolution"].dropna()) if "miou_resolution" in metrics else []
+    return "validation mIoU (%)" + (f", labels at {named[-1]}" if named else "")
 
 
 def _style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> None:
@@ -223,5 +229,6 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
         axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
-    _style(axes, "networks on the way, by epoch of their shrink: validation mIoU (%)", "MACs (millions)", "both")
+    named = next((f", labels at {row['miou_resolution']}" for row in rows if "miou_resolution" in row), "")
+    _style(axes, f"networks by epoch of their shrink: validation mIoU (%){named}", "MACs (millions)", "both")
     return figure

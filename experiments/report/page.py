@@ -109,8 +109,11 @@ def _verdict(search: Mapping[str, Any]) -> str:
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     miou, cost = search["miou"], search["cost"]
-    yield "mIoU, super-network", _percent(miou.get("supernet"))
-    yield "mIoU, found network, same weights", _percent(miou.get("derived"))
+    at, full = (f", labels at {miou[key]}" if key in miou else "" for key in ("resolution", "resolution_full"))
+    yield f"mIoU, super-network{at}", _percent(miou.get("supernet"))
+    yield f"mIoU, found network, same weights{at}", _percent(miou.get("derived"))
+    if full:
+        yield f"mIoU, found network{full} as in a retraining", _percent(miou.get("derived_full"))
     yield "loss, super-network to found network", _change(search["gap"] or {})
     yield "the same, before it was discrete", _change(search.get("gap_before") or {})
     for key, label in COSTS.items():

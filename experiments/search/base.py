@@ -11,7 +11,8 @@ from torch import nn
 from experiments.data import SegmentationData, Split, split_halves
 from experiments.data.frequency import class_weights
 from experiments.data.streams import val_stream
-from experiments.options.groups import parse_size
+from experiments.metrics.evaluation import evaluate
+from experiments.options.groups import IGNORE
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.runs.environment import device_name, versions
@@ -35,7 +36,8 @@ class Outcome:
 
     Args:
         architecture: the found network.
-        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set at the resolution of the labels.
+        miou: ``supernet`` and ``derived``, in [0, 1], on the validation set with labels at 1/8, where a search looks;
+            ``derived_full`` with the labels' own size, as a retraining is scored; None where nobody has scored it.
         gap: ``loss_supernet``, ``loss_derived``, ``max_logit_difference``.
         alive: survivors of each level at the end.
         entropy: final entropy of each level, in nats.
@@ -46,7 +48,7 @@ class Outcome:
     """
 
     architecture: Architecture
-    miou: Mapping[str, float]
+    miou: Mapping[str, float | None]
     gap: Mapping[str, float]
     alive: Mapping[str, int]
     entropy: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(LEVELS, 0.0))
@@ -82,6 +84,8 @@ class BaseSearch(ABC):
         train, share = self.data.train.to(self.device), self.held_out_share
         parts = (train, train) if share is None else split_halves(train, 1.0 - share, self.options.seed)
         self.validation = val_stream(self.data.val.to(self.device), self.options.data.batch)
+        # One image at a time: logits at the labels' size take 64 times the memory of the search's own.
+        self.full_validation = val_stream(self.validation.split, 1, label_stride=1)
         self.class_weights = class_weights(train.labels, self.num_classes, stride=self.validation.label_stride).cpu()
         self.build(*parts)
 
@@ -107,9 +111,19 @@ class BaseSearch(ABC):
 
     def write_rows(self, rows: Sequence[Row]) -> None:
         """Report the last row, then write all of them to ``metrics.csv``."""
+        named = self._named(rows)
         if self.on_row is not None:
-            self.on_row(rows[-1])
-        write_metrics(self.run, rows)
+            self.on_row(named[-1])
+        write_metrics(self.run, named)
+
+    def _named(self, rows: Sequence[Row]) -> list[Row]:
+        """The rows with the resolution of the labels that their scores belong to."""
+        return [{**row, "miou_resolution": self.validation.resolution} for row in rows]
+
+    def full_miou(self, network: nn.Module) -> float:
+        """MIoU in [0, 1] with the labels' own size, as a retraining is scored."""
+        loss = nn.CrossEntropyLoss(ignore_index=IGNORE)
+        return evaluate(network, self.full_validation, loss, self.num_classes).miou
 
     def draw_validation(self, network: nn.Module) -> None:
         """Write ``figures/validation.png``: what a network makes of some validation images."""
@@ -123,12 +137,13 @@ class BaseSearch(ABC):
         (self.run / "snapshots").mkdir(exist_ok=True)
         write_atomic(self.run / file, network.to_json())
         exact = asdict(cost(network, self.options.cost_size, self.num_classes))
-        return {"epoch": epoch, "file": file, "miou": miou, **bounded, **exact}
+        scored = {"miou": miou, "miou_resolution": self.validation.resolution}
+        return {"epoch": epoch, "file": file, **scored, **bounded, **exact}
 
     def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
         """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
         options, space, size = self.options, outcome.architecture.space, self.options.cost_size
-        cells = tuple(-(-side // 8) for side in parse_size(options.data.size))
+        resolutions = {"resolution": self.validation.resolution, "resolution_full": self.full_validation.resolution}
         exact, final = cost(outcome.architecture, size, self.num_classes), outcome.entropy
         per_level = {level: {"first_epoch": rows[0][f"entropy_{level}"], "final": final[level]} for level in LEVELS}
         entropy = {"initial": space.sizes()["entropy_nats"], "final": sum(final.values()), "per_level": per_level}
@@ -140,7 +155,7 @@ class BaseSearch(ABC):
             "discrete_epoch": outcome.discrete_epoch,
             "removals": [asdict(removal) for removal in outcome.removals],
             "entropy": entropy,
-            "miou": {**outcome.miou, "resolution": f"{cells[0]}x{cells[1]}"},
+            "miou": {**outcome.miou, **resolutions},
             "gap": dict(outcome.gap),
             "gap_before": outcome.gap_before,
             "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}"},
@@ -155,7 +170,7 @@ class BaseSearch(ABC):
 
     def complete(self, summary: dict[str, Any], rows: Sequence[Row], architecture: Architecture) -> dict[str, Any]:
         """Write the files that end a run, after all others; ``search.json`` comes last. Returns the summary."""
-        write_metrics(self.run, rows)
+        write_metrics(self.run, self._named(rows))
         write_atomic(self.run / "architecture.json", architecture.to_json())
         write_json(self.run / "search.json", summary)
         return summary

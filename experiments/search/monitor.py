@@ -74,7 +74,8 @@ class SearchMonitor(EpochMonitor):
             return {}
         row = self.rows[-1]
         alive = "/".join(str(row[f"alive_{level}"]) for level in LEVELS)
-        return {"mIoU": f"{100 * row['miou']:.1f}", "entropy": f"{row['entropy']:.1f}", "alive": alive}
+        score = {f"mIoU at {self.validation.resolution}": f"{100 * row['miou']:.1f}"}
+        return {**score, "entropy": f"{row['entropy']:.1f}", "alive": alive}
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "gap_before": self.gap_before, "options": self.options}

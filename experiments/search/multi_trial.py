@@ -1,6 +1,7 @@
 """Searches that train sampled networks one by one, each from scratch, and keep the best."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import write_pareto
 from experiments.search.base import BaseSearch, Outcome
+from experiments.search.few_steps import few_trial_steps
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
 from experiments.training.epochs import EpochMonitor
+from experiments.training.few_steps import warn
 from experiments.training.module import SegmentationModule
 from experiments.training.trainer import make_trainer
 from nas_space.architecture import Architecture
@@ -70,13 +73,14 @@ class MultiTrialSearch(BaseSearch):
             InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network that fits.
         """
         self.trained = read_networks(self.run, self.options)
+        warn(few_trial_steps(self.options, len(self.stream), self.epochs))
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
         disable = None if self.on_row is None else True
         with tqdm(total=count, desc=f"search ({name})", unit="network", disable=disable) as bar:
 
             def score(architecture: Architecture) -> float:
                 result = self.score(architecture)
-                bar.set_postfix({"mIoU": f"{100 * self.best().miou:.1f}"} if self.trained else {}, refresh=False)
+                bar.set_postfix(self._status(), refresh=False)
                 bar.update()
                 return result
 
@@ -100,6 +104,7 @@ class MultiTrialSearch(BaseSearch):
         trained, network = self.train(architecture)
         self.trained[architecture] = trained
         if self.best() is trained:
+            self.trained[architecture] = replace(trained, miou_full=self.full_miou(network))
             self.draw_validation(network)
         self.write_rows(self._rows())
         write_networks(self.run, self.options, self.trained.values())
@@ -147,6 +152,11 @@ class MultiTrialSearch(BaseSearch):
         )
         return trained, network
 
+    def _status(self) -> dict[str, str]:
+        if not self.trained:
+            return {}
+        return {f"mIoU at {self.validation.resolution}": f"{100 * self.best().miou:.1f}"}
+
     def _rows(self) -> list[dict[str, Any]]:
         return metric_rows(self.trained.values(), self.options.cost_size, self.num_classes)
 
@@ -154,7 +164,7 @@ class MultiTrialSearch(BaseSearch):
         best, rows = self.best(), self._rows()
         outcome = Outcome(
             architecture=best.architecture,
-            miou={"supernet": best.miou, "derived": best.miou},
+            miou={"supernet": best.miou, "derived": best.miou, "derived_full": best.miou_full},
             gap={"loss_supernet": best.loss, "loss_derived": best.loss, "max_logit_difference": 0.0},
             alive=Alive.only(best.architecture).counts(),
         )

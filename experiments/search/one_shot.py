@@ -17,12 +17,14 @@ from experiments.options.device import resolve_precision
 from experiments.runs.files import plain
 from experiments.runs.processes import rank
 from experiments.search.base import BaseSearch, Outcome
+from experiments.search.few_steps import Need, few_search_steps, need_of
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
 from experiments.training.checkpoints import resumed_state
+from experiments.training.few_steps import warn
 from experiments.training.module import SegmentationModule
 from experiments.training.progress import RunProgress
 from experiments.training.trainer import make_trainer
@@ -30,7 +32,11 @@ from nas_space.architecture import Architecture
 from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
 from strategies.alive import Alive
+from strategies.composition import Composition
 from strategies.registry import NNI_STRATEGIES, create_strategy
+from strategies.regularizers import none
+from strategies.relaxation import Softmax
+from strategies.schedules import Phases
 from strategies.shrinking import Removal, list_removals, retaining_ratio
 
 
@@ -72,6 +78,8 @@ class Search(BaseSearch):
         options = self.options
         if checkpoint is not None:
             resumed_state(checkpoint, "SearchMonitor", self.monitor.options, "search")
+        if rank() == 0:
+            warn(few_search_steps(options, len(self.streams[0]), self._need()))
         bounds = self.constraint.bounds if self.constraint is not None else ()
         snapshots = Snapshots(self.monitor, self.streams[0], self.run, self.write_snapshot, bounds)
         callbacks = [self.monitor, *([snapshots] if rank() == 0 else [])]
@@ -93,6 +101,14 @@ class Search(BaseSearch):
         run_experiment(self.space, evaluator, self.strategy)
         return self._finish(snapshots) if rank() == 0 else {}
 
+    def _need(self) -> Need:
+        method, layers = self.options.method, sum(self.space.config.layers)
+        composition = getattr(self.strategy, "composition", None)  # NNI's own have none
+        if composition is None:
+            phases = Phases(int(method.warmup * self.options.epochs) / self.options.epochs)
+            composition = Composition(Softmax(), none, None, method, method.rho, phases)
+        return need_of(composition, layers)
+
     @torch.no_grad()
     def _finish(self, snapshots: Snapshots) -> dict[str, Any]:
         search = self.strategy.oneshot_module
@@ -111,7 +127,11 @@ class Search(BaseSearch):
             discrete_epoch=getattr(search, "discrete_epoch", None),
             removals=[*getattr(search, "removals", []), *cut],
             entropy=state.entropies(),
-            miou={"supernet": of_supernet.miou, "derived": of_derived.miou},
+            miou={
+                "supernet": of_supernet.miou,
+                "derived": of_derived.miou,
+                "derived_full": self.full_miou(derived),
+            },
             gap=gap,
             gap_before=self.monitor.gap_before,
             alive=state.alive.counts(),

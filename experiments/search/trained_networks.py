@@ -30,6 +30,7 @@ class TrainedNetwork:
         loss: loss on it.
         loss_train: mean loss of the last epoch, with learning rate ``lr``.
         seconds: training and scoring, without ``seconds_validation``.
+        miou_full: as ``miou``, with the labels' own size; None for a network that was never the best.
     """
 
     architecture: Architecture
@@ -41,6 +42,7 @@ class TrainedNetwork:
     lr: float
     seconds: float
     seconds_validation: float
+    miou_full: float | None = None
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> "TrainedNetwork":
@@ -50,11 +52,14 @@ class TrainedNetwork:
             InputError: the architecture is not valid.
             KeyError, TypeError, ValueError: an entry is missing or no number.
         """
-        names = [field.name for field in fields(cls)[1:]]
+        names = [field.name for field in fields(cls)[1:] if field.name != "miou_full"]
         numbers = {name: math.nan if data[name] is None else float(data[name]) for name in names}
-        if not all(0.0 <= numbers[name] <= 1.0 for name in ("miou_heldout", "miou")):
+        full = data.get("miou_full")  # absent in files of earlier versions
+        full = None if full is None else float(full)
+        scores = (numbers["miou_heldout"], numbers["miou"], *([] if full is None else [full]))
+        if not all(0.0 <= score <= 1.0 for score in scores):
             raise ValueError("a score must lie between 0 and 1")
-        return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers)
+        return cls(Architecture.from_json(json.dumps(data["architecture"])), **numbers, miou_full=full)
 
 
 def read_networks(run: Path, options: SearchOptions) -> dict[Architecture, TrainedNetwork]:

@@ -73,7 +73,7 @@ class RetrainMonitor(EpochMonitor):
     def status(self) -> dict[str, str]:
         """What the progress bar shows."""
         validated = [row["miou"] for row in self.rows if row["miou"] is not None]
-        return {"mIoU": f"{100 * validated[-1]:.1f}"} if validated else {}
+        return {f"mIoU at {self.validation.resolution}": f"{100 * validated[-1]:.1f}"} if validated else {}
 
     def state_dict(self) -> dict[str, Any]:
         state = {"stage": self.stage.name, "rows": self.rows, "best": self.best, "stopped": self.stopped}

@@ -25,6 +25,7 @@ from experiments.runs.threads import Threads, computing
 from experiments.training.average import WeightAverage
 from experiments.training.checkpoints import resumed_state
 from experiments.training.epochs import Rows
+from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.module import SegmentationModule
 from experiments.training.monitor import RetrainMonitor
@@ -104,6 +105,7 @@ class Retraining:
             return self._execute(checkpoint)
 
     def _execute(self, checkpoint: Path | None) -> dict[str, Any]:
+        warn(few_training_steps(self.options, self.stages, max(len(self.train) // self.options.data.batch, 1)))
         begin = 0
         if checkpoint is not None:
             state = resumed_state(checkpoint, "RetrainMonitor", self.recorded_options, "training")
@@ -116,7 +118,7 @@ class Retraining:
         assert network is not None
         scores = monitor.scores(prepared.module.to(self.device))  # Lightning has left it on the CPU
         save_model(self.run, network, self.info)
-        write_metrics(self.run, self.rows)
+        self._write_rows(self.rows)
         options, info = self.options, self.info
         stages = [self._stage_summary(stage.name) for stage in self.stages]
         summary = {"seed": options.seed, "dataset": info.dataset, "peer": info.peer, "head": info.head}
@@ -176,7 +178,7 @@ class Retraining:
             streams=[prepared.stream],
             first=stage.first,
             rows=list(self.rows),
-            on_rows=lambda rows: write_metrics(self.run, rows),
+            on_rows=self._write_rows,
             stage=stage,
             validation=val_stream(self.val, options.data.batch, label_stride=1),
             model=prepared.model,
@@ -191,6 +193,10 @@ class Retraining:
         trainer = make_trainer(self.run, stage.epochs, self.device, precision, callbacks, threads=self.threads)
         trainer.fit(prepared.module, prepared.stream, ckpt_path=checkpoint, weights_only=True)
         return prepared, monitor
+
+    def _write_rows(self, rows: Rows) -> None:
+        """Write ``metrics.csv``, with the resolution of the labels that its scores belong to."""
+        write_metrics(self.run, [{**row, "miou_resolution": self.options.data.size} for row in rows])
 
     def _stage_summary(self, name: str) -> dict[str, Any]:
         rows = [row for row in self.rows if row["stage"] == name]

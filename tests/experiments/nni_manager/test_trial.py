@@ -151,6 +151,9 @@ def test_a_loss_that_was_not_finite_leaves_the_result(folder: Path) -> None:
     }
     metric = final_metric(summary, "{}", DataOptions(name="folder", root="my garden"))
     assert metric["gap"] is None and metric["default"] == 0.5
+    summary["miou"] |= {"derived_full": 0.4, "resolution": "4x5", "resolution_full": "32x40"}  # type: ignore[operator]
+    named = final_metric(summary, "{}", DataOptions())
+    assert (named["miou_full"], named["resolution"], named["resolution_full"]) == (0.4, "4x5", "32x40")
     assert metric["data"] == " --data.name folder --data.root 'my garden'"  # for the command that retrains
 
 

@@ -46,6 +46,21 @@ def test_rows_and_group_means() -> None:
     assert table.loc["ssr-1", "loss_jump_before"] == pytest.approx(0.5)
 
 
+def test_every_score_names_the_resolution_of_its_labels() -> None:
+    miou = {"supernet": 0.5, "derived": 0.4, "derived_full": 0.35, "resolution": "12x16", "resolution_full": "96x128"}
+    costs = {name: {**cost, "size": "96x128"} for name, cost in COSTS.items()}
+    searches = {"ssr-0": {**SUMMARY, "miou": miou}, "ssr-1": {**SUMMARY, "miou": miou}}
+    table = comparison_table(costs, searches, SCORES, ["ssr"])
+    columns = ["retrained_resolution", "search_resolution"]
+    by_name = table.set_index("network")
+    assert by_name.loc["ssr-0", columns].tolist() == ["96x128", "12x16"]
+    assert by_name.loc["ssr (mean of 2)", columns].tolist() == ["96x128", "12x16"]
+    assert by_name.loc["ssr-0", "derived_full_miou"] == pytest.approx(35)
+    summary = summary_table(table, ["ssr"]).iloc[0]
+    assert summary[columns].tolist() == ["96x128", "12x16"] and summary["derived_full_miou"] == pytest.approx(35)
+    assert "96x128" in markdown(with_deviations(summary_table(table, ["ssr"])))
+
+
 def test_a_loss_that_was_not_finite_is_a_gap_in_the_table() -> None:
     """``search.json`` holds None for it."""
     unknown = {"loss_supernet": 1.0, "loss_derived": None}

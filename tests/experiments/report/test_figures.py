@@ -12,6 +12,7 @@ from experiments.report.figures import (
     comparison_figure,
     entropy_figure,
     miou_figure,
+    pareto_figure,
     png,
     training_figure,
 )
@@ -43,6 +44,19 @@ def test_training_curves_show_stages_and_skip_what_was_not_validated() -> None:
     assert lines(figure, 1)[:2] == [([1.0, 2.0, 3.0], [2.0, 1.0, 0.5]), ([1.0, 3.0], [1.5, 0.75])]
     assert [text.get_text().strip() for text in figure.axes[0].texts] == ["encoder", "aggregation"]
     assert not training_figure(metrics.assign(stage="encoder")).axes[0].texts
+
+
+def test_scores_are_drawn_with_the_resolution_of_their_labels() -> None:
+    rows = {"epoch": [1, 2], "stage": ["a", "a"], "loss_w": [1.0, 0.5], "loss_a": [1.0, 0.5], "miou": [0.1, 0.2]}
+    plain, named = pd.DataFrame(rows | {"val_loss": [1.0, 1.0]}), pd.DataFrame(rows | {"val_loss": [1.0, 1.0]})
+    named["miou_resolution"] = "12x16"
+    for draw in (training_figure, lambda metrics: miou_figure(metrics, None, 0.2)):
+        assert draw(plain).axes[0].get_title(loc="left") == "validation mIoU (%)"
+        assert draw(named).axes[0].get_title(loc="left") == "validation mIoU (%), labels at 12x16"
+    network = {"epoch": 1, "macs_total": 1e6, "miou": 0.2, "front": True}
+    assert pareto_figure([network]).axes[0].get_title(loc="left").endswith("mIoU (%)")
+    named_network = {**network, "miou_resolution": "12x16"}
+    assert pareto_figure([named_network]).axes[0].get_title(loc="left").endswith("mIoU (%), labels at 12x16")
 
 
 def test_entropy_of_every_level() -> None:

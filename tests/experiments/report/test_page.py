@@ -191,6 +191,16 @@ def test_search_that_never_became_discrete(run: Path) -> None:
     assert "did not become discrete" in text and "not measured" in text
 
 
+def test_every_score_names_the_resolution_of_its_labels(run: Path) -> None:
+    assert "found network, same weights, labels at 1/8" in write_report(run).read_text()  # of an earlier version
+    summary = json.loads((run / "search.json").read_text())
+    summary["miou"] |= {"resolution": "12x16", "derived_full": 0.4321, "resolution_full": "96x128"}
+    (run / "search.json").write_text(json.dumps(summary))
+    page = write_report(run).read_text()
+    assert "mIoU, super-network, labels at 12x16" in page and "43.21 %" in page
+    assert "mIoU, found network, labels at 96x128 as in a retraining" in page
+
+
 def test_one_epoch_without_validation(run: Path) -> None:
     write_metrics(run, [{**metrics()[0], "miou": None}])
     assert write_report(run).is_file()

@@ -105,6 +105,11 @@ def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) 
     assert metrics["epoch"].tolist() == list(range(1, len(trials(tmp_path)) + 1))
     assert metrics.notna().all(axis=None) and (metrics["seconds"] > 0).all()
     assert metrics["miou"].iloc[-1] == summary["miou"]["derived"] == summary["miou"]["supernet"]
+    assert set(metrics["miou_resolution"]) == {"4x5"} == {row["miou_resolution"] for row in networks}
+    scored = {key: summary["miou"][key] for key in ("resolution", "resolution_full")}
+    assert scored == {"resolution": "4x5", "resolution_full": "32x40"}
+    best = max(trials(tmp_path), key=lambda entry: entry["miou_heldout"])
+    assert 0 <= summary["miou"]["derived_full"] == best["miou_full"] <= 1
     assert metrics[[f"alive_{level}" for level in ("depth", "operator", "width")]].iloc[-1].tolist() == [
         int(mask.sum()) for mask in Alive.only(architecture)
     ]
@@ -171,7 +176,7 @@ def test_validation_images_are_only_reported(
     assert len(held_out) == (2 if arch_split is None else 5)
     assert trained <= TRAIN - held_out and len(trained) >= 4  # an incomplete batch is left out, another in each epoch
     assert set().union(*scored) == held_out | VAL | {250, 251}  # validation images were there
-    for reported in ("miou", "loss"):
+    for reported in ("miou", "loss", "miou_full"):
         assert [row.pop(reported) for row in results[0]] != [row.pop(reported) for row in results[1]]
     assert results[0] == results[1]  # the same networks, with the same scores
     assert (tmp_path / "own" / "architecture.json").read_bytes() == (

@@ -55,6 +55,7 @@ def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path)
     )
     assert summary["resolution"] == "32x40" and len(summary["per_class"]) == 9
     metrics = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert set(metrics["miou_resolution"]) == {"32x40"}
     assert list(metrics["epoch"]) == list(range(1, 9)) and metrics["loss_w"].iloc[-1] < metrics["loss_w"].iloc[0]
     assert load_model(tmp_path / "run")[1].head == "encoder"
 

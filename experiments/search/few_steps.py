@@ -1,0 +1,87 @@
+"""Whether a search has too few steps or epochs for what its strategy does in them, and how many would do."""
+
+from dataclasses import dataclass
+
+from experiments.search.options import SearchOptions
+from experiments.training.few_steps import FEWEST, epochs_for
+from strategies.composition import Composition
+from strategies.forced import Decisions, Stages
+from strategies.shrinking import LevelThreshold
+
+DECIDED = 7.5
+"""Learning rates times steps with the regularizer's full weight, before a threshold has decided every choice.
+
+Adam moves a logit by its learning rate in a step at most. Measured: on street scenes and CamVid, in the compact and in
+the paper's space, searches with learning rates from 0.02 to 0.1 took this much or more.
+"""
+TOLD_APART = 1.0
+"""The same, before one candidate can be e times as probable as another."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What a search needs.
+
+    Args:
+        steps: of the whole search.
+        epochs: of the whole search, however many steps each has.
+        why: ends a sentence that begins with what is too few.
+    """
+
+    steps: float
+    epochs: int
+    why: str
+
+
+def need_of(composition: Composition, layers: int) -> Need:
+    """What a differentiable strategy of ours needs.
+
+    Args:
+        composition: the strategy's parts.
+        layers: of the super-network.
+    """
+    phases, shrinking, lr = composition.phases, composition.shrinking, composition.method.lr
+    trains = 1.0 - phases.warmup
+    steps = TOLD_APART / (lr * trains) if lr else 0.0
+    if isinstance(shrinking, LevelThreshold):
+        acts = max(trains - phases.explore - phases.ramp / 2, 1e-3)
+        decided = DECIDED / (lr * acts) if lr else 0.0
+        return Need(decided, 1, "to decide every choice; what is left in the end is cut")
+    if isinstance(shrinking, Stages):
+        stages = len(shrinking.shares)
+        return Need(stages * steps, stages, f"for {stages} stages, each with a warm-up, that end with an epoch")
+    if isinstance(shrinking, Decisions):
+        epochs = epochs_for((layers + 1) / (1.0 - shrinking.warmup), 1)
+        return Need(steps, epochs, f"for {layers} decisions, one an epoch after the warm-up")
+    return Need(steps, 1, f"to tell candidates apart: each moves a logit by method.lr {lr:g} at most")
+
+
+def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | None:
+    """What to tell about a differentiable search, or None.
+
+    Args:
+        options: of the search.
+        batches: steps of an epoch.
+        need: of its strategy.
+    """
+    enough = max(epochs_for(max(need.steps, FEWEST), batches), need.epochs)
+    if options.epochs >= enough:
+        return None
+    given = f"{options.epochs * batches} steps ({options.epochs} epoch{'s'[: options.epochs != 1]} of {batches})"
+    why = need.why if need.steps >= FEWEST or options.epochs < need.epochs else "to train its weights"
+    return f"{given} are too few for {options.strategy} {why}; --epochs {enough} would do"
+
+
+def few_trial_steps(options: SearchOptions, batches: int, epochs: int) -> str | None:
+    """What to tell about a search that trains sampled networks one by one, or None.
+
+    Args:
+        options: of the search.
+        batches: steps of an epoch of one network.
+        epochs: of each network.
+    """
+    if epochs * batches >= FEWEST:
+        return None
+    enough = -(-epochs_for(FEWEST, batches) * options.method.samples // 2)  # a search of E epochs makes 2 E passes
+    given = f"{epochs * batches} steps for each of {options.method.samples} networks are too few to tell them apart"
+    return f"{given}; --epochs {enough} would do, or a smaller --method.samples"
