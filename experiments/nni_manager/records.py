@@ -81,6 +81,7 @@ class Record:
         keys = dict.fromkeys(key for values in parameters for key in values)
         single = len(parameters) == 1
         shown = [key for key in keys if single or len({json.dumps(values.get(key)) for values in parameters}) > 1]
+        named = any("resolution" in trial.result for trial in self.trials)  # not in those of earlier versions
         rows = [
             {
                 "trial": trial.name,
@@ -89,8 +90,7 @@ class Record:
                 **{key: math.nan if values.get(key) is None else values[key] for key in shown},
                 "mIoU %": 100 * trial.result.get("default", math.nan),
                 "super-network %": 100 * trial.result.get("miou_supernet", math.nan),
-                "full-size mIoU %": 100 * (trial.result.get("miou_full") or math.nan),
-                "labels": trial.result.get("resolution") or math.nan,
+                **(_resolution(trial) if named else {}),
                 "MACs M": trial.result.get("macs", math.nan) / 1e6,
                 "discrete": bool(trial.result["discrete"]) if "discrete" in trial.result else math.nan,
                 "seconds": trial.result.get("seconds", math.nan),
@@ -98,6 +98,15 @@ class Record:
             for trial, values in zip(self.trials, parameters, strict=True)
         ]
         return pd.DataFrame(rows)
+
+
+def _resolution(trial: Trial) -> dict[str, Any]:
+    """At which labels a search scores, and the score at the size of a retraining's."""
+    full = trial.result.get("miou_full")
+    return {
+        "labels": trial.result.get("resolution") or math.nan,
+        "full-size mIoU %": math.nan if full is None else 100 * full,
+    }
 
 
 def read_record(experiment: str) -> Record:

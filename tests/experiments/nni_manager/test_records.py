@@ -226,5 +226,16 @@ def test_trials_of_another_program_have_rows_without_our_columns(
     assert all(row[key] is None for row in (first, second) for key in ours) and None not in third.values()
 
 
+def test_the_table_names_the_resolution_of_the_labels(home: Path) -> None:
+    made = Experiment(home)
+    made.trial("old", 0, "SUCCEEDED", {"lr": 0.1}, result(0.2, 1e6, NETWORKS[0]))
+    assert "labels" not in read_record("aBc12").table()
+    scores = {"miou_full": 0.15, "resolution": "12x16", "resolution_full": "96x128"}
+    made.trial("new", 1, "SUCCEEDED", {"lr": 0.2}, {**result(0.2, 1e6, NETWORKS[0]), **scores})
+    table = read_record("aBc12").table().set_index("trial")
+    assert table.loc["new", ["labels", "full-size mIoU %"]].tolist() == ["12x16", 15.0]
+    assert table.loc["old", ["labels", "full-size mIoU %"]].isna().all()
+
+
 def test_metrics_of_all_kinds() -> None:
     assert metric_of('"{\\"default\\": 0.5}"') == {"default": 0.5} and metric_of("0.25") == {"default": 0.25}
