@@ -105,11 +105,11 @@ class Retraining:
             return self._execute(checkpoint)
 
     def _execute(self, checkpoint: Path | None) -> dict[str, Any]:
-        warn(few_training_steps(self.options, self.stages, max(len(self.train) // self.options.data.batch, 1)))
         begin = 0
         if checkpoint is not None:
             state = resumed_state(checkpoint, "RetrainMonitor", self.recorded_options, "training")
             begin = next(i for i, stage in enumerate(self.stages) if stage.name == state["stage"])
+        warn(few_training_steps(self.options, self.stages, max(len(self.train) // self.options.data.batch, 1)))
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
             prepared, monitor = self._fit(stage, network, checkpoint)
