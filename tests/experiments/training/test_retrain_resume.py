@@ -219,7 +219,7 @@ def test_a_run_of_another_command_is_named(tmp_path: Path, whole: Path, capsys: 
 def test_a_log_gets_a_line_an_epoch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["retrain", "--arch", "baseline1", *TINY, "--epochs", "2", "--out", str(tmp_path / "run")]) == 0
     lines = capsys.readouterr().err.splitlines()
-    assert [line.split(",")[0] for line in lines if "epoch" in line] == [
+    assert [line.split(",")[0] for line in lines if ": epoch " in line] == [
         f"retrain ({stage}): epoch {epoch} of 2" for stage in ("encoder", "aggregation") for epoch in (1, 2)
     ]
 
