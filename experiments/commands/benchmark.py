@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
-from experiments.runs.files import check_new_file, write_json
+from experiments.runs.files import new_file, write_json
+from experiments.runs.names import visible
+from experiments.runs.tables import number, numbers
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -59,6 +61,11 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Measure, print a table, and return the set-up, the command that repeats it, and each network's figures."""
+    with new_file(options.out) as out:
+        return _run(options, out)
+
+
+def _run(options: Options, out: Path | None) -> dict[str, Any]:
     from tqdm import tqdm
 
     from experiments.benchmark.networks.machine import conditions, describe_conditions
@@ -69,7 +76,6 @@ def run(options: Options) -> dict[str, Any]:
     setup = make_setup(options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
     if not options.precision:
         raise InputError("precision: choose fp32, int8, or both")
-    out = check_new_file(options.out)
     networks = find_networks([options.arch, *options.against], options.space.preset, options.classes)
     precisions = list(dict.fromkeys(options.precision))
     pairs = itertools.product(precisions, networks)  # an ONNX file is run as it is, once
@@ -80,13 +86,14 @@ def run(options: Options) -> dict[str, Any]:
     measured_with = {**conditions(setup, others), "size": options.size, "command": command}
     rows = [summary(timing, timings) for timing in timings]
     result = {**measured_with, "networks": rows}
+    if out is not None:
+        seconds = [{**row, "seconds": timing.seconds.tolist()} for row, timing in zip(rows, timings, strict=True)]
+        write_json(out, {**result, "networks": seconds}, new=True)
     print(describe_conditions(measured_with))
     print(f"{setup.rounds} rounds of {setup.calls} calls, networks in turns, each in a process of its own")
     print("; ".join(filter(None, (options.size, ", ".join(options.precision), describe_baselines(networks)))))
     print(f"\n{_table(rows)}\n\nto repeat it: {command}")
     if out is not None:
-        seconds = [{**row, "seconds": timing.seconds.tolist()} for row, timing in zip(rows, timings, strict=True)]
-        write_json(out, {**result, "networks": seconds}, new=True)
         print(f"written  {out}")
     return result
 
@@ -147,14 +154,15 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
     from experiments.benchmark.networks.machine import align_columns
 
     columns = ["network", "median ms", "p5", "p95", "p99", "FPS", "peak MiB", "output", "batch norms"]
-    lines = [[*columns, f"{Path(rows[0]['name']).name} takes", ""]]
-    for row in rows:
+    lines = [[*columns, f"{visible(Path(rows[0]['name']).name)} takes", ""]]
+    keys = {"median_ms": 2, "p5_ms": 2, "p95_ms": 2, "p99_ms": 2, "fps": 1, "peak_memory_mb": 0}
+    texts = {key: numbers([row[key] for row in rows], decimals) for key, decimals in keys.items()}
+    for place, row in enumerate(rows):
         low, high = row["ratio_spread"]
-        times = (f"{row[key]:.2f}" for key in ("median_ms", "p5_ms", "p95_ms", "p99_ms"))
-        speed, memory = f"{row['fps']:.1f}", f"{row['peak_memory_mb']:.0f}"
         output = "x".join(map(str, row["output"][1:]))
-        against = "" if low == high == 1.0 else f"{row['ratio']:.3f} of its time ({low:.3f} to {high:.3f})"
-        gain = "" if row["ratio_to_fp32"] is None else f"{row['ratio_to_fp32']:.3f} of its fp32 time"
-        name = f"{row['name']} ({row['precision']})"
-        lines.append([name, *times, speed, memory, output, row["batch_norms"], against, gain])
+        ratio, spread = number(row["ratio"], 3), " to ".join(numbers([low, high], 3))
+        against = "" if low == high == 1.0 else f"{ratio} of its time ({spread})"
+        gain = "" if row["ratio_to_fp32"] is None else f"{number(row['ratio_to_fp32'], 3)} of its fp32 time"
+        name = f"{visible(row['name'])} ({row['precision']})"
+        lines.append([name, *(texts[key][place] for key in keys), output, row["batch_norms"], against, gain])
     return align_columns(lines)

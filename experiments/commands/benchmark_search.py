@@ -8,13 +8,16 @@ import sys
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.search.child import Problem
 from experiments.benchmark.search.rounds import measure_sides
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size
-from experiments.runs.files import check_new_file, write_atomic
+from experiments.runs.decoration import decoration
+from experiments.runs.files import new_file, write_atomic
+from experiments.runs.tables import number, numbers
 from nas_space.errors import InputError
 
 
@@ -50,9 +53,11 @@ class Options:
 def run(options: Options) -> dict[str, Any]:
     """Measure, print a table, draw the figure; return the figures as ``--json`` prints them."""
     problem = _checked(options)
-    out = check_new_file(options.out)
-    from experiments.benchmark.search.figure import benchmark_figure
-    from experiments.report.figures import png
+    with new_file(options.out) as out:
+        return _run(options, problem, out)
+
+
+def _run(options: Options, problem: Problem, out: Path | None) -> dict[str, Any]:
     from experiments.runs.environment import versions
 
     report = partial(print, "measuring", file=sys.stderr)
@@ -65,8 +70,12 @@ def run(options: Options) -> dict[str, Any]:
     }
     print(_format_tables(result))
     if out is not None:
-        write_atomic(out, png(benchmark_figure(result)), new=True)
-        print(f"figure  {out}")
+        with decoration(f"the figure {out}"):
+            from experiments.benchmark.search.figure import benchmark_figure
+            from experiments.report.figures import png
+
+            write_atomic(out, png(benchmark_figure(result)), new=True)
+            print(f"figure  {out}")
     return result
 
 
@@ -93,6 +102,7 @@ def _format_tables(result: dict[str, Any]) -> str:
         ("MACs of an iteration (G)", macs["ours"] / 1e9, macs["nni"] / 1e9, ""),
         ("MAC utilisation (%)", 100 * use["ours"], 100 * use["nni"], peak),
     ]
+    texts = [(name, *numbers([ours, nni], 3), remark) for name, ours, nni, remark in rows]
     tools = result["versions"]
     lines = [
         f"space {result['space']} ({', '.join(result['search'])})",
@@ -101,18 +111,19 @@ def _format_tables(result: dict[str, Any]) -> str:
         f"{result['rounds']} rounds of {result['steps']} iterations, medians (lowest to highest round)",
         "",
         f"  {'':<28}{'ours':>10}{'NNI':>10}",
-        *(f"  {name:<28}{ours:>10.3f}{nni:>10.3f}  {remark}".rstrip() for name, ours, nni, remark in rows),
+        *(f"  {name:<28}{ours:>10}{nni:>10}  {remark}".rstrip() for name, ours, nni, remark in texts),
         "",
         f"  {'candidates alive':<28}{'ours (s)':>10}{'GMACs':>10}  NNI's seconds, which keeps all, over ours",
     ]
     for row in result["shrinking"]:
         share = f"{100 * row['share']:g} % ({'/'.join(map(str, row['alive'].values()))})"
-        lines.append(f"  {share:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}  {_ratio(row)}")
+        lines.append(f"  {share:<28}{number(row['ours_s'], 3):>10}{number(row['macs'] / 1e9, 2):>10}  {_ratio(row)}")
     lines += ["", f"  {'image size, all alive':<28}{'ours (s)':>10}{'GMACs':>10}"]
-    lines += [f"  {row['size']:<28}{row['ours_s']:>10.3f}{row['macs'] / 1e9:>10.2f}" for row in result["pixels"]]
+    for row in result["pixels"]:
+        lines.append(f"  {row['size']:<28}{number(row['ours_s'], 3):>10}{number(row['macs'] / 1e9, 2):>10}")
     return "\n".join(lines)
 
 
 def _ratio(row: dict[str, Any], unit: str = "") -> str:
     low, high = row["ratio_spread"]
-    return f"{row['ratio']:.2f}{unit} ({low:.2f} to {high:.2f})"
+    return f"{number(row['ratio'], 2)}{unit} ({number(low, 2)} to {number(high, 2)})"

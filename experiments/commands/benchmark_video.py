@@ -12,7 +12,7 @@ from typing import Any
 
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
-from experiments.runs.files import check_new_file, write_json
+from experiments.runs.files import new_file, write_json
 from experiments.runtime.engines import Runner, open_timed
 from nas_space.errors import InputError
 
@@ -52,6 +52,11 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Measure; print and return frames per second both ways, what each stage takes, and the set-up."""
+    with new_file(options.out) as out:
+        return _run(options, out)
+
+
+def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import tempfile
 
     import psutil
@@ -72,7 +77,7 @@ def run(options: Options) -> dict[str, Any]:
     if options.engine not in FILE_ENGINES:
         raise InputError(f"engine: {options.engine!r} segments no videos; choose {' or '.join(FILE_ENGINES)}")
     setup = make_setup(options.engine, options.threads, "cpu", options.rounds, options.batch, 1)
-    out, source = check_new_file(options.out), Path(options.video)
+    source = Path(options.video)
     next(read_frames(source))
     (network,) = find_networks([options.arch], options.space.preset, options.classes)
     check_file(network, options.engine, "fp32", size)
@@ -102,9 +107,10 @@ def run(options: Options) -> dict[str, Any]:
         "speedup": speedup.median,
         "speedup_spread": [speedup.low, speedup.high],
     }
-    print("\n".join((describe_conditions(result), *_summary_lines(options, result))))
     if out is not None:
         write_json(out, result, new=True)
+    print("\n".join((describe_conditions(result), *_summary_lines(options, result))))
+    if out is not None:
         print(f"written  {out}")
     return result
 

@@ -5,12 +5,13 @@ of its own, as in ``ssr-nas benchmark``.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
-from experiments.runs.tables import check_new_table, write_table
+from experiments.runs.tables import new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
@@ -56,6 +57,11 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Count, measure, print the table; return its rows, notes on what is missing, and how each size was measured."""
+    with new_table(options.out) as out:
+        return _run(options, out)
+
+
+def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import pandas as pd
     from tqdm import tqdm
 
@@ -65,7 +71,6 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.benchmark.networks.timing import make_setup
     from experiments.report.markdown import markdown
 
-    out = check_new_table(options.out)
     if not options.networks or not options.sizes:
         raise InputError("networks, sizes: give at least one of each")
     how = (options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
@@ -79,11 +84,11 @@ def run(options: Options) -> dict[str, Any]:
     rows.sort(key=lambda row: names.index(row["network"]))
     table = pd.DataFrame(rows)
     text, notes = markdown(readable_table(table)), [*missing, *uncounted]
+    result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": measured}
+    if out is not None:
+        write_table(out, text, table, result)
     if setup is not None:
         print(f"{describe_conditions(measured[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
     print(f"{describe_baselines(networks)}\n")
     print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in measured[1:] if one["warning"])]))
-    result = {"networks": rows, "precision": options.precision, "notes": notes, "measured": measured}
-    if out is not None:
-        write_table(out, text, table, result)
     return result

@@ -4,16 +4,18 @@ All scores but boundary F1 come from one confusion matrix over the whole split. 
 network was trained at, or to eval.size; the network's logits are upsampled to each label.
 """
 
-import math
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.options.device import resolve_device
 from experiments.options.groups import DataOptions
 from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
-from experiments.runs.files import check_new_file, write_json
+from experiments.runs.files import new_file, write_json
+from experiments.runs.names import labels
+from experiments.runs.tables import number, numbers
 from experiments.runs.threads import Threads, check_threads, computing
 
 
@@ -43,18 +45,13 @@ class Options:
 
 def run(options: Options) -> dict[str, Any]:
     """Print the scores, write them where ``out`` is given; return them, in [0, 1], with all that decided them."""
-    out = check_new_file(options.out)
     check_threads(options.threads)
     measured = resolve_device(options.device) == "cpu"
-    with computing(options.threads, measured, quiet=True) as threads:
-        result = _evaluate(options, threads)
-    if out is not None:
-        write_json(out, result, new=True)
-        print(f"scores  {out}")
-    return result
+    with new_file(options.out) as out, computing(options.threads, measured, quiet=True) as threads:
+        return _run(options, out, threads)
 
 
-def _evaluate(options: Options, threads: Threads) -> dict[str, Any]:
+def _run(options: Options, out: Path | None, threads: Threads) -> dict[str, Any]:
     from experiments.prediction.scoring import score
     from experiments.prediction.segmenter import load_segmenter
     from experiments.runs.environment import device_name, versions
@@ -77,15 +74,21 @@ def _evaluate(options: Options, threads: Threads) -> dict[str, Any]:
         "versions": versions(),
         "seconds": time.perf_counter() - start,
     }
+    if out is not None:
+        write_json(out, result, new=True)
     print(_format_table(result, str(views)))
+    if out is not None:
+        print(f"scores  {out}")
     return result
 
 
 def _format_table(result: dict[str, Any], views: str) -> str:
     columns = ("per_class", "per_class_accuracy", "per_class_boundary_f1")
-    width = max(map(len, (*result["per_class"], "mean")))
-    rows = {name: [result[column][name] for column in columns] for name in result["per_class"]}
-    means = {"mean": [result[key] for key in ("miou", "mean_class_accuracy", "boundary_f1")]}
+    means = [result[key] for key in ("miou", "mean_class_accuracy", "boundary_f1")]
+    names = [*labels(list(result["per_class"]), lambda text: len(text) <= 60), "mean"]
+    shares = [[*result[column].values(), mean] for column, mean in zip(columns, means, strict=True)]
+    texts = [numbers([100 * share for share in column], 1) for column in shares]
+    width = max(map(len, names))
     tolerance = f"outlines within {100 * result['boundary_tolerance']:g} % of the diagonal"
     lines = (
         f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, "
@@ -93,8 +96,8 @@ def _format_table(result: dict[str, Any], views: str) -> str:
         "",
         f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
         *(
-            f"  {name:<{width}}  {_percent(iou):>6}  {_percent(accuracy):>8}  {_percent(outline):>11}"
-            for name, (iou, accuracy, outline) in [*rows.items(), *means.items()]
+            f"  {name:<{width}}  {iou:>6}  {accuracy:>8}  {outline:>11}"
+            for name, iou, accuracy, outline in zip(names, *texts, strict=True)
         ),
         "",
         f"mIoU {_percent(result['miou'])} %, pixel accuracy {_percent(result['pixel_accuracy'])} %, "
@@ -105,4 +108,4 @@ def _format_table(result: dict[str, Any], views: str) -> str:
 
 
 def _percent(share: float) -> str:
-    return "-" if math.isnan(share) else f"{100 * share:.1f}"
+    return number(100 * share, 1)

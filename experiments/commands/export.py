@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Any
 from experiments.export.formats import EIGHT_BITS, FORMATS, describe_formats
 from experiments.options.groups import DataOptions, parse_size
 from experiments.prediction.trained_on import AS_TRAINED, as_trained
+from experiments.runs.lock import held
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from experiments.data import SegmentationData
     from experiments.export.export import Exported
     from experiments.model_file import ModelInfo
@@ -69,14 +72,23 @@ Options.__doc__ = Options.__doc__.replace("FORMATS", describe_formats()).replace
 
 def run(options: Options) -> dict[str, Any]:
     """Export, try, keep or refuse; return the file, how far it agrees with the network, and what it holds."""
-    from experiments.benchmark.lowering import time_lowerings
-    from experiments.export.export import Quantisation, check_out, export, trial_images
+    from experiments.export.export import check_out
     from experiments.model_file import load_model
 
     _check(options)
     network, info = load_model(options.checkpoint)
     description, out = _describe(options, info), Path(options.out)
     check_out(out, options.format)
+    with held(out.with_name(f".{out.name}.lock"), f"--out {out}"):
+        return _run(options, network, info, description, out)
+
+
+def _run(
+    options: Options, network: "nn.Module", info: "ModelInfo", description: Description, out: Path
+) -> dict[str, Any]:
+    from experiments.benchmark.lowering import time_lowerings
+    from experiments.export.export import Quantisation, export, trial_images
+
     data = _load_data(options, info, description)
     if options.lowering == MEASURED:
         fastest = time_lowerings(network, options.format, description.size, ROUNDS).fastest

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.latency import ROUNDS
 from experiments.options.groups import SpaceOptions, parse_size
-from experiments.runs.files import check_new_file, write_atomic
+from experiments.runs.files import new_file, write_atomic
+from experiments.runs.tables import number, numbers
 from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
@@ -85,9 +86,9 @@ def _measure(options: Options) -> LatencyTable:
 
     space, size = options.space.resolve(), parse_size(options.size)
     find_engine(options.engine)
-    check_new_file(options.out)
-    table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
-    write_atomic(options.out, table.to_json(), new=True)
+    with new_file(options.out):
+        table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
+        write_atomic(options.out, table.to_json(), new=True)
     return table
 
 
@@ -114,7 +115,8 @@ def _format_table(table: LatencyTable) -> str:
     widths = "".join(f"  {f'{w[0]}/{w[0]} {w[-1]}/{w[-1]}':>15}" for w in table.widths)
     rows = []
     for i, operator in enumerate(all_operators(table.space)):
-        times = "".join(f"  {stage[i][0][0]:>7.3f} {stage[i][-1][-1]:>7.3f}" for stage in table.layers_ms)
+        pairs = (numbers([stage[i][0][0], stage[i][-1][-1]], 3) for stage in table.layers_ms)
+        times = "".join(f"  {least:>7} {most:>7}" for least, most in pairs)
         rows.append(f"  {operator_name(*operator):<18}{times}")
     engine = f"{table.engine} {table.versions.get(table.engine, '')}"
     lines = (
@@ -124,15 +126,16 @@ def _format_table(table: LatencyTable) -> str:
         f"  {'milliseconds':<18}{header}",
         f"  {'3x1/1x3 widths':<18}{widths}",
         *rows,
-        f"and {table.fixed_ms:.3f} for the downsamplers, the classifier and the call",
+        f"and {number(table.fixed_ms, 3)} for the downsamplers, the classifier and the call",
     )
     return "\n".join(lines)
 
 
 def _format_accuracy(accuracy: "TableAccuracy") -> str:
     times = sorted(network.measured_ms for network in accuracy.networks)
+    spread = " to ".join(numbers([times[0], times[-1]], 3))
     return (
-        f"{len(times)} random networks took {times[0]:.3f} to {times[-1]:.3f} ms; rank correlation with that: "
+        f"{len(times)} random networks took {spread} ms; rank correlation with that: "
         f"predicted latency {accuracy.rank_correlation:.3f}, MACs {accuracy.rank_correlation_macs:.3f}\n"
-        f"median relative error of the prediction {100 * accuracy.median_relative_error:.1f} %"
+        f"median relative error of the prediction {number(100 * accuracy.median_relative_error, 1)} %"
     )

@@ -4,8 +4,9 @@ import shlex
 import sys
 import time
 from collections import Counter
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from experiments.nni_manager.contact import tell_workers
@@ -18,8 +19,9 @@ from experiments.nni_manager.rest import Rest
 from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
 from experiments.nni_manager.stop import failure_reason, resume_hint, stopping
 from experiments.nni_manager.tunnel import Tunnels
-from experiments.runs.folder import new_run, prepare_run
+from experiments.runs.folder import new_run
 from experiments.runs.processes import program, terminable
+from experiments.runs.tables import readable
 from nas_space.errors import InputError
 
 
@@ -58,12 +60,12 @@ def run(options: Options) -> dict[str, Any]:
         raise InputError(f"trainingService: {platform}: {fix}")
     if remote:
         tell_workers(experiment, hosts)
-    if options.out is not None:
-        prepare_run(options.out, "launch", "")
     if not closed:
         warning = f"NNI's web UI has no login; whoever reaches port {options.port} can run commands here"
         print(f"warning: --host {options.host}: {warning}", file=sys.stderr)
     with ExitStack() as stack:
+        # Held from now on: two that want one folder must not learn it when their trials have ended.
+        folder = stack.enter_context(new_run(options.out, "launch", "")) if options.out is not None else None
         stack.enter_context(terminable())
         tunnels = Tunnels(remote if closed else [], options.port)
         stack.callback(tunnels.close)
@@ -75,7 +77,7 @@ def run(options: Options) -> dict[str, Any]:
             print(f"experiment {experiment.id}: web UI at {url}", flush=True)
             status = follow(rest, total, lambda: manager is not None and manager.poll() is None, tunnels.keep)
             failure = failure_reason(experiment, rest) if status == "ERROR" else None
-            summary = _report(read_record(experiment.id), experiment.id, options.out, failure)
+            summary = _report(read_record(experiment.id), experiment.id, folder, failure)
             if options.keep:
                 print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
                 with suppress(KeyboardInterrupt):
@@ -104,9 +106,9 @@ def _prepare(options: Options) -> tuple[Any, int | None]:
     return resuming(config, str(options.resume)), config.max_trial_number
 
 
-def _report(record: Record, experiment: str, out: str | None, failure: str | None) -> dict[str, Any]:
+def _report(record: Record, experiment: str, out: Path | None, failure: str | None) -> dict[str, Any]:
     """Print the table of all trials, export the best network; fail by ``failure``, or where no trial has left one."""
-    print("\n" + record.table().to_string(index=False, na_rep="", float_format=lambda value: f"{value:.1f}"))
+    print("\n" + readable(record.table(), 1, missing="").to_string(index=False))
     best = _export(record, experiment, out) if any(trial.has_network for trial in record.trials) else None
     if failure is not None:
         raise RuntimeError(f"experiment {experiment} ended in status ERROR: {failure}; {resume_hint(experiment)}")
@@ -115,8 +117,8 @@ def _report(record: Record, experiment: str, out: str | None, failure: str | Non
     return {"trials": dict(Counter(trial.status for trial in record.trials)), "best": best}
 
 
-def _export(record: Record, experiment: str, out: str | None) -> dict[str, Any]:
-    with new_run(out, "launch", record.name) as folder:
+def _export(record: Record, experiment: str, out: Path | None) -> dict[str, Any]:
+    with new_run(None, "launch", record.name) if out is None else nullcontext(out) as folder:
         best = export_best(record, folder)
     print(f"\nbest network    {best['file']}  (trial {best['trial']})")
     print(f"all of them     ssr-nas export-best {experiment} --select pareto")

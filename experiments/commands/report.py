@@ -12,7 +12,8 @@ from experiments.nni_manager.records import read_record
 from experiments.options.leaves import WHOLE
 from experiments.report.markdown import markdown
 from experiments.runs.files import plain
-from experiments.runs.tables import check_new_table, write_table
+from experiments.runs.names import visible
+from experiments.runs.tables import new_table, write_table
 from nas_space.errors import InputError
 
 
@@ -36,18 +37,23 @@ def run(options: Options) -> dict[str, Any]:
     for name in experiments:
         if "/" in name or "." in name:  # a path, and no name of NNI's
             raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
-    out = check_new_table(options.out)
-    if out is not None and (len(experiments) != 1 or len(options.runs) != 1):
-        raise InputError(f"--out {out}: takes the table of one experiment; the report of a run lies in its folder")
+    if options.out is not None and (len(experiments) != 1 or len(options.runs) != 1):
+        taken = "takes the table of one experiment; the report of a run lies in its folder"
+        raise InputError(f"--out {options.out}: {taken}")
+    with new_table(options.out) as out:
+        return _run(options, experiments, out)
+
+
+def _run(options: Options, experiments: list[str], out: Path | None) -> dict[str, Any]:
     records = {name: read_record(name) for name in experiments}
     tables = {name: record.table() for name, record in records.items()}
-    pages = _write_pages([name for name in options.runs if name not in records])
-    for name, table in tables.items():
-        print(f"{records[name].name} ({name}), {len(table)} trials\n\n{markdown(table)}")
     rows = {name: plain(table.to_dict("records")) for name, table in tables.items()}
     if out is not None:
         (table,) = tables.values()
         write_table(out, markdown(table), table, rows)
+    for name, table in tables.items():
+        print(f"{visible(records[name].name)} ({name}), {len(table)} trials\n\n{markdown(table)}")
+    pages = _write_pages([name for name in options.runs if name not in records])
     return {"reports": pages, "experiments": rows}
 
 

@@ -7,10 +7,13 @@ from typing import Any
 
 from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, part_of
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
+from experiments.runs.names import labels
 from experiments.runs.processes import program
+from experiments.runs.tables import number, numbers
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
@@ -108,22 +111,29 @@ def _complete_summary(folder: Path) -> dict[str, Any]:
 def _execute(
     options: Options, folder: Path, data: Any, architecture: Architecture | None, checkpoint: Path | None = None
 ) -> dict[str, Any]:
-    import pandas as pd
-
-    from experiments.report.figures import png, training_figure
     from experiments.training.retrain import Retraining
 
     training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer)
     summary = training.execute(checkpoint)
-    (folder / "figures").mkdir(exist_ok=True)
-    write_atomic(folder / "figures" / "training.png", png(training_figure(pd.read_csv(folder / METRICS))))
-    width, best = max(map(len, summary["per_class"])), summary["best"]
-    print("\n".join(f"  {name:<{width}}  {100 * iou:>5.1f}" for name, iou in summary["per_class"].items()))
+    with decoration(f"the figure {folder / 'figures' / 'training.png'}"):
+        _draw(folder)
+    names, best = labels(list(summary["per_class"]), lambda text: len(text) <= 60), summary["best"]
+    scores, width = numbers([100 * iou for iou in summary["per_class"].values()], 1), max(map(len, names))
+    print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in zip(names, scores, strict=True)))
     print(
-        f"mIoU {100 * summary['miou']:.1f} % on the validation split, labels at {summary['resolution']}, "
+        f"mIoU {number(100 * summary['miou'], 1)} % on the validation split, labels at {summary['resolution']}, "
         f"after {summary['epochs']} epochs in {summary['minutes']:.1f} minutes "
-        f"(best validation: {100 * best['miou']:.1f} % at the same size after {best['epoch']}, in best/)"
+        f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
     return {**summary, "run": str(folder)}
+
+
+def _draw(folder: Path) -> None:
+    import pandas as pd
+
+    from experiments.report.figures import png, training_figure
+
+    (folder / "figures").mkdir(exist_ok=True)
+    write_atomic(folder / "figures" / "training.png", png(training_figure(pd.read_csv(folder / METRICS))))

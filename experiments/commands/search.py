@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.options.arguments import parse
 from experiments.options.groups import data_flags
+from experiments.runs.decoration import decoration
 from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.processes import program
@@ -40,7 +41,6 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _resume(folder: Path) -> dict[str, Any]:
-    from experiments.report.page import write_report
     from experiments.search.prepare import prepare_search
     from strategies.registry import NNI_STRATEGIES
 
@@ -52,19 +52,24 @@ def _resume(folder: Path) -> dict[str, Any]:
     if (folder / "search.json").is_file():
         summary = read_summary(folder / "search.json")
         if not (folder / "report.html").is_file():  # killed between the two
-            write_report(folder)
+            _report(folder)
         print(f"{folder}: this search is complete, nothing to do")
         return {**summary, "run": str(folder)}
     return _execute(prepare_search(options, folder), folder)
 
 
 def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
-    from experiments.report.page import write_report
-
     summary = prepared.execute(folder)
-    write_report(folder)
+    _report(folder)
     print(describe(folder, summary, prepared.options, prepared.data))
     return {**summary, "run": str(folder)}
+
+
+def _report(folder: Path) -> None:
+    with decoration(f"the report {folder / 'report.html'}"):
+        from experiments.report.page import write_report
+
+        write_report(folder)
 
 
 def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data: "SegmentationData") -> str:

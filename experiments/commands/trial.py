@@ -6,6 +6,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from experiments.runs.decoration import decoration
 from experiments.runs.folder import prepare_run, read_summary, write_config
 from experiments.runs.lock import locked
 from experiments.search.options import SearchOptions, check_options
@@ -35,7 +36,6 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _search(options: Options, folder: "Path", manager: "Manager") -> dict[str, Any]:
-    from experiments.report.page import write_report
     from experiments.search.prepare import prepare_search
 
     if not (folder / "search.json").is_file():
@@ -43,7 +43,10 @@ def _search(options: Options, folder: "Path", manager: "Manager") -> dict[str, A
         write_config(folder, options)
         prepared.write_table(folder)
         prepared.execute(folder, manager.listen(folder, len(prepared.data.train)))
-    write_report(folder)
     summary = read_summary(folder / "search.json")
     manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)
+    with decoration(f"the report {folder / 'report.html'}"):
+        from experiments.report.page import write_report
+
+        write_report(folder)
     return summary

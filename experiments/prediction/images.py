@@ -12,6 +12,7 @@ from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
 from experiments.prediction.segmenter import TorchSegmenter
 from experiments.report.gallery import colour_map
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 
 
@@ -24,6 +25,8 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
         info: its classes and colours.
         folder: of the results.
 
+    Only the class indices are a result: a picture that cannot be written is told.
+
     Returns:
         The image's name and size, and the share of each class in it.
 
@@ -34,8 +37,10 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
     classes = segmenter(image)
     name = f"{source.name}.png"
     write_png(folder / "index" / name, classes)
-    write_png(folder / "colour" / name, colour_map(torch.from_numpy(classes), info.colours))
-    write_png(folder / "overlay" / name, overlay(image, classes, info.classes, info.colours))
+    with decoration(f"the picture {folder / 'colour' / name}"):
+        write_png(folder / "colour" / name, colour_map(torch.from_numpy(classes), info.colours))
+    with decoration(f"the picture {folder / 'overlay' / name}"):
+        write_png(folder / "overlay" / name, overlay(image, classes, info.classes, info.colours))
     share = shares(classes)
     return {
         "source": str(source.path),

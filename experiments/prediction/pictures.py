@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from experiments.data.files import Array
 from experiments.report.gallery import colour_map
+from experiments.report.lettering import drawable
 
 Colour = tuple[int, int, int]
 OPACITY = 0.55
@@ -74,14 +75,15 @@ def legend(names: tuple[str, ...], colours: tuple[Colour, ...], width: int, size
     Args:
         names: of the classes.
         colours: of the classes.
-        width: of the panel, in pixels; a name that is longer is cut.
+        width: of the panel, in pixels; the middle of a name that is longer is left out.
         size: of the letters, in pixels.
 
     Returns:
         ``(height, width, 3)`` uint8 RGB; not to be written to.
     """
     font, gap, line = _font(size), size // 2, round(1.7 * size)
-    names = tuple(" ".join(name.split()) for name in names)
+    room = width - 2 * size - 2 * gap
+    names = tuple(drawable(names, lambda text: font.getlength(text) <= room))
     places: list[tuple[int, int]] = []
     x = y = gap
     for name in names:

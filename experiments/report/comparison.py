@@ -12,8 +12,10 @@ import pandas as pd
 
 from experiments.report.markdown import markdown, with_deviations
 from experiments.report.verdicts import Scores, is_random, percentiles, spread, verdicts
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import METRICS, read_summary
+from experiments.runs.tables import readable
 from nas_space.config import SpaceConfig
 
 Summaries = Mapping[str, Mapping[str, Any]]
@@ -60,11 +62,12 @@ def write_comparison(
     write_atomic(folder / "compare.csv", table.to_csv(index=False))
     write_atomic(folder / "compare.md", f"{markdown(merged)}\n{markdown(table)}")
     write_json(folder / "compare.json", result)
-    from experiments.report.figures import comparison_figure, png  # the tables need no matplotlib
+    with decoration(f"the figure {folder / 'entropy.png'}"):
+        from experiments.report.figures import comparison_figure, png  # the tables need no matplotlib
 
-    write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
+        write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
     for part in (table, merged):
-        print(part.to_string(index=False, float_format=lambda value: f"{value:.3g}", na_rep="-"), end="\n\n")
+        print(readable(part).to_string(index=False), end="\n\n")
     print("\n".join(verdicts(scores, costs, list(summaries))))
     print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
     return result

@@ -8,8 +8,11 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.ticker import MaxNLocator
+
+from experiments.report.lettering import drawable, letter, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +25,8 @@ DPI = 150
 def png(figure: Figure) -> bytes:
     """The figure as a PNG file; the same figure gives the same bytes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    with plain_text():
+        figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
 
 
@@ -200,17 +204,21 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
-    drawn: dict[str, int] = {}
+    drawn: dict[str, Line2D] = {}
     for name, metrics in entropies.items():
         strategy = name.rpartition("-")[0]
-        label = None if strategy in drawn else strategy
-        place = drawn.setdefault(strategy, len(drawn))
+        place = list(drawn).index(strategy) if strategy in drawn else len(drawn)
         color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
-        axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8, label=label)
+        (line,) = axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8)
+        drawn.setdefault(strategy, line)
     axes.set(xlabel="epoch", ylabel="entropy (nats)", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     if drawn:
-        figure.legend(loc="outside right center", frameon=False, fontsize=8)
+        # Matplotlib leaves out what begins with _, so the names are set afterwards.
+        places = [str(place) for place in range(len(drawn))]
+        legend = figure.legend(list(drawn.values()), places, loc="outside right center", frameon=False, fontsize=8)
+        for text, name in zip(legend.get_texts(), drawable(list(drawn)), strict=True):
+            letter(text, name)
     return figure
 
 

@@ -5,14 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
 from torch import Tensor, nn
 
 from experiments.data.dataset import SegmentationData, Split
 from experiments.data.transforms import normalise
+from experiments.report.lettering import Colours, class_legend, drawable, letter
 from nas_space.blocks import upsample
-
-Colours = Sequence[tuple[int, int, int]]
 
 
 def colour_map(labels: Tensor, colours: Colours) -> np.ndarray:
@@ -55,7 +53,7 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
             axes.imshow(picture)
             axes.set(xticks=[], yticks=[])
         axes_row[0].set_ylabel(name)
-    _class_legend(figure, data.classes, data.colours)
+    class_legend(figure, data.classes, data.colours)
     return figure
 
 
@@ -80,23 +78,9 @@ def side_by_side(
         for axes, picture in zip(axes_row, row, strict=True):
             axes.imshow(picture, extent=(0, across, down, 0), interpolation="nearest", cmap="viridis")
             axes.set_axis_off()
-    for axes, title in zip(grid[0], titles, strict=True):
-        axes.set_title(_drawable(title), fontsize=10, parse_math=False)
+    width = max(100 // len(titles), 10)  # letters
+    for axes, title in zip(grid[0], drawable(titles, lambda text: len(text) <= width), strict=True):
+        letter(axes.set_title("", fontsize=10), title)
     if classes:
-        _class_legend(figure, classes, colours)
+        class_legend(figure, classes, colours)
     return figure
-
-
-def _drawable(name: str) -> str:
-    """A name from a file, which may be in no encoding, as matplotlib draws it; dollars in it are no formula."""
-    return name.encode("utf-8", "replace").decode()
-
-
-def _class_legend(figure: Figure, classes: Sequence[str], colours: Colours) -> None:
-    patches = [
-        Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#888", label=_drawable(name))
-        for name, (red, green, blue) in zip(classes, colours, strict=True)
-    ]
-    legend = figure.legend(handles=patches, loc="outside lower center", ncols=6, frameon=False, fontsize=8)
-    for text in legend.get_texts():
-        text.set_parse_math(False)

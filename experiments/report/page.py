@@ -2,17 +2,20 @@
 
 import base64
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib.figure import Figure
 
 from experiments.options.quantity import compact
 from experiments.report.figures import LEVELS, alive_figure, architecture_figure, entropy_figure, miou_figure, png
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, METRICS
+from experiments.runs.names import visible
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -24,7 +27,9 @@ TEMPLATE = "page.html.j2"
 
 
 def write_report(run: Path) -> Path:
-    """Draw ``figures/*.png`` and write ``report.html`` into the folder of a finished search; returns the page's path.
+    """Write ``report.html`` and ``figures/*.png`` into the folder of a finished search; returns the page's path.
+
+    A figure that cannot be drawn is told, and left out of the page.
 
     Args:
         run: the folder, with ``search.json``, ``metrics.csv`` and ``architecture.json``.
@@ -36,23 +41,28 @@ def write_report(run: Path) -> Path:
     metrics = _read_metrics(run / METRICS)
     architecture = json.loads(Architecture.load(run / "architecture.json").to_json())
     discrete = search["discrete_epoch"]
-    figures = {
-        "architecture": architecture_figure(architecture),
-        "entropy": entropy_figure(metrics, discrete),
-        "alive": alive_figure(pd.DataFrame(search["alive"]), discrete),
-        "miou": miou_figure(metrics, discrete, search["miou"]["derived"]),
+    figures: dict[str, Callable[[], Figure]] = {
+        "architecture": lambda: architecture_figure(architecture),
+        "entropy": lambda: entropy_figure(metrics, discrete),
+        "alive": lambda: alive_figure(pd.DataFrame(search["alive"]), discrete),
+        "miou": lambda: miou_figure(metrics, discrete, search["miou"]["derived"]),
     }
-    images = {name: png(figure) for name, figure in figures.items()}
+    images: dict[str, bytes] = {}
+    for name, draw in figures.items():
+        with decoration(f"the figure {run / 'figures' / name}.png"):
+            images[name] = png(draw())
     for name in ("validation", "pareto"):
         picture = run / "figures" / f"{name}.png"
-        if picture.is_file():
-            images[name] = picture.read_bytes()
+        with decoration(f"{picture}"):
+            if picture.is_file():
+                images[name] = picture.read_bytes()
     config = run / CONFIG
     page = _page(search, architecture, images, config.read_text(encoding="utf-8") if config.is_file() else "")
-    (run / "figures").mkdir(exist_ok=True)
-    for name, image in images.items():
-        write_atomic(run / "figures" / f"{name}.png", image)
-    write_atomic(run / "report.html", page)
+    write_atomic(run / "report.html", page.encode("utf-8", "backslashreplace"))  # a name may be in no encoding
+    with decoration(f"{run / 'figures'}"):
+        (run / "figures").mkdir(exist_ok=True)
+        for name in images.keys() & figures.keys():
+            write_atomic(run / "figures" / f"{name}.png", images[name])
     return run / "report.html"
 
 
@@ -86,7 +96,7 @@ def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Ma
     folder = FileSystemLoader(Path(__file__).parent)
     environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
     return environment.get_template(TEMPLATE).render(
-        title=f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}",
+        title=visible(f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}"),
         verdict=_verdict(search),
         facts=list(_facts(search)),
         layers=_layers(architecture),

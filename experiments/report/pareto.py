@@ -1,9 +1,11 @@
 """Which networks of a set nobody should prefer another of the set to."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 
 
@@ -20,15 +22,22 @@ def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "
 
 
 def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``pareto.json``, then draw ``figures/pareto.png``.
+    """Write ``pareto.json``.
 
     Args:
         run: the run's folder.
         rows: one a network: ``epoch`` (or its number), ``file``, ``miou`` (a fraction), and its costs.
     """
-    from experiments.report.figures import pareto_figure, png
-
     networks = [{**row, "front": best} for row, best in zip(rows, front(rows), strict=True)]
-    (run / "figures").mkdir(exist_ok=True)
     write_json(run / "pareto.json", {"networks": networks})
-    write_atomic(run / "figures" / "pareto.png", png(pareto_figure(networks)))
+
+
+def draw_pareto(run: Path) -> None:
+    """Draw ``figures/pareto.png`` from ``pareto.json``. It is no result: an error costs the figure alone."""
+    file = run / "figures" / "pareto.png"
+    with decoration(f"the figure {file}"):
+        from experiments.report.figures import pareto_figure, png
+
+        networks = json.loads((run / "pareto.json").read_text(encoding="utf-8"))["networks"]
+        file.parent.mkdir(exist_ok=True)
+        write_atomic(file, png(pareto_figure(networks)))

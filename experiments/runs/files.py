@@ -4,10 +4,12 @@ import errno
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from experiments.runs.lock import held
 from nas_space.errors import InputError
 
 
@@ -29,12 +31,27 @@ def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> N
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
-        if new and os.path.lexists(path):
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
-        os.replace(temporary, path)
+        (_place_new if new else os.replace)(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _place_new(temporary: Path, path: Path) -> None:
+    """Rename, unless there is such a file: of several processes at the same moment one succeeds."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from None
+    except OSError:  # a file system without hard links: an empty file holds the name until the rename
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            os.replace(temporary, path)
+        except BaseException:
+            path.unlink()
+            raise
+    else:
+        temporary.unlink()
 
 
 def check_new_file(out: str | None) -> Path | None:
@@ -59,6 +76,25 @@ def check_new_file(out: str | None) -> Path | None:
     except OSError as error:
         raise InputError(f"--out {out}: its folder cannot be made ({error.strerror}); choose another --out") from None
     return path
+
+
+@contextmanager
+def new_file(out: str | None) -> Iterator[Path | None]:
+    """The new file of a command, held by this process: whoever wants the same one is told before the work, not after.
+
+    Args:
+        out: the file that the user asked for; None if none is wanted.
+
+    Raises:
+        InputError: as of ``check_new_file``, or another process is making this file.
+    """
+    path = check_new_file(out)
+    if path is None:
+        yield None
+        return
+    with held(path.with_name(f".{path.name}.lock"), f"--out {out}"):
+        check_new_file(out)  # whoever held it may have written it
+        yield path
 
 
 def plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One process at a time in a run's folder."""
+"""One process at a time in a run's folder, or at a file."""
 
 import os
 import sys
@@ -45,5 +45,36 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def held(lock: Path, what: str) -> Iterator[None]:
+    """Hold a name by a lock file, which is removed at the end; of several processes one holds it.
+
+    Args:
+        lock: the file, made here; that of a process that was killed is taken over.
+        what: what is held, for the message.
+
+    Raises:
+        InputError: another process holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_current = os.path.samestat(os.fstat(descriptor), os.stat(lock))
+        except (BlockingIOError, FileNotFoundError):
+            is_current = False
+        if not is_current:  # or it was removed by a process that ended just now
+            raise InputError(f"{what}: another process is writing it at this moment; choose another --out")
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
     finally:
         os.close(descriptor)

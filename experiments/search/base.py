@@ -15,6 +15,7 @@ from experiments.metrics.evaluation import evaluate
 from experiments.options.groups import IGNORE
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
+from experiments.runs.decoration import decoration
 from experiments.runs.environment import device_name, versions
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import write_metrics
@@ -126,10 +127,11 @@ class BaseSearch(ABC):
         return evaluate(network, self.full_validation, loss, self.num_classes).miou
 
     def draw_validation(self, network: nn.Module) -> None:
-        """Write ``figures/validation.png``: what a network makes of some validation images."""
-        (self.run / "figures").mkdir(exist_ok=True)
-        figure = validation_figure(network, self.validation.split, self.data)
-        write_atomic(self.run / "figures" / "validation.png", png(figure))
+        """Write ``figures/validation.png``: what a network makes of some validation images. It is no result."""
+        file = self.run / "figures" / "validation.png"
+        with decoration(f"the figure {file}"):
+            file.parent.mkdir(exist_ok=True)
+            write_atomic(file, png(validation_figure(network, self.validation.split, self.data)))
 
     def write_snapshot(self, name: str, epoch: int, network: Architecture, miou: float, bounded: Row) -> dict[str, Any]:
         """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""

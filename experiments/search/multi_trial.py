@@ -16,7 +16,7 @@ from experiments.data.transforms import downsample_labels
 from experiments.metrics.evaluation import evaluate
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
-from experiments.report.pareto import write_pareto
+from experiments.report.pareto import draw_pareto, write_pareto
 from experiments.search.base import BaseSearch, Outcome
 from experiments.search.few_steps import few_trial_steps
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
@@ -103,11 +103,13 @@ class MultiTrialSearch(BaseSearch):
             return 0.0
         trained, network = self.train(architecture)
         self.trained[architecture] = trained
-        if self.best() is trained:
+        is_best = self.best() is trained
+        if is_best:
             self.trained[architecture] = replace(trained, miou_full=self.full_miou(network))
-            self.draw_validation(network)
         self.write_rows(self._rows())
         write_networks(self.run, self.options, self.trained.values())
+        if is_best:
+            self.draw_validation(network)
         return trained.miou_heldout
 
     def best(self) -> TrainedNetwork:
@@ -174,7 +176,9 @@ class MultiTrialSearch(BaseSearch):
             for number, trained in enumerate(self.trained.values(), 1)
         ]
         write_pareto(self.run, networks)
-        return self.complete(summary, rows, best.architecture)
+        summary = self.complete(summary, rows, best.architecture)
+        draw_pareto(self.run)
+        return summary
 
 
 class _LastEpoch(EpochMonitor):

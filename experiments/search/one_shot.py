@@ -14,7 +14,8 @@ from experiments.data import Split
 from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream
 from experiments.metrics.evaluation import largest_difference
 from experiments.options.device import resolve_precision
-from experiments.runs.files import plain
+from experiments.report.pareto import draw_pareto
+from experiments.runs.files import plain, write_atomic
 from experiments.runs.processes import rank
 from experiments.search.base import BaseSearch, Outcome
 from experiments.search.few_steps import Need, few_search_steps, need_of
@@ -137,9 +138,12 @@ class Search(BaseSearch):
             alive=state.alive.counts(),
         )
         summary = self.summarise(outcome, rows)
-        self.draw_validation(derived)
+        write_atomic(self.run / "architecture.json", architecture.to_json())  # before all that may still fail
         snapshots.finish(search, self.options.epochs, architecture, derived)
-        return self.complete(summary, rows, architecture)
+        summary = self.complete(summary, rows, architecture)
+        self.draw_validation(derived)
+        draw_pareto(self.run)
+        return summary
 
     def _decide(self, state: SearchState) -> tuple[Architecture, list[Removal]]:
         """The network within the bounds, and the candidates that are cut where the search has left several."""

@@ -22,7 +22,7 @@ CALIBRATION = 8
 
 @dataclass(eq=False, repr=False)
 class Snapshots(Callback):
-    """Writes ``snapshots/epoch-<n>.json`` (each an ``architecture.json``), ``pareto.json`` and its figure.
+    """Writes ``snapshots/epoch-<n>.json`` (each an ``architecture.json``), ``pareto.json``.
 
     Args:
         monitor: of the same search; it validates.
@@ -49,7 +49,7 @@ class Snapshots(Callback):
             self._take(pl_module, trainer.current_epoch, state.architecture, state.derive(state.architecture))
 
     def finish(self, search: LightningModule, epochs: int, architecture: Architecture, derived: nn.Module) -> None:
-        """Add the found network, then write table and figure.
+        """Add the found network, then write ``pareto.json``.
 
         Args:
             search: the search's module.

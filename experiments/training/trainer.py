@@ -5,11 +5,11 @@ from typing import Any
 
 from nni.nas.evaluator.pytorch import Trainer
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
-from pytorch_lightning.loggers import TensorBoardLogger
 
 from experiments.runs.threads import Threads
 from experiments.training.checkpoints import AtomicCheckpointIO
 from experiments.training.lightning import DataParallel, silence_lightning
+from experiments.training.logger import Curves
 from experiments.training.threads import RefreshThreads
 
 
@@ -45,7 +45,7 @@ def make_trainer(
         strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
         callbacks=[*([RefreshThreads(threads)] if threads else []), *callbacks, last],
-        logger=TensorBoardLogger(str(run), name="", version="tensorboard"),
+        logger=Curves(run),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -1,11 +1,13 @@
 """Pictures show what they are given."""
 
+import matplotlib
+import pandas as pd
 import torch
 from torch import nn
 
 from experiments.data import load
 from experiments.options.groups import DataOptions
-from experiments.report.figures import png
+from experiments.report.figures import comparison_figure, png
 from experiments.report.gallery import colour_map, predict, side_by_side, validation_figure
 
 
@@ -55,6 +57,56 @@ def test_pictures_side_by_side() -> None:
     assert side_by_side([[image, small]], ["image", "map"]).legends == []
 
 
-def test_any_name_of_a_file_or_class_is_drawn() -> None:
-    for name in ("$\\frac{$", "a_b $x$", "base #2", "caf\udce9"):
-        assert png(side_by_side([[torch.eye(5).numpy()]], [name], [name], [(0, 0, 0)]))
+NAMES = (
+    *(
+        "$\\frac{$",
+        "price $^{2$",
+        "a $x$",
+        "a $y$",
+        "_background_",
+        "x^2_3",
+        "\\alpha {} % <b>&",
+        "base #2",
+        "caf\udce9",
+    ),
+    *(
+        "\U0001f6a6",
+        "\U0001f697",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "\u4e2d\u6587",
+        "\u4e2d\u56fd",
+        "a\x1b[2J",
+        "a\u202eb",
+        "tab\tline\n",
+    ),
+    *("x" * 119 + "1", "x" * 119 + "2", "y" * 60 + "1" + "y" * 59, "y" * 60 + "2" + "y" * 59),
+)
+
+
+def test_any_name_of_a_file_or_class_is_drawn_and_different_ones_differ() -> None:
+    """A warning, such as that of a missing letter, is an error in the tests."""
+    with matplotlib.rc_context({"text.parse_math": True, "font.family": ["serif"]}):
+        colours = [(i, i, i) for i in range(len(NAMES))]
+        figure = side_by_side([[torch.eye(5).numpy()]], ["$\\frac{$"], NAMES, colours)
+        assert png(figure)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert len(set(texts)) == len(NAMES) and max(map(len, texts)) <= 28
+    assert texts[:8] == list(NAMES[:8])
+    box, page = figure.legends[0].get_window_extent(), figure.bbox
+    assert box.width <= page.width
+
+
+def test_many_titles_of_long_names_stay_apart() -> None:
+    titles = ["r" * 120 + f"{i}" for i in range(6)]
+    figure = side_by_side([[torch.eye(5).numpy()] * 6], titles)
+    drawn = [axes.get_title() for axes in figure.axes]
+    assert len(set(drawn)) == 6 and max(map(len, drawn)) <= 16 and png(figure)
+
+
+def test_names_of_strategies_are_drawn_as_they_are() -> None:
+    metrics = pd.DataFrame({"epoch": [1, 2], "entropy": [2.0, 1.0]})
+    names = ["_mine.Gini", "a.$x$", "a.$\\frac{$", "\U0001f6a6.B"]
+    figure = comparison_figure({f"{name}-0": metrics for name in names})
+    assert png(figure)
+    texts = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert texts == [*names[:3], "3: \N{WHITE SQUARE}.B"]

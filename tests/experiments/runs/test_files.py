@@ -1,14 +1,17 @@
 """Files appear whole or not at all, and hold plain values."""
 
+import errno
 import json
 import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from experiments.options.quantity import Quantity
 from experiments.runs import files
-from experiments.runs.files import check_new_file, write_atomic, write_json
+from experiments.runs.files import check_new_file, new_file, write_atomic, write_json
 from nas_space.errors import InputError
 
 
@@ -103,3 +106,63 @@ def test_a_file_that_cannot_be_new_is_refused(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(InputError, match=f"no file can be made in {tmp_path}; make it writable"):
         check_new_file(str(tmp_path / "new" / "file"))
     assert file.read_text() == "precious" and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no-links"])
+def test_of_several_writers_at_the_same_moment_one_succeeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(files.os, "link", refuse)
+    for attempt in range(20):
+        file, barrier = tmp_path / str(attempt), threading.Barrier(4)
+
+        def write(number: int, file: Path = file, barrier: threading.Barrier = barrier) -> int | None:
+            barrier.wait()
+            try:
+                write_atomic(file, f"{number}" * 1000, new=True)
+            except FileExistsError:
+                return None
+            return number
+
+        with ThreadPoolExecutor(4) as pool:
+            winners = [number for number in pool.map(write, range(4)) if number is not None]
+        assert len(winners) == 1 and file.read_text() == f"{winners[0]}" * 1000
+    assert len(list(tmp_path.iterdir())) == 20
+
+
+def test_a_file_without_links_that_cannot_be_placed_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    for call in ("link", "replace"):
+        monkeypatch.setattr(files.os, call, refuse)
+    with pytest.raises(OSError, match="full"):
+        write_atomic(tmp_path / "file", "text", new=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_wants_a_file_in_the_making_is_told_before_the_work(tmp_path: Path) -> None:
+    out = str(tmp_path / "scores.json")
+    with new_file(out) as path:
+        with pytest.raises(InputError, match=r"scores\.json: another process is writing it"), new_file(out):
+            pytest.fail("went in")
+        with new_file(str(tmp_path / "other.json")), new_file(None) as none:
+            assert none is None
+        assert path is not None
+        write_json(path, {"a": 1}, new=True)
+    with pytest.raises(InputError, match="exists already"), new_file(out):
+        pytest.fail("went in")
+    assert [file.name for file in tmp_path.iterdir()] == ["scores.json"]
+
+
+def test_the_lock_that_a_killed_process_has_left_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / ".scores.json.lock").touch()
+    with new_file(str(tmp_path / "scores.json")):
+        pass
+    assert not list(tmp_path.iterdir())
