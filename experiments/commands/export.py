@@ -79,7 +79,7 @@ def run(options: Options) -> dict[str, Any]:
     network, info = load_model(options.checkpoint)
     description, out = _describe(options, info), Path(options.out)
     check_out(out, options.format)
-    with held(out.with_name(f".{out.name}.lock"), f"--out {out}"):
+    with held(out, f"--out {out}"):
         return _run(options, network, info, description, out)
 
 

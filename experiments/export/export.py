@@ -101,7 +101,7 @@ def export(
     """
     file_format = FORMATS[kind]
     check_out(out, kind)
-    with tempfile.TemporaryDirectory(".tmp", f".{out.name}.", out.parent, ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(".tmp", f".{out.name[:40]}.", out.parent, ignore_cleanup_errors=True) as folder:
         file = Path(folder) / out.name
         settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
         file_format.write(network, file, settings)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from experiments.runs.lock import held
+from experiments.runs.lock import held, hidden_beside
 from nas_space.errors import InputError
 
 
@@ -25,7 +25,7 @@ def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> N
         FileExistsError: there is such a file.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.urandom(16).hex()}.tmp")
+    temporary = hidden_beside(path, f".{os.urandom(16).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -92,7 +92,7 @@ def new_file(out: str | None) -> Iterator[Path | None]:
     if path is None:
         yield None
         return
-    with held(path.with_name(f".{path.name}.lock"), f"--out {out}"):
+    with held(path, f"--out {out}"):
         check_new_file(out)  # whoever held it may have written it
         yield path
 

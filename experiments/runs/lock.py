@@ -1,5 +1,6 @@
 """One process at a time in a run's folder, or at a file."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ except ImportError:  # Windows: two processes in one folder are the user's to av
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
+LONGEST_NAME = 200
+"""Bytes of a name to which something is added."""
 
 
 @contextmanager
@@ -50,11 +53,11 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
 
 
 @contextmanager
-def held(lock: Path, what: str) -> Iterator[None]:
-    """Hold a name by a lock file, which is removed at the end; of several processes one holds it.
+def held(path: Path, what: str) -> Iterator[None]:
+    """Hold a file's name by a lock file beside it, which is removed at the end; of several processes one holds it.
 
     Args:
-        lock: the file, made here; that of a process that was killed is taken over.
+        path: the file. The lock of a process that was killed is taken over.
         what: what is held, for the message.
 
     Raises:
@@ -63,6 +66,7 @@ def held(lock: Path, what: str) -> Iterator[None]:
     if fcntl is None:
         yield
         return
+    lock = hidden_beside(path, ".lock")
     descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
@@ -78,3 +82,11 @@ def held(lock: Path, what: str) -> Iterator[None]:
             lock.unlink(missing_ok=True)
     finally:
         os.close(descriptor)
+
+
+def hidden_beside(path: Path, end: str) -> Path:
+    """A hidden file beside ``path``, named after it; a name of 255 bytes, the most there are, has its end replaced."""
+    name = os.fsencode(path.name)
+    if len(name) > LONGEST_NAME:
+        name = name[: LONGEST_NAME - 40] + hashlib.sha1(name, usedforsecurity=False).hexdigest().encode()
+    return path.with_name(f".{os.fsdecode(name)}{end}")

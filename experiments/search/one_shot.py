@@ -139,7 +139,8 @@ class Search(BaseSearch):
         )
         summary = self.summarise(outcome, rows)
         write_atomic(self.run / "architecture.json", architecture.to_json())  # before all that may still fail
-        snapshots.finish(search, self.options.epochs, architecture, derived)
+        # A copy, for a snapshot changes the statistics of its batch norms.
+        snapshots.finish(search, self.options.epochs, architecture, state.derive(architecture))
         summary = self.complete(summary, rows, architecture)
         self.draw_validation(derived)
         draw_pareto(self.run)

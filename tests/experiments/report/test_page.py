@@ -246,3 +246,25 @@ def test_metrics_are_read_as_they_were_written(run: Path) -> None:
     assert [float(row["loss_w"]) for row in rows] == [row["loss_w"] for row in metrics()]
     assert rows[-1]["loss_a"] == ""
     assert json.loads((run / "search.json").read_text()) == search_summary()
+
+
+def test_a_figure_that_cannot_be_drawn_is_left_out_and_told(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no canvas")
+
+    for name in ("architecture", "alive"):
+        monkeypatch.setattr(f"experiments.report.page.{name}_figure", fail)
+    assert main(["report", str(run)]) == 0
+    page = Page((run / "report.html").read_text(encoding="utf-8"))
+    assert page.open == [] and len(page.sources) == 2 and "80.12K" in page.text
+    assert [path.name for path in sorted((run / "figures").iterdir())] == ["entropy.png", "miou.png"]
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and "architecture.png" in lines[0] and "no canvas" in lines[0] and "alive.png" in lines[1]
+
+
+def test_names_in_no_encoding_are_shown(run: Path) -> None:
+    write_json(run / "search.json", {**search_summary(), "dataset": "caf\udce9 \x1b[2J", "device": "\udce9"})
+    text = write_report(run).read_text(encoding="utf-8")
+    assert text.count("ssr on caf\\udce9 \\x1b[2J, seed 3") == 2

@@ -166,3 +166,16 @@ def test_the_lock_that_a_killed_process_has_left_is_taken_over(tmp_path: Path) -
     with new_file(str(tmp_path / "scores.json")):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["\u00e9" * 125, "x" * 255, "$a_{^} \U0001f6a6 <b>"])
+def test_a_file_may_have_the_longest_name_that_there_is(tmp_path: Path, name: str) -> None:
+    with new_file(str(tmp_path / name)) as path:
+        assert path is not None
+        with pytest.raises(InputError, match="another process"), new_file(str(path)):
+            pytest.fail("went in")
+        with new_file(str(path)[:-1]):
+            pass
+        write_atomic(path, "text", new=True)
+    write_atomic(path, "again")
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [(name, "again")]
