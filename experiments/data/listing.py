@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.data.files import DataError
 from experiments.data.labels import ReadLabel, read_pair
+from experiments.data.pairing import Neighbours, Pairing, pair_names
 from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
@@ -86,13 +87,22 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
         kinds = ", ".join(images.extensions[:-1]) + f" or {images.extensions[-1]}"
         what = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
         problems.append(DataError("no images", images.path, f"{images.path}: holds {what}; {layout}"))
-    unlabelled = {name: image_files[name] for name in sorted(image_files.keys() - label_files.keys())}
-    problems += _missing_labels(unlabelled, labels)
-    for name in sorted(label_files.keys() - image_files.keys()):
+    pairing = pair_names(image_files, label_files)
+    if pairing.how:
+        image, label = next(
+            (image_files[one], label_files[other]) for one, other in sorted(pairing.pairs.items()) if one != other
+        )
+        text = (
+            f"{labels.path}: names of images and labels differ {pairing.how}; {image.name} is paired with {label.name}"
+        )
+        problems.append(DataError("names differ", labels.path, text, stops=False))
+    unlabelled = {name: image_files[name] for name in sorted(image_files.keys() - pairing.pairs.keys())}
+    problems += _missing_labels(unlabelled, labels, pairing)
+    for name in sorted(label_files.keys() - set(pairing.pairs.values())):
         text = f"{label_files[name]}: has no image in {images.path}; it is not used"
         problems.append(DataError("label without image", label_files[name], text, stops=False))
-    names = sorted(image_files.keys() & label_files.keys())
-    return [(name, image_files[name], label_files[name]) for name in names], problems
+    pairs = sorted(pairing.pairs.items())
+    return [(name, image_files[name], label_files[label]) for name, label in pairs], problems
 
 
 def find_splits(
@@ -120,18 +130,27 @@ def _entries(folder: Path) -> list[Path]:
         raise DataError("missing folder", folder, f"{folder}: cannot be listed ({error.strerror})") from None
 
 
-def _missing_labels(images: Mapping[str, Path], labels: Folder) -> list[DataError]:
-    """An error for each image; it names a file of the label's name that has another extension."""
-    others: dict[Path, dict[str, str]] = {}
+def _missing_labels(images: Mapping[str, Path], labels: Folder, pairing: Pairing) -> list[DataError]:
+    """An error for each image; it names the file that lies beside the missing one under another name or extension."""
+    neighbours: dict[Path, Neighbours] = {}
     problems = []
     for name, image in images.items():
         folder = labels.path / image.parent.name if labels.nested else labels.path
-        if folder not in others:  # of files with equal stems, the first by name
-            others[folder] = {path.stem: path.name for path in sorted(folder.glob("*"), reverse=True)}
+        if folder not in neighbours:
+            neighbours[folder] = Neighbours(path.name for path in folder.glob("*") if not path.name.startswith("."))
         label = folder / f"{name}{labels.tail}{labels.extensions[0]}"
-        other = others[folder].get(f"{name}{labels.tail}")
-        extensions = ", ".join(labels.extensions)
-        hint = f" ({other} does not count: labels are {extensions}, which keep every value)" if other else ""
+        hint = _hint(neighbours[folder].near(name), f"{name}{labels.tail}", labels, pairing)
         text = f"{image}: its label {label} is missing{hint}; add it, or remove the image"
         problems.append(DataError("missing label", image, text))
     return problems
+
+
+def _hint(other: str | None, name: str, labels: Folder, pairing: Pairing) -> str:
+    """What is said of the file that lies beside a missing label."""
+    if other is None:
+        return ""
+    if Path(other).suffix.lower() not in labels.extensions:
+        return f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)"
+    if pairing.rivals:
+        return f" ({other} lies there, but several names fit: {', '.join(pairing.rivals)}; keep one kind)"
+    return f" ({other} lies there: rename it to {name}{Path(other).suffix})"

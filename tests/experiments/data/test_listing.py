@@ -66,7 +66,7 @@ def test_folders_are_listed_once_however_many_labels_are_missing(
     tmp_path: Path, listed: list[str], nested: bool
 ) -> None:
     inner = "city/" if nested else ""
-    tree(tmp_path, *(f"i/{inner}{n:03}.png" for n in range(50)), *(f"l/{inner}{n:03}_mask.png" for n in range(50)))
+    tree(tmp_path, *(f"i/{inner}{n:03}.png" for n in range(50)), *(f"l/{inner}{n:03}_{n}.png" for n in range(50)))
     tree(tmp_path, f"l/{inner}007.gif", f"l/{inner}007.bmp")
     listed.clear()
     _, problems = match(
@@ -75,6 +75,7 @@ def test_folders_are_listed_once_however_many_labels_are_missing(
     missing = [str(problem) for problem in problems if problem.kind == "missing label"]
     assert len(missing) == 50 and sum("does not count" in text for text in missing) == 1
     assert "007.png is missing (007.bmp does not count: labels are .png" in missing[7]
+    assert "(008_8.png lies there: rename it to 008.png)" in missing[8]
     assert len([folder for folder in listed if Path(folder).is_relative_to(tmp_path / "l")]) <= 3
 
 
@@ -95,3 +96,22 @@ def test_missing_and_empty_folders(tmp_path: Path, nested: bool) -> None:
         folder.path.mkdir()
     (problem,) = match(images, labels, "the layout")[1]
     assert problem.kind == "no images" and "the layout" in str(problem)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_constant_ending_of_all_labels_is_paired_and_told(tmp_path: Path, nested: bool) -> None:
+    inner = "city/" if nested else ""
+    tree(tmp_path, *(f"i/{inner}{n}_x.jpg" for n in (1, 2, 10)), *(f"l/{inner}{n}_mask.png" for n in (1, 2, 10)))
+    images, labels = Folder(tmp_path / "i", (".jpg",), "_x", nested), Folder(tmp_path / "l", (".png",), "", nested)
+    pairs, (problem,) = match(images, labels, "layout")
+    assert [(name, image.name, label.name) for name, image, label in pairs] == [
+        (name, f"{name}_x.jpg", f"{name}_mask.png") for name in ("1", "10", "2")
+    ]
+    assert not problem.stops and "'_mask'" in str(problem) and "1_x.jpg is paired with 1_mask.png" in str(problem)
+
+
+def test_a_label_of_another_ending_is_named(tmp_path: Path) -> None:
+    tree(tmp_path, "i/a.png", "i/b.png", "l/a.png", "l/b_old.png")
+    pairs, problems = match(Folder(tmp_path / "i", (".png",)), Folder(tmp_path / "l", (".png",)), "layout")
+    assert [name for name, _, _ in pairs] == ["a"]
+    assert "b_old.png lies there: rename it to b.png" in str(problems[0]) and problems[0].kind == "missing label"
