@@ -31,7 +31,7 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.benchmark.training import training_throughput
     from experiments.data import load
     from experiments.runs.environment import device_name, versions
-    from experiments.training.retrain import Retraining
+    from experiments.training.retrain import Retraining, check_data
 
     for key in ("steps", "rounds"):
         if getattr(options, key) < 1:
@@ -44,6 +44,7 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
+    check_data(options, data, architecture, options.peer)
     with tempfile.TemporaryDirectory() as folder:
         training = Retraining(part_of(RetrainOptions, options), data, Path(folder), architecture, options.peer)
         stage, precision = training.stages[-1], resolve_precision(options.precision)

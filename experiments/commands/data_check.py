@@ -3,6 +3,7 @@
 The exit code is 0 if training can go on, and 2 if something stops it; remarks stop nothing.
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,10 +13,13 @@ from experiments.options.groups import DataOptions, parse_size
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
+    from experiments.data.files import DataError
     from experiments.data.inspection import Inspection, SplitReport
 
 SHOWN = 20
 """Most lines of one kind that are printed."""
+EQUAL = 3
+"""Most lines that are printed one by one where they differ in their files alone."""
 
 
 @dataclass
@@ -37,7 +41,7 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.data.memory import check_memory
     from experiments.data.source import survey
 
-    result = inspect(survey(options.data))
+    result = inspect(survey(options.data), options.data)
     try:
         check_memory(result.source, size)
     except InputError as error:
@@ -49,11 +53,37 @@ def run(options: Options) -> dict[str, Any]:
     unknown = "{value}: no class, {pixels} pixels in {files} file{plural}, first {first}"
     values = [unknown.format(**row, plural="s"[: row["files"] != 1]) for row in result.unknown]
     _print_capped("label values that are no class", values)
-    _print_capped("problems that stop training", [str(one) for one in stopping if one.kind != "unknown value"])
-    _print_capped("remarks", [str(problem) for problem in result.problems if not problem.stops])
+    _print_capped("problems that stop training", grouped([one for one in stopping if one.kind != "unknown value"]))
+    _print_capped("remarks", grouped([one for one in result.problems if not one.stops]))
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
     return _as_json(result)
+
+
+def grouped(problems: "Sequence[DataError]") -> list[str]:
+    """A line for each problem; one with a count and the first files for many that differ in their files alone."""
+    groups: dict[str, list[DataError]] = {}
+    for problem in problems:
+        groups.setdefault(_pattern(problem), []).append(problem)
+    lines: list[str] = []
+    for same in groups.values():
+        if len(same) <= EQUAL:
+            lines += map(str, same)
+        else:
+            files = ", ".join(one.file.name for one in same[:EQUAL] if one.file is not None)
+            lines.append(f"{len(same)} files ({files}, ...): {same[0]}")
+    return lines
+
+
+def _pattern(problem: "DataError") -> str:
+    """The message without what is peculiar to the file."""
+    if problem.file is None:
+        return str(problem)
+    text = str(problem)
+    for part in (str(problem.file), problem.file.name, problem.file.stem):
+        text = text.replace(part, "")
+    text = re.sub(r"\S*/\S*", "", text)  # the file that belongs to it
+    return f"{problem.kind} {problem.stops} {problem.file.parent} " + re.sub(r"\d+", "", text)
 
 
 def exit_code(result: dict[str, Any]) -> int:

@@ -45,6 +45,7 @@ class Options(RetrainOptions):
 def run(options: Options) -> dict[str, Any]:
     """Train, write the run's files, print the scores; return the content of ``retrain.json`` and the run's folder."""
     from experiments.data import load
+    from experiments.training.retrain import check_data
 
     before = resumed("retrain", options)
     if before is not None:
@@ -53,6 +54,7 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
+    check_data(options, data, architecture, options.peer)
     with new_run(options.out, "retrain", "retrain") as folder:
         print(f"run folder  {folder}", flush=True)
         write_config(folder, replace(options, out=str(folder)))
@@ -82,6 +84,7 @@ def resolve_network(options: Options) -> Architecture | None:
 
 def _resume(folder: Path) -> dict[str, Any]:
     from experiments.data import load
+    from experiments.training.retrain import check_data
 
     options, _ = parse("ssr-nas retrain", "", Options, [f"--config={folder / CONFIG}"])
     options.check()
@@ -92,7 +95,9 @@ def _resume(folder: Path) -> dict[str, Any]:
     file = folder / NETWORK  # absent: killed just before it was written
     architecture = resolve_network(replace(options, arch=str(file)) if options.arch and file.is_file() else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
-    return _execute(options, folder, load(options.data), architecture, checkpoint if checkpoint.exists() else None)
+    data = load(options.data)
+    check_data(options, data, architecture, options.peer, goes_on=True)
+    return _execute(options, folder, data, architecture, checkpoint if checkpoint.exists() else None)
 
 
 def _complete_summary(folder: Path) -> dict[str, Any]:

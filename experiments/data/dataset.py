@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from experiments.data.source import DataSource
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,21 @@ class Split:
 
 
 @dataclass(frozen=True)
+class LabelCounts:
+    """What the labels of a split hold, a row for each of N.
+
+    Args:
+        pixels: ``(N, 256)`` int64, pixels of each class index in the file; 255 is ignored.
+        at_size: ``(N, 256)`` bool, which indices are left at ``data.size``.
+        at_eighth: ``(N, 256)`` bool, which are left at an eighth of it.
+    """
+
+    pixels: npt.NDArray[np.int64]
+    at_size: npt.NDArray[np.bool_]
+    at_eighth: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
 class SegmentationData:
     """A data set: its classes and both of its splits.
 
@@ -57,6 +78,9 @@ class SegmentationData:
         train: images that weights and architecture are trained on.
         val: images that are only scored.
         image_bits: bits of a sample in image files of 16 bits, where they were given.
+        source: the files that it was read from, if it was.
+        train_counts: what the labels in these files hold.
+        val_counts: the same of the validation split.
     """
 
     name: str
@@ -65,6 +89,9 @@ class SegmentationData:
     train: Split
     val: Split
     image_bits: int | None = None
+    source: DataSource | None = None
+    train_counts: LabelCounts | None = None
+    val_counts: LabelCounts | None = None
 
 
 def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

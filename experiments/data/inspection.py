@@ -2,16 +2,19 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from experiments.data.dataset import LabelCounts
 from experiments.data.files import DataError
 from experiments.data.parallel import in_threads
+from experiments.data.presence import EIGHTH, Marks, absent_classes, covered_classes, marks, stack, vanishing_classes
 from experiments.data.source import DataSource, Sample
-from experiments.options.groups import IGNORE
+from experiments.options.groups import IGNORE, DataOptions, parse_size
 
 
 @dataclass(frozen=True)
@@ -61,20 +64,32 @@ class Inspection:
         return not any(problem.stops for problem in self.problems)
 
 
-def inspect(source: DataSource) -> Inspection:
-    """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first."""
+def inspect(source: DataSource, options: DataOptions | None = None) -> Inspection:
+    """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first.
+
+    Args:
+        source: the data set.
+        options: what it will be trained with; the defaults if absent.
+    """
+    options = options or DataOptions()
+    look = partial(examine, size=parse_size(options.size))
     result = Inspection(source, problems=list(source.problems))
     seen: dict[bytes, tuple[str, Sample]] = {}
+    counts_of: dict[str, LabelCounts] = {}
+    usable: dict[str, list[Sample]] = {}
     for split, samples in source.splits.items():
         sizes: list[tuple[int, int]] = []
-        pixels, duplicates = np.zeros(IGNORE + 1, np.int64), []
-        for sample, facts in zip(samples, in_threads(examine, samples, f"{source.name}: {split}"), strict=True):
+        readable: list[Sample] = []
+        found: list[Marks] = []
+        duplicates: list[DataError] = []
+        for sample, facts in zip(samples, in_threads(look, samples, f"{source.name}: {split}"), strict=True):
             if isinstance(facts, DataError):
                 result.problems.append(facts)
                 continue
             size, counts, digest = facts
             sizes.append(size)
-            pixels += counts
+            readable.append(sample)
+            found.append(counts)
             first, other = seen.setdefault(digest, (split, sample))
             if first != split:
                 names = f"{sample.image or sample.name}: the same image as {other.image or other.name}"
@@ -82,19 +97,31 @@ def inspect(source: DataSource) -> Inspection:
                 duplicates.append(DataError("in two splits", sample.image, text, stops=False))
         result.problems += duplicates
         by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
-        count = len(source.classes)
+        count, counts_of[split] = len(source.classes), stack(found)
+        pixels = counts_of[split].pixels.sum(0)
         result.splits[split] = SplitReport(len(samples), tuple(by_area), pixels[:count], int(pixels[IGNORE]))
+        usable[split] = readable
     result.unknown = _unknown_values(result.problems)
     for split in ("train", "val"):
-        result.problems += _absent_classes(source, split, result.splits[split])
+        if usable[split] and not result.splits[split].pixels.any():
+            text = f"{split}: no image has a labelled pixel; check the labels"
+            result.problems.append(DataError("no labels", None, text))
+        result.problems += absent_classes(source, split, counts_of[split], options)
+        result.problems += covered_classes(source, split, counts_of[split])
+    readable_source = replace(source, splits=usable)
+    result.problems += vanishing_classes(readable_source, counts_of["train"], options, (1, EIGHTH))
     return result
 
 
-def examine(sample: Sample) -> tuple[tuple[int, int], npt.NDArray[np.int64], bytes] | DataError:
+def examine(sample: Sample, size: tuple[int, int]) -> tuple[tuple[int, int], Marks, bytes] | DataError:
     """Read one sample.
 
+    Args:
+        sample: an image and its label.
+        size: height and width that they would be resized to.
+
     Returns:
-        Height and width, the pixels of each label value ``(256,)``, and a hash of the image; or what is wrong.
+        Height and width, what the label holds, and a hash of the image; or what is wrong.
     """
     try:
         image, label = sample.read()
@@ -102,7 +129,7 @@ def examine(sample: Sample) -> tuple[tuple[int, int], npt.NDArray[np.int64], byt
         return error
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
-    return (height, width), np.bincount(label.ravel(), minlength=IGNORE + 1), digest
+    return (height, width), marks(label, size), digest
 
 
 def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:
@@ -113,16 +140,3 @@ def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:
             row["pixels"] += pixels
             row["files"] += 1
     return sorted(rows.values(), key=lambda row: -row["pixels"])
-
-
-def _absent_classes(source: DataSource, split: str, report: SplitReport) -> list[DataError]:
-    if not report.sizes:
-        return []  # nothing could be read; there is a problem for that
-    if not report.pixels.any():
-        return [DataError("no labels", None, f"{split}: no image has a labelled pixel; check the labels")]
-    effect = "is never learnt" if split == "train" else "gets no score"
-    return [
-        DataError("absent class", None, f"{split}: class {name} never occurs; it {effect}", stops=False)
-        for name, pixels in zip(source.classes, report.pixels, strict=True)
-        if not pixels
-    ]

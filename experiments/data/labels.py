@@ -61,13 +61,24 @@ def read_pair(
     """
     if not read_label.first_page:
         check_image(image_path)
-    image, label = read_image(image_path, bits, read_label.first_page), read_label(label_path)
-    if image.shape[:2] != label.shape:
-        sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *label.shape)
+    image = read_image(image_path, bits, read_label.first_page)
+    try:
+        label = read_label(label_path)
+    except DataError as error:  # of values that are no class; where the size is wrong too, it is the reason
+        shape = open_label(label_path, True).values.shape[:2] if error.values else image.shape[:2]
+        if shape == image.shape[:2]:
+            raise
+        values = error.values
+    else:
+        shape, values = label.shape, {}
+    if image.shape[:2] != shape:
+        sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *shape)
         turned = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
-        hint = turned if image.shape[1::-1] == label.shape else "make the label anew at the image's size"
+        hint = turned if image.shape[1::-1] == shape else "make the label anew at the image's size"
         text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
-        raise DataError("sizes differ", label_path, text)
+        if values:
+            text += f"; it also holds {next(iter(values))}, which is no class"
+        raise DataError("sizes differ", label_path, text, values=values)
     return image, label
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import psutil
 import torch
 
-from experiments.data.dataset import SegmentationData, Split
+from experiments.data.dataset import LabelCounts, SegmentationData, Split
 from experiments.data.files import Array
 from experiments.data.parallel import in_threads
+from experiments.data.presence import Marks, marks, stack
 from experiments.data.source import DataSource, Sample
 from nas_space.errors import InputError
 
@@ -28,8 +29,19 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
         InputError: it does not fit, or a file is wrong; the message names it.
     """
     check_memory(source, size)
-    train, val = (_read_split(source.splits[split], size, f"{source.name}: {split}") for split in READ)
-    return SegmentationData(source.name, source.classes, source.colours, train, val, source.image_bits)
+    parts = (_read_split(source.splits[split], size, f"{source.name}: {split}") for split in READ)
+    (train, train_counts), (val, val_counts) = parts
+    return SegmentationData(
+        source.name,
+        source.classes,
+        source.colours,
+        train,
+        val,
+        image_bits=source.image_bits,
+        source=source,
+        train_counts=train_counts,
+        val_counts=val_counts,
+    )
 
 
 def check_memory(source: DataSource, size: tuple[int, int]) -> None:
@@ -59,14 +71,16 @@ def resize_label(label: Array, size: tuple[int, int]) -> Array:
     return cv2.resize(label, size[::-1], interpolation=cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
 
 
-def _read_split(samples: Sequence[Sample], size: tuple[int, int], title: str) -> Split:
+def _read_split(samples: Sequence[Sample], size: tuple[int, int], title: str) -> tuple[Split, LabelCounts]:
     images = np.empty((len(samples), 3, *size), np.uint8)
     labels = np.empty((len(samples), *size), np.uint8)
 
-    def read(index: int) -> None:
+    def read(index: int) -> Marks:
         image, label = samples[index].read()
         images[index] = resize_image(image, size).transpose(2, 0, 1)
         labels[index] = resize_label(label, size)
+        return marks(label, size)
 
-    list(in_threads(read, range(len(samples)), title))
-    return Split(torch.from_numpy(images), torch.from_numpy(labels), tuple(sample.name for sample in samples))
+    counts = stack(in_threads(read, range(len(samples)), title))
+    split = Split(torch.from_numpy(images), torch.from_numpy(labels), tuple(sample.name for sample in samples))
+    return split, counts

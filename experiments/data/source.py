@@ -47,6 +47,9 @@ class DataSource:
         problems: everything that is wrong with folders and names.
         reading: how labels are read, in words; empty where only one way is possible.
         image_bits: bits of a sample in image files of 16 bits, where the options give them.
+        values: what each class is in the label files, in words; empty if that is not told.
+        ignored: what is ignored in the label files, in words.
+        cure: what to do if the pixels that are ignored should be class ``{name}``; empty if that is not told.
     """
 
     name: str
@@ -56,6 +59,9 @@ class DataSource:
     problems: tuple[DataError, ...] = ()
     reading: str = ""
     image_bits: int | None = None
+    values: tuple[str, ...] = ()
+    ignored: str = "255, or another value that is no class"
+    cure: str = ""
 
 
 def open_source(options: DataOptions) -> DataSource:

@@ -1,6 +1,7 @@
 """Typed options of the commands: the same dotted keys in YAML, on the command line and in NNI search spaces."""
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -88,6 +89,7 @@ class DataOptions:
         threshold: masks of two classes in ``folder`` hold shades of grey; from this one on (such as 128), the second.
         first_page: of files with several pages (TIFF, moving PNG), read the first one; absent, they are refused.
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
+        allow_absent: train although a class has no training pixel.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
         image_bits: bits used in 16-bit images, such as 12 or 14; absent, what they say, or 12 where all samples fit.
     """
@@ -102,8 +104,22 @@ class DataOptions:
     threshold: int | None = None
     first_page: bool = False
     val_fraction: float | None = None
+    allow_absent: bool = False
     shuffle_labels: bool = False
     image_bits: int | None = None
+
+
+def comparable(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain options of a run, to be compared with those of a later call.
+
+    An option of ``data`` that the run does not know is younger than the run, and had its default. One that only lets a
+    training begin does not count.
+    """
+    data = options.get("data")
+    if not isinstance(data, Mapping):
+        return dict(options)
+    known = {**asdict(DataOptions()), **data}
+    return {**options, "data": {key: value for key, value in known.items() if key != "allow_absent"}}
 
 
 def data_flags(options: DataOptions) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from experiments.options.groups import part_of
+from experiments.options.groups import comparable, part_of
 from experiments.runs.files import plain
 from experiments.runs.folder import CONFIG, filled, is_leftover, read_config
 from experiments.search.options import SearchOptions, check_options
@@ -107,7 +107,8 @@ def comparison_folder(options: ComparisonOptions) -> Path:
         raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
     if any((folder / part).is_dir() for part in ("search", "retrain")):
         # An option that a run does not know is younger than the run, and had its default.
-        before, now = filled(read_config(folder), plain(asdict(ComparisonOptions()))), plain(asdict(options))
+        before = comparable(filled(read_config(folder), plain(asdict(ComparisonOptions()))))
+        now = comparable(plain(asdict(options)))
         changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before[key] != now[key]]
         if changed:
             raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")

@@ -1,6 +1,6 @@
 """Options of a search, and everything about them that can be wrong. Read without torch or NNI; the checks need them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from experiments.options import groups
@@ -146,9 +146,32 @@ def check_data(options: SearchOptions, data: "SegmentationData") -> None:
         what = "method.arch_split" if share is not None else f"strategy: {options.strategy}"
         fix = "give more, or choose another strategy"
         raise InputError(f"{what}: cannot divide {len(data.train)} training image; {fix}")
+    parts = (
+        (data.train,) if len(data.train) < 2 or share is None else split_halves(data.train, 1.0 - share, options.seed)
+    )
+    if min(map(len, parts)) < 2 or (options.strategy in MULTI_TRIAL and len(data.train) < 3):
+        _check_batch_of_one(options, len(data.classes))
     if options.devices > 1:
         halves = (data.train,) if share is None else split_halves(data.train, 1.0 - share, options.seed)
         images, batch = min(map(len, halves)), options.data.batch
         if images < batch:
             what = f"is more than the {images} images that {options.devices} devices share"
             raise InputError(f"data.batch: {batch} {what}; lower it")
+
+
+def _check_batch_of_one(options: SearchOptions, classes: int) -> None:
+    import torch
+
+    from experiments.training.batch_norm import check_batch_of_one
+    from nas_space.architecture import baseline1
+    from nas_space.network import SegmentationNetwork
+
+    space = options.space.resolve()
+    network = baseline1(space)
+    # Pooling alone decides how small the maps become.
+    dilation, pooling = max(space.operators, key=lambda operator: operator[1])
+    stages = (tuple(replace(one, dilation=dilation, pooling=pooling) for one in stage) for stage in network.stages)
+    fix = "train on more images, or give a larger data.size"
+    with torch.device("meta"):
+        smallest = SegmentationNetwork(replace(network, stages=tuple(stages)), classes)
+        check_batch_of_one(smallest, groups.parse_size(options.data.size), "the space", fix)

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data import SegmentationData, load
+from experiments.data.presence import EIGHTH, check_classes
 from experiments.options.groups import part_of
 from experiments.runs.files import write_atomic
+from experiments.runs.folder import CONFIG
 from experiments.runs.threads import Threads, computing
 from experiments.search.base import BaseSearch
 from experiments.search.bounds import TABLE, latency_table, make_constraint
@@ -59,17 +61,19 @@ class PreparedSearch:
             return self.create(run, on_row, threads).execute(checkpoint if goes_on else None)
 
 
-def load_data(options: SearchOptions) -> SegmentationData:
+def load_data(options: SearchOptions, goes_on: bool = False) -> SegmentationData:
     """Read the data set, and check everything that can be checked before latency is measured.
 
     Args:
         options: checked options.
+        goes_on: the search has begun: what it cannot learn is told and stops nothing.
 
     Raises:
         InputError: what is wrong with the files, with options and data together, or with a bound that is counted.
     """
     data = load(options.data)
     check_data(options, data)
+    check_classes(data, options.data, (1, EIGHTH), goes_on)
     make_constraint(options, len(data.classes))  # refuses a counted bound that no network meets
     return data
 
@@ -84,7 +88,7 @@ def prepare_search(options: SearchOptions, run: Path | None = None) -> PreparedS
     Raises:
         InputError: as of ``load_data`` and ``latency_table``, or a bound on latency that no network meets.
     """
-    data = load_data(options)
+    data = load_data(options, goes_on=run is not None and (run / CONFIG).is_file())
     table = latency_table(options, len(data.classes), run)
     constraint = make_constraint(options, len(data.classes), table)
     return PreparedSearch(part_of(SearchOptions, options), data, table, constraint)

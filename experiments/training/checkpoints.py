@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from experiments.options.groups import comparable
 from nas_space.errors import InputError
 from nas_space.memory import free_memory
 
@@ -87,7 +88,8 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
     if state is None or (kind == "search" and not isinstance(checkpoint.get("search"), dict)):
         raise InputError(f"{path}: not a checkpoint of this {kind}; remove it to start again")
     free = ("device", "devices", "precision", "threads")
-    changed = [key for key in options if key not in free and state["options"].get(key) != options[key]]
+    before, now = comparable(state["options"]), comparable(options)
+    changed = [key for key in now if key not in free and before.get(key) != now[key]]
     if changed:
         what = "the network" if changed[0] == "ssr-nas" else f"config.yml: {changed[0]}"
         fix = "put it back, or remove the checkpoint to start again"

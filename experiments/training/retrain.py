@@ -12,6 +12,7 @@ from torch import nn
 from experiments.data import SegmentationData
 from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
+from experiments.data.presence import check_classes
 from experiments.data.streams import WEIGHTS, BatchStream, val_stream
 from experiments.metrics.counter import count_module
 from experiments.model_file import ModelInfo, save_model
@@ -23,6 +24,7 @@ from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
 from experiments.runs.threads import Threads, computing
 from experiments.training.average import WeightAverage
+from experiments.training.batch_norm import check_batch_of_one
 from experiments.training.checkpoints import resumed_state
 from experiments.training.epochs import Rows
 from experiments.training.few_steps import few_training_steps, warn
@@ -37,6 +39,35 @@ from nas_space.cost import cost
 
 BEST = "best"
 """Folder, inside the run's, of the network of the epoch with the best validation score."""
+
+
+def check_data(
+    options: RetrainOptions,
+    data: SegmentationData,
+    architecture: Architecture | None,
+    peer: str | None = None,
+    goes_on: bool = False,
+) -> None:
+    """Check what can be wrong with options, network and data together, before anything is trained.
+
+    Args:
+        options: checked options.
+        data: the data set that they name.
+        architecture: what is trained; None for a peer.
+        peer: name of somebody else's network.
+        goes_on: the training has begun: classes that it cannot learn are told and stop nothing.
+
+    Raises:
+        InputError: a class has no training pixel, or one image is too few for a batch norm.
+    """
+    stages = options.plan(peer=peer is not None)
+    size = options.crop if options.train.augmentation == "crop" else parse_size(options.data.size)
+    for stage in stages if len(data.train) < 2 else []:
+        info = ModelInfo(architecture, stage.head, data.classes, data.colours, size, data.name, peer)
+        fix = "train on more images" + (", or give --stages encoder" if stage.head == "aggregation" else "")
+        with torch.device("meta"):
+            check_batch_of_one(info.build(), size, f"stage {stage.name}", fix)
+    check_classes(data, options.data, {1, *(stage.label_stride for stage in stages)}, goes_on)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
-from experiments.data.sets.class_file import find_class_file, read_class_file
+from experiments.data.sets.class_file import ClassList, Entry, find_class_file, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
 from experiments.data.source import DataSource
-from experiments.options.groups import DataOptions
+from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 VAL_FRACTION = 0.2
@@ -42,7 +42,17 @@ def find_folder(options: DataOptions) -> DataSource:
     # All masks, whatever the limit: another command may use other ones, and must read them alike.
     problems += reader.settle([mask for part in parts.values() for _, _, mask in part])
     splits = {split: make_samples(part, reader, options.limit) for split, part in parts.items()}
-    return DataSource("folder", classes.names, classes.colours, splits, tuple(problems), reader.words)
+    return DataSource(
+        "folder",
+        classes.names,
+        classes.colours,
+        splits,
+        tuple(problems),
+        reader.words,
+        values=tuple(map(_value, classes.classes)),
+        ignored=_ignored(classes),
+        cure=_cure(classes),
+    )
 
 
 def validation_names(names: list[str], fraction: float) -> set[str]:
@@ -52,6 +62,32 @@ def validation_names(names: list[str], fraction: float) -> set[str]:
     """
     count = min(max(round(fraction * len(names)), 1), len(names) - 1)
     return set(sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[: max(count, 0)])
+
+
+def _value(entry: Entry) -> str:
+    """How a class stands in the masks."""
+    return f"value {entry.id}" if entry.id is not None else f"colour {entry.colour}"
+
+
+def _ignored(classes: ClassList) -> str:
+    """What is ignored in the masks: what the file of classes says, and 255 where it says nothing of it."""
+    named = [f"{entry.name}, {_value(entry)}" for entry in classes.entries if entry.ignored]
+    return " or ".join([*(["value 255"] if _ignores_unasked(classes) else []), *named]) or "nothing"
+
+
+def _ignores_unasked(classes: ClassList) -> bool:
+    return IGNORE in classes.by_id and all(entry.id != IGNORE for entry in classes.entries)
+
+
+def _cure(classes: ClassList) -> str:
+    if not _ignores_unasked(classes):
+        return f"if they should be {{name}}, correct the masks or {_braces(classes.path)}"
+    two = ", or give --data.threshold 128" if len(classes.classes) == 2 else ""
+    return f"if 255 should be {{name}}, give it id 255 with ignore false in {_braces(classes.path)}{two}"
+
+
+def _braces(path: Path) -> str:
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:

@@ -129,12 +129,13 @@ def test_remarks_stop_nothing(root: Path, check: Check) -> None:
     for name in ("val0", "val1", "val2"):
         Image.new("RGB", (56, 40), (0, 200, 0)).save(mask(root, name))
     (root / "classes.csv").write_text((root / "classes.csv").read_text() + 'well,4,"9 9 9"\n')
-    code, result, text = check()
+    arguments = ("--data.name", "folder", "--data.root", str(root), "--data.allow_absent", "true")
+    code, result, text = check(*arguments)
     assert code == 0 and result["usable"] and not any(problem["stops"] for problem in result["problems"])
     assert f"{image(root, 'val1')}: the same image as {image(root, 'train2')}; val is not independent of train" in text
     assert (
-        "train: class well never occurs; it is never learnt" in text
-        and "val: class pond never occurs; it gets no score" in text
+        "train: class well (value 4) never occurs; it is never learnt" in text
+        and "val: class pond (value 2) never occurs; it gets no score" in text
     )
     assert kinds(result) == 5 * ["absent class"] + ["in two splits"]
     load(DataOptions(name="folder", root=str(root)))
@@ -231,6 +232,47 @@ def test_names_that_are_no_text(root: Path, check: Check) -> None:
     strange.write_bytes(image(root, "train0").read_bytes())
     code, result, text = check()
     assert code == 2 and kinds(result) == ["missing label"] and "caf\\udce9.png" in text
+
+
+def test_many_equal_lines_are_one(root: Path, check: Check) -> None:
+    for name in (f"train{i}" for i in range(5)):
+        mask(root, name).unlink()
+    code, result, text = check()
+    assert code == 2 and kinds(result).count("missing label") == 5  # the JSON names each
+    assert "problems that stop training (1)" in text
+    assert "5 files (train0.png, train1.png, train2.png, ...): " in text and text.count("train3.png") == 0
+
+
+def test_a_wrong_size_comes_before_colours_that_are_no_class(root: Path, check: Check) -> None:
+    Image.new("RGB", (28, 20), (1, 2, 3)).save(mask(root, "train1"))
+    code, result, text = check()
+    assert code == 2 and kinds(result) == ["sizes differ"]
+    assert "(40x56 and 20x28)" in text and "it also holds colour (1, 2, 3)" in text
+
+
+def test_255_that_should_be_a_class(root: Path, check: Check) -> None:
+    for path in root.glob("*/masks/*.png"):
+        Image.fromarray(np.tile(np.array([0, 255], np.uint8), (40, 28))).save(path)
+    (root / "classes.csv").write_text("name,id\nsoil,0\nplant,1\n")
+    code, result, text = check()
+    assert code == 2 and kinds(result) == ["absent class", "covered class"] and not result["usable"]
+    assert "train: class plant (value 1) never occurs" in text and "50 % of the pixels are ignored (value 255)" in text
+    cure = f"if 255 should be plant, give it id 255 with ignore false in {root / 'classes.csv'}"
+    assert cure in text
+    (root / "classes.csv").write_text("name,id,ignore\nsoil,0,\nplant,255,false\n")
+    assert check()[0] == 0  # the cure works
+
+
+def test_marks_that_vanish(root: Path, check: Check) -> None:
+    for path in root.glob("*/masks/*.png"):
+        Image.fromarray(np.pad(np.ones((1, 1), np.uint8), ((17, 22), (30, 25)))).save(path)
+    (root / "classes.csv").write_text("name,id\nsoil,0\nwire,1\n")
+    options = ("--data.name", "folder", "--data.root", str(root), "--data.size")
+    code, result, text = check(*options, "32x32")
+    assert code == 2 and kinds(result) == ["vanishing class"] * 2
+    size = result["problems"][1]["message"].partition("--data.size ")[2].partition(" keeps")[0]
+    code, result, _ = check(*options, size)
+    assert code == 0 and result["problems"] == []
 
 
 @pytest.mark.parametrize("name", ["streets", "camvid", "cityscapes", "bdd100k"])
