@@ -1,6 +1,7 @@
 """The command ``ssr-nas``: finds the command's module, reads its options, and turns every failure into one line.
 
-Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted, 143 terminated
+(``launch`` and ``compare`` stop what they have started, as after an interrupt, and end with 130).
 """
 
 import importlib
@@ -10,12 +11,13 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
-from experiments.runs.processes import rank
+from experiments.runs.processes import Terminated, rank, told_of_termination
 from experiments.runs.threads import sleep_while_waiting
 from nas_space.errors import InputError
 
@@ -59,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = get_close_matches(word, [other.rpartition(" ")[2] for other in longer], n=1)
         hint = f"did you mean {name} {near[0]}?" if near else f"choose from {', '.join(longer)}, or give --key value"
         return _fail(f"{PROG} {name}", f"{word}: unknown; {hint}", 2)
-    return _guarded(name, arguments[words:])
+    with told_of_termination():
+        return _guarded(name, arguments[words:])
 
 
 def _guarded(name: str, arguments: Sequence[str]) -> int:
@@ -72,12 +75,11 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
         return _fail(prog, str(error), 2, error)
     except BaseException as error:  # also KeyboardInterrupt, and the SystemExit that Lightning makes of it
         causes = list(_causes(error))
+        # Lightning's SIGTERMException has no exit code.
+        if any(isinstance(cause, Terminated) or type(cause).__name__ == "SIGTERMException" for cause in causes):
+            return _tell(f"{prog}: terminated; {hint}", 143)
         for interrupt in (cause for cause in causes if isinstance(cause, KeyboardInterrupt)):
-            print(f"{prog}: interrupted; {str(interrupt) or hint}", file=sys.stderr)
-            return 130
-        if any(type(cause).__name__ == "SIGTERMException" for cause in causes):  # Lightning's, without an exit code
-            print(f"{prog}: terminated; {hint}", file=sys.stderr)
-            return 143
+            return _tell(f"{prog}: interrupted; {str(interrupt) or hint}", 130)
         if isinstance(error, SystemExit) and isinstance(error.code, int | None):
             return error.code or 0
         of_system = [cause for cause in causes if isinstance(cause, OSError)]
@@ -124,7 +126,12 @@ def _fail(prog: str, message: str, code: int, error: BaseException | None = None
         import traceback
 
         traceback.print_exception(error)
-    print(f"{prog}: error: {' '.join(message.split())}", file=sys.stderr)
+    return _tell(f"{prog}: error: {' '.join(message.split())}", code)
+
+
+def _tell(line: str, code: int) -> int:
+    with suppress(OSError):  # the terminal may be closed
+        print(line, file=sys.stderr, flush=True)
     return code
 
 

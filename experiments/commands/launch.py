@@ -12,7 +12,7 @@ from typing import Any
 from experiments.nni_manager.contact import tell_workers
 from experiments.nni_manager.definition import machines, read_experiment
 from experiments.nni_manager.export import export_best
-from experiments.nni_manager.follow import follow
+from experiments.nni_manager.follow import STOPPED_ELSEWHERE, follow
 from experiments.nni_manager.nni_internals import manager_process, resuming
 from experiments.nni_manager.records import Record, read_record
 from experiments.nni_manager.rest import Rest
@@ -75,8 +75,13 @@ def run(options: Options) -> dict[str, Any]:
             manager = manager_process(experiment)
             url = f"http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}"
             print(f"experiment {experiment.id}: web UI at {url}", flush=True)
-            status = follow(rest, total, lambda: manager is not None and manager.poll() is None, tunnels.keep)
-            failure = failure_reason(experiment, rest) if status == "ERROR" else None
+            poll = (lambda: 1) if manager is None else manager.poll
+            status = follow(rest, total, poll, tunnels.keep, resumed=options.resume is not None)
+            failure = None
+            if status == "ERROR":
+                failure = f"ended in status ERROR: {failure_reason(experiment, rest)}"
+            elif status in STOPPED_ELSEWHERE:
+                failure = "was stopped from elsewhere"
             summary = _report(read_record(experiment.id), experiment.id, folder, failure)
             if options.keep:
                 print("all trials have ended; the web UI stays until Ctrl+C", flush=True)
@@ -111,7 +116,7 @@ def _report(record: Record, experiment: str, out: Path | None, failure: str | No
     print("\n" + readable(record.table(), 1, missing="").to_string(index=False))
     best = _export(record, experiment, out) if any(trial.has_network for trial in record.trials) else None
     if failure is not None:
-        raise RuntimeError(f"experiment {experiment} ended in status ERROR: {failure}; {resume_hint(experiment)}")
+        raise RuntimeError(f"experiment {experiment} {failure}; {resume_hint(experiment)}")
     if best is None:
         raise RuntimeError(f"experiment {experiment}: no trial has left a network; the reasons are above")
     return {"trials": dict(Counter(trial.status for trial in record.trials)), "best": best}

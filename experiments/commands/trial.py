@@ -44,7 +44,7 @@ def _search(options: Options, folder: "Path", manager: "Manager") -> dict[str, A
         prepared.write_table(folder)
         prepared.execute(folder, manager.listen(folder, len(prepared.data.train)))
     summary = read_summary(folder / "search.json")
-    manager.finish(summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)
+    manager.finish(folder, summary, (folder / "architecture.json").read_text(encoding="utf-8"), options.data)
     with decoration(f"the report {folder / 'report.html'}"):
         from experiments.report.page import write_report
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -12,48 +12,105 @@ from experiments.nni_manager.records import by_name, metric_of
 from experiments.nni_manager.rest import Rest
 
 POLL = 1.0  # seconds between two looks at the manager
+QUIET = 6.0  # seconds without a trial that waits or runs; NNI looks for work every half second, or every five
+WAITED = 60.0  # seconds after which trials that do not start are told
+
+# Every status of NNI 3.0 for a trial, and for an experiment. The test of this file takes them from NNI's own files.
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
-OVER = ("DONE", "STOPPED", "ERROR")
+PENDING = ("WAITING", "RUNNING", "UNKNOWN", "ADD_RESUMED")
+GOES_ON = ("INITIALIZED", "RUNNING", "NO_MORE_TRIAL")  # NO_MORE_TRIAL becomes DONE by itself
+EXHAUSTED = "TUNER_NO_MORE_TRIAL"  # stays for ever: NNI waits for further trials of a tuner that has none
+STOPPED_ELSEWHERE = ("STOPPING", "STOPPED")
+OVER = ("DONE", "ERROR", "VIEWED", *STOPPED_ELSEWHERE)
 
 
 class ManagerError(RuntimeError):
     """NNI's manager has ended before its experiment."""
 
 
-def follow(rest: Rest, total: int | None, alive: Callable[[], bool], keep: Callable[[], None]) -> str:
+def follow(
+    rest: Rest,
+    total: int | None,
+    poll: Callable[[], int | None],
+    keep: Callable[[], None],
+    resumed: bool = False,
+) -> str:
     """Print a line for each trial that ends, until the experiment is over, and return its last status.
+
+    It is over in a status of ``OVER``. In ``EXHAUSTED``, and in one that NNI 3.0 does not have, it is over when no
+    trial has waited or run for ``QUIET`` seconds.
 
     Args:
         rest: of the manager.
         total: trials that it will run, if that is known.
-        alive: whether the manager's process still runs.
+        poll: the exit code of the manager's process; None while it runs.
         keep: called at every look.
+        resumed: whether the experiment goes on with trials of an earlier manager.
 
     Raises:
-        ManagerError: the manager has ended.
+        ManagerError: the manager has ended, and nobody has stopped it.
     """
     printed: set[str] = set()
     best: float | None = None
+    status, told, quiet, waiting = "", False, _Since(), _Since()
     with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
         while True:
             keep()
             try:
                 status, trials = rest.status(), rest.get("trial-jobs")
             except requests.RequestException:
-                if not alive():
-                    raise ManagerError("NNI's manager has ended") from None
-                time.sleep(POLL)
-                continue
+                if (code := poll()) is None:
+                    time.sleep(POLL)
+                    continue
+                if code == 0 or status in STOPPED_ELSEWHERE:  # NNI's manager ends in order when it is told to stop
+                    return "STOPPED"
+                raise ManagerError("NNI's manager has ended") from None
             for trial in (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in printed):
                 printed.add(trial["trialJobId"])
                 bar.write(format_trial_line(trial, rest))
                 best = max(filter(None, (best, _result(trial).get("default"))), default=None)
                 bar.update()
             running = sum(trial["status"] == "RUNNING" for trial in trials)
+            pending = sum(trial["status"] not in ENDED for trial in trials)
             bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
             if status in OVER:
                 return status
+            if status == EXHAUSTED and not told:
+                told = True
+                bar.write("the tuner has no more trials" + (f": fewer than maxTrialNumber {total}" if total else ""))
+            if quiet.lasts(status not in GOES_ON and not pending, QUIET) and not _queued(rest, trials, resumed):
+                return status
+            if waiting.lasts(bool(pending) and not running, WAITED):
+                waiting = _Since(once=True)
+                bar.write(f"{pending} of the trials wait, none runs: NNI gives no machine or GPU (trialGpuNumber)")
             time.sleep(POLL)
+
+
+class _Since:
+    """How long something has been so without a break; ``once`` makes it never so again."""
+
+    def __init__(self, once: bool = False) -> None:
+        self._start: float | None = None
+        self._once = once
+
+    def lasts(self, now_so: bool, seconds: float) -> bool:
+        if not now_so or self._once:
+            self._start = None
+            return False
+        self._start = time.monotonic() if self._start is None else self._start
+        return time.monotonic() - self._start >= seconds
+
+
+def _queued(rest: Rest, trials: Sequence[Mapping[str, Any]], resumed: bool) -> bool:
+    """Whether the tuner has given a trial that is not submitted yet: a list of trials does not show it.
+
+    NNI numbers trials as they come. It submits them in that order. A resumed experiment numbers from 1.
+    """
+    try:
+        following = int(rest.get("experiment")["nextSequenceId"])
+    except (requests.RequestException, KeyError, TypeError, ValueError):
+        return True  # the next look knows more
+    return following - 1 > max((trial.get("sequenceId") or 0 for trial in trials), default=0 if resumed else -1)
 
 
 def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:

@@ -148,5 +148,5 @@ def store_address(experiment: str, address: str) -> None:
     with closing(sqlite3.connect(database(experiment), timeout=30)) as connection, connection:
         revision, params = connection.execute(PROFILES).fetchone()
         profile = json.loads(params)
-        profile["nniManagerIp"] = profile["trainingService"]["nniManagerIp"] = address
+        profile["trainingService"]["nniManagerIp"] = address
         connection.execute(STORE_PROFILE, (json.dumps(profile), revision))

@@ -5,7 +5,9 @@ import math
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.nni_manager.nni_internals import database, read_tables
@@ -14,6 +16,9 @@ from nas_space.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LEFT = "nni.json"
+"""In a trial's output folder: what is too long for a metric, whose every text covers the web UI's charts."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Trial:
         number: its place in the order of submission, from 0.
         status: ``SUCCEEDED``, ``FAILED``, ``RUNNING``, ...
         parameters: as the tuner gave them.
-        result: its final metric, empty where there is none.
+        result: its final metric with what it has left beside it, empty where there is none.
     """
 
     name: str
@@ -119,9 +124,19 @@ def read_record(experiment: str) -> Record:
     try:
         profiles, events, metrics = read_tables(path)
         name = str(json.loads(profiles[0][1]).get("experimentName") or experiment) if profiles else experiment
-        return Record(name, tuple(_trials(events, {trial: metric_of(data) for trial, data in metrics})))
+        results = {trial: {**metric_of(data), **_left(path.parents[1], trial)} for trial, data in metrics}
+        return Record(name, tuple(_trials(events, results)))
     except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path}: cannot be read as NNI's database ({error})") from None
+
+
+def _left(experiment: Path, trial: str) -> dict[str, Any]:
+    """What a trial on this machine has left in its output folder; nothing where it ran elsewhere."""
+    for file in experiment.glob(f"environments/*/trials/{trial}/{LEFT}"):
+        with suppress(OSError, ValueError):
+            content = json.loads(file.read_text(encoding="utf-8"))
+            return content if isinstance(content, dict) else {}
+    return {}
 
 
 def _trials(events: Sequence[tuple[Any, ...]], results: Mapping[str, dict[str, Any]]) -> list[Trial]:

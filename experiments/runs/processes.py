@@ -6,13 +6,14 @@ import shutil
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = str(Path(__file__).parents[2])  # where this toolkit lies
 RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
 """Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
+HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
 POLL = 0.5  # seconds between two looks at another process
 
 # As ``python -m``, but a folder ``experiments`` in the current one does not count (Python 3.11 has ``-P`` for that).
@@ -39,20 +40,58 @@ def free_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM has come: whoever cleans up after Ctrl+C cleans up after it too."""
+
+
+@contextmanager
+def told_of_termination() -> Iterator[None]:
+    """SIGTERM inside raises ``Terminated``, where it would end this process without a word.
+
+    Where the caller ignores it, it stays ignored. Lightning's trainer calls the handler that it finds beside its own:
+    it ends by itself after the step, and nothing is raised here.
+    """
+
+    def terminate(signum: int, frame: object) -> None:
+        if os.getpid() != owner:  # a forked worker, which its own parent ends
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        elif signal.getsignal(signum) is terminate:
+            raise Terminated
+
+    owner = os.getpid()
+    with _handled((signal.SIGTERM,), terminate, signal.SIG_IGN):
+        yield
+
+
 @contextmanager
 def terminable() -> Iterator[None]:
-    """SIGTERM inside is an interrupt, as Ctrl+C is; Python lets only the main thread change that."""
+    """SIGTERM or a closed terminal (SIGHUP) inside is an interrupt, as Ctrl+C is. ``nohup`` keeps its meaning."""
 
     def terminate(signum: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    is_main = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, terminate) if is_main else None
+    with _handled((signal.SIGTERM,), terminate), _handled(HANGUP, terminate, signal.SIG_IGN):
+        yield
+
+
+@contextmanager
+def _handled(signals: Sequence[int], handler: Callable[[int, object], None], unless: object = None) -> Iterator[None]:
+    """These signals inside call ``handler``, except those whose handler is ``unless``.
+
+    Python lets only the main thread change that. A handler that no Python code has set cannot be put back, and stays.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        signals = ()
+    found = {number: signal.getsignal(number) for number in signals}
+    before = {number: old for number, old in found.items() if old is not None and old != unless}
     try:
+        for number in before:
+            signal.signal(number, handler)
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def rank() -> int:

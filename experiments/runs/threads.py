@@ -130,7 +130,7 @@ def computing(threads: int | None, measured: bool = True, quiet: bool = False) -
             torch.set_num_threads(threads)
         chosen = Threads(choices, time_work)
         chosen.refresh()
-        if not quiet:
+        if not quiet and (threads is not None or before > 1):
             tell(chosen.current)
         chosen.on_change = tell
         yield chosen

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -384,6 +385,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
             130,
             "interrupted; go on with: ssr-nas search --resume",
         ),
+        ("import signal\nsignal.raise_signal(signal.SIGTERM)", 143, "terminated; "),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
         ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
         ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),
@@ -395,6 +397,36 @@ def test_failures_are_one_line(statement: str, code: int, message: str, capsys: 
     assert main(["try", "--fail", statement]) == code
     error = capsys.readouterr().err
     assert error.count("\n") == 1 and error.startswith(f"ssr-nas try: {message}")
+
+
+def test_a_termination_is_told_by_every_command(tmp_path: Path) -> None:
+    """Outside of training too, where nothing but the command line listens to SIGTERM."""
+    (tmp_path / "try_command.py").write_text(COMMAND)
+    code = (
+        "from experiments import cli, commands; commands.COMMANDS['try'] = 'try_command'; raise SystemExit(cli.main())"
+    )
+    wait = "import sys, time; print('ready', file=sys.stderr, flush=True); time.sleep(60)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
+    command = [sys.executable, "-c", code, "try", "--fail", wait]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None and process.stderr.readline() == "ready\n"
+        process.terminate()
+        assert process.stderr.read().startswith("ssr-nas try: terminated; ")
+    assert process.returncode == 143
+
+
+def test_a_termination_that_the_caller_ignores_stays_ignored(capsys: pytest.CaptureFixture[str]) -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        assert main(["try", "--fail", "import signal\nsignal.raise_signal(signal.SIGTERM)"]) == 0
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_forked_worker_ends_without_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    fork = "import os, signal, time\npid = os.fork()\nif not pid: time.sleep(60)\n"
+    end = "time.sleep(0.1); os.kill(pid, signal.SIGTERM)\nassert os.waitpid(pid, 0)[1] == signal.SIGTERM"
+    assert main(["try", "--fail", fork + end]) == 0 and not capsys.readouterr().err
 
 
 def test_traceback_on_demand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -443,4 +475,4 @@ def test_output_names_files_of_all_kinds(encoding: str, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"caf\xe9 \xe6\x97\xa5.json")
     path.write_text(baseline1(SpaceConfig.compact()).to_json())
     result = ssr_nas(f"cost {shlex.quote(str(path))} --fps false --sizes 64x64", PYTHONIOENCODING=encoding)
-    assert (result.returncode, result.stderr) == (0, "") and "caf\\udce9 " in result.stdout
+    assert (result.returncode, result.stderr) == (0, "") and "caf\\\\udce9 " in result.stdout

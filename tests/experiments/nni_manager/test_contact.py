@@ -67,21 +67,30 @@ def test_a_launch_that_listens_everywhere_is_refused_before_anything_is_written(
     assert not (file.parent / "found").exists()
 
 
-@pytest.mark.parametrize("place", ["experiment", "service"])
-def test_an_address_that_nni_has_stored_is_replaced(file: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    ("place", "first_hosts", "first_told", "told_again"),
+    [
+        ("experiment", ["127.0.0.1"], "127.0.0.1", "192.0.2.7"),  # what the file says of itself holds without a tunnel
+        ("service", ["127.0.0.1"], "127.0.0.1", "10.0.0.5"),
+        (None, ["127.0.0.1", "10.0.0.4"], "10.0.0.4", "10.0.0.5"),  # another --host
+    ],
+)
+def test_an_address_that_nni_has_stored_is_replaced(
+    file: Path, place: str | None, first_hosts: list[str], first_told: str, told_again: str
+) -> None:
     from nni.experiment import Experiment
     from nni.experiment.config import ExperimentConfig
 
-    def told(config: Any) -> tuple[str, str]:
-        canonical = config.canonical_copy()
-        return canonical.nni_manager_ip, canonical.training_service.nni_manager_ip
+    def told(config: Any) -> str:
+        return str(config.canonical_copy().training_service.nni_manager_ip)
 
     content = yaml.safe_load(file.read_text())
-    (content if place == "experiment" else content["trainingService"])["nniManagerIp"] = "192.0.2.7"
+    if place is not None:
+        (content if place == "experiment" else content["trainingService"])["nniManagerIp"] = "192.0.2.7"
     file.write_text(yaml.safe_dump(content))
     first = Experiment(read_experiment(file))
-    tell_workers(first, ["127.0.0.1"])
-    assert told(first.config) == ("127.0.0.1", "127.0.0.1")
+    tell_workers(first, first_hosts)
+    assert told(first.config) == first_told
 
     stored = first.config.canonical_copy().json()
     database = Path.home() / "nni-experiments" / "aBc12" / "db" / "nni.sqlite"
@@ -92,9 +101,9 @@ def test_an_address_that_nni_has_stored_is_replaced(file: Path, place: str) -> N
     again = Experiment(ExperimentConfig(**stored), id="aBc12")
     again._action = "resume"
     tell_workers(again, ["127.0.0.1", "10.0.0.5"])
-    assert told(again.config) == ("10.0.0.5", "10.0.0.5")
+    assert told(again.config) == told_again
     with closing(sqlite3.connect(database)) as connection:
         (oldest,), (newest,) = connection.execute("select params from ExperimentProfile order by revision").fetchall()
     kept = json.loads(newest)
-    assert oldest == "{}" and kept["nniManagerIp"] == kept["trainingService"]["nniManagerIp"] == "10.0.0.5"
+    assert oldest == "{}" and kept["trainingService"]["nniManagerIp"] == told_again
     assert kept["trialCommand"] == "python mine.py"

@@ -1,13 +1,26 @@
 """What the terminal shows of an experiment, from a manager's answers."""
 
 import json
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from experiments.nni_manager.follow import ManagerError, follow, format_trial_line
+from experiments.nni_manager.follow import (
+    ENDED,
+    EXHAUSTED,
+    GOES_ON,
+    OVER,
+    PENDING,
+    QUIET,
+    STOPPED_ELSEWHERE,
+    ManagerError,
+    follow,
+    format_trial_line,
+)
 
 
 def trial(number: int, status: str, **result: Any) -> dict[str, Any]:
@@ -30,6 +43,8 @@ GOOD = {"default": 0.5, "macs": 30e6, "discrete": 1, "seconds": 12.0}
 class Manager:
     """Answers a sequence of looks; an exception is raised."""
 
+    next_number = 1  # of the trial after the last that the tuner has given
+
     def __init__(self, *looks: Any) -> None:
         self.looks = list(looks)
 
@@ -41,6 +56,8 @@ class Manager:
         return str(look[0])
 
     def get(self, path: str) -> Any:
+        if path == "experiment":
+            return {"nextSequenceId": self.next_number}
         assert path == "trial-jobs"
         return self.looks.pop(0)[1]
 
@@ -63,7 +80,7 @@ def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatc
         ("NO_MORE_TRIAL", [trial(0, "SUCCEEDED", **GOOD), trial(1, "FAILED")]),
         ("DONE", [trial(0, "SUCCEEDED", **GOOD), trial(1, "FAILED"), trial(2, "USER_CANCELED")]),
     )
-    assert follow(manager, 3, lambda: True, lambda: kept.append(1)) == "DONE"  # type: ignore[arg-type]
+    assert follow(manager, 3, lambda: None, lambda: kept.append(1)) == "DONE"  # type: ignore[arg-type]
     captured = capsys.readouterr()
     told = [text for text in captured.out.splitlines() if text.strip()]
     assert told == [
@@ -84,10 +101,87 @@ def test_a_reason_that_cannot_be_asked_for_stops_nothing(capsys: pytest.CaptureF
         def reason(self, name: str) -> str:
             raise requests.ConnectionError
 
-    assert follow(Busy(("DONE", [trial(0, "FAILED")])), 1, lambda: True, lambda: None) == "DONE"  # type: ignore[arg-type]
+    assert follow(Busy(("DONE", [trial(0, "FAILED")])), 1, lambda: None, lambda: None) == "DONE"  # type: ignore[arg-type]
     assert "0 t0 FAILED: strategy=ssr row=IE(2): its reason could not be read" in capsys.readouterr().out
 
 
 def test_the_manager_has_ended() -> None:
     with pytest.raises(ManagerError, match="has ended"):
-        follow(Manager(requests.ConnectionError()), None, lambda: False, lambda: None)  # type: ignore[arg-type]
+        follow(Manager(requests.ConnectionError()), None, lambda: 1, lambda: None)  # type: ignore[arg-type]
+
+
+def test_every_status_of_nni_is_known() -> None:
+    """As NNI's own files name them: a status that is not listed would be followed for ever."""
+    import nni_node
+
+    core = Path(str(nni_node.__file__)).parent / "core"
+    manager = (core / "nnimanager.js").read_text(encoding="utf-8")
+    experiment = set(re.findall(r"setStatus\('([A-Z_]+)'\)", manager)) | {"INITIALIZED"}
+    assert experiment == {*GOES_ON, *OVER, EXHAUSTED}
+    files = "".join(file.read_text(encoding="utf-8") for file in core.glob("*.js"))
+    named = re.findall(r"case '([A-Z_]+)':", files)
+    others = {"USER_TO_CANCEL", "ADD_CUSTOMIZED", "ADD_HYPERPARAMETER"}  # events, after which a trial has a status
+    settings = {"TRIAL_CONCURRENCY", "MAX_EXEC_DURATION", "SEARCH_SPACE", "MAX_TRIAL_NUM"}
+    assert set(named) - others - settings <= {*ENDED, *PENDING}
+    assert set(ENDED) <= set(named)
+
+
+class Clock:
+    """Every look takes ``step`` seconds."""
+
+    def __init__(self, step: float) -> None:
+        self.now, self.step = 0.0, step
+
+    def monotonic(self) -> float:
+        self.now += self.step
+        return self.now
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock(QUIET / 3)
+    monkeypatch.setattr("experiments.nni_manager.follow.time", clock)
+    return clock
+
+
+@pytest.mark.parametrize("status", [EXHAUSTED, "A_STATUS_OF_ANOTHER_NNI"])
+def test_a_tuner_without_further_trials_ends_it(status: str, clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    done = trial(0, "SUCCEEDED", **GOOD)
+    manager = Manager(("RUNNING", [done]), *[(status, [trial(0, "RUNNING")])] * 9, *[(status, [done])] * 9)
+    assert follow(manager, 5, lambda: None, lambda: None) == status  # type: ignore[arg-type]
+    assert 0 < len(manager.looks) < 9  # not while a trial runs, and not for ever
+    told = "the tuner has no more trials: fewer than maxTrialNumber 5" in capsys.readouterr().out
+    assert told == (status == EXHAUSTED)
+
+
+def test_a_trial_that_is_given_and_not_yet_submitted_is_waited_for(clock: Clock) -> None:
+    done, second = trial(0, "SUCCEEDED", **GOOD), trial(1, "SUCCEEDED", **GOOD)
+    manager = Manager(*[(EXHAUSTED, [done])] * 20, *[(EXHAUSTED, [done, second])] * 9)
+    manager.next_number = 2
+    assert follow(manager, None, lambda: None, lambda: None) == EXHAUSTED  # type: ignore[arg-type]
+    assert len(manager.looks) < 9
+
+
+def test_no_trial_at_all_ends_it(clock: Clock) -> None:
+    manager = Manager(*[(EXHAUSTED, [])] * 9)
+    manager.next_number = 0
+    assert follow(manager, None, lambda: None, lambda: None) == EXHAUSTED  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", OVER)
+def test_these_end_it_at_once(status: str) -> None:
+    assert follow(Manager((status, [])), None, lambda: None, lambda: None) == status  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("before", "code"), [("RUNNING", 0), *((status, 1) for status in STOPPED_ELSEWHERE[:1])])
+def test_a_manager_that_somebody_else_has_stopped(before: str, code: int) -> None:
+    looks = [(before, []), requests.ConnectionError()] if code == 0 else [(before, [])]
+    assert follow(Manager(*looks), None, lambda: code, lambda: None) in STOPPED_ELSEWHERE  # type: ignore[arg-type]
+
+
+def test_trials_that_do_not_start_are_told_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    waiting, done = trial(0, "WAITING"), trial(0, "SUCCEEDED", **GOOD)
+    follow(Manager(*[("RUNNING", [waiting])] * 60, ("DONE", [done])), 1, lambda: None, lambda: None)  # type: ignore[arg-type]
+    assert capsys.readouterr().out.count("1 of the trials wait, none runs") == 1

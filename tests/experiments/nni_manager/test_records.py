@@ -10,7 +10,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.nni_manager.nni_internals import database
-from experiments.nni_manager.records import metric_of, read_record
+from experiments.nni_manager.records import LEFT, metric_of, read_record
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -239,3 +239,21 @@ def test_the_table_names_the_resolution_of_the_labels(home: Path) -> None:
 
 def test_metrics_of_all_kinds() -> None:
     assert metric_of('"{\\"default\\": 0.5}"') == {"default": 0.5} and metric_of("0.25") == {"default": 0.25}
+
+
+def test_a_network_that_the_trial_has_left_in_its_folder(home: Path) -> None:
+    """Also beside a metric of an earlier version, which holds it itself; a damaged file leaves the scores."""
+    made = Experiment(home)
+    short = {"default": 0.5, "macs": 2.0, "strategy": "ssr"}
+    for number, (name, metric) in enumerate({"a": short, "b": short, "old": result(0.4, 1.0, NETWORKS[1])}.items()):
+        made.trial(name, number, "SUCCEEDED", {}, metric)
+    trials = made.path.parents[1] / "environments" / "local-env" / "trials"
+    left = {"architecture": json.dumps(json.loads(NETWORKS[0].to_json())), "data": " --data.name camvid"}
+    for name, text in (("a", json.dumps(left)), ("b", "{")):
+        (trials / name).mkdir(parents=True)
+        (trials / name / LEFT).write_text(text)
+    record = read_record("aBc12")
+    assert [trial.has_network for trial in record.trials] == [True, False, True]
+    assert record.best().name == "a" and record.best().result["data"] == " --data.name camvid"
+    assert main(["export-best", "aBc12", "--out", str(home / "out")]) == 0
+    assert Architecture.load(home / "out" / "architecture.json") == NETWORKS[0]

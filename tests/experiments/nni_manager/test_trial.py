@@ -14,6 +14,7 @@ from nni.runtime.trial_command_channel import TrialCommandChannel, set_default_t
 
 from experiments.cli import main
 from experiments.commands.trial import Options
+from experiments.nni_manager.records import LEFT
 from experiments.nni_manager.trial import Manager, epoch_metric, final_metric, offer_curves, with_parameters
 from experiments.options.groups import DataOptions
 from experiments.search.monitor import SearchMonitor
@@ -86,7 +87,11 @@ def test_every_epoch_and_the_result_reach_the_manager(folder: Path) -> None:
     ((_, result),) = final
     assert result["default"] == summary["miou"]["derived"] and result["macs"] == summary["cost"]["macs_total"]
     assert result["params"] == summary["cost"]["params"] and "gap" in result
-    assert Architecture.from_json(result["architecture"]) == Architecture.load(folder / "architecture.json")
+    assert (result["strategy"], result["seed"], result["searched"]) == ("ssr", 3, "width,depth")
+    assert all(not isinstance(value, str) or len(value) < 40 for value in result.values())  # charts show every text
+    left = json.loads((folder / LEFT).read_text())
+    assert Architecture.from_json(left["architecture"]) == Architecture.load(folder / "architecture.json")
+    assert left["data"].startswith(" --data.")
     assert list((folder / "tensorboard").glob("events.*"))
 
 
@@ -149,12 +154,27 @@ def test_a_loss_that_was_not_finite_leaves_the_result(folder: Path) -> None:
         "entropy": {"final": 0.0},
         "time": {"total_s": 4.0},
     }
-    metric = final_metric(summary, "{}", DataOptions(name="folder", root="my garden"))
+    summary |= {"strategy": "ssr", "seed": 1, "space": {"search": ["depth"]}}
+    metric = final_metric(summary)
     assert metric["gap"] is None and metric["default"] == 0.5
     summary["miou"] |= {"derived_full": 0.4, "resolution": "4x5", "resolution_full": "32x40"}  # type: ignore[operator]
-    named = final_metric(summary, "{}", DataOptions())
+    named = final_metric(summary)
     assert (named["miou_full"], named["resolution"], named["resolution_full"]) == (0.4, "4x5", "32x40")
-    assert metric["data"] == " --data.name folder --data.root 'my garden'"  # for the command that retrains
+
+
+@pytest.mark.parametrize("platform", ["local", "remote"])
+def test_the_network_of_another_machine_is_in_the_metric(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, platform: str
+) -> None:
+    monkeypatch.setenv("NNI_PLATFORM", platform)
+    monkeypatch.setattr("experiments.nni_manager.trial.final_metric", lambda summary: {"default": 0.5})
+    channel = Channel({})
+    set_default_trial_command_channel(channel)
+    Manager(folder).finish(folder, {}, '{"a": 1}', DataOptions(name="folder", root="my garden"))
+    ((_, metric),) = channel.of("FINAL")
+    left = {"data": " --data.name folder --data.root 'my garden'", "architecture": '{"a":1}'}
+    assert metric == {"default": 0.5} | ({} if platform == "local" else left)
+    assert json.loads((folder / LEFT).read_text()) == left
 
 
 def test_the_tensorboard_button_finds_the_curves(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
-from experiments.runs.processes import ROOT, free_cores, module_command, terminable
+from experiments.runs.processes import ROOT, Terminated, free_cores, module_command, terminable, told_of_termination
 from experiments.training.lightning import command_line
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -101,6 +101,28 @@ def test_a_termination_is_an_interrupt_inside_and_what_it_was_after():
     with pytest.raises(KeyboardInterrupt), terminable():
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_closed_terminal_is_an_interrupt_but_not_under_nohup():
+    with pytest.raises(KeyboardInterrupt), terminable():
+        signal.raise_signal(signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with terminable():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_trainer_that_listens_beside_is_left_to_end_by_itself():
+    with told_of_termination():
+        ours, heard = signal.getsignal(signal.SIGTERM), []
+        signal.signal(signal.SIGTERM, lambda *both: (heard.append(both[0]), ours(*both)))
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+        signal.signal(signal.SIGTERM, ours)
+        with pytest.raises(Terminated):
+            signal.raise_signal(signal.SIGTERM)
 
 
 def test_another_thread_than_the_main_one_leaves_the_signal_alone():
