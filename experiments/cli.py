@@ -25,6 +25,7 @@ PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 CONTINUE = "a search or a retraining goes on with --resume and its run folder"
 CONTINUE_TRIAL = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
+LONGEST = 1600  # characters of a message
 DISK_FULL = (ENOSPC, EDQUOT)
 UNUSABLE = (EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENOTDIR, EISDIR, ENOENT, EEXIST)
 
@@ -126,13 +127,19 @@ def _fail(prog: str, message: str, code: int, error: BaseException | None = None
         import traceback
 
         traceback.print_exception(error)
-    return _tell(f"{prog}: error: {' '.join(message.split())}", code)
+    return _tell(f"{prog}: error: {_one_line(message)}", code)
 
 
 def _tell(line: str, code: int) -> int:
     with suppress(OSError):  # the terminal may be closed
         print(line, file=sys.stderr, flush=True)
     return code
+
+
+def _one_line(message: str) -> str:
+    """``message`` in one line, the middle left out where somebody's value made it longer than a screen."""
+    line = " ".join(message.split())
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} [...] {line[-LONGEST // 2 :]}"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,9 +10,9 @@ from typing import Any
 
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.errors import InputError
+from nas_space.text_file import read_text, reason
 
 SCHEMA = 1
-LARGEST_FILE = 2**24  # bytes; the deepest network that a space can hold takes 1.5 MB
 
 
 @dataclass(frozen=True)
@@ -88,18 +88,12 @@ class Architecture:
         if Path(path).is_dir():
             path = Path(path) / "architecture.json"
         try:
-            with Path(path).open("rb") as file:
-                content = file.read(LARGEST_FILE + 1)
-            text = content.decode("utf-8")
+            text = read_text(path)
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
-            problem = f"cannot be read as an architecture ({type(error).__name__})"
+            problem = f"cannot be read as an architecture ({reason(error)})"
             raise InputError(f"{path}: {problem}; give an architecture.json") from None
-        if len(content) > LARGEST_FILE:
-            raise InputError(
-                f"{path}: more than {LARGEST_FILE // 2**20} MiB is no architecture; give an architecture.json"
-            )
         try:
             return cls.from_json(text)
         except InputError as error:

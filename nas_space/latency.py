@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig, operator_name
 from nas_space.errors import InputError
+from nas_space.text_file import read_text, reason
 
 SCHEMA = 1
 LONGEST = 1e9  # milliseconds, eleven days: no measurement takes longer
@@ -221,13 +222,13 @@ class LatencyTable:
             InputError: the file is missing, unreadable or invalid; the message names it.
         """
         try:
-            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(read_text(path))
         except FileNotFoundError:
             raise InputError(f"{path}: no such file; measure a table with ssr-nas latency") from None
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"{path}: cannot be read as a latency table ({type(error).__name__})") from None
+            raise InputError(f"{path}: cannot be read as a latency table ({reason(error)})") from None
 
 
 _HEAD = tuple(field.name for field in fields(LatencyTable) if field.name not in ("widths", "layers_ms"))

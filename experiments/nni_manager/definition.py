@@ -12,6 +12,7 @@ import yaml
 
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
+from nas_space.text_file import read_text
 
 EXAMPLE = "{_type: choice, _value: [1, 2]}"
 PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkcontroller", "adl")
@@ -28,7 +29,7 @@ def read_experiment(path: str | Path) -> Any:
     """
     file = Path(path)
     try:
-        content = load_yaml(file.read_text(encoding="utf-8"))
+        content = load_yaml(read_text(file))
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); give an experiment's YAML file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 
 LEFT = "nni.json"
 """In a trial's output folder: what is too long for a metric, whose every text covers the web UI's charts."""
+
+
+NUMBERS = ("default", "macs", "miou_supernet", "seconds")
+"""What is computed with; a trial of another program may report anything under these names."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,11 @@ def read_record(experiment: str) -> Record:
     try:
         profiles, events, metrics = read_tables(path)
         name = str(json.loads(profiles[0][1]).get("experimentName") or experiment) if profiles else experiment
-        results = {trial: {**metric_of(data), **_left(path.parents[1], trial)} for trial, data in metrics}
+        results = {
+            trial: _usable({**metric_of(data), **_left(path.parents[1], trial)}) for trial, data in metrics
+        }
         return Record(name, tuple(_trials(events, results)))
-    except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read as NNI's database ({error})") from None
 
 
@@ -144,11 +151,14 @@ def _trials(events: Sequence[tuple[Any, ...]], results: Mapping[str, dict[str, A
     status: dict[str, str] = {}
     parameters: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for name, event, data, number in events:
-        status[name] = event
+        if not re.fullmatch(r"[\w-]+", name):  # it becomes part of a file's name
+            raise ValueError(f"{name!r} is no trial's id")
+        status[name] = str(event)
         if numbers.get(name) is None:
-            numbers[name] = number
+            numbers[name] = number if isinstance(number, int) else None
         if data:
-            parameters[name] = json.loads(data).get("parameters") or parameters[name]
+            given = json.loads(data).get("parameters") or parameters[name]
+            parameters[name] = given if isinstance(given, dict) else {"parameters": given}
     trials = [Trial(name, numbers[name] or 0, status[name], parameters[name], results.get(name, {})) for name in status]
     return sorted(trials, key=lambda trial: trial.number)
 
@@ -160,6 +170,20 @@ def metric_of(data: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"default": value}
 
 
+def _usable(result: dict[str, Any]) -> dict[str, Any]:
+    """``result`` without what is no number, or no truth value, where one is due."""
+    wrong = {key for key in NUMBERS if key in result and not _is_number(result[key])}
+    if not isinstance(result.get("discrete", 0), bool | int | float):
+        wrong.add("discrete")
+    return {key: value for key, value in result.items() if key not in wrong}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
+
+
 def by_name(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial's parameters by key; a nested choice has its name as its value."""
-    return {key: value.get("_name", value) if isinstance(value, dict) else value for key, value in parameters.items()}
+    """A trial's parameters by key; a nested choice has its name as its value, what else is nested its JSON."""
+    named = {key: value.get("_name", value) if isinstance(value, dict) else value for key, value in parameters.items()}
+    plain = {key: isinstance(value, str | bool | list | None) or _is_number(value) for key, value in named.items()}
+    return {key: value if plain[key] else json.dumps(value) for key, value in named.items()}

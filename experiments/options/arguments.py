@@ -6,7 +6,6 @@ argparse only lays out the help: it names no nearest key, and it refuses a value
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
@@ -14,6 +13,7 @@ import yaml
 from experiments.options.leaves import Leaf, as_text, leaves
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
+from nas_space.text_file import read_text, reason
 
 OptionsT = TypeVar("OptionsT")
 Known = Mapping[str, Leaf]
@@ -90,11 +90,11 @@ def _read_line(argv: Sequence[str], leaves_by_key: Known, positional: str | None
 
 def _read_config(file: str, leaves_by_key: Known) -> dict[str, Any]:
     try:
-        content = load_yaml(Path(file).read_text(encoding="utf-8"))
+        content = load_yaml(read_text(file))
     except FileNotFoundError:
         raise InputError(f"--config {file}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {file}: cannot be read ({error.__class__.__name__}); give a YAML file") from None
+        raise InputError(f"--config {file}: cannot be read ({reason(error)}); give a YAML file") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(content, Mapping | None):

@@ -90,7 +90,7 @@ class Leaf:
 
     def _convert(self, value: Any) -> Any:
         if str in self.kinds:  # as it is: a folder may be called null
-            if isinstance(value, list | Mapping):
+            if isinstance(value, list | Mapping) or (value is None and NULL not in self.kinds):
                 raise ValueError(value)
             return None if value is None else str(value)
         text = as_text(value)

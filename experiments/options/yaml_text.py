@@ -5,6 +5,7 @@ from typing import Any
 import yaml
 from yaml.constructor import ConstructorError
 
+LONGEST = 2**19  # letters; PyYAML needs a minute for a megabyte
 MOST_VALUES = 1_000_000  # an alias counts as all that it stands for; no file of options comes near
 
 
@@ -12,10 +13,12 @@ def load_yaml(text: str) -> Any:
     """The one document of ``text``, in plain values; None where it is empty.
 
     Raises:
-        yaml.YAMLError: it is no YAML, asks for more than plain values, gives a key twice, or its aliases never end.
+        yaml.YAMLError: it is no YAML, too long, asks for more than plain values, gives a key twice, or never ends.
         ValueError: a number or a date that is none.
         RecursionError: it is nested too deeply.
     """
+    if len(text) > LONGEST:
+        raise ConstructorError(None, None, f"it has more than {LONGEST} letters", None)
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
@@ -24,6 +27,8 @@ def load_yaml(text: str) -> Any:
         if _count(node, [], {}) > MOST_VALUES:
             raise ConstructorError(None, None, f"its aliases stand for more than {MOST_VALUES} values", node.start_mark)
         return loader.construct_document(node)
+    except (LookupError, TypeError, AttributeError) as error:  # PyYAML's own, for a value that is not of its tag
+        raise ConstructorError(None, None, f"a value is not of its tag ({error})", None) from None
     finally:
         loader.dispose()
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -72,11 +73,21 @@ def _read_search(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         fix = f"a search writes it at its end, continue it with --resume {path.parent}"
         raise InputError(f"{path}: no such file; {fix}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error})") from None
-    missing = [key for key in KEYS if key not in search]
+    missing = [key for key in KEYS if not isinstance(search, dict) or key not in search]
     if missing:
         raise InputError(f"{path}: {missing[0]} is missing; this is not the summary of a search")
+    try:
+        _verdict(search), list(_facts(search)), _removals(search["removals"])  # what the page is made of
+        discrete = search["discrete_epoch"]
+        numbers = [n for n in (search["miou"]["derived"], discrete) if n is not None]
+        numbers += [row[key] for row in search["alive"] for key in ("epoch", *LEVELS)]
+        if not search["alive"] or not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+            raise ValueError("no number where one is due")
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: is damaged ({reason}); take it from where the search wrote it") from None
     return dict(search)
 
 
@@ -88,6 +99,11 @@ def _read_metrics(path: Path) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in metrics]
     if missing or metrics.empty:
         raise InputError(f"{path}: {f'column {missing[0]} is missing' if missing else 'holds no epoch'}")
+    wrong = next((name for name in COLUMNS if not pd.api.types.is_numeric_dtype(metrics[name])), None)
+    if wrong is not None:
+        raise InputError(
+            f"{path}: column {wrong} holds what is no number; take the file from where the search wrote it"
+        )
     return metrics
 
 

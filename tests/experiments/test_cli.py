@@ -211,7 +211,7 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
         ),
         (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got 1,2"),
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
-        (["--config", "."], "--config .: cannot be read (IsADirectoryError); give a YAML file"),
+        (["--config", "."], "--config .: cannot be read (Is a directory); give a YAML file"),
         (["surplus"], "unrecognized arguments: surplus"),
     ],
 )
@@ -427,6 +427,18 @@ def test_a_forked_worker_ends_without_a_word(capsys: pytest.CaptureFixture[str])
     fork = "import os, signal, time\npid = os.fork()\nif not pid: time.sleep(60)\n"
     end = "time.sleep(0.1); os.kill(pid, signal.SIGTERM)\nassert os.waitpid(pid, 0)[1] == signal.SIGTERM"
     assert main(["try", "--fail", fork + end]) == 0 and not capsys.readouterr().err
+
+
+def test_a_long_value_leaves_the_line_readable(capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused(capsys, "--epochs", "9" * 5000)
+    assert line.startswith("--epochs: expected a whole number, got 999") and " [...] 999" in line and len(line) < 1700
+
+
+@pytest.mark.parametrize("arguments", [["--config", "/dev/zero"], ["--arch", "/dev/zero"]])
+def test_a_file_without_end_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["space", *arguments]) == 2
+    line = capsys.readouterr().err
+    assert line.count("\n") == 1 and "/dev/zero: cannot be read" in line and "larger than 32 MiB" in line
 
 
 def test_traceback_on_demand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -98,7 +98,7 @@ def test_the_size_of_an_absurd_space_is_told_without_its_digits() -> None:
 
 
 def test_an_endless_architecture_file_is_read_in_part_only() -> None:
-    with pytest.raises(InputError, match="more than 16 MiB is no architecture"):
+    with pytest.raises(InputError, match="larger than 32 MiB"):
         Architecture.load("/dev/zero")
 
 

@@ -56,6 +56,7 @@ def test_reading(hint: Any, value: Any, expected: Any) -> None:
         (int, "2.0", "expected a whole number, got 2.0"),
         (int, True, "expected a whole number, got true"),
         (int, None, "expected a whole number, got null"),
+        (str, None, "expected text, got null"),
         (float, True, "expected a number, got true"),
         (float, "nan", "expected a number, got nan"),
         (float, "inf", "expected a number, got inf"),

@@ -23,6 +23,10 @@ def test_as_the_library_reads_it(text: str) -> None:
         ("x: {a: 1, a: 1}", "a is given twice"),
         ("!!python/object/apply:os.getcwd []", "could not determine a constructor"),
         ("a: 1\n--- b", "single document"),
+        ("!!bool x", "a value is not of its tag"),
+        ("!!int ''", "a value is not of its tag"),
+        ("- !!timestamp x", "a value is not of its tag"),
+        ("x" * 600_000, "it has more than 524288 letters"),
     ],
 )
 def test_mistakes(text: str, words: str) -> None:
