@@ -8,7 +8,9 @@ from typing import Any, Literal
 
 from nas_space.errors import InputError
 
-LARGEST = 4096  # far beyond any network, small enough that every table of the space fits into memory
+LARGEST = 4096  # of every number of a space: far beyond any network
+MOST_FORMS = 2**22  # of a layer: its operators times pairs of widths; a table of costs holds each, 32 MiB
+MOST_CANDIDATES = 2**20  # of all choices together; a search keeps a number for each (the paper's space has 3240)
 DIMENSIONS = ("dilation", "pooling", "width", "depth")
 Head = Literal["encoder", "aggregation"]
 WIDTH_KEYS = ("width_3x1", "width_1x3")  # the searched widths of an operator, as labels and fields
@@ -77,6 +79,13 @@ class SpaceConfig:
                 raise InputError(f"space.widths: {width} is no multiple of space.step {self.step}")
             if width <= self.span:
                 raise InputError(f"space.widths: {width} must exceed space.span {self.span}")
+        widths, operators = self.span // self.step + 1, len(self.dilations) * len(self.poolings)
+        layers = sum(depths[-1] for depths in self.depths)
+        forms, candidates = operators * widths**2, layers * operators * (1 + 2 * widths)
+        for number, most, what in ((forms, MOST_FORMS, "forms of a layer"), (candidates, MOST_CANDIDATES, "candidates")):
+            if number > most:
+                fix = "fewer dilations or depths, a smaller span or a larger step"
+                raise InputError(f"space: {number:,} {what} are too many, at most {most:,}; give {fix}")
         if not self.stem < self.widths[0] < self.widths[1] or self.stem <= 3:
             given = f"stem {self.stem} and widths {list(self.widths)}"
             raise InputError(f"space: channels must grow, 3 < stem < widths, got {given}")
