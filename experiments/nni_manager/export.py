@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from experiments.nni_manager.records import Record, Trial
+from experiments.nni_manager.records import LEFT, Record, Trial
 from experiments.runs.files import write_atomic, write_json
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
@@ -12,7 +12,10 @@ from nas_space.errors import InputError
 def _architecture(trial: Trial) -> Architecture:
     try:
         return Architecture.from_json(str(trial.result["architecture"]))
-    except (KeyError, InputError) as error:
+    except KeyError:
+        fix = f"its output folder no longer holds {LEFT}; copy it back, or search again with its parameters"
+        raise InputError(f"trial {trial.name}: its network is gone: {fix}") from None
+    except InputError as error:
         raise InputError(f"trial {trial.name}: its final metric holds no architecture ({error})") from None
 
 

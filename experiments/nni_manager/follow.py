@@ -13,7 +13,8 @@ from experiments.nni_manager.rest import Rest
 
 POLL = 1.0  # seconds between two looks at the manager
 QUIET = 6.0  # seconds without a trial that waits or runs; NNI looks for work every half second, or every five
-WAITED = 60.0  # seconds after which trials that do not start are told
+IDLE = 60.0  # seconds without a trial that runs, which are told
+NONE_RUNS = "NNI has no machine or GPU for them (see trialGpuNumber, nnimanager.log), or its tuner gives none"
 
 # Every status of NNI 3.0 for a trial, and for an experiment. The test of this file takes them from NNI's own files.
 ENDED = ("SUCCEEDED", "FAILED", "USER_CANCELED", "SYS_CANCELED", "EARLY_STOPPED")
@@ -52,7 +53,7 @@ def follow(
     """
     printed: set[str] = set()
     best: float | None = None
-    status, told, quiet, waiting = "", False, _Since(), _Since()
+    status, quiet, idle, none_runs = "", _Since(), _Since(), False
     with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
         while True:
             keep()
@@ -75,26 +76,24 @@ def follow(
             bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
             if status in OVER:
                 return status
-            if status == EXHAUSTED and not told:
-                told = True
-                bar.write("the tuner has no more trials" + (f": fewer than maxTrialNumber {total}" if total else ""))
             if quiet.lasts(status not in GOES_ON and not pending, QUIET) and not _queued(rest, trials, resumed):
+                bar.write(f"the tuner has no more trials: {len(trials)} have run" + (f", not {total}" if total not in (None, len(trials)) else ""))
                 return status
-            if waiting.lasts(bool(pending) and not running, WAITED):
-                waiting = _Since(once=True)
-                bar.write(f"{pending} of the trials wait, none runs: NNI gives no machine or GPU (trialGpuNumber)")
+            if idle.lasts(not running, IDLE) and not none_runs:
+                none_runs = True
+                bar.write(f"no trial has run for {IDLE:.0f} s: {NONE_RUNS}")
             time.sleep(POLL)
 
 
 class _Since:
-    """How long something has been so without a break; ``once`` makes it never so again."""
+    """How long something has been so without a break."""
 
-    def __init__(self, once: bool = False) -> None:
+    def __init__(self) -> None:
         self._start: float | None = None
-        self._once = once
 
     def lasts(self, now_so: bool, seconds: float) -> bool:
-        if not now_so or self._once:
+        """Whether it has been so for as long as that; called at every look."""
+        if not now_so:
             self._start = None
             return False
         self._start = time.monotonic() if self._start is None else self._start

@@ -18,10 +18,13 @@ from nas_space.errors import InputError
 if TYPE_CHECKING:
     import pandas as pd
 
+STATUS_OF_EVENT = {"USER_TO_CANCEL": "USER_CANCELED"}  # as NNI itself shows it
 LEFT = "nni.json"
 """In a trial's output folder: what is too long for a metric, whose every text covers the web UI's charts."""
 
 
+ID = r"[\w-]+"
+"""Of a trial: it becomes part of a file's name."""
 NUMBERS = ("default", "macs", "miou_supernet", "seconds")
 """What is computed with; a trial of another program may report anything under these names."""
 
@@ -46,8 +49,12 @@ class Trial:
 
     @property
     def has_network(self) -> bool:
-        """Whether it has left an architecture and its scores; trials of other programs leave other metrics."""
-        return {"architecture", "default", "macs"} <= self.result.keys()
+        """Whether it has left an architecture and its scores; trials of other programs leave other metrics.
+
+        The scores alone tell it: where a best network's file is gone, no other trial may take its place unnoticed.
+        """
+        ours = {"architecture", "searched"} & self.result.keys()
+        return bool(ours) and {"default", "macs"} <= self.result.keys()
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,9 @@ def read_record(experiment: str) -> Record:
         profiles, events, metrics = read_tables(path)
         name = str(json.loads(profiles[0][1]).get("experimentName") or experiment) if profiles else experiment
         results = {
-            trial: _usable({**metric_of(data), **_left(path.parents[1], trial)}) for trial, data in metrics
+            trial: _usable({**metric_of(data), **_left(path.parents[1], trial)})
+            for trial, data in metrics
+            if re.fullmatch(ID, str(trial))
         }
         return Record(name, tuple(_trials(events, results)))
     except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -139,8 +148,9 @@ def read_record(experiment: str) -> Record:
 
 def _left(experiment: Path, trial: str) -> dict[str, Any]:
     """What a trial on this machine has left in its output folder; nothing where it ran elsewhere."""
-    for file in experiment.glob(f"environments/*/trials/{trial}/{LEFT}"):
-        with suppress(OSError, ValueError):
+    for folder in experiment.glob("environments/*/trials"):
+        file = folder / trial / LEFT
+        with suppress(OSError, ValueError, RecursionError):
             content = json.loads(file.read_text(encoding="utf-8"))
             return content if isinstance(content, dict) else {}
     return {}
@@ -151,9 +161,11 @@ def _trials(events: Sequence[tuple[Any, ...]], results: Mapping[str, dict[str, A
     status: dict[str, str] = {}
     parameters: defaultdict[str, dict[str, Any]] = defaultdict(dict)
     for name, event, data, number in events:
-        if not re.fullmatch(r"[\w-]+", name):  # it becomes part of a file's name
+        if not name:  # of the experiment: imported data, or parameters that somebody has added
+            continue
+        if not re.fullmatch(ID, str(name)):
             raise ValueError(f"{name!r} is no trial's id")
-        status[name] = str(event)
+        status[name] = STATUS_OF_EVENT.get(str(event), str(event))
         if numbers.get(name) is None:
             numbers[name] = number if isinstance(number, int) else None
         if data:

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import requests
@@ -37,9 +37,10 @@ def stopping(experiment: Any, rest: Rest) -> Iterator[None]:
     finally:
         if (process := manager_process(experiment)) is not None:
             try:
-                rest.stop()
+                with suppress(requests.RequestException):  # it has ended, or somebody else has stopped it already
+                    rest.stop()
                 process.wait(60)
-            except (requests.RequestException, subprocess.TimeoutExpired):
+            except subprocess.TimeoutExpired:
                 process.kill()
             except KeyboardInterrupt:  # once more: no manager goes on without this process
                 process.kill()

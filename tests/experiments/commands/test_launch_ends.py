@@ -128,6 +128,48 @@ def test_a_crash_before_there_is_a_network(
     assert "does not answer" in last and "ssr-nas launch --resume aBc12" in last and not Path("runs").exists()
 
 
+@pytest.mark.parametrize("status", ["STOPPING", "STOPPED"])
+def test_an_experiment_that_is_stopped_from_elsewhere(
+    experiment: Any, status: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its manager, which answers no more, ends its trials in peace: it is not killed."""
+
+    def gone(rest: Manager) -> None:
+        raise requests.ConnectionError
+
+    experiment.rest.ended = status
+    monkeypatch.setattr(experiment.rest, "stop", gone)
+    assert main(["launch", "x.yml"]) == 1
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert "stopped from elsewhere" in line and "ssr-nas launch --resume aBc12" in line
+    assert "good1" in captured.out and len(list(Path("runs").glob("*/architecture.json"))) == 1
+    assert not experiment._proc.killed
+
+
+@pytest.mark.parametrize(("code", "words"), [(0, "stopped from elsewhere"), (-9, "NNI's manager has ended; its log")])
+def test_a_manager_that_ends_between_two_looks(
+    experiment: Any, code: int, words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(rest: Manager) -> None:
+        raise requests.ConnectionError
+
+    monkeypatch.setattr(experiment.rest, "status", gone)
+    monkeypatch.setattr(Process, "poll", lambda process: code)
+    assert main(["launch", "x.yml"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert words in line and "ssr-nas launch --resume aBc12" in line
+
+
+def test_a_closed_terminal_stops_the_manager(experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiment.rest, "status", lambda rest: signal.raise_signal(signal.SIGHUP))
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert main(["launch", "x.yml"]) == 130 and experiment.rest.stopped == 1
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_no_trial_of_ours(experiment: Any, capsys: pytest.CaptureFixture[str]) -> None:
     experiment.trials = (PLAIN,)
     assert main(["launch", "x.yml"]) == 1

@@ -257,3 +257,26 @@ def test_a_network_that_the_trial_has_left_in_its_folder(home: Path) -> None:
     assert record.best().name == "a" and record.best().result["data"] == " --data.name camvid"
     assert main(["export-best", "aBc12", "--out", str(home / "out")]) == 0
     assert Architecture.load(home / "out" / "architecture.json") == NETWORKS[0]
+
+
+def test_a_best_network_whose_file_is_gone_is_told_and_not_replaced(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = Experiment(home)
+    made.trial("best", 0, "SUCCEEDED", {}, {"default": 0.5, "macs": 2.0, "searched": "depth"})
+    made.trial("old", 1, "SUCCEEDED", {}, result(0.4, 1.0, NETWORKS[1]))
+    for select in ("best", "pareto"):
+        assert main(["export-best", "aBc12", "--select", select, "--out", f"out-{select}"]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "trial best: its network is gone" in line and LEFT in line
+        assert not list(Path().glob(f"out-{select}/*.json"))
+
+
+def test_events_that_are_no_trials(home: Path) -> None:
+    """Parameters that a user adds, and data that a user imports, stand among the events without a trial's id."""
+    made = Experiment(home)
+    made.insert("TrialJobEvent", 0, "", "IMPORT_DATA", '[{"parameter": {"seed": 1}, "value": 0.5}]', "", None, None, "")
+    made.insert("TrialJobEvent", 0, "", "ADD_CUSTOMIZED", '{"seed": 2}', "", None, None, "")
+    made.trial("ours", 0, "USER_TO_CANCEL", {"seed": 0})
+    (trial,) = read_record("aBc12").trials
+    assert (trial.name, trial.status) == ("ours", "USER_CANCELED")
