@@ -81,8 +81,11 @@ class SpaceConfig:
                 raise InputError(f"space.widths: {width} must exceed space.span {self.span}")
         widths, operators = self.span // self.step + 1, len(self.dilations) * len(self.poolings)
         layers = sum(depths[-1] for depths in self.depths)
-        forms, candidates = operators * widths**2, layers * operators * (1 + 2 * widths)
-        for number, most, what in ((forms, MOST_FORMS, "forms of a layer"), (candidates, MOST_CANDIDATES, "candidates")):
+        forms, places = operators * widths**2, layers * operators * (1 + 2 * widths)
+        for number, most, what in (
+            (forms, MOST_FORMS, "forms of a layer"),
+            (places, MOST_CANDIDATES, "candidates"),
+        ):
             if number > most:
                 fix = "fewer dilations or depths, a smaller span or a larger step"
                 raise InputError(f"space: {number:,} {what} are too many, at most {most:,}; give {fix}")

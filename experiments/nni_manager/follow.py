@@ -77,7 +77,10 @@ def follow(
             if status in OVER:
                 return status
             if quiet.lasts(status not in GOES_ON and not pending, QUIET) and not _queued(rest, trials, resumed):
-                bar.write(f"the tuner has no more trials: {len(trials)} have run" + (f", not {total}" if total not in (None, len(trials)) else ""))
+                bar.write(
+                    f"the tuner has no more trials: {len(trials)} have run"
+                    + (f", not {total}" if total not in (None, len(trials)) else "")
+                )
                 return status
             if idle.lasts(not running, IDLE) and not none_runs:
                 none_runs = True

@@ -4,7 +4,6 @@ import json
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +170,6 @@ def read_runtime_image(path: Path) -> Any:
     return read_image(path)
 
 
-@cache
 def _mask_reader() -> Any:
     from experiments.data.sets.class_file import ClassList, Entry
     from experiments.data.sets.masks import MaskReader
@@ -181,15 +179,17 @@ def _mask_reader() -> Any:
 
 
 def read_mask(path: Path) -> Any:
-    labels = _mask_reader().read(path)
+    reader = _mask_reader()
+    reader.settle([path])
+    labels = reader(path)
     assert labels.ndim == 2 and labels.dtype == np.uint8 and set(np.unique(labels)) <= {0, 1, 2, 255}
     return labels
 
 
 def read_index_label(path: Path) -> Any:
-    from experiments.data.labels import index_reader
+    from experiments.data.labels import IndexReader, make_table
 
-    labels = index_reader({0: 0, 1: 1, 2: 2, 255: 255}, "0 to 2")(path)
+    labels = IndexReader(make_table({0: 0, 1: 1, 2: 2, 255: 255}, 256), "0 to 2")(path)
     assert labels.ndim == 2 and set(np.unique(labels)) <= {0, 1, 2, 255}
     return labels
 

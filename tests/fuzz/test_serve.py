@@ -35,6 +35,7 @@ class FakeSegmenter:
 
     class description:  # noqa: N801
         classes, colours, dataset, precision = ("a", "b"), ((255, 0, 0), (0, 0, 255)), "mine", "32"
+        image_bits = None
 
     engine, size = "fake", (48, 64)
 

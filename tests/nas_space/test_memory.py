@@ -1,5 +1,6 @@
 """What does not fit into memory is refused before any is taken, with its number of parameters."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -60,11 +61,17 @@ def test_absurd_networks_are_refused_before_any_layer_is_made(monkeypatch: pytes
 
 def test_many_candidates_of_few_weights_are_refused() -> None:
     """Modules and tables take memory too: 8 million operators, or a table of 4096 x 4096 widths."""
-    operators = SpaceConfig(4, (5, 6), ((1024,), (1024,)), tuple(range(1, 4097)), (1,), 0, 1)
-    widths = SpaceConfig(4, (4090, 4096), ((64,), (64,)), tuple(range(1, 129)), (1,), 4089, 1)
-    for space in (operators, widths):
-        with pytest.raises(InputError, match="super-network"):
-            check_supernet(space, 3)
+    with pytest.raises(InputError, match="candidates are too many"):
+        SpaceConfig(4, (5, 6), ((1024,), (1024,)), tuple(range(1, 4097)), (1,), 0, 1)
+    with pytest.raises(InputError, match="forms of a layer are too many"):
+        SpaceConfig(4, (4090, 4096), ((64,), (64,)), tuple(range(1, 129)), (1,), 4089, 1)
+
+
+def test_what_a_space_may_hold_may_still_be_too_much_for_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    space = SpaceConfig(4, (5, 6), ((128,), (128,)), tuple(range(1, 1025)), (1,), 0, 1)
+    monkeypatch.setattr("nas_space.memory.free_memory", lambda: 2**30)
+    with pytest.raises(InputError, match="super-network"):
+        check_supernet(space, 3)
 
 
 def test_on_the_meta_device_a_network_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,11 +96,11 @@ def test_a_container_s_limit_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_size_of_an_absurd_space_is_told_without_its_digits() -> None:
-    layers, operators = 2 * 4096, 4096
-    widths = 2046
-    sizes = SpaceConfig(4, (2046, 2047), ((4096,), (4096,)), tuple(range(1, 4097)), (1,), 2045, 1).sizes()
+    layers, operators, widths = 15 + 16, 64, 256
+    sizes = SpaceConfig(4, (256, 257), ((15,), (16,)), tuple(range(1, 65)), (1,), 255, 1).sizes()
     assert sizes["choices"] == layers + 2 * layers * operators
-    assert sizes["log10_supernet_configurations"] == pytest.approx(2 * layers * operators * 3.3109056)
+    configurations = 2 * layers * operators * math.log10(widths)
+    assert sizes["log10_supernet_configurations"] == pytest.approx(configurations)
     assert sizes["architecture_parameters"] == layers * operators + 2 * layers * operators * widths
 
 
