@@ -1,6 +1,7 @@
 // Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require); made for NNI 3.0.
 // NNI's servers listen on every interface, have no option for it and no login. Here they listen on the addresses in
-// $SSR_NAS_LISTEN, of which the first is the server's own. The tuner that the manager starts is tied to it.
+// $SSR_NAS_LISTEN, of which the first is the server's own. The tuner that the manager starts is tied to it, and has a
+// minute to call it: NNI's ten seconds are too few on a busy machine.
 'use strict';
 const childProcess = require('child_process');
 const net = require('net');
@@ -48,3 +49,11 @@ childProcess.spawn = function (command, args, options) {
     }
     return spawn.call(this, command, args, options);
 };
+
+const later = global.setTimeout;
+
+global.setTimeout = function (callback, milliseconds, ...args) {
+    const ofTuner = milliseconds === 10000 && String(callback).includes('Tuner did not connect');
+    return later(callback, ofTuner ? 60000 : milliseconds, ...args);
+};
+Object.defineProperties(global.setTimeout, Object.getOwnPropertyDescriptors(later));

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import subprocess
 from contextlib import closing
 from inspect import signature
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from nni.experiment import Experiment
 
 from experiments.nni_manager import nni_internals
+from experiments.nni_manager.start import PRELOAD
 
 PRIVATE_NAMES = (
     "nni.__main__.MsgDispatcher",
@@ -86,9 +88,28 @@ def test_the_database_of_this_nni_answers(query: str) -> None:
 
 @pytest.mark.parametrize(
     ("file", "text"),
-    [("common/utils.js", "'-m', 'nni',"), ("extensions/nniTensorboardManager.js", "'--bind_all ")],
-    ids=["tuner", "tensorboard"],
+    [
+        ("common/utils.js", "'-m', 'nni',"),
+        ("extensions/nniTensorboardManager.js", "'--bind_all "),
+        ("core/tuner_command_channel.js", "}, 10000);"),
+        ("core/tuner_command_channel.js", "'Tuner did not connect"),
+    ],
+    ids=["tuner", "tensorboard", "seconds", "message"],
 )
 def test_the_manager_starts_its_children_as_loopback_cjs_expects(file: str, text: str) -> None:
     gone = f"NNI {nni.__version__}: no {text} in {file}; mend loopback.cjs, made for NNI 3.0"
     assert text in (NODE / file).read_text(), gone
+
+
+def test_a_tuner_has_a_minute_to_call_its_manager() -> None:
+    """Ten seconds are too few beside other work; other timers, and their promises, stay as they are."""
+    code = """
+    const util = require('util');
+    const tuner = setTimeout(() => 'Tuner did not connect in', 10000), other = setTimeout(() => 'other', 10000);
+    console.log(tuner._idleTimeout, other._idleTimeout);
+    clearTimeout(tuner); clearTimeout(other);
+    util.promisify(setTimeout)(1, 'promised').then(console.log);
+    """
+    command = [str(NODE / "node"), "--require", str(PRELOAD), "-e", code]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert out.split() == ["60000", "10000", "promised"]
