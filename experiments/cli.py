@@ -8,6 +8,7 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -25,6 +26,7 @@ PROG = "ssr-nas"
 DEBUG = "SSR_NAS_DEBUG"
 CONTINUE = "a search or a retraining goes on with --resume and its run folder"
 CONTINUE_TRIAL = "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again"
+HIDDEN = re.compile(r"(?:(?<=/)|(?<= )|^)\.([^/]+)\.\w{8,32}\.tmp$")  # how files are called until they are whole
 LONGEST = 1600  # characters of a message
 DISK_FULL = (ENOSPC, EDQUOT)
 UNUSABLE = (EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENOTDIR, EISDIR, ENOENT, EEXIST)
@@ -85,10 +87,10 @@ def _guarded(name: str, arguments: Sequence[str]) -> int:
             return error.code or 0
         of_system = [cause for cause in causes if isinstance(cause, OSError)]
         for full in (cause for cause in of_system if cause.errno in DISK_FULL):
-            where = f" while writing {full.filename}" if full.filename else ""
+            where = HIDDEN.sub(r"\1", f" while writing {full.filename}" if full.filename else "")
             return _fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
         for refused in (cause for cause in of_system if cause.errno in UNUSABLE and cause.filename):
-            path = refused.filename2 or refused.filename  # of a rename its target, which the user knows
+            path = HIDDEN.sub(r"\1", str(refused.filename2 or refused.filename))  # the name that the user knows
             return _fail(prog, f"{path}: {refused.strerror}; make it usable, or choose another path", 2, error)
         return _fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
 

@@ -79,19 +79,20 @@ class SpaceConfig:
                 raise InputError(f"space.widths: {width} is no multiple of space.step {self.step}")
             if width <= self.span:
                 raise InputError(f"space.widths: {width} must exceed space.span {self.span}")
-        widths, operators = self.span // self.step + 1, len(self.dilations) * len(self.poolings)
-        layers = sum(depths[-1] for depths in self.depths)
-        forms, places = operators * widths**2, layers * operators * (1 + 2 * widths)
-        for number, most, what in (
-            (forms, MOST_FORMS, "forms of a layer"),
-            (places, MOST_CANDIDATES, "candidates"),
-        ):
-            if number > most:
-                fix = "fewer dilations or depths, a smaller span or a larger step"
-                raise InputError(f"space: {number:,} {what} are too many, at most {most:,}; give {fix}")
+        self._check_total()
         if not self.stem < self.widths[0] < self.widths[1] or self.stem <= 3:
             given = f"stem {self.stem} and widths {list(self.widths)}"
             raise InputError(f"space: channels must grow, 3 < stem < widths, got {given}")
+
+    def _check_total(self) -> None:
+        widths, operators = self.span // self.step + 1, len(self.dilations) * len(self.poolings)
+        forms = operators * widths**2
+        candidates = sum(depths[-1] for depths in self.depths) * operators * (1 + 2 * widths)
+        limits = ((forms, MOST_FORMS, "forms of a layer"), (candidates, MOST_CANDIDATES, "candidates"))
+        for number, most, what in limits:
+            if number > most:
+                fix = "fewer dilations or depths, a smaller span or a larger step"
+                raise InputError(f"space: {number:,} {what} are too many, at most {most:,}; give {fix}")
 
     @classmethod
     def paper(cls, search: tuple[str, ...] = DIMENSIONS) -> "SpaceConfig":

@@ -1,8 +1,11 @@
 """Write a trained network for another engine, try the file, and keep it only if it gives the same answer."""
 
+import errno
 import os
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,6 +22,7 @@ from experiments.runtime.description import Description
 from nas_space.errors import InputError
 
 MOST_DIFFERENCE, LEAST_EQUAL = 1e-3, 0.999  # what float32 files are held to
+NO_ROOM = 2**20  # a disk with fewer free bytes counts as full
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,8 @@ def export(
     """
     file_format = FORMATS[kind]
     check_out(out, kind)
-    with tempfile.TemporaryDirectory(".tmp", f".{out.name[:40]}.", out.parent, ignore_cleanup_errors=True) as folder:
+    staged = tempfile.TemporaryDirectory(".tmp", f".{out.name[:40]}.", out.parent, ignore_cleanup_errors=True)
+    with staged as folder, _full_disk_told(out):
         file = Path(folder) / out.name
         settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
         file_format.write(network, file, settings)
@@ -118,6 +123,24 @@ def export(
         for path in reversed(file_format.files(out)):  # the named file last: where it is, the others are
             os.replace(file.with_name(path.name), path)
     return exported
+
+
+@contextmanager
+def _full_disk_told(out: Path) -> Iterator[None]:
+    """OpenVINO and others raise a ``RuntimeError`` without a word of the disk; what is free says it.
+
+    Raises:
+        OSError: the disk of ``out``, or that of temporary files, is full.
+    """
+    try:
+        yield
+    except (InputError, OSError, ExportError):
+        raise
+    except Exception as error:
+        for folder in (str(out.parent), tempfile.gettempdir()):
+            if shutil.disk_usage(folder).free < NO_ROOM:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), folder) from error
+        raise
 
 
 def _compare(

@@ -391,6 +391,12 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
         ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),
         ("import os\nos.symlink('loop', 'loop')\nopen('loop')", 2, "error: loop: Too many levels of symbolic links; "),
         ("raise IsADirectoryError(21, 'Is a directory', '.x.tmp', None, 'x')", 2, "error: x: Is a directory; "),
+        ("raise PermissionError(13, 'No', 'a b/.x.json.0123456789abcdef.tmp')", 2, "error: a b/x.json: No; "),
+        (
+            "raise OSError(28, 'No', '.x y.md.0123456789abcdef.tmp')",
+            2,
+            "error: the disk is full while writing x y.md; ",
+        ),
     ],
 )
 def test_failures_are_one_line(statement: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

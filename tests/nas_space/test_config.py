@@ -183,3 +183,12 @@ def test_a_number_in_place_of_a_list_names_its_key(key: str) -> None:
 
 def test_operator_name() -> None:
     assert operator_name(4, 2) == "d4s2"
+
+
+def test_a_space_that_no_memory_holds_is_refused() -> None:
+    with pytest.raises(
+        InputError, match="space: 8,388,608 forms of a layer are too many, at most 4,194,304; give fewer"
+    ):
+        SpaceConfig(4, (2048, 4096), ((1,), (1,)), (1, 2), (1,), 2047, 1)
+    with pytest.raises(InputError, match="space: 100,663,296 candidates are too many"):
+        SpaceConfig(4, (8, 12), ((4096,), (4096,)), tuple(range(1, 4097)), (1,), 0, 1)

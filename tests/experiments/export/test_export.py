@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -129,6 +130,23 @@ def test_a_full_disk(kind: str, network: Networks, tmp_path: Path, monkeypatch: 
     with pytest.raises(OSError, match="No space left"):
         export(network(), DESCRIPTION, kind, tmp_path / FILES[kind], trial_images(SIZE, False, real()))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_of_which_the_engine_says_nothing(
+    network: Networks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    monkeypatch.setattr(openvino, "save_model", fail)
+    arguments = (network(), DESCRIPTION, "openvino", tmp_path / "model.xml", trial_images(SIZE, False, real()))
+    with pytest.raises(RuntimeError, match="basic_ios"):
+        export(*arguments)
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda folder: usage._replace(free=4096))
+    with pytest.raises(OSError, match="No space left") as error:
+        export(*arguments)
+    assert error.value.errno == errno.ENOSPC and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("kind", FILES)
