@@ -97,7 +97,7 @@ class Manager:
     def __init__(self, folder: Path) -> None:
         self.channel = get_default_trial_command_channel()
         received = self.channel.receive_parameter()
-        earlier = read_summary(folder / RECORD) if (folder / RECORD).is_file() else None
+        earlier = read_summary(folder / RECORD, ("parameter_id", "parameters")) if (folder / RECORD).is_file() else None
         record = earlier or _assigned_parameters() or received or {"parameter_id": None, "parameters": {}}
         self.parameter_id, self.parameters = record["parameter_id"], record["parameters"]
         write_json(folder / RECORD, {"parameter_id": self.parameter_id, "parameters": self.parameters})

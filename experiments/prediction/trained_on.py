@@ -68,7 +68,12 @@ def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
     # ``best/`` lies in the folder of its run.
     run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)
     data = None if run is None else read_config(run).get("data")
-    return data if isinstance(data, dict) and data.get("name") == dataset else {}
+    if not isinstance(data, dict) or data.get("name") != dataset:
+        return {}
+    for key, kind in (("root", str), ("classes", str), ("val_fraction", int | float)):
+        if not isinstance(data.get(key), kind | None):
+            raise InputError(f"{run}/{CONFIG}: data.{key}: {data[key]!r} is none; mend it, or give --data.{key}")
+    return data
 
 
 def _difference(classes: tuple[str, ...], source: "DataSource") -> str:

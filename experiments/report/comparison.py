@@ -22,6 +22,11 @@ Summaries = Mapping[str, Mapping[str, Any]]
 Names = Collection[str]
 RESOLUTIONS = ("retrained_resolution", "search_resolution")
 """Columns of text: at which height and width of the labels the scores beside them were taken."""
+OF_SEARCH = (
+    *("space", "removals", "cost", "miou", "gap", "gap_before", "entropy", "time"),
+    *("discrete", "discrete_epoch"),
+)
+OF_RETRAINING = ("miou", "cost")
 
 
 def write_comparison(
@@ -40,12 +45,12 @@ def write_comparison(
     Returns:
         The content of ``compare.json``: rows of both tables, spreads and percentiles.
     """
-    summaries = {name: read_summary(folder / "search" / name / "search.json") for name in searches}
+    summaries = {name: read_summary(folder / "search" / name / "search.json", OF_SEARCH) for name in searches}
     costs = {name: summary["cost"] for name, summary in summaries.items()}
     scores: dict[str, list[float]] = {}
     for name in networks:
         files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(retrainings)]
-        runs = [read_summary(file) for file in files]
+        runs = [read_summary(file, OF_RETRAINING) for file in files]
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
     with_entropy = [name for name in summaries if name not in without_entropy]
     curves = {name: pd.read_csv(folder / "search" / name / METRICS) for name in with_entropy}

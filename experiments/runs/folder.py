@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -131,8 +131,12 @@ def filled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
     return merged | {key: filled(merged[key], defaults[key]) for key in groups}
 
 
-def read_summary(path: Path) -> dict[str, Any]:
+def read_summary(path: Path, needed: Collection[str] = ()) -> dict[str, Any]:
     """A JSON file that a run left at its end.
+
+    Args:
+        path: the file.
+        needed: keys that it must have.
 
     Raises:
         InputError: the file is missing or damaged.
@@ -143,6 +147,9 @@ def read_summary(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it and repeat the command") from None
     if not isinstance(summary, dict):
         raise InputError(f"{path}: is no summary of a run; remove it and repeat the command")
+    missing = [key for key in needed if key not in summary]
+    if missing:
+        raise InputError(f"{path}: {missing[0]} is missing; remove the file and repeat the command")
     return summary
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,36 @@ def read_other_onnx(path: Path) -> Any:
     return read_onnx(path, weights=True)
 
 
+def read_training_place(path: Path) -> Any:
+    """As ``evaluate --checkpoint RUN`` does with the ``config.yml`` of the run."""
+    from experiments.model_file import ModelInfo
+    from experiments.prediction.trained_on import as_trained, find_split
+
+    info = ModelInfo(None, None, ("a", "b"), ((0, 0, 0), (1, 1, 1)), (32, 40), "folder", "erfnet")
+    return find_split(str(path.parent), info, as_trained(), "val")
+
+
+def read_trial_record(path: Path) -> Any:
+    """As a trial that is submitted again does."""
+    from unittest.mock import patch
+
+    from experiments.nni_manager import trial
+
+    with patch.object(trial, "write_json"), patch.object(trial, "get_default_trial_command_channel"):
+        return trial.with_parameters(seeds.search_options(), trial.Manager(path.parent).parameters)
+
+
+def read_comparison(path: Path) -> Any:
+    """As ``compare`` does with the summary of a search that is complete."""
+    from unittest.mock import patch
+
+    from experiments.report import comparison, figures
+
+    with patch.object(comparison, "write_atomic"), patch.object(comparison, "write_json"), redirect_stdout(None):
+        with patch.object(figures, "png"):
+            return comparison.write_comparison(path.parents[2], ["ssr-0"], [], 1, ["ssr"], [])
+
+
 READERS: dict[str, Reader] = {
     "classes_csv": Reader(
         "classes.csv", lambda: seeds.class_files(seeds.CLASS_CSV, seeds.CSV_TOKENS), read_classes, 200
@@ -266,4 +297,9 @@ READERS: dict[str, Reader] = {
     "description": Reader("description.json", lambda: damaged_json([seeds.DESCRIPTION]), read_description, 100),
     "exported": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_exported, 40),
     "other_onnx": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_other_onnx, 60),
+    "training_place": Reader("config.yml", seeds.place_files, read_training_place, 60, seeds.FALLEN_PLACES),
+    "trial_record": Reader("parameter.json", seeds.record_files, read_trial_record, 60, (b"{}", b'{"parameters": 1}')),
+    "comparison": Reader(
+        "search/ssr-0/search.json", seeds.compared, read_comparison, 15, (b"{}",), beside=seeds.comparison
+    ),
 }

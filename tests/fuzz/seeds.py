@@ -359,3 +359,37 @@ def onnx_bytes() -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     onnx.helper.set_model_props(model, {key: json.dumps(value) for key, value in DESCRIPTION.items()})
     return bytes(model.SerializeToString())
+
+
+def search_options() -> Any:
+    from experiments.search.options import SearchOptions
+
+    return SearchOptions()
+
+
+PLACE: dict[str, Any] = {"data": {"name": "folder", "root": ".", "classes": None, "val_fraction": 0.5}}
+FALLEN_PLACES = [
+    yaml.safe_dump({"data": {**PLACE["data"], **change}}).encode()
+    for change in ({"root": 5}, {"root": [1]}, {"classes": {}}, {"val_fraction": "x"}, {"val_fraction": float("nan")})
+]
+
+
+def place_files() -> st.SearchStrategy[bytes]:
+    return damaged_trees([PLACE]).map(lambda tree: yaml.safe_dump(tree).encode()) | damaged(
+        [yaml.safe_dump(PLACE).encode()], YAML_TOKENS
+    )
+
+
+def record_files() -> st.SearchStrategy[bytes]:
+    return damaged_json([{"parameter_id": 3, "parameters": PARAMETERS[0]}])
+
+
+def compared() -> st.SearchStrategy[bytes]:
+    return damaged([as_json({**summary(), "space": architectures()[0]["space"]})])
+
+
+def comparison(folder: Path) -> None:
+    """A comparison's folder with one complete search."""
+    run = folder / "search" / "ssr-0"
+    run.mkdir(parents=True)
+    (run / "metrics.csv").write_bytes(metrics())
