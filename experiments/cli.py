@@ -18,7 +18,7 @@ from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, E
 
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
-from experiments.runs.processes import Terminated, rank, told_of_termination
+from experiments.runs.processes import Terminated, rank, termination_handled
 from experiments.runs.threads import sleep_while_waiting
 from nas_space.errors import InputError
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = get_close_matches(word, [other.rpartition(" ")[2] for other in longer], n=1)
         hint = f"did you mean {name} {near[0]}?" if near else f"choose from {', '.join(longer)}, or give --key value"
         return _fail(f"{PROG} {name}", f"{word}: unknown; {hint}", 2)
-    with told_of_termination():
+    with termination_handled():
         return _guarded(name, arguments[words:])
 
 

@@ -77,7 +77,6 @@ class SegmentationData:
         colours: RGB colour of each class, for pictures.
         train: images that weights and architecture are trained on.
         val: images that are only scored.
-        image_bits: bits of a sample in image files of 16 bits, where they were given.
         source: the files that it was read from, if it was.
         train_counts: what the labels in these files hold.
         val_counts: the same of the validation split.
@@ -88,10 +87,14 @@ class SegmentationData:
     colours: tuple[tuple[int, int, int], ...]
     train: Split
     val: Split
-    image_bits: int | None = None
     source: DataSource | None = None
     train_counts: LabelCounts | None = None
     val_counts: LabelCounts | None = None
+
+    @property
+    def image_bits(self) -> int | None:
+        """Bits of a sample in image files of 16 bits, where the options gave them."""
+        return None if self.source is None else self.source.image_bits
 
 
 def split_halves(split: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -37,7 +37,6 @@ def read_source(source: DataSource, size: tuple[int, int]) -> SegmentationData:
         source.colours,
         train,
         val,
-        image_bits=source.image_bits,
         source=source,
         train_counts=train_counts,
         val_counts=val_counts,

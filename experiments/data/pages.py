@@ -7,12 +7,10 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from experiments.data.decoders import patient_pillow
 from experiments.data.files import DataError
+from experiments.runtime.pixels import count_tiff_pages
 
 MOVING = (b"\x89PNG", b"RIFF", b"GIF8", b"II", b"MM")
 """How files begin that may hold several pages."""
-SUBFILE_TYPE = 254
-SMALLER_OR_MASK = 0b101
-"""Bits of ``NewSubfileType``: a smaller copy of a page (an overview, a thumbnail), or a mask of transparency."""
 
 
 def check_pages(path: Path, image: Image.Image, first_page: bool) -> None:
@@ -55,11 +53,4 @@ def count_pages(image: Image.Image) -> int:
     frames = getattr(image, "n_frames", 1)
     if image.format == "MPO" or frames == 1:  # a telephone's previews and depth maps are no pages
         return 1
-    if not isinstance(image, TiffImageFile):
-        return int(frames)
-    count = 1
-    for frame in range(1, frames):
-        image.seek(frame)
-        count += not image.tag_v2.get(SUBFILE_TYPE, 0) & SMALLER_OR_MASK
-    image.seek(0)
-    return count
+    return count_tiff_pages(image) if isinstance(image, TiffImageFile) else int(frames)

@@ -58,14 +58,11 @@ def count_values(label: Array) -> npt.NDArray[np.int64]:
     return counts.ravel().astype(np.int64)
 
 
-def sampled(label: Array, size: tuple[int, int], stride: int = 1) -> Array:
-    """What ``resize_label`` to ``size`` and ``downsample_labels`` by ``stride`` leave of ``(H, W)``."""
-    rows, columns = (_places(old, new, stride) for old, new in zip(label.shape, size, strict=True))
-    return label[rows[:, None], columns]
-
-
 def left(label: Array, size: tuple[int, int], stride: int = 1) -> Array:
-    """As ``sampled``, but each row and column of the label comes once at most: never more pixels than it has."""
+    """What ``resize_label`` to ``size`` and ``downsample_labels`` by ``stride`` leave of ``(H, W)``.
+
+    Each row and column of the label comes once at most: there are never more pixels than it has.
+    """
     rows, columns = (np.unique(_places(old, new, stride)) for old, new in zip(label.shape, size, strict=True))
     return label[rows[:, None], columns]
 

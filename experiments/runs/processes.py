@@ -45,7 +45,7 @@ class Terminated(KeyboardInterrupt):
 
 
 @contextmanager
-def told_of_termination() -> Iterator[None]:
+def termination_handled() -> Iterator[None]:
     """SIGTERM inside raises ``Terminated``, where it would end this process without a word.
 
     Where the caller ignores it, it stays ignored. Lightning's trainer calls the handler that it finds beside its own:

@@ -2,7 +2,7 @@
 
 The threads of one operation wait for each other. Where one of them shares its core, all wait for it, and fewer threads
 are faster. So a small piece of work is timed with one thread, some and all: at the start, and now and then between two
-steps. It touches neither the random state nor the network. So on an idle machine nothing is computed differently.
+steps. It touches neither the random state nor the network: a result depends on the chosen number alone.
 """
 
 import os
@@ -20,7 +20,7 @@ MARGIN = 0.9  # another number of threads is taken where it needs at most this s
 MOST_THREADS = 1024
 SPIN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables of the environment that say how long a waiting thread keeps its core."""
-SPIN_COUNT = "10000"  # about a hundred microseconds
+SPIN_COUNT = "10000"  # turns of a waiting loop; libgomp's own number is 300,000
 
 
 def check_threads(threads: int | None) -> None:
@@ -36,7 +36,7 @@ def check_threads(threads: int | None) -> None:
 def sleep_while_waiting(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
     """Let threads of OpenMP sleep soon while they wait for each other; to be called before torch is loaded.
 
-    By default they keep their core for milliseconds, which another process or thread needs. What is set already holds.
+    By default they keep their core for long, which another process or thread needs. What is set already holds.
     """
     if not any(name in environment for name in SPIN):
         environment[SPIN[0]] = SPIN_COUNT

@@ -104,7 +104,7 @@ def decode_pixels(
             return None
         try:
             if isinstance(image, TiffImageFile):
-                if not first_page and (pages := _count_pages(image)) > 1:
+                if not first_page and (pages := count_tiff_pages(image)) > 1:
                     raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
                 return _decode_tiff(image, data, bits)
             if kind in ("JPEG", "WebP"):
@@ -191,7 +191,7 @@ def _decode_tiff(image: TiffImageFile, data: bytes, given: int | None) -> Decode
     return _decode_by_pillow(image, bits, given) if samples == 1 else _decode_by_opencv(data, bits, given)
 
 
-def _count_pages(image: TiffImageFile) -> int:
+def count_tiff_pages(image: TiffImageFile) -> int:
     """Pages that are no smaller copies of another one."""
     count, frames = 0, image.n_frames
     for number in range(min(frames, 1000)):

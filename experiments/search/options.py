@@ -25,8 +25,8 @@ class SearchOptions:
         device: auto, cpu or cuda.
         devices: GPUs (on the CPU, processes) that share every batch; the first also validates.
         precision: 32 or bf16.
-        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. A result is the same bit
-            for bit where the number is.
+        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. The same number of
+            threads gives the same result, bit for bit.
         data: what to train on.
         space: what can be built.
         method: how the architecture is searched.

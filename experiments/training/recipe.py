@@ -99,8 +99,8 @@ class RetrainOptions:
         seed: of weights and batches.
         device: auto, cpu or cuda.
         precision: 32 or bf16.
-        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. A result is the same bit
-            for bit where the number is.
+        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. The same number of
+            threads gives the same result, bit for bit.
         data: what to train on.
         train: how the weights are trained.
     """

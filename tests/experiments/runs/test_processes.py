@@ -13,7 +13,7 @@ import pytest
 from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
 from experiments.runs.jobs import Job, run_jobs
-from experiments.runs.processes import ROOT, Terminated, free_cores, module_command, terminable, told_of_termination
+from experiments.runs.processes import ROOT, Terminated, free_cores, module_command, terminable, termination_handled
 from experiments.training.lightning import command_line
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -115,7 +115,7 @@ def test_a_closed_terminal_is_an_interrupt_but_not_under_nohup():
 
 
 def test_a_trainer_that_listens_beside_is_left_to_end_by_itself():
-    with told_of_termination():
+    with termination_handled():
         ours, heard = signal.getsignal(signal.SIGTERM), []
         signal.signal(signal.SIGTERM, lambda *both: (heard.append(both[0]), ours(*both)))
         signal.raise_signal(signal.SIGTERM)
