@@ -163,6 +163,10 @@ def test_a_trial_that_is_given_and_not_yet_submitted_is_waited_for(clock: Clock)
     assert len(manager.looks) < 9
 
 
+def test_the_wait_is_longer_than_nni_s_own_and_short_for_a_user() -> None:
+    assert 5.0 < QUIET <= 10.0  # NNI looks for work every five seconds at most
+
+
 def test_no_trial_at_all_ends_it(clock: Clock) -> None:
     manager = Manager(*[(EXHAUSTED, [])] * 9)
     manager.next_number = 0
