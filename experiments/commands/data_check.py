@@ -47,8 +47,9 @@ def run(options: Options) -> dict[str, Any]:
     except InputError as error:
         result.problems.append(DataError("memory", None, str(error)))
     print(_format_table(result))
-    if result.source.reading:
-        print(f"\n{result.source.reading}")
+    for words in (result.source.reading, result.source.image_reading):
+        if words:
+            print(f"\n{words}")
     stopping = [problem for problem in result.problems if problem.stops]
     unknown = "{value}: no class, {pixels} pixels in {files} file{plural}, first {first}"
     values = [unknown.format(**row, plural="s"[: row["files"] != 1]) for row in result.unknown]
@@ -155,6 +156,8 @@ def _as_json(result: "Inspection") -> dict[str, Any]:
     return {
         "name": result.source.name,
         "reading": result.source.reading,
+        "image_bits": result.source.image_bits,
+        "image_reading": result.source.image_reading,
         "usable": result.usable,
         "classes": list(result.source.classes),
         "splits": splits,

@@ -18,16 +18,17 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 def load(options: DataOptions) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
-    How labels are read is told on standard error, where several ways are possible. Searches with different seeds see
-    the same images. ``shuffle_labels`` mixes the labels of the training images.
+    How labels and 16-bit images are read is told on standard error, where several ways are possible. Searches with
+    different seeds see the same images. ``shuffle_labels`` mixes the labels of the training images.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.
     """
     size = parse_size(options.size)
     source = open_source(options)
-    if source.reading and rank() == 0:
-        print(f"{source.name}: {source.reading}", file=sys.stderr, flush=True)
+    for words in (source.reading, source.image_reading):
+        if words and rank() == 0:
+            print(f"{source.name}: {words}", file=sys.stderr, flush=True)
     data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):

@@ -93,7 +93,7 @@ class SegmentationData:
 
     @property
     def image_bits(self) -> int | None:
-        """Bits of a sample in image files of 16 bits, where the options gave them."""
+        """Bits of a sample in image files of 16 bits, given or found in them."""
         return None if self.source is None else self.source.image_bits
 
 

@@ -1,6 +1,5 @@
 """Files of a data set: read and decoded whole, or refused in one line that names the file and the fix."""
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy.typing as npt
 
 from experiments.data.decoders import patient_pillow, silent_opencv
 from experiments.runtime.decoding import decode_whole
-from experiments.runtime.pixels import RefusedImageError, decode_pixels
+from experiments.runtime.pixels import Decoded, RefusedImageError, decode_pixels
 from nas_space.errors import InputError
 
 Array = npt.NDArray[np.uint8]
@@ -37,6 +36,11 @@ class DataError(InputError):
 
 
 def read_image(path: Path, bits: int | None = None, first_page: bool = False) -> Array:
+    """The pixels of ``decode_image``; arguments and errors as there."""
+    return decode_image(path, bits, first_page).pixels
+
+
+def decode_image(path: Path, bits: int | None = None, first_page: bool = False) -> Decoded:
     """An image as ``(H, W, 3)`` uint8 RGB, turned by its EXIF orientation, as viewers and annotation tools show it.
 
     Args:
@@ -55,20 +59,7 @@ def read_image(path: Path, bits: int | None = None, first_page: bool = False) ->
         raise DataError("image format", path, f"{path}: {error}") from None
     if decoded is None:
         raise damaged(path)
-    if decoded.assumed_bits is not None:
-        _tell_bits(decoded.assumed_bits, path)
-    return decoded.pixels
-
-
-_told: set[int] = set()
-
-
-def _tell_bits(bits: int, path: Path) -> None:
-    """Say on stderr how such files are read, once in a process."""
-    if bits not in _told:
-        _told.add(bits)
-        rule = f"16-bit samples that all fit {bits} bits; such images are read as {bits}-bit ones, in training as well"
-        print(f"{path}: {rule}; where they are not, give --data.image_bits", file=sys.stderr)
+    return decoded
 
 
 def decode(path: Path, flags: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from experiments.data.files import Array, DataError
+from experiments.data.image_bits import find_bits
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -46,7 +47,8 @@ class DataSource:
         splits: the samples of ``train``, ``val`` and perhaps ``test``, sorted by name.
         problems: everything that is wrong with folders and names.
         reading: how labels are read, in words; empty where only one way is possible.
-        image_bits: bits of a sample in image files of 16 bits, where the options give them.
+        image_bits: bits of a sample in image files of 16 bits, given or found; None where there are no such files.
+        image_reading: how these are read, in words; empty where all 16 bits count, or the options say it.
         values: what each class is in the label files, in words; empty if that is not told.
         ignored: what is ignored in the label files, in words.
         cure: what to do if the pixels that are ignored should be class ``{name}``; empty if that is not told.
@@ -59,13 +61,14 @@ class DataSource:
     problems: tuple[DataError, ...] = ()
     reading: str = ""
     image_bits: int | None = None
+    image_reading: str = ""
     values: tuple[str, ...] = ()
     ignored: str = "255, or another value that is no class"
     cure: str = ""
 
 
 def open_source(options: DataOptions) -> DataSource:
-    """Find the data set that ``options`` describe: list its files, read no pixels.
+    """Find the data set that ``options`` describe: list its files, and find out how they are to be read.
 
     Raises:
         InputError: an unknown name, a limit below 1, a bad size, or whatever is wrong with the folders.
@@ -103,7 +106,11 @@ def survey(options: DataOptions) -> DataSource:
     if options.image_bits is not None and not 8 <= options.image_bits <= 16:
         raise InputError(f"data.image_bits: {options.image_bits} must be from 8 to 16")
     source = finder(options.name)(options)
-    return source if options.image_bits is None else _with_bits(source, options.image_bits)
+    bits, words = options.image_bits, ""
+    if bits is None:
+        files = [sample.image for samples in source.splits.values() for sample in samples if sample.image is not None]
+        bits, words = find_bits(files, options.first_page)
+    return source if bits is None else replace(_with_bits(source, bits), image_reading=words)
 
 
 def _with_bits(source: DataSource, bits: int) -> DataSource:

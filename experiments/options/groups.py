@@ -91,7 +91,7 @@ class DataOptions:
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         allow_absent: train although a class has no training pixel.
         shuffle_labels: give every training image the label of another: a control, in which there is nothing to find.
-        image_bits: bits used in 16-bit images, such as 12 or 14; absent, what they say, or 12 where all samples fit.
+        image_bits: bits used in 16-bit images, such as 12 or 14; absent, what they say, or the fewest that hold all.
     """
 
     name: str = "streets"

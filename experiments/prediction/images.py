@@ -6,7 +6,7 @@ from typing import Any
 import cv2
 import torch
 
-from experiments.data.files import Array, read_image
+from experiments.data.files import Array, decode_image
 from experiments.model_file import ModelInfo
 from experiments.prediction.inputs import Source
 from experiments.prediction.pictures import overlay, present, shares
@@ -28,12 +28,12 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
     Only the class indices are a result: a picture that cannot be written is told.
 
     Returns:
-        The image's name and size, and the share of each class in it.
+        The image's name and size, and the share of each class in it. ``assumed_bits``: as of ``Decoded``, if any.
 
     Raises:
         InputError: the file cannot be read, is no image, or is truncated.
     """
-    image = read_image(source.path, info.image_bits)
+    image, assumed_bits = decode_image(source.path, info.image_bits)
     classes = segmenter(image)
     name = f"{source.name}.png"
     write_png(folder / "index" / name, classes)
@@ -46,6 +46,7 @@ def predict_image(source: Source, segmenter: TorchSegmenter, info: ModelInfo, fo
         "source": str(source.path),
         "name": source.name,
         "size": f"{image.shape[0]}x{image.shape[1]}",
+        **({} if assumed_bits is None else {"assumed_bits": assumed_bits}),
         "classes": {info.classes[i]: float(share[i]) for i in present(classes)},
     }
 

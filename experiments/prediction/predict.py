@@ -31,6 +31,14 @@ class Predictions:
     films: list[dict[str, Any]] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
+    def add_image(self, row: dict[str, Any]) -> None:
+        """Keep the row; tell the first image of 16 bits that was read as one of fewer."""
+        bits = row.get("assumed_bits")
+        if bits is not None and all(bits != other.get("assumed_bits") for other in self.images):
+            why = f"its 16-bit samples all fit {bits} bits, and the network was not trained on 16-bit images"
+            tqdm.write(f"{row['source']}: read as an image of {bits} bits ({why})", file=sys.stderr)
+        self.images.append(row)
+
     def fail(self, reason: str) -> None:
         """Print the reason at once, in one line, and keep it."""
         self.failed.append(" ".join(reason.split()))
@@ -73,7 +81,7 @@ def predict_all(
         for source in tqdm(sources, desc="predict", unit="file", disable=None if len(sources) > 1 else True):
             try:
                 if not source.is_video:
-                    predictions.images.append(predict_image(source, segmenter, info, folder))
+                    predictions.add_image(predict_image(source, segmenter, info, folder))
                 elif (damage := film(open_film(source.path), source.name)["damage"]) is not None:
                     hint = "what could be read is done; copy the file again if it should be whole"
                     predictions.fail(f"{source.path}: {damage}: damaged? {hint}")

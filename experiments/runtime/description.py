@@ -35,7 +35,7 @@ class Description:
         architecture: its layers, as in ``architecture.json``; of a peer its name.
         scale: pixels, 0 to 255, are multiplied by it,
         offset: then this is added, and the result is the network's input.
-        image_bits: bits of a sample in image files of 16 bits, where they were given for training.
+        image_bits: bits of a sample in image files of 16 bits, as they were read in training; None if there were none.
     """
 
     classes: tuple[str, ...]

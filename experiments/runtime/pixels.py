@@ -1,7 +1,7 @@
 """Image files of every usual kind as 8-bit RGB: with the colours that are in the file, or refused by name. No torch.
 
-Samples of 16 bits lose their low byte. Where all of them fit 12 bits, as those of many cameras do, they are read as 12
-bits; of any file, training and prediction see the same.
+Of samples of 16 bits the high eight that are used count. A file may say how many bits it uses. Of a data set they are
+found once (``experiments/data/image_bits.py``). A file alone is read as 12 bits, or 8, where all of its samples fit.
 """
 
 import io
@@ -20,7 +20,8 @@ from experiments.runtime.kinds import FILM, HEAD, is_animated, kind_of
 
 MOST_PIXELS = 2**28
 """268 million, 16384 x 16384: decoded and drawn, such an image takes some gigabytes."""
-CAMERA_BITS = 12
+ASSUMED = (8, 12)
+"""Bits that the samples of a single file of 16 bits are taken for where they fit: no camera has fewer than 12."""
 FORMATS = {
     **{"JPEG": "JPEG", "PNG": "PNG", "WebP": "WEBP", "TIFF": "TIFF", "BMP": "BMP", "PNM": "PPM", "GIF": "GIF"},
     **{"JPEG 2000": "JPEG2000", "AVIF": "AVIF"},
@@ -45,6 +46,18 @@ Pixels = npt.NDArray[np.uint8]
 
 class RefusedImageError(ValueError):
     """Why an image is not read, and the fix; without the file's name."""
+
+
+class Samples(NamedTuple):
+    """The samples of an image.
+
+    Args:
+        values: ``(H, W, 3)`` uint8 or uint16, turned by the EXIF orientation, without alpha.
+        bits: how many of 16 bits are used, where the file says it.
+    """
+
+    values: np.ndarray
+    bits: int | None = None
 
 
 class Decoded(NamedTuple):
@@ -73,6 +86,12 @@ def decode_pixels(
     Raises:
         RefusedImageError: it is not read, or too large; the message says why.
     """
+    samples = decode_samples(data, most_pixels, first_page)
+    return None if samples is None else _reduce(samples, bits)
+
+
+def decode_samples(data: bytes, most_pixels: int = MOST_PIXELS, first_page: bool = False) -> Samples | None:
+    """Like ``decode_pixels``, but 16-bit samples stay as they are in the file."""
     kind = kind_of(data[:HEAD])
     if kind == FILM:
         raise RefusedImageError("is a film, not an image; give single frames as images")
@@ -106,38 +125,38 @@ def decode_pixels(
             if isinstance(image, TiffImageFile):
                 if not first_page and (pages := count_tiff_pages(image)) > 1:
                     raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
-                return _decode_tiff(image, data, bits)
-            if kind in ("JPEG", "WebP"):
-                return _decode_by_opencv(data, None)
+                return _decode_tiff(image, data)
             if kind == "PNG":
-                return _decode_by_opencv(data, bits or (_significant_bits(data) if data[24] == 16 else None), bits)
-            if DEEP_PNM.match(data[:HEAD]):
-                return _decode_by_opencv(data, bits, bits)
-            return _decode_by_pillow(image)
+                return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
+            if kind in ("JPEG", "WebP") or DEEP_PNM.match(data[:HEAD]):
+                return _decode_by_opencv(data)
+            return _decode_by_pillow(image, 16)  # which stretches the samples of a PNM to 16 bits
         except RefusedImageError:
             raise
         except Exception:
             return None
 
 
-def _decode_by_opencv(data: bytes, bits: int | None, given: int | None = None) -> Decoded | None:
-    pixels = decode_whole(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    if pixels is None:
+def _decode_by_opencv(data: bytes, bits: int | None = None) -> Samples | None:
+    values = decode_whole(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    if values is None:
         return None
-    return _reduce(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), bits, given)
+    if values.dtype not in (np.uint8, np.uint16):
+        raise RefusedImageError(f"has samples of the kind {values.dtype}; save it with 8 or 16 bits")
+    return Samples(cv2.cvtColor(values, cv2.COLOR_BGR2RGB), bits)
 
 
-def _decode_by_pillow(image: Image.Image, bits: int | None = None, given: int | None = None) -> Decoded:
+def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Samples:
     image.load()
     turned = ImageOps.exif_transpose(image)
     if turned.mode.startswith("I"):
         samples = np.asarray(turned)
         if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
             raise RefusedImageError("has samples of 32 bits; save it with 8 or 16 bits")
-        return _reduce(np.stack([samples.astype(np.uint16)] * 3, -1), bits, given)
+        return Samples(np.stack([samples.astype(np.uint16)] * 3, -1), bits)
     if turned.mode not in COLOURS:
         raise RefusedImageError(f"has pixels of the kind {turned.mode}, which are not read; save it as 8-bit RGB")
-    return Decoded(np.array(turned.convert("RGB")))
+    return Samples(np.array(turned.convert("RGB")))
 
 
 def _read_tags(data: bytes) -> ImageFileDirectory_v2 | None:
@@ -174,7 +193,7 @@ def _check_tags(tags: ImageFileDirectory_v2) -> None:
         raise RefusedImageError(f"has samples of {deepest} bits; save it with 8 or 16 bits")
 
 
-def _decode_tiff(image: TiffImageFile, data: bytes, given: int | None) -> Decoded | None:
+def _decode_tiff(image: TiffImageFile, data: bytes) -> Samples | None:
     tags = image.tag_v2
     photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
     depth, extra = max(tags.get(BITS, (1,))), tags.get(EXTRA, ())
@@ -187,8 +206,7 @@ def _decode_tiff(image: TiffImageFile, data: bytes, given: int | None) -> Decode
     if depth != 16 or photometric not in (1, 2) or samples == 2 or 1 in extra or not is_plain:
         raise RefusedImageError("has deep samples in an order that is not read; save it as 8-bit RGB")
     bits = largest.bit_length() if 255 < largest < 65535 and largest & (largest + 1) == 0 else None
-    bits = given or bits
-    return _decode_by_pillow(image, bits, given) if samples == 1 else _decode_by_opencv(data, bits, given)
+    return _decode_by_pillow(image, bits) if samples == 1 else _decode_by_opencv(data, bits)
 
 
 def count_tiff_pages(image: TiffImageFile) -> int:
@@ -212,19 +230,19 @@ def _significant_bits(data: bytes) -> int | None:
     return None
 
 
-def _reduce(samples: np.ndarray, bits: int | None, given: int | None) -> Decoded:
-    """8-bit samples as they are; of 16-bit samples the high eight of ``bits``, or of as many as they seem to have."""
-    if samples.dtype == np.uint8:
-        return Decoded(samples)
-    if samples.dtype != np.uint16:
-        raise RefusedImageError(f"has samples of the kind {samples.dtype}; save it with 8 or 16 bits")
-    largest = int(samples.max(initial=0))
-    if given is not None and largest >= 2**given:
-        raise RefusedImageError(f"has a sample of {largest}, which is more than {given} bits; correct data.image_bits")
+def _reduce(samples: Samples, given: int | None) -> Decoded:
+    """8-bit samples as they are; of 16-bit samples the high eight of the bits that they use."""
+    values = samples.values
+    if values.dtype == np.uint8:
+        return Decoded(values)
+    largest = int(values.max(initial=0))
     if given is not None:
-        return Decoded((samples >> (given - 8)).astype(np.uint8))
-    if bits is not None and 8 < bits < 16 and largest < 2**bits:
-        return Decoded((samples >> (bits - 8)).astype(np.uint8))
-    if bits is None and 0 < largest < 2**CAMERA_BITS:
-        return Decoded((samples >> (CAMERA_BITS - 8)).astype(np.uint8), CAMERA_BITS)
-    return Decoded((samples >> 8).astype(np.uint8))
+        if largest >= 2**given:
+            problem = f"has a sample of {largest}, which is more than {given} bits"
+            raise RefusedImageError(f"{problem}; such images need another data.image_bits in training")
+        return Decoded((values >> (given - 8)).astype(np.uint8))
+    if samples.bits is not None:  # what a file says may be wrong, or mean that it was scaled up from so many
+        bits = samples.bits if 8 < samples.bits < 16 and largest < 2**samples.bits else 16
+        return Decoded((values >> (bits - 8)).astype(np.uint8))
+    assumed = next((bits for bits in ASSUMED if 0 < largest < 2**bits), None)
+    return Decoded((values >> ((assumed or 16) - 8)).astype(np.uint8), assumed)

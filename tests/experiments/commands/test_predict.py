@@ -204,3 +204,17 @@ def test_a_network_of_nonsense_ends_it(
     path = checkpoint() / "model.safetensors"
     path.write_bytes(b"\xff" * 50)
     assert "damaged" in refusal(capsys, "--checkpoint", str(path), str(tmp_path))
+
+
+def test_bits_of_a_lone_image_are_told_once(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), np.arange(1200, dtype=np.uint16).reshape(40, 30))
+    images = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    for bits, told, kept in ((None, 1, 12), (14, 0, None)):
+        network = str(checkpoint(f"run{bits}", image_bits=bits))
+        assert main(["predict", "--checkpoint", network, *images, "--out", str(tmp_path / f"out{bits}")]) == 0
+        assert capsys.readouterr().err.count("read as an image of 12 bits") == told
+        rows = json.loads((tmp_path / f"out{bits}" / "predictions.json").read_text())["images"]
+        assert [row.get("assumed_bits") for row in rows] == [kept, kept]

@@ -1,0 +1,96 @@
+"""How many of their 16 bits the images of a data set use: decided once for all of them, by their largest sample.
+
+A camera of 12 bits writes 16-bit files whose high byte is nearly black. A single dark image does not tell whether its
+camera has 12 bits or 16; all images together do.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
+
+from experiments.data.decoders import patient_pillow, silent_opencv
+from experiments.data.parallel import in_threads
+from experiments.runtime.kinds import kind_of, read_head
+from experiments.runtime.pixels import BITS, DEEP_PNM, RefusedImageError, decode_samples
+
+DEPTHS = (8, 10, 12, 14, 16)
+"""Bits of cameras."""
+CHUNK = 64
+
+
+class Depth(NamedTuple):
+    """What one image of 16 bits tells.
+
+    Args:
+        largest: its largest sample.
+        bits: how many bits it uses, if the file says it.
+    """
+
+    largest: int
+    bits: int | None
+
+
+def find_bits(paths: Sequence[Path], first_page: bool = False) -> tuple[int | None, str]:
+    """Bits of a sample in the 16-bit images of a data set: the fewest of ``DEPTHS`` that hold all of them.
+
+    Args:
+        paths: the images of all splits.
+        first_page: read the first of several pages.
+
+    Returns:
+        The bits, None where there are no such images or each says its own; and how they are read, in words, which are
+        empty where all 16 are used.
+    """
+    found: list[Depth] = []
+    for start in range(0, len(paths), CHUNK):
+        chunk = paths[start : start + CHUNK]
+        looks = in_threads(partial(find_depth, first_page=first_page), chunk, "images: bits of a sample")
+        found += [depth for depth in looks if depth is not None]
+        if any(depth.bits is None and depth.largest >= 2 ** DEPTHS[-2] for depth in found):
+            return DEPTHS[-1], ""
+    silent = [depth.largest for depth in found if depth.bits is None]
+    if not any(silent):  # a black image tells nothing
+        return None, ""
+    needed = max(max(silent).bit_length(), *(depth.bits or 0 for depth in found))
+    bits = next(bits for bits in DEPTHS if bits >= needed)
+    if bits == DEPTHS[-1]:
+        return bits, ""
+    which = f"{len(silent)} images of 16 bits" if len(silent) > 1 else "the image of 16 bits"
+    reason = f"no sample of {which} is larger than {max(silent)}"
+    return bits, f"16-bit images are read as {bits}-bit ones ({reason}; --data.image_bits says otherwise)"
+
+
+def find_depth(path: Path, first_page: bool = False) -> Depth | None:
+    """What an image tells; None if it has 8 bits or cannot be read, which its reader will say."""
+    try:
+        with silent_opencv, patient_pillow:
+            if not _is_deep(path):
+                return None
+            samples = decode_samples(path.read_bytes(), first_page=first_page)
+    except (OSError, RefusedImageError):
+        return None
+    if samples is None or samples.values.itemsize == 1:
+        return None
+    largest = int(samples.values.max(initial=0))
+    scaled_up = samples.bits is not None and largest >= 2**samples.bits
+    return Depth(largest, 16 if scaled_up else samples.bits)
+
+
+def _is_deep(path: Path) -> bool:
+    """Whether a file has samples of 16 bits, by its header."""
+    head = read_head(path)
+    kind = kind_of(head)
+    if kind == "PNG":
+        return head[24:25] == b"\x10"
+    if kind == "TIFF":
+        try:
+            with Image.open(path, formats=["TIFF"]) as image:
+                assert isinstance(image, TiffImageFile)
+                return max(image.tag_v2.get(BITS, (1,))) > 8
+        except Exception:  # Pillow raises a dozen kinds for a damaged file
+            return False
+    return kind == "PNM" and DEEP_PNM.match(head) is not None
