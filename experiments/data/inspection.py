@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.data.beyond_limit import find_beyond
 from experiments.data.dataset import LabelCounts
 from experiments.data.files import DataError
+from experiments.data.label_counts import EIGHTH, Counted, count_label, stack
 from experiments.data.parallel import in_threads
-from experiments.data.presence import EIGHTH, Marks, absent_classes, covered_classes, marks, stack, vanishing_classes
+from experiments.data.presence import absent_classes, covered_classes, vanishing_classes
 from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE, DataOptions, parse_size
 
@@ -80,7 +82,7 @@ def inspect(source: DataSource, options: DataOptions | None = None) -> Inspectio
     for split, samples in source.splits.items():
         sizes: list[tuple[int, int]] = []
         readable: list[Sample] = []
-        found: list[Marks] = []
+        found: list[Counted] = []
         duplicates: list[DataError] = []
         for sample, facts in zip(samples, in_threads(look, samples, f"{source.name}: {split}"), strict=True):
             if isinstance(facts, DataError):
@@ -102,18 +104,21 @@ def inspect(source: DataSource, options: DataOptions | None = None) -> Inspectio
         result.splits[split] = SplitReport(len(samples), tuple(by_area), pixels[:count], int(pixels[IGNORE]))
         usable[split] = readable
     result.unknown = _unknown_values(result.problems)
+    beyond = find_beyond(source, counts_of["train"], options)
     for split in ("train", "val"):
         if usable[split] and not result.splits[split].pixels.any():
             text = f"{split}: no image has a labelled pixel; check the labels"
             result.problems.append(DataError("no labels", None, text))
-        result.problems += absent_classes(source, split, counts_of[split], options)
+        result.problems += absent_classes(
+            source, split, counts_of[split], options, beyond.present if split == "train" else ()
+        )
         result.problems += covered_classes(source, split, counts_of[split])
     readable_source = replace(source, splits=usable)
-    result.problems += vanishing_classes(readable_source, counts_of["train"], options, (1, EIGHTH))
+    result.problems += vanishing_classes(readable_source, counts_of["train"], options, (1, EIGHTH), beyond.at_size)
     return result
 
 
-def examine(sample: Sample, size: tuple[int, int]) -> tuple[tuple[int, int], Marks, bytes] | DataError:
+def examine(sample: Sample, size: tuple[int, int]) -> tuple[tuple[int, int], Counted, bytes] | DataError:
     """Read one sample.
 
     Args:
@@ -129,7 +134,7 @@ def examine(sample: Sample, size: tuple[int, int]) -> tuple[tuple[int, int], Mar
         return error
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
-    return (height, width), marks(label, size), digest
+    return (height, width), count_label(label, size), digest
 
 
 def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:

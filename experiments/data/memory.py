@@ -9,8 +9,8 @@ import torch
 
 from experiments.data.dataset import LabelCounts, SegmentationData, Split
 from experiments.data.files import Array
+from experiments.data.label_counts import Counted, count_label, stack
 from experiments.data.parallel import in_threads
-from experiments.data.presence import Marks, marks, stack
 from experiments.data.source import DataSource, Sample
 from nas_space.errors import InputError
 
@@ -74,11 +74,11 @@ def _read_split(samples: Sequence[Sample], size: tuple[int, int], title: str) ->
     images = np.empty((len(samples), 3, *size), np.uint8)
     labels = np.empty((len(samples), *size), np.uint8)
 
-    def read(index: int) -> Marks:
+    def read(index: int) -> Counted:
         image, label = samples[index].read()
         images[index] = resize_image(image, size).transpose(2, 0, 1)
         labels[index] = resize_label(label, size)
-        return marks(label, size)
+        return count_label(label, size)
 
     counts = stack(in_threads(read, range(len(samples)), title))
     split = Split(torch.from_numpy(images), torch.from_numpy(labels), tuple(sample.name for sample in samples))

@@ -5,22 +5,19 @@ its value is 255, which is ignored, or its marks are too small for the size.
 """
 
 import sys
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Sequence
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
+from experiments.data.beyond_limit import find_beyond
 from experiments.data.dataset import LabelCounts, SegmentationData
 from experiments.data.files import Array, DataError
+from experiments.data.label_counts import sampled
 from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE, DataOptions, parse_size
 from experiments.runs.processes import rank
 from nas_space.errors import InputError
 
-EIGHTH = 8
-"""Cell size of the labels in a search, and in a training of the encoder."""
 LOOKED_AT = 24
 """Labels that are read again to find a size that keeps a class."""
 GROWTH = 1.25
@@ -28,53 +25,6 @@ GROWTH = 1.25
 LARGEST = 65536
 TOGETHER = 3.0
 """Labels in which a class and what is ignored would meet by chance, so that it says something if they never do."""
-
-
-class Marks(NamedTuple):
-    """What one label holds.
-
-    Args:
-        pixels: ``(256,)`` int64, pixels of each index in the file.
-        at_size: ``(256,)`` bool, which indices are left at ``data.size``.
-        at_eighth: ``(256,)`` bool, which are left at an eighth of it.
-    """
-
-    pixels: npt.NDArray[np.int64]
-    at_size: npt.NDArray[np.bool_]
-    at_eighth: npt.NDArray[np.bool_]
-
-
-def marks(label: Array, size: tuple[int, int]) -> Marks:
-    """Count the label ``(H, W)`` uint8, and look what resizing it to ``size`` leaves."""
-    at_size, at_eighth = (count_values(left(label, size, stride)) > 0 for stride in (1, EIGHTH))
-    return Marks(count_values(label), at_size, at_eighth)
-
-
-def count_values(label: Array) -> npt.NDArray[np.int64]:
-    """Pixels of each value ``(256,)`` of ``(H, W)`` uint8."""
-    if label.size >= 2**24:  # the histogram is float32
-        return np.bincount(label.ravel(), minlength=IGNORE + 1)
-    counts = cv2.calcHist([np.ascontiguousarray(label)], [0], None, [IGNORE + 1], [0, IGNORE + 1])
-    return counts.ravel().astype(np.int64)
-
-
-def left(label: Array, size: tuple[int, int], stride: int = 1) -> Array:
-    """What ``resize_label`` to ``size`` and ``downsample_labels`` by ``stride`` leave of ``(H, W)``.
-
-    Each row and column of the label comes once at most: there are never more pixels than it has.
-    """
-    rows, columns = (np.unique(_places(old, new, stride)) for old, new in zip(label.shape, size, strict=True))
-    return label[rows[:, None], columns]
-
-
-def stack(parts: Iterable[Marks]) -> LabelCounts:
-    """What the labels of a split hold, a row for each."""
-    rows = list(parts)
-    shape = len(rows), IGNORE + 1
-    counts = LabelCounts(np.zeros(shape, np.int64), np.zeros(shape, np.bool_), np.zeros(shape, np.bool_))
-    for place, (pixels, at_size, at_eighth) in enumerate(rows):
-        counts.pixels[place], counts.at_size[place], counts.at_eighth[place] = pixels, at_size, at_eighth
-    return counts
 
 
 def check_classes(data: SegmentationData, options: DataOptions, strides: Iterable[int], goes_on: bool = False) -> None:
@@ -91,8 +41,9 @@ def check_classes(data: SegmentationData, options: DataOptions, strides: Iterabl
     """
     if data.source is None or data.train_counts is None or data.val_counts is None:
         return
-    problems = absent_classes(data.source, "train", data.train_counts, options)
-    problems += vanishing_classes(data.source, data.train_counts, options, strides)
+    beyond = find_beyond(data.source, data.train_counts, options)
+    problems = absent_classes(data.source, "train", data.train_counts, options, beyond.present)
+    problems += vanishing_classes(data.source, data.train_counts, options, strides, beyond.at_size)
     for split, counts in (("train", data.train_counts), ("val", data.val_counts)):
         problems += covered_classes(data.source, split, counts)
     problems += [one for one in absent_classes(data.source, "val", data.val_counts, options) if one.kind == COVERED]
@@ -109,10 +60,23 @@ COVERED = "covered class"
 """Kind of a remark: what should be a class is perhaps what is ignored."""
 
 
-def absent_classes(source: DataSource, split: str, counts: LabelCounts, options: DataOptions) -> list[DataError]:
+def absent_classes(
+    source: DataSource,
+    split: str,
+    counts: LabelCounts,
+    options: DataOptions,
+    beyond: Collection[int] = (),
+) -> list[DataError]:
     """A problem for each class without a pixel in the files of a split.
 
-    It stops a training, but for ``data.allow_absent``, or where ``data.limit`` may be the reason.
+    In the training split it stops, but for ``data.allow_absent``, or where ``data.limit`` is the reason.
+
+    Args:
+        source: the data set.
+        split: the split's name.
+        counts: what its labels hold.
+        options: what the set was found by.
+        beyond: classes, by index, of training images that ``data.limit`` leaves out.
     """
     pixels = counts.pixels.sum(0)
     if not pixels[: len(source.classes)].any():
@@ -123,12 +87,13 @@ def absent_classes(source: DataSource, split: str, counts: LabelCounts, options:
         if pixels[index]:
             continue
         effect = "it is never learnt" if split == "train" else "it gets no score"
-        among = f" in what data.limit {options.limit} leaves" if options.limit else ""
+        limited = index in beyond or (options.limit is not None and split != "train")
+        among = f" in what data.limit {options.limit} leaves" if limited else ""
         text = f"{split}: class {_named(source, index)} never occurs{among}; {effect}"
         if ignored:
             share = f"{100 * ignored / pixels.sum():.3g} % of the pixels are ignored"
             text += f"; {share} ({source.ignored}): {_cure(source, name)}"
-        stops = split == "train" and not options.allow_absent and not options.limit
+        stops = split == "train" and not options.allow_absent and not limited
         if stops:
             text += "; correct labels or classes, or give --data.allow_absent true"
         kind = "absent class" if not ignored or split == "train" else COVERED
@@ -155,11 +120,22 @@ def covered_classes(source: DataSource, split: str, counts: LabelCounts) -> list
 
 
 def vanishing_classes(
-    source: DataSource, counts: LabelCounts, options: DataOptions, strides: Iterable[int]
+    source: DataSource,
+    counts: LabelCounts,
+    options: DataOptions,
+    strides: Iterable[int],
+    beyond: Collection[int] = (),
 ) -> list[DataError]:
     """A problem for each class whose training pixels are all lost where a label is made smaller.
 
     At ``data.size`` it stops a training as an absent class does; at an eighth of it, it is told.
+
+    Args:
+        source: the data set.
+        counts: what the training labels hold.
+        options: what the set was found by.
+        strides: cell sizes of labels that are looked at, in pixels of ``data.size``.
+        beyond: classes, by index, that training images which ``data.limit`` leaves out have at ``data.size``.
     """
     problems = []
     size, present = parse_size(options.size), counts.pixels > 0
@@ -174,7 +150,7 @@ def vanishing_classes(
                 where = f"where a search and a training of the encoder look, at an eighth of data.size {options.size}"
             text = f"train: class {_named(source, index)} has pixels in {_labels(len(holders))}, but none {where}"
             text += f"; it is never learnt there; {_advice(source, holders.tolist(), index, size, stride)}"
-            stops = stride == 1 and not options.allow_absent and not options.limit
+            stops = stride == 1 and not options.allow_absent and index not in beyond
             if stops:
                 text += ", or give --data.allow_absent true"
             problems.append(DataError("vanishing class", None, text, stops))
@@ -195,7 +171,7 @@ def keeping_size(labels: Sequence[Array], index: int, size: tuple[int, int], str
     most = GROWTH * max(stride * max(old / new for old, new in zip(label.shape, size, strict=True)) for label in labels)
     while scale <= max(most, 1.0) and max(size) * scale <= LARGEST:
         height, width = (-(-round(side * scale) // 8) * 8 for side in size)
-        kept = sum(bool((left(label, (height, width), stride) == index).any()) for label in labels)
+        kept = sum(bool((sampled(label, (height, width), stride) == index).any()) for label in labels)
         if 2 * kept >= len(labels):
             return height, width
         scale *= GROWTH
@@ -227,10 +203,3 @@ def _labels(count: int) -> str:
 
 def _cure(source: DataSource, name: str) -> str:
     return source.cure.format(name=name) if source.cure else f"if they should be {name}, correct the labels"
-
-
-def _places(old: int, new: int, stride: int) -> npt.NDArray[np.int64]:
-    """Where the centres of the cells of a resized axis come from."""
-    start = np.arange(0, new, stride)
-    centre = (start + np.minimum(start + stride, new)) // 2
-    return np.minimum(((centre + 0.5) * old / new).astype(np.int64), old - 1)

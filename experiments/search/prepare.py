@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.data import SegmentationData, load
-from experiments.data.presence import EIGHTH, check_classes
+from experiments.data.label_counts import EIGHTH
+from experiments.data.presence import check_classes
 from experiments.options.groups import part_of
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG
