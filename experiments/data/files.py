@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.decoders import patient_pillow, silent_opencv
+from experiments.data.decoders import patient_pillow
 from experiments.runtime.decoding import decode_whole
 from experiments.runtime.pixels import Decoded, RefusedImageError, decode_pixels
+from experiments.runtime.silence import silent_opencv
 from nas_space.errors import InputError
 
 Array = npt.NDArray[np.uint8]
@@ -53,7 +54,7 @@ def decode_image(path: Path, bits: int | None = None, first_page: bool = False) 
     """
     data = read_bytes(path)
     try:
-        with silent_opencv, patient_pillow:
+        with patient_pillow:
             decoded = decode_pixels(data, bits=bits, first_page=first_page)
     except RefusedImageError as error:
         raise DataError("image format", path, f"{path}: {error}") from None

@@ -14,9 +14,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
-from experiments.data.decoders import patient_pillow, silent_opencv
+from experiments.data.decoders import patient_pillow
 from experiments.data.files import Array
 from experiments.runtime.kinds import kind_of_file
+from experiments.runtime.silence import silent_opencv
 from nas_space.errors import InputError
 
 RATE = 25.0

@@ -50,6 +50,8 @@ def _has_end_of_png(data: bytes) -> bool:
         length, kind = int.from_bytes(data[place : place + 4], "big"), data[place + 4 : place + 8]
         end = place + 8 + length
         checksum = int.from_bytes(data[end : end + 4], "big")
+        if (kind == b"IHDR") != (place == len(PNG)):  # the header is first, and once: its bits are read by their place
+            return False
         if end + 4 > len(data) or zlib.crc32(memoryview(data)[place + 4 : end]) != checksum:
             return False
         place = end + 4

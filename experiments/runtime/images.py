@@ -10,6 +10,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from experiments.runtime.pixels import RefusedImageError, decode_pixels
+from experiments.runtime.silence import silent_pillow
 from nas_space.errors import InputError
 
 Pixels = npt.NDArray[np.uint8]
@@ -42,7 +43,7 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS, bits: i
     kind: type[PngImageFile] | type[JpegImageFile] = PngImageFile if data.startswith(b"\x89PNG") else JpegImageFile
     try:
         # Pillow reads the header alone. A few kilobytes may unpack to gigabytes.
-        with kind(io.BytesIO(data)) as header:
+        with silent_pillow, kind(io.BytesIO(data)) as header:
             width, height = header.size
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error):
         raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None

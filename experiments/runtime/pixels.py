@@ -6,7 +6,6 @@ found once (``experiments/data/image_bits.py``). A file alone is read as 12 bits
 
 import io
 import re
-import warnings
 from typing import NamedTuple
 
 import cv2
@@ -17,6 +16,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
 
 from experiments.runtime.decoding import decode_whole, is_whole
 from experiments.runtime.kinds import FILM, HEAD, is_animated, kind_of
+from experiments.runtime.silence import silent_opencv, silent_pillow
 
 MOST_PIXELS = 2**28
 """268 million, 16384 x 16384: decoded and drawn, such an image takes some gigabytes."""
@@ -41,6 +41,8 @@ BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, LARGEST_SAMPLE, SUBFILE, PLANE
     284,
 )
 """Numbers of TIFF tags."""
+NUMBERS = (BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, LARGEST_SAMPLE, PLANES)
+"""Tags that hold one whole number or several; of another kind they are damaged."""
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -92,26 +94,31 @@ def decode_pixels(
 
 def decode_samples(data: bytes, most_pixels: int = MOST_PIXELS, first_page: bool = False) -> Samples | None:
     """Like ``decode_pixels``, but 16-bit samples stay as they are in the file."""
+    with silent_opencv, silent_pillow:
+        try:
+            return _decode(data, most_pixels, first_page)
+        except RefusedImageError:
+            raise
+        except Exception:  # Pillow raises a dozen kinds for a damaged file
+            return None
+
+
+def _decode(data: bytes, most_pixels: int, first_page: bool) -> Samples | None:
     kind = kind_of(data[:HEAD])
     if kind == FILM:
         raise RefusedImageError("is a film, not an image; give single frames as images")
-    if kind is not None and kind not in FORMATS:
-        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG")
     if kind is None:
         return None
+    if kind not in FORMATS:
+        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG")
     if kind == "TIFF":
-        tags = _read_tags(data)
-        if tags is None:
-            return None
-        _check_tags(tags)  # Pillow takes what it does not know for damaged
+        _check_tags(_read_tags(data))  # Pillow takes what it does not know for damaged
     try:
         image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
     except KeyError:  # an old Pillow does not know AVIF
         raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG") from None
     except Image.DecompressionBombError:
         raise RefusedImageError(f"has too many pixels, at most {most_pixels} are taken; cut it into parts") from None
-    except Exception:  # Pillow raises a dozen kinds for a damaged file
-        return None
     with image:
         if image.width * image.height > most_pixels:
             size = f"{image.width}x{image.height}"
@@ -121,20 +128,15 @@ def decode_samples(data: bytes, most_pixels: int = MOST_PIXELS, first_page: bool
             raise RefusedImageError("is a moving picture, not a still image; give one page of it as a PNG")
         if not is_whole(data):
             return None
-        try:
-            if isinstance(image, TiffImageFile):
-                if not first_page and (pages := count_tiff_pages(image)) > 1:
-                    raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
-                return _decode_tiff(image, data)
-            if kind == "PNG":
-                return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
-            if kind in ("JPEG", "WebP") or DEEP_PNM.match(data[:HEAD]):
-                return _decode_by_opencv(data)
-            return _decode_by_pillow(image, 16)  # which stretches the samples of a PNM to 16 bits
-        except RefusedImageError:
-            raise
-        except Exception:
-            return None
+        if isinstance(image, TiffImageFile):
+            if not first_page and (pages := count_tiff_pages(image)) > 1:
+                raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
+            return _decode_tiff(image, data)
+        if kind == "PNG":
+            return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
+        if kind in ("JPEG", "WebP") or DEEP_PNM.match(data[:HEAD]):
+            return _decode_by_opencv(data)
+        return _decode_by_pillow(image, 16)  # which stretches the samples of a PNM to 16 bits
 
 
 def _decode_by_opencv(data: bytes, bits: int | None = None) -> Samples | None:
@@ -159,18 +161,23 @@ def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Samples:
     return Samples(np.array(turned.convert("RGB")))
 
 
-def _read_tags(data: bytes) -> ImageFileDirectory_v2 | None:
-    """Tags of the first page of a TIFF; None where they are damaged."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tags = ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
-            file = io.BytesIO(data)
-            file.seek(tags.next)
-            tags.load(file)
-            return tags if len(tags) else None
-    except Exception:  # Pillow raises a dozen kinds for damaged tags
-        return None
+def _read_tags(data: bytes) -> ImageFileDirectory_v2:
+    """Tags of the first page of a TIFF.
+
+    Raises:
+        ValueError: there are none, or one is of another kind than it must be.
+    """
+    tags = ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
+    file = io.BytesIO(data)
+    file.seek(tags.next)
+    tags.load(file)
+    if not len(tags) or not all(_is_number(tags.get(tag, 1)) for tag in NUMBERS):
+        raise ValueError("damaged tags")
+    return tags
+
+
+def _is_number(value: object) -> bool:
+    return all(isinstance(one, int) for one in value) if isinstance(value, tuple) and value else isinstance(value, int)
 
 
 def _check_tags(tags: ImageFileDirectory_v2) -> None:

@@ -5,9 +5,11 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import film_seeds
 import nni_seeds
 import numpy as np
 import seeds
@@ -195,6 +197,24 @@ def read_index_label(path: Path) -> Any:
     return labels
 
 
+def read_film(path: Path) -> Any:
+    """As ``predict`` does, up to 100 frames."""
+    from experiments.prediction.film_reader import open_film
+    from experiments.prediction.inputs import Source
+
+    assert Source(path, "x").is_video in (True, False)
+    film, last = open_film(path), -1.0
+    try:
+        assert 0 < film.rate < float("inf") and (film.promised is None or film.promised >= 0)
+        for frame in islice(film, 100):
+            assert last < frame.seconds < float("inf")
+            assert frame.pixels.dtype == np.uint8 and frame.pixels.ndim == 3 and frame.pixels.shape[2] == 3
+            last = frame.seconds
+    finally:
+        film.close()
+    return film.damage
+
+
 def read_description(path: Path) -> Any:
     from experiments.runtime.description import Description
 
@@ -290,10 +310,17 @@ READERS: dict[str, Reader] = {
         beside=seeds.finished_run,
         writes=True,
     ),
-    "data_image": Reader("image.png", lambda: damaged_images(seeds.pictures()), read_data_image, 200),
-    "served_image": Reader("image.png", lambda: damaged_images(seeds.pictures()), read_runtime_image, 150),
-    "mask": Reader("mask.png", lambda: damaged_images(seeds.masks()), read_mask, 200),
-    "index_label": Reader("label.png", lambda: damaged_images(seeds.masks()), read_index_label, 150),
+    "data_image": Reader(
+        "image.png", lambda: damaged_images(seeds.pictures()), read_data_image, 200, seeds.fallen_pictures()
+    ),
+    "served_image": Reader(
+        "image.png", lambda: damaged_images(seeds.pictures()), read_runtime_image, 150, seeds.fallen_pictures()
+    ),
+    "mask": Reader("mask.png", lambda: damaged_images(seeds.masks()), read_mask, 200, seeds.fallen_pictures()),
+    "index_label": Reader(
+        "label.png", lambda: damaged_images(seeds.masks()), read_index_label, 150, seeds.fallen_pictures()
+    ),
+    "film": Reader("film.bin", lambda: damaged_images(film_seeds.films()), read_film, 60),
     "description": Reader("description.json", lambda: damaged_json([seeds.DESCRIPTION]), read_description, 100),
     "exported": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_exported, 40),
     "other_onnx": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_other_onnx, 60),

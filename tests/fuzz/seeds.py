@@ -3,6 +3,8 @@
 import io
 import json
 import random
+import struct
+import zlib
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from fuzzing import as_json, damaged, damaged_json, damaged_trees
+from fuzzing import as_json, change_tiff, damaged, damaged_json, damaged_trees
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -61,6 +63,21 @@ def masks() -> list[bytes]:
     made = [image_bytes(array, kind) for array in (index, colour, palette, index > 0) for kind in kinds]
     made += [image_bytes(array, kind) for array in (index.astype(np.uint16), opaque) for kind in ("PNG", "TIFF")]
     return made + [image_bytes(colour, "TIFF", compression="tiff_lzw"), image_bytes(palette, "PNG", bits=2)]
+
+
+def fallen_pictures() -> list[bytes]:
+    """They once ended in an error or a warning of Python's own.
+
+    A PNG whose header comes late, one of no moving picture, a GIF without its end, and TIFF tags of another type.
+    """
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    png, tiff, gif = (image_bytes(np.zeros((12, 17), np.uint8), kind) for kind in ("PNG", "TIFF", "GIF"))
+    late = png[:8] + 4 * chunk(b"gAMA", bytes(4)) + png[8:]
+    still = png[:33] + chunk(b"acTL", bytes(8)) + png[33:]
+    return [late, still, gif[:-1] + b",", *(change_tiff(tiff, [(6, 0.25, kind)]) for kind in (2, 7))]
 
 
 CLASS_CSV = b'name,id,colour,ignore\ngrass,0,"0 200 0",\npath,1,#c8b464,no\npond,2,"[0, 0, 200]",\nsky,9,"1,2,3",yes\n'

@@ -65,6 +65,7 @@ def test_a_damaged_upload_is_answered(client: Any, data: bytes, kind: str) -> No
 OPS = st.lists(st.tuples(st.integers(0, 9), st.floats(0, 1, exclude_max=True), st.integers(0, 2**32 - 1)), max_size=6)
 
 
+@pytest.mark.filterwarnings("ignore:Unclosed file <tempfile.SpooledTemporaryFile:ResourceWarning")  # Starlette's own
 @budget(120)
 @given(place=st.sampled_from(("body", "type")), kind=st.sampled_from(TYPES), ops=OPS)
 @example(place="type", kind=b"multipart/form-data", ops=[])

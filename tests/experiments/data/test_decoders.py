@@ -1,5 +1,7 @@
 """Settings of the whole process are changed while a file is decoded, and only then."""
 
+import logging
+import struct
 import subprocess
 import sys
 import threading
@@ -11,12 +13,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
+from PIL.TiffImagePlugin import SAMPLESPERPIXEL
 
-from experiments.data.decoders import LARGEST, Shared, patient_pillow, silent_opencv
+from experiments.data.decoders import LARGEST, patient_pillow
 from experiments.data.files import DataError, read_image
+from experiments.data.label_file import open_label
+from experiments.runtime.silence import Shared, silent_opencv
 
 ROOT = Path(__file__).parents[3]
+TAG = struct.pack("<HHI", SAMPLESPERPIXEL, 3, 1)
 SILENT = cv2.utils.logging.LOG_LEVEL_SILENT
 
 
@@ -83,3 +89,18 @@ def test_a_damaged_image_prints_nothing_though_opencv_would(tmp_path: Path, capf
     assert capfd.readouterr().err == ""
     cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     assert capfd.readouterr().err != ""
+
+
+def test_a_label_of_odd_tags_prints_nothing_though_pillow_would(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])  # as without pytest
+    path = tmp_path / "a.tif"
+    Image.new("RGB", (4, 4)).save(path)
+    path.write_bytes(path.read_bytes().replace(TAG + b"\x03", TAG + b"\x63"))
+    with pytest.raises(DataError):
+        open_label(path)
+    assert capfd.readouterr().err == ""
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(path)
+    assert "samples per pixel" in capfd.readouterr().err
