@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -164,9 +164,10 @@ class MovingPicture:
         self.source: Path | int = path
         self.damage: str | None = None
         try:
-            with patient_pillow:
-                self._image = Image.open(path, formats=("GIF", "PNG", "WEBP"))
+            with patient_pillow, ExitStack() as undo:
+                self._image = undo.enter_context(Image.open(path, formats=("GIF", "PNG", "WEBP")))
                 self.promised: int | None = getattr(self._image, "n_frames", 1)
+                undo.pop_all()  # it stays open
         except UnidentifiedImageError:
             raise _damaged(path) from None
         except OSError as error:

@@ -11,10 +11,11 @@ from typing import Any
 import pandas as pd
 
 from experiments.report.markdown import markdown, with_deviations
+from experiments.report.summaries import read_metrics, read_retraining, read_search
 from experiments.report.verdicts import Scores, is_random, percentiles, spread, verdicts
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
-from experiments.runs.folder import METRICS, read_summary
+from experiments.runs.folder import METRICS
 from experiments.runs.tables import readable
 from nas_space.config import SpaceConfig
 
@@ -22,11 +23,6 @@ Summaries = Mapping[str, Mapping[str, Any]]
 Names = Collection[str]
 RESOLUTIONS = ("retrained_resolution", "search_resolution")
 """Columns of text: at which height and width of the labels the scores beside them were taken."""
-OF_SEARCH = (
-    *("space", "removals", "cost", "miou", "gap", "gap_before", "entropy", "time"),
-    *("discrete", "discrete_epoch"),
-)
-OF_RETRAINING = ("miou", "cost")
 
 
 def write_comparison(
@@ -44,16 +40,19 @@ def write_comparison(
 
     Returns:
         The content of ``compare.json``: rows of both tables, spreads and percentiles.
+
+    Raises:
+        InputError: a file of a run is missing or damaged; the message names it.
     """
-    summaries = {name: read_summary(folder / "search" / name / "search.json", OF_SEARCH) for name in searches}
+    summaries = {name: read_search(folder / "search" / name / "search.json") for name in searches}
     costs = {name: summary["cost"] for name, summary in summaries.items()}
     scores: dict[str, list[float]] = {}
     for name in networks:
         files = [folder / "retrain" / f"{name}-seed{seed}" / "retrain.json" for seed in range(retrainings)]
-        runs = [read_summary(file, OF_RETRAINING) for file in files]
+        runs = [read_retraining(file) for file in files]
         scores[name], costs[name] = [run["miou"] for run in runs], runs[0]["cost"]
     with_entropy = [name for name in summaries if name not in without_entropy]
-    curves = {name: pd.read_csv(folder / "search" / name / METRICS) for name in with_entropy}
+    curves = {name: read_metrics(folder / "search" / name / METRICS, ["entropy"]) for name in with_entropy}
     areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
     table = comparison_table(costs, summaries, scores, strategies, areas)
     by_strategy = summary_table(table, strategies)

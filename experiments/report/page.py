@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from experiments.options.quantity import compact
 from experiments.report.figures import LEVELS, alive_figure, architecture_figure, entropy_figure, miou_figure, png
+from experiments.report.summaries import read_metrics
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, METRICS
@@ -39,7 +40,7 @@ def write_report(run: Path) -> Path:
         InputError: a file is missing or damaged; the message names it.
     """
     search = _read_search(run / "search.json")
-    metrics = _read_metrics(run / METRICS)
+    metrics = read_metrics(run / METRICS, COLUMNS)
     architecture = json.loads(Architecture.load(run / "architecture.json").to_json())
     discrete = search["discrete_epoch"]
     figures: dict[str, Callable[[], Figure]] = {
@@ -80,6 +81,7 @@ def _read_search(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: {missing[0]} is missing; this is not the summary of a search")
     try:
         _verdict(search), list(_facts(search)), _removals(search["removals"])  # what the page is made of
+        dict(search.get("versions", {}))
         discrete = search["discrete_epoch"]
         numbers = [n for n in (search["miou"]["derived"], discrete) if n is not None]
         numbers += [row[key] for row in search["alive"] for key in ("epoch", *LEVELS)]
@@ -89,22 +91,6 @@ def _read_search(path: Path) -> dict[str, Any]:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: is damaged ({reason}); take it from where the search wrote it") from None
     return dict(search)
-
-
-def _read_metrics(path: Path) -> pd.DataFrame:
-    try:
-        metrics = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
-    missing = [column for column in COLUMNS if column not in metrics]
-    if missing or metrics.empty:
-        raise InputError(f"{path}: {f'column {missing[0]} is missing' if missing else 'holds no epoch'}")
-    wrong = next((name for name in COLUMNS if not pd.api.types.is_numeric_dtype(metrics[name])), None)
-    if wrong is not None:
-        raise InputError(
-            f"{path}: column {wrong} holds what is no number; take the file from where the search wrote it"
-        )
-    return metrics
 
 
 def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Mapping[str, bytes], config: str) -> str:

@@ -261,14 +261,14 @@ def read_trial_record(path: Path) -> Any:
 
 
 def read_comparison(path: Path) -> Any:
-    """As ``compare`` does with the summary of a search that is complete."""
+    """As ``compare`` does with the files of a search and of a training that are complete."""
     from unittest.mock import patch
 
     from experiments.report import comparison, figures
 
     with patch.object(comparison, "write_atomic"), patch.object(comparison, "write_json"), redirect_stdout(None):
         with patch.object(figures, "png"):
-            return comparison.write_comparison(path.parents[2], ["ssr-0"], [], 1, ["ssr"], [])
+            return comparison.write_comparison(path.parents[2], ["ssr-0"], ["ssr-0"], 1, ["ssr"], [])
 
 
 READERS: dict[str, Reader] = {
@@ -320,7 +320,7 @@ READERS: dict[str, Reader] = {
     "index_label": Reader(
         "label.png", lambda: damaged_images(seeds.masks()), read_index_label, 150, seeds.fallen_pictures()
     ),
-    "film": Reader("film.bin", lambda: damaged_images(film_seeds.films()), read_film, 60),
+    "film": Reader("film.bin", lambda: damaged_images(film_seeds.films()), read_film, 60, seeds.fallen_pictures()),
     "description": Reader("description.json", lambda: damaged_json([seeds.DESCRIPTION]), read_description, 100),
     "exported": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_exported, 40),
     "other_onnx": Reader("model.onnx", lambda: damaged([seeds.onnx_bytes()]), read_other_onnx, 60),
@@ -328,5 +328,16 @@ READERS: dict[str, Reader] = {
     "trial_record": Reader("parameter.json", seeds.record_files, read_trial_record, 60, (b"{}", b'{"parameters": 1}')),
     "comparison": Reader(
         "search/ssr-0/search.json", seeds.compared, read_comparison, 15, (b"{}",), beside=seeds.comparison
+    ),
+    "comparison_metrics": Reader(
+        "search/ssr-0/metrics.csv",
+        lambda: damaged([seeds.metrics()], seeds.CSV_TOKENS),
+        read_comparison,
+        8,
+        seeds.FALLEN_METRICS,
+        beside=seeds.comparison,
+    ),
+    "comparison_training": Reader(
+        "retrain/ssr-0-seed0/retrain.json", seeds.trainings, read_comparison, 12, beside=seeds.comparison
     ),
 }

@@ -333,6 +333,7 @@ def fallen_summaries() -> list[bytes]:
     """Values of another kind, which once ended in an error of Python's own or of matplotlib's."""
     changes: list[dict[str, Any]] = [
         {"peak_memory_mb": "x"},
+        {"versions": 0.5},
         {"removals": [[]]},
         {"removals": [{"level": {}}]},
         {"alive": [{}]},
@@ -387,7 +388,14 @@ def search_options() -> Any:
 PLACE: dict[str, Any] = {"data": {"name": "folder", "root": ".", "classes": None, "val_fraction": 0.5}}
 FALLEN_PLACES = [
     yaml.safe_dump({"data": {**PLACE["data"], **change}}).encode()
-    for change in ({"root": 5}, {"root": [1]}, {"classes": {}}, {"val_fraction": "x"}, {"val_fraction": float("nan")})
+    for change in (
+        {"root": 5},
+        {"root": [1]},
+        {"root": "A" * 5000},
+        {"classes": {}},
+        {"val_fraction": "x"},
+        {"val_fraction": float("nan")},
+    )
 ]
 
 
@@ -402,11 +410,23 @@ def record_files() -> st.SearchStrategy[bytes]:
 
 
 def compared() -> st.SearchStrategy[bytes]:
-    return damaged([as_json({**summary(), "space": architectures()[0]["space"]})])
+    return damaged_json([compared_search()])
+
+
+def compared_search() -> dict[str, Any]:
+    return {**summary(), "space": architectures()[0]["space"]}
+
+
+def trainings() -> st.SearchStrategy[bytes]:
+    return damaged_json([{"miou": 0.5, "cost": summary()["cost"]}])
 
 
 def comparison(folder: Path) -> None:
-    """A comparison's folder with one complete search."""
+    """A comparison's folder with one complete search, and its network's training."""
     run = folder / "search" / "ssr-0"
     run.mkdir(parents=True)
     (run / "metrics.csv").write_bytes(metrics())
+    (run / "search.json").write_bytes(as_json(compared_search()))
+    training = folder / "retrain" / "ssr-0-seed0"
+    training.mkdir(parents=True)
+    (training / "retrain.json").write_bytes(as_json({"miou": 0.5, "cost": summary()["cost"]}))

@@ -12,6 +12,7 @@ from experiments.report.comparison import comparison_table, half_removed, summar
 from experiments.report.markdown import markdown, with_deviations
 from experiments.report.verdicts import percentiles, spread, verdicts
 from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
 
 NAMES = ("ssr-0", "ssr-1", "baseline1", "random-0", "random-1")
 COSTS = {name: {"params": 1000.0 * i, "macs_total": 1e6 * i} for i, name in enumerate(NAMES, 1)}
@@ -195,3 +196,28 @@ def test_a_figure_that_fails_costs_no_table(
     assert "entropy.png could not be written (RuntimeError: no canvas)" in told.err and told.err.count("\n") == 1
     assert "ssr-0" in told.out and "standard deviation" in told.out
     assert {file.name for file in finished.glob("compare.*")} == {"compare.csv", "compare.md", "compare.json"}
+
+
+WRONG = {
+    "search/ssr-0/search.json": [
+        ({"miou": {"supernet": "x", "derived": 0.5}}, "miou.supernet must be a number, and is 'x'"),
+        ({"cost": {"params": [1], "macs_total": 1}}, "cost.params must be a number"),
+        ({"entropy": 3}, "entropy.final is missing"),
+        ({"removals": [{"epoch": None}]}, r"removals\[0\].epoch must be a number"),
+        ({"gap_before": {"loss_supernet": 1}}, "gap_before.loss_derived is missing"),
+        ({"discrete": "yes"}, "discrete must be true or false"),
+        ({"space": {}}, "space: expected exactly the keys"),
+    ],
+    "retrain/ssr-0-seed1/retrain.json": [({"miou": None}, "miou must be a number, and is 'None'")],
+}
+
+
+@pytest.mark.parametrize(("file", "change", "words"), [(file, *case) for file in WRONG for case in WRONG[file]])
+def test_a_value_of_another_kind_is_named_with_its_file_and_key(
+    file: str, change: dict[str, Any], words: str, finished: Path
+) -> None:
+    path = finished / file
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(InputError, match=f"{file}: {words}.*; remove the file"):
+        write(finished)
+    assert not (finished / "compare.csv").exists()
