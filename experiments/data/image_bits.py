@@ -12,7 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from experiments.data.decoders import patient_pillow, silent_opencv
+from experiments.data.decoders import patient_pillow
 from experiments.data.parallel import in_threads
 from experiments.runtime.kinds import kind_of, read_head
 from experiments.runtime.pixels import BITS, DEEP_PNM, RefusedImageError, decode_samples
@@ -67,7 +67,7 @@ def find_bits(paths: Sequence[Path], first_page: bool = False) -> tuple[int | No
 def find_depth(path: Path, first_page: bool = False) -> Depth | None:
     """What an image tells; None if it has 8 bits or cannot be read, which its reader will say."""
     try:
-        with silent_opencv, patient_pillow:
+        with patient_pillow:
             if not _is_deep(path):
                 return None
             samples = decode_samples(path.read_bytes(), first_page=first_page)
