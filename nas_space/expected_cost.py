@@ -71,6 +71,12 @@ class TabulatedCost:
         by_depth = self._by_depth(self._layers(operator, width).flatten(1).amin(-1), depth)
         return self.fixed + float(by_depth.amin(-1).sum())
 
+    def dearest(self, depth: Tensor, operator: Tensor, width: Tensor) -> float:
+        """The largest cost of such a network."""
+        layers = self._layers(operator, width).flatten(1)
+        layers = layers.masked_fill(layers.isinf(), -torch.inf).amax(-1)
+        return self.fixed - float(self._by_depth(-layers, depth).amin(-1).sum())
+
     def cheapest_network(self, depth: Tensor, operator: Tensor, width: Tensor) -> Architecture:
         """A network of that cost."""
         layers = self._layers(operator, width)

@@ -70,7 +70,7 @@ class Constraint(nn.Module):
         super().__init__()
         self.bounds = tuple(bounds)
         self.space = space
-        self._mixtures = [_mixture(self.bounds, weights, space) for weights in _weightings(len(self.bounds))]
+        self._mixtures = [mixture(self.bounds, weights, space) for weights in _weightings(len(self.bounds))]
         self.relative = self._mixtures[0]
         smallest = self._smallest(Alive.full(space).to(self.relative.table.device))
         for bound in self.bounds:
@@ -129,6 +129,14 @@ class Constraint(nn.Module):
         """For each bound its ``limit``, the network's cost (``found``), and whether the bound is ``met``."""
         return {b.name: dict(limit=b.limit, found=b.of(architecture), met=b.met_by(architecture)) for b in self.bounds}
 
+    def meets(self, architecture: Architecture) -> bool:
+        """Whether a network meets every bound."""
+        return all(bound.met_by(architecture) for bound in self.bounds)
+
+    def report(self, architecture: Architecture) -> dict[str, dict[str, dict[str, float | bool]]]:
+        """What ``search.json`` says: the summary under its name."""
+        return {"constraint": self.summary(architecture)}
+
     def guard(self, before: Alive, selected: Alive, ratios: Ratios) -> Alive:
         """``selected``, plus as many of the removed candidates as a network within the bounds needs.
 
@@ -184,7 +192,7 @@ def _weightings(count: int) -> list[tuple[float, ...]]:
     return [(1.0 / count,) * count, *(tuple(part / GRID for part in parts) for parts in grid)]
 
 
-def _mixture(bounds: Sequence[Bound], weights: Sequence[float], space: SpaceConfig) -> TabulatedCost:
+def mixture(bounds: Sequence[Bound], weights: Sequence[float], space: SpaceConfig) -> TabulatedCost:
     """The weighted sum of all bounded costs, each relative to its bound."""
     shares = [weight / bound.limit for weight, bound in zip(weights, bounds, strict=True)]
     table = torch.stack([share * bound.cost.table for share, bound in zip(shares, bounds, strict=True)]).sum(0)

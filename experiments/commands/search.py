@@ -31,6 +31,8 @@ def run(options: Options) -> dict[str, Any]:
     if before is not None:
         with locked(before):
             return _resume(before)
+    if len(options.target.values) > 1:
+        return _run_targets(options)
     check_options(options)
     prepared = prepare_search(options)
     with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
@@ -45,6 +47,8 @@ def _resume(folder: Path) -> dict[str, Any]:
     from strategies.registry import NNI_STRATEGIES
 
     options, _ = parse("ssr-nas search", "", Options, [f"--config={folder / CONFIG}"])
+    if len(options.target.values) > 1:
+        return _search_targets(options, folder)
     check_options(options)
     if options.strategy in NNI_STRATEGIES:
         what = f"{options.strategy} is NNI's own and cannot be continued"
@@ -56,6 +60,51 @@ def _resume(folder: Path) -> dict[str, Any]:
         print(f"{folder}: this search is complete, nothing to do")
         return {**summary, "run": str(folder)}
     return _execute(prepare_search(options, folder), folder)
+
+
+def _run_targets(options: Options) -> dict[str, Any]:
+    """One search for each target, in a folder of its own; nothing is written before all of them can be met."""
+    from experiments.search.bounds import make_constraint
+    from experiments.search.prepare import prepare_search
+    from experiments.search.targets import one_by_one
+
+    options.target.check(options.constraint)
+    prepared = None
+    for one in one_by_one(options).values():
+        check_options(one)
+    for one in one_by_one(options).values():
+        if prepared is None:
+            prepared = prepare_search(one)
+        make_constraint(one, len(prepared.data.classes), prepared.table)
+    assert prepared is not None
+    with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
+        print(f"run folder      {folder}", flush=True)
+        write_config(folder, replace(options, out=str(folder)))
+        prepared.write_table(folder)
+        return _search_targets(options, folder)
+
+
+def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
+    """Search what is missing, then write, print and return the front."""
+    from experiments.search.prepare import prepare_search
+    from experiments.search.targets import front_rows, front_table, one_by_one, write_front
+
+    searches = one_by_one(options)
+    for name, one in searches.items():
+        run = folder / name
+        if (run / CONFIG).is_file():
+            _resume(run)
+            continue
+        prepared = prepare_search(one, folder)  # the table of the first is that of all
+        run.mkdir(exist_ok=True)
+        write_config(run, replace(one, out=str(run)))
+        prepared.write_table(run)
+        _execute(prepared, run)
+    rows = front_rows(folder, list(searches))
+    write_front(folder, rows)
+    print(f"\nfront of {len(rows)} targets ({options.strategy}), {front_table(rows)}\n")
+    print(f"run folder      {folder}  (front.json, figures/front.png, a run folder for each target)")
+    return {"networks": rows, "run": str(folder)}
 
 
 def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
@@ -89,6 +138,11 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
         f"{'met' if bound['met'] else 'NOT MET'}"
         for name, bound in summary.get("constraint", {}).items()
     ]
+    targets = [
+        f"  {'target':<14}{_number(target['target']):>14}   on {name}: found {_number(target['found'])}, "
+        f"{target['ratio']:.3f} of it{'' if target['met'] else ', NOT MET'}"
+        for name, target in summary.get("target", {}).items()
+    ]
     lines = [
         "",
         f"found network ({options.strategy}, {_state(summary, options, len(data.train))})",
@@ -97,6 +151,7 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
         "",
         f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
+        *targets,
         *bounds,
         f"  mIoU          {supernet:>13.1f}%   {both}",
         *([] if full is None else [f"  {'':<14}{100 * full:>13.1f}%   {same}"]),

@@ -198,16 +198,67 @@ class ConstraintOptions:
     def given(self) -> list[str]:
         return [key for key in ("macs", "params", "latency_ms") if getattr(self, key) is not None]
 
-    def check(self) -> None:
+    def check(self, target_latency: bool = False) -> None:
         """Refuse values without meaning.
+
+        Args:
+            target_latency: whether latency has a target, which needs engine and table too.
 
         Raises:
             InputError: the key that is out of range.
         """
         if self.latency_ms is not None and not 0.0 < self.latency_ms < float("inf"):
             raise InputError(f"constraint.latency_ms: {self.latency_ms:g} must be above 0")
-        if self.table is not None and self.latency_ms is None:
+        if self.table is not None and self.latency_ms is None and not target_latency:
             raise InputError("constraint.table: has no effect without constraint.latency_ms; give both or neither")
+
+
+@dataclass
+class TargetOptions:
+    """A cost that the found network has: 0.93 to 1 times the target, at cost.size. At most one of them.
+
+    Several values, such as 10M,20M,40M, make one search each, and show the front.
+
+    Args:
+        macs: multiply-accumulates (macs_total), such as 20M.
+        params: parameters, such as 0.1M.
+        latency_ms: predicted latency of one image, in milliseconds; engine and table as of a constraint.
+    """
+
+    macs: list[Quantity] | None = None
+    params: list[Quantity] | None = None
+    latency_ms: list[float] | None = None
+
+    @property
+    def key(self) -> str | None:
+        """Which cost has a target."""
+        return next((key for key, values in vars(self).items() if values is not None), None)
+
+    @property
+    def values(self) -> list[float]:
+        """All targets, in the order in which they were given."""
+        return [] if self.key is None else [float(value) for value in getattr(self, self.key)]
+
+    def check(self, constraint: ConstraintOptions) -> None:
+        """Refuse values without meaning.
+
+        Raises:
+            InputError: the key that is out of range, given twice, or in conflict with another.
+        """
+        given = [key for key, values in vars(self).items() if values is not None]
+        if len(given) > 1:
+            fix = f"give one, and bound the other with --constraint.{given[1]}"
+            raise InputError(f"target.{given[0]}, target.{given[1]}: two costs cannot both be targets; {fix}")
+        for key in given:
+            if key in constraint.given:
+                raise InputError(f"target.{key}: constraint.{key} bounds the same cost; give one of the two")
+            if not self.values:
+                raise InputError(f"target.{key}: give a number")
+            for value in self.values:
+                if not 0.0 < value < float("inf"):
+                    raise InputError(f"target.{key}: {value:g} must be above 0")
+                if self.values.count(value) > 1:
+                    raise InputError(f"target.{key}: {value:g} is given twice; leave it out")
 
 
 @dataclass

@@ -25,6 +25,7 @@ EXPECTED: dict[Any, str] = {
     list[str]: "a list such as a,b",
     list[int]: "a list such as 1,2,4",
     list[float]: "a list such as 0.75,1,1.25",
+    list[Quantity]: "positive numbers such as 10M or 10M,20M",
     list[list[int]]: "a list such as [[1, 2], [2, 3]]",
 }
 
@@ -61,7 +62,14 @@ class Leaf:
 
     @property
     def type_name(self) -> str:
-        names = (str(kind) if get_args(kind) else "null" if kind is NULL else kind.__name__ for kind in self.kinds)
+        names = (
+            str(kind).replace(f"{Quantity.__module__}.", "")
+            if get_args(kind)
+            else "null"
+            if kind is NULL
+            else kind.__name__
+            for kind in self.kinds
+        )
         return " | ".join(names)
 
     @property

@@ -222,6 +222,28 @@ def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
     return figure
 
 
+def front_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """The networks of several targets by found cost and mIoU, the front as a line, the targets as dotted lines.
+
+    Args:
+        rows: one a network, with ``key`` (which cost), ``target``, ``found``, ``miou`` (a fraction),
+            ``miou_resolution`` and ``front``.
+    """
+    units = {"macs": (1e6, "MACs (millions)"), "params": (1e6, "parameters (millions)")}
+    unit, label = units.get(rows[0]["key"], (1.0, "predicted latency (ms)"))
+    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    axes = figure.subplots()
+    best = sorted((row for row in rows if row["front"]), key=lambda row: row["found"])
+    axes.plot([row["found"] / unit for row in best], [100 * row["miou"] for row in best], color=LEVELS["width"])
+    for row in rows:
+        axes.axvline(row["target"] / unit, color=GREY, linewidth=1, linestyle=":")
+        color = LEVELS["width"] if row["front"] else GREY
+        axes.plot(row["found"] / unit, 100 * row["miou"], "o", color=color, markersize=7)
+    title = f"found networks and their targets: validation mIoU (%), labels at {rows[0]['miou_resolution']}"
+    _style(axes, title, label, "both")
+    return figure
+
+
 def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Networks of one search by cost and mIoU, the front as a line.
 

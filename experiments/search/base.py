@@ -167,7 +167,7 @@ class BaseSearch(ABC):
             "versions": versions(),
             "device": device_name(self.device),
         }
-        bounds = {} if self.constraint is None else {"constraint": self.constraint.summary(outcome.architecture)}
+        bounds = {} if self.constraint is None else self.constraint.report(outcome.architecture)
         return {**summary, **bounds}
 
     def complete(self, summary: dict[str, Any], rows: Sequence[Row], architecture: Architecture) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from nas_space.errors import InputError
 from nas_space.expected_cost import TabulatedCost, counted_cost
 from nas_space.latency import LatencyTable
 from strategies.constraint import Bound, Constraint
+from strategies.target import Target
 
 TABLE = "latency.json"
 
 
 def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTable | None = None) -> Constraint | None:
-    """The bounds that the options give, or None.
+    """The bounds and the target that the options give, or None.
 
     Args:
         options: checked options.
@@ -24,7 +25,7 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
         table: of ``latency_table``; without one a bound on latency is left out.
 
     Raises:
-        InputError: a bound below the smallest network, a table that does not fit.
+        InputError: a bound below the smallest network, a target that no network meets, a table that does not fit.
     """
     space, given, device = options.space.resolve(), options.constraint, options.resolved_device
     bounds = [
@@ -34,11 +35,22 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
     ]
     if given.latency_ms is not None and table is not None:
         bounds.append(Bound("latency_ms", latency_cost(table, space, device), given.latency_ms))
-    return Constraint(bounds, space).to(device) if bounds else None
+    if options.target.key is None or (options.target.key == "latency_ms" and table is None):
+        return Constraint(bounds, space).to(device) if bounds else None
+    (value,) = options.target.values
+    if options.target.key == "latency_ms":
+        assert table is not None
+        cost = latency_cost(table, space, device)
+    else:
+        kind = {"macs": "macs_total", "params": "params"}[options.target.key]
+        cost = counted_cost(space, kind, options.cost_size, num_classes, device)
+    return Target(Bound(options.target.key, cost, value), bounds, space).to(device)
 
 
 def latency_table(options: SearchOptions, num_classes: int, run: Path | None = None) -> LatencyTable | None:
-    """The table that a bound on latency needs (the run's own, a given one, or one measured now); None without a bound.
+    """The table that a bound on latency, or a target of it, needs or None.
+
+    It is the run's own, the given one, or one that is measured now.
 
     Args:
         options: checked options.
@@ -48,7 +60,7 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
     Raises:
         InputError: a table that does not fit, or an engine that is not there.
     """
-    if options.constraint.latency_ms is None:
+    if not options.needs_table:
         return None
     space, size, engine = options.space.resolve(), options.cost_size, options.constraint.engine
     if run is not None and (run / TABLE).is_file():

@@ -32,6 +32,7 @@ class SearchOptions:
         method: how the architecture is searched.
         train: how the weights are trained.
         constraint: bounds on the found network's cost.
+        target: the found network's cost.
         cost: at which image size cost is counted and bounded.
     """
 
@@ -47,12 +48,18 @@ class SearchOptions:
     method: MethodOptions = field(default_factory=MethodOptions)
     train: groups.TrainOptions = field(default_factory=groups.TrainOptions)
     constraint: groups.ConstraintOptions = field(default_factory=groups.ConstraintOptions)
+    target: groups.TargetOptions = field(default_factory=groups.TargetOptions)
     cost: groups.CostOptions = field(default_factory=groups.CostOptions)
 
     @property
     def cost_size(self) -> tuple[int, int]:
         """Height and width at which cost is counted: ``cost.size``, or the images'."""
         return groups.parse_size(self.cost.size or self.data.size)
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether latency is bounded or has a target."""
+        return self.constraint.latency_ms is not None or self.target.latency_ms is not None
 
     @property
     def resolved_device(self) -> str:
@@ -86,7 +93,8 @@ def check_options(options: SearchOptions) -> None:
     check_supernet(space, num_classes=1)
     method.check()
     options.train.check()
-    options.constraint.check()
+    options.constraint.check(options.target.latency_ms is not None)
+    options.target.check(options.constraint)
     check_training(options.data, options.epochs, options.seed, options.device, options.precision)
     check_threads(options.threads)
     groups.parse_size(options.cost.size or options.data.size)
@@ -99,11 +107,15 @@ def check_options(options: SearchOptions) -> None:
     if strategy in MULTI_TRIAL and method.samples > 2 * options.epochs:
         most = f"at most {2 * options.epochs}, two for each epoch"
         raise InputError(f"method.samples: {method.samples} networks do not fit into {options.epochs} epochs; {most}")
-    if options.constraint.latency_ms is not None and options.constraint.table is None:
+    if options.needs_table and options.constraint.table is None:
         find_engine(options.constraint.engine)
     if strategy in NNI_STRATEGIES and options.constraint.given:
         key = options.constraint.given[0]
         raise InputError(f"constraint.{key}: {strategy} is NNI's own and takes none; leave it out")
+    if len(options.target.values) > 1:
+        raise InputError(f"target.{options.target.key}: only ssr-nas search takes several; give one")
+    if options.target.key is not None and strategy in (*NNI_STRATEGIES, "nni-random", "nni-evolution"):
+        raise InputError(f"target.{options.target.key}: {strategy} is NNI's own and takes none; leave it out")
     _check_devices(options)
 
 

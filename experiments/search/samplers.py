@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any
 
+import torch
 from nni.nas.experiment import NasExperimentConfig
 from nni.nas.strategy import Random, RegularizedEvolution
 from nni.nas.strategy.base import Strategy
@@ -14,7 +15,9 @@ from experiments.search.nni_experiment import ScoreEvaluator, local_experiment
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
 from nas_space.space import JointSpace
+from strategies.alive import Alive
 from strategies.constraint import Constraint
+from strategies.target import Target
 
 DRAWS = 10_000
 """How many networks the sampler draws at most; new ones, or ones within the bounds, may be rare."""
@@ -22,7 +25,7 @@ DRAWS = 10_000
 
 def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
     """Whether a network keeps to every bound; without a constraint, it does."""
-    return constraint is None or all(bound.met_by(architecture) for bound in constraint.bounds)
+    return constraint is None or constraint.meets(architecture)
 
 
 def sample_networks(
@@ -43,13 +46,23 @@ def sample_networks(
     fitting: Iterator[Architecture] = (architecture for architecture in drawn if fits(architecture, constraint))
     if constraint is not None:  # what is cut down far ends at the same few networks again and again
         more = (Architecture.random(space, generator) for _ in range(10 * count))
-        fitting = chain(fitting, (shrink(architecture, constraint, generator) for architecture in more))
+        cut = (reduced(architecture, constraint, generator) for architecture in more)
+        fitting = chain(fitting, (architecture for architecture in cut if architecture is not None))
     networks: dict[Architecture, None] = {}  # in the order in which they are drawn
     for architecture in fitting:
         networks[architecture] = None
         if len(networks) == count:
             break
     return list(networks)
+
+
+def reduced(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture | None:
+    """A network near a drawn one that keeps to every bound, or meets the target; None where there is none."""
+    if not isinstance(constraint, Target):
+        return shrink(architecture, constraint, generator)
+    full = Alive.full(architecture.space)
+    draws = Alive(*(torch.tensor([generator.random() for _ in range(mask.numel())]).view(mask.shape) for mask in full))
+    return constraint.within(architecture, full, draws)
 
 
 def shrink(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture:
