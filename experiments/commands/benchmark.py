@@ -29,7 +29,8 @@ class Options:
 
     Args:
         arch: the network: an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet,
-            lraspp_mobilenet_v3_large, or an ONNX file.
+            lraspp_mobilenet_v3_large, or an ONNX file; or baseline2@20ms, @2.6G (MACs), @0.5M (parameters): the
+            largest scaled baseline within that bound.
         against: networks to compare it with; may be given again.
         engine: torch, compile (torch.compile), onnxruntime or openvino.
         size: image size HEIGHTxWIDTH in pixels.
@@ -70,14 +71,16 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
 
     from experiments.benchmark.networks.machine import conditions, describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
+    from experiments.benchmark.networks.scaled import Scaler
     from experiments.benchmark.networks.timing import Entry, make_setup, measure
 
     size = parse_size(options.size)
     setup = make_setup(options.engine, options.threads, options.device, options.rounds, options.calls, options.warmup)
     if not options.precision:
         raise InputError("precision: choose fp32, int8, or both")
-    networks = find_networks([options.arch, *options.against], options.space.preset, options.classes)
     precisions = list(dict.fromkeys(options.precision))
+    scaler = Scaler(size, setup.engine, setup.threads, setup.device, precisions[0])
+    networks = find_networks([options.arch, *options.against], options.space.preset, options.classes, scaler)
     pairs = itertools.product(precisions, networks)  # an ONNX file is run as it is, once
     entries = [Entry(one, precision) for precision, one in pairs if one.onnx is None or precision == precisions[0]]
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:

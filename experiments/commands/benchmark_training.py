@@ -44,6 +44,7 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
+    architecture = architecture or resolve_network(options, len(data.classes))
     check_data(options, data, architecture, options.peer)
     with tempfile.TemporaryDirectory() as folder:
         training = Retraining(part_of(RetrainOptions, options), data, Path(folder), architecture, options.peer)

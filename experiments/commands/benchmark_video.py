@@ -24,7 +24,7 @@ class Options:
     Args:
         video: a video that FFmpeg decodes, or a folder of JPEG and PNG images.
         arch: the network: a model.safetensors, a run folder, an architecture.json, baseline1, baseline2, erfnet,
-            lraspp_mobilenet_v3_large, or an ONNX file.
+            lraspp_mobilenet_v3_large, an ONNX file, or a scaled baseline such as baseline2@20ms.
         engine: onnxruntime or openvino.
         size: size HEIGHTxWIDTH in pixels at which the network sees the frames.
         batch: frames of an inference.
@@ -66,6 +66,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     from experiments.benchmark.networks.load import LoadMeter
     from experiments.benchmark.networks.machine import conditions, describe_conditions
     from experiments.benchmark.networks.networks import find_networks
+    from experiments.benchmark.networks.scaled import Scaler
     from experiments.benchmark.networks.statistics import ratio
     from experiments.benchmark.networks.timing import make_setup
     from experiments.benchmark.networks.video import measure_stream, read_frames
@@ -79,7 +80,8 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     setup = make_setup(options.engine, options.threads, "cpu", options.rounds, options.batch, 1)
     source = Path(options.video)
     next(read_frames(source))
-    (network,) = find_networks([options.arch], options.space.preset, options.classes)
+    scaler = Scaler(size, options.engine, setup.threads)
+    (network,) = find_networks([options.arch], options.space.preset, options.classes, scaler)
     check_file(network, options.engine, "fp32", size)
 
     with (

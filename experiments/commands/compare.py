@@ -9,16 +9,19 @@ Options = comparison.ComparisonOptions
 
 def run(options: Options) -> dict[str, Any]:
     """Run what is missing; write, print and return the table with both spreads (random networks, retrainings)."""
+    from experiments.benchmark.networks.scaled import Scaler
     from experiments.report.comparison import write_comparison
     from experiments.runs.folder import write_config
     from experiments.runs.lock import locked
-    from experiments.search.comparison_networks import write_networks
+    from experiments.search.comparison_networks import reference_networks, write_networks
     from experiments.search.comparison_runs import retrain_job, run_all, search_job
     from experiments.search.prepare import load_data
     from strategies.registry import MULTI_TRIAL
 
     comparison.check_comparison(options)
-    load_data(options)
+    classes = len(load_data(options).classes)
+    scaler = Scaler(options.cost_size, options.constraint.engine)
+    references = reference_networks(options, lambda name, space: scaler(name, space, classes))
     folder = comparison.comparison_folder(options)  # before a lock is left in a folder of something else
     with locked(folder):
         comparison.comparison_folder(options)  # whoever held it has written since
@@ -26,7 +29,7 @@ def run(options: Options) -> dict[str, Any]:
         searches = comparison.planned_searches(options)
         jobs = [search_job(folder, name, search) for name, search in searches.items()]
         run_all(jobs, options.workers, "searches")
-        networks = write_networks(folder, options, searches)
+        networks = write_networks(folder, options, searches, references)
         if options.retrain_epochs:
             seeds = range(options.retrain_seeds)
             jobs = [retrain_job(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]

@@ -24,7 +24,8 @@ class Options:
 
     Args:
         networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet,
-            lraspp_mobilenet_v3_large, or an ONNX file.
+            lraspp_mobilenet_v3_large, an ONNX file; or baseline2@20ms, @2.6G (MACs), @0.5M (parameters): the largest
+            scaled baseline within that bound, at the first size.
         sizes: image sizes HEIGHTxWIDTH in pixels.
         fps: measure images a second; false only counts, with no engine.
         engine: torch, compile (torch.compile), onnxruntime or openvino.
@@ -68,6 +69,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     from experiments.benchmark.networks.cost_table import cost_rows, group_by_size, readable_table
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
+    from experiments.benchmark.networks.scaled import Scaler
     from experiments.benchmark.networks.timing import make_setup
     from experiments.report.markdown import markdown
 
@@ -77,7 +79,8 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     setup = make_setup(*how) if options.fps else None
     sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
     names = list(dict.fromkeys(options.networks))
-    networks = find_networks(names, options.space.preset, options.classes)
+    scaler = Scaler(sizes[0], options.engine, options.threads, options.device, options.precision)
+    networks = find_networks(names, options.space.preset, options.classes, scaler)
     by_size, missing = group_by_size(networks, sizes, options.precision, setup)
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         rows, measured, uncounted = cost_rows(by_size, options.precision, setup, bar.set_description_str)

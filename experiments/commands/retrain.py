@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.options.arguments import parse
-from experiments.options.groups import SpaceOptions, part_of
+from experiments.options.groups import SpaceOptions, parse_size, part_of
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resumed, write_config
@@ -18,6 +18,7 @@ from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
+from nas_space.scaling import parse_scaled
 
 NETWORK = "network.json"
 """The architecture that a run began with, kept for a resume: the file that it was read from may change or go."""
@@ -28,7 +29,8 @@ class Options(RetrainOptions):
     """Options of ``ssr-nas retrain``.
 
     Args:
-        arch: the network: an architecture.json, baseline1 or baseline2.
+        arch: the network: an architecture.json, baseline1, baseline2, or one of these scaled to a bound, such as
+            baseline2@20ms, baseline2@2.6G (MACs) or baseline2@0.5M (parameters), at data.size.
         peer: somebody else's network instead: erfnet or lraspp_mobilenet_v3_large, with random weights.
         space: where baseline1 and baseline2 come from.
         out: the run's folder; ``runs/retrain-<date>-<time>`` if absent.
@@ -54,6 +56,7 @@ def run(options: Options) -> dict[str, Any]:
     architecture = resolve_network(options)
     options.check()
     data = load(options.data)
+    architecture = architecture or resolve_network(options, len(data.classes))
     check_data(options, data, architecture, options.peer)
     with new_run(options.out, "retrain", "retrain") as folder:
         print(f"run folder  {folder}", flush=True)
@@ -63,8 +66,12 @@ def run(options: Options) -> dict[str, Any]:
         return _execute(options, folder, data, architecture)
 
 
-def resolve_network(options: Options) -> Architecture | None:
+def resolve_network(options: Options, classes: int | None = None) -> Architecture | None:
     """The architecture that is asked for, or None where it is a peer.
+
+    Args:
+        options: of the command.
+        classes: of the data set; absent, a network with a bound, whose size depends on them, is None as well.
 
     Raises:
         InputError: none or both are given, one that does not exist, or one whose training does not fit into memory.
@@ -77,7 +84,15 @@ def resolve_network(options: Options) -> Architecture | None:
         raise InputError(f"peer: unknown {options.peer!r}; choose from {', '.join(PEERS)}")
     if options.arch is None:
         return None
-    architecture = resolve_architecture(options.arch, options.space.resolve())
+    space = options.space.resolve()
+    if parse_scaled(options.arch) is None:
+        architecture = resolve_architecture(options.arch, space)
+    elif classes is None:
+        return None
+    else:
+        from experiments.benchmark.networks.scaled import Scaler
+
+        architecture = Scaler(parse_size(options.data.size))(options.arch, space, classes)
     check_network(options.arch, architecture, num_classes=1, copies=TRAINED)
     return architecture
 
@@ -96,6 +111,7 @@ def _resume(folder: Path) -> dict[str, Any]:
     architecture = resolve_network(replace(options, arch=str(file)) if options.arch and file.is_file() else options)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     data = load(options.data)
+    architecture = architecture or resolve_network(options, len(data.classes))
     check_data(options, data, architecture, options.peer, goes_on=True)
     return _execute(options, folder, data, architecture, checkpoint if checkpoint.exists() else None)
 

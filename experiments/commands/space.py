@@ -11,6 +11,7 @@ from nas_space.architecture import baseline1, baseline2, resolve_architecture
 from nas_space.config import SpaceConfig
 from nas_space.cost import Cost, cost
 from nas_space.errors import InputError
+from nas_space.scaling import parse_scaled
 
 
 @dataclass
@@ -19,7 +20,8 @@ class Options:
 
     Args:
         space: the space.
-        arch: cost this network only: an architecture.json, baseline1 or baseline2.
+        arch: cost this network only: an architecture.json, baseline1, baseline2, or one scaled to a bound, such as
+            baseline2@2.6G (MACs), baseline2@0.5M (parameters) or baseline2@20ms.
         size: image size HEIGHTxWIDTH in pixels at which operations are counted.
         classes: classes of the segmentation.
     """
@@ -38,7 +40,12 @@ def run(options: Options) -> dict[str, Any]:
     config = options.space.resolve()
     if options.arch is None:
         return _describe(options.space.preset, config, size, options.classes)
-    architecture = resolve_architecture(options.arch, config)
+    if parse_scaled(options.arch) is None:
+        architecture = resolve_architecture(options.arch, config)
+    else:
+        from experiments.benchmark.networks.scaled import Scaler  # torch, for milliseconds
+
+        architecture = Scaler(size)(options.arch, config, options.classes)
     total = cost(architecture, size, options.classes)
     print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n")
     print(_format_costs({options.arch: total}))

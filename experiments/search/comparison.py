@@ -8,6 +8,7 @@ from experiments.runs.files import plain
 from experiments.runs.folder import CONFIG, filled, is_leftover, read_config
 from experiments.search.options import SearchOptions, check_options
 from nas_space.errors import InputError
+from nas_space.scaling import REFERENCES, parse_scaled
 
 FREE = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out"}
 """Options that may change from one call to the next: they choose runs, and do not alter one."""
@@ -20,7 +21,8 @@ class ComparisonOptions(SearchOptions):
     Args:
         strategies: the search methods to compare.
         seeds: one search for each strategy and seed.
-        references: networks to retrain beside the found ones, any of baseline1 and baseline2.
+        references: networks to retrain beside the found ones: baseline1, baseline2, or one of these scaled to a bound,
+            such as baseline2@20ms, baseline2@2.6G (MACs) or baseline2@0.5M (parameters), at cost.size.
         random: how many random networks of the space to retrain beside them.
         matched: also retrain, for each found network, a random one with 0.9 to 1 times its multiply-accumulates.
         control: also search on shuffled labels, where there is nothing to find; its networks retrain on the true ones.
@@ -59,8 +61,9 @@ def check_comparison(options: ComparisonOptions) -> None:
         if len(set(values)) < len(values):
             raise InputError(f"{key}: {','.join(map(str, values))} names one twice; leave it out")
     for name in options.references:
-        if name not in ("baseline1", "baseline2"):
-            raise InputError(f"references: unknown {name!r}; choose from baseline1, baseline2")
+        if name not in REFERENCES and parse_scaled(name) is None:
+            choice = "choose from baseline1, baseline2, or scale one, such as baseline2@20ms"
+            raise InputError(f"references: unknown {name!r}; {choice}")
     for key in ("workers", "retrain_seeds"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")

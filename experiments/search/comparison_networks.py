@@ -1,29 +1,51 @@
 """The networks of a comparison that no search has found: hand-made ones, random ones, and random ones of equal cost."""
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from experiments.runs.files import write_atomic
 from experiments.search.comparison import ComparisonOptions
-from nas_space.architecture import Architecture, resolve_architecture
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
 from nas_space.cost import cost
+from nas_space.scaling import parse_scaled
 
 
-def write_networks(folder: Path, options: ComparisonOptions, searches: Iterable[str]) -> dict[str, Path]:
+def reference_networks(
+    options: ComparisonOptions, resolve: Callable[[str, SpaceConfig], Architecture]
+) -> dict[str, Architecture]:
+    """The hand-made networks by name; a scaled one that an earlier call has made stays what it was.
+
+    Args:
+        options: of the comparison.
+        resolve: makes a network from its name and the space.
+    """
+    networks, space = {}, options.space.resolve()
+    for name in options.references:
+        file = Path(options.out) / "networks" / f"{name}.json"
+        made = parse_scaled(name) is not None and file.is_file()
+        networks[name] = Architecture.load(file) if made else resolve(name, space)
+    return networks
+
+
+def write_networks(
+    folder: Path, options: ComparisonOptions, searches: Iterable[str], references: Mapping[str, Architecture]
+) -> dict[str, Path]:
     """Write the networks to retrain beside the found ones into ``networks/``.
 
     Args:
         folder: of the comparison, with the finished searches.
         options: of the comparison.
         searches: names of the searches.
+        references: of ``reference_networks``.
 
     Returns:
         The architecture files of all networks to retrain, the found ones first, by name.
     """
     networks = {name: folder / "search" / name / "architecture.json" for name in searches}
     space = options.space.resolve()
-    added = {name: resolve_architecture(name, space) for name in options.references}
+    added = dict(references)
     added |= {f"random-{i}": Architecture.random(space, random.Random(i)) for i in range(options.random)}
     if options.matched:
         for name, file in networks.items():

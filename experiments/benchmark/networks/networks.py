@@ -15,9 +15,10 @@ from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
+from nas_space.scaling import REFERENCES, parse_scaled
 
-REFERENCES = ("baseline1", "baseline2")
 CLASSES = 19
+Resolve = Callable[[str, SpaceConfig, int, Head], Architecture]
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,28 @@ class Network:
     trained: bool = False
 
 
-def find_networks(names: Sequence[str], preset: str | None, classes: int | None) -> list[Network]:
+def find_networks(
+    names: Sequence[str], preset: str | None, classes: int | None, resolve: Resolve | None = None
+) -> list[Network]:
     """The networks called ``names``.
 
     A reference network has the space and the head of the first network that has one, so that what is compared differs
     in its layers alone.
 
     Args:
-        names: each ``baseline1``, ``baseline2``, one of ``PEERS``, an architecture file, a ``model.safetensors``, a run
-            folder that holds one of them, or an ONNX file.
+        names: each ``baseline1``, ``baseline2``, one of these with a bound, one of ``PEERS``, an architecture file, a
+            ``model.safetensors``, a run folder that holds one of them, or an ONNX file.
         preset: the space of the baselines; absent, that of the first network that has one, or ``paper``.
         classes: channels of the logits of networks without trained weights; absent, those of the first trained, or 19.
+        resolve: makes a reference network, also one with a bound (``baseline2@20ms``), from its name, the space, the
+            classes and the head: a ``Scaler``; absent, there are none with a bound.
 
     Raises:
-        InputError: a network that does not exist, a damaged file, an unknown preset.
+        InputError: a network that does not exist, a damaged file, an unknown preset, a bound that is none.
     """
     if classes is not None and classes < 1:
         raise InputError(f"classes: {classes} must be at least 1")
-    files = {name: _read(name) for name in names if name not in (*REFERENCES, *PEERS)}
+    files = {name: _read(name) for name in names if name not in PEERS and not is_reference(name)}
     if classes is None:
         classes = next((network.classes for network in files.values() if network.trained and network.classes), CLASSES)
     first = next((network for network in files.values() if network.architecture is not None), Network(""))
@@ -70,12 +75,25 @@ def find_networks(names: Sequence[str], preset: str | None, classes: int | None)
     def find(name: str) -> Network:
         if name in PEERS:
             return Network(name, classes, partial(_random, create_peer, name, classes))
-        if name in REFERENCES:
-            reference = Network(name, architecture=resolve_architecture(name, space), head=first.head)
-            return _random_weights(reference, classes)
-        return files[name] if files[name].classes or files[name].onnx else _random_weights(files[name], classes)
+        if is_reference(name):
+            if resolve is None:
+                architecture = resolve_architecture(name, space)
+            else:
+                architecture = resolve(name, space, classes, first.head)
+            reference = Network(name, architecture=architecture, head=first.head)
+            return random_weights(reference, classes)
+        return files[name] if files[name].classes or files[name].onnx else random_weights(files[name], classes)
 
     return [find(name) for name in names]
+
+
+def is_reference(name: str) -> bool:
+    """Whether ``name`` is that of a reference network, with or without a bound.
+
+    Raises:
+        InputError: a bound that is none.
+    """
+    return name in REFERENCES or parse_scaled(name) is not None
 
 
 def describe_baselines(networks: Sequence[Network]) -> str:
@@ -112,7 +130,8 @@ def _read(name: str) -> Network:
     return Network(name, architecture=Architecture.load(path))
 
 
-def _random_weights(network: Network, classes: int) -> Network:
+def random_weights(network: Network, classes: int) -> Network:
+    """The network of an architecture, with random weights that are the same each time."""
     build = partial(_random, SegmentationNetwork, network.architecture, classes, network.head)
     return replace(network, classes=classes, build=build)
 
