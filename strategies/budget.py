@@ -41,6 +41,15 @@ class _State:
     cost: Floats
 
 
+@dataclass(frozen=True)
+class _Stage:
+    """The options of a stage's layers, the option that each bucket took at each layer, and the depth at its end."""
+
+    layers: list[_Options]
+    choices: list[Integers]
+    depths: Integers
+
+
 def most_probable_within(
     table: TabulatedCost, alive: Alive, ratios: Ratios, low: float, high: float, price: TabulatedCost | None = None
 ) -> Architecture | None:
@@ -57,21 +66,45 @@ def most_probable_within(
     Returns:
         None where no network is in the band.
     """
-    space, unit = table.space, (high - table.fixed) / BUCKETS
-    if unit <= 0:
+    if high <= table.fixed:
         return None
+    stages, state = _all_ways(table, alive, ratios, high, price)
+    total = table.fixed + state.cost
+    inside = (state.score > -math.inf) & (total >= low) & (total <= high)
+    if not inside.any():
+        return None
+    return _trace(table, stages, int(np.where(inside, state.score, -math.inf).argmax()))
+
+
+def nearest(table: TabulatedCost, alive: Alive, value: float) -> tuple[float, float]:
+    """The largest cost of a network of the survivors that is at most ``value``, and the smallest above it, nearly so.
+
+    Minus infinity and infinity where there is none up to twice the value.
+    """
+    ratios = Alive(*(mask.float() for mask in alive))
+    _, state = _all_ways(table, alive, ratios, 2.0 * value, None)
+    costs = table.fixed + state.cost[state.score > -math.inf]
+    below, above = costs[costs <= value], costs[costs > value]
+    return float(below.max(initial=-math.inf)), float(above.min(initial=math.inf))
+
+
+def _all_ways(
+    table: TabulatedCost, alive: Alive, ratios: Ratios, high: float, price: TabulatedCost | None
+) -> tuple[list[_Stage], _State]:
+    """The best way to each bucket up to ``high``, and the stages that lead there."""
+    space, unit = table.space, (high - table.fixed) / BUCKETS
     alive, scores = alive.to("cpu"), [ratio.cpu().double().clamp(min=LEAST).log().numpy() for ratio in ratios]
     depth_alive, of_depth = alive.depth.numpy(), scores[0]
     size = BUCKETS + sum(space.layers) + 1  # a layer's cost is rounded to a bucket
     state = _State(np.full(size, -math.inf), np.zeros(size))
     state.score[0] = 0.0
-    stages: list[tuple[list[_Options], list[Integers], Integers]] = []
+    stages: list[_Stage] = []
     row = 0
     for stage, candidates in enumerate(space.depth_candidates):
         best, depths = _State(np.full(size, -math.inf), np.zeros(size)), np.zeros(size, np.int64)
         layers: list[_Options] = []
         choices: list[Integers] = []
-        deepest = max((d for d, on in zip(candidates, depth_alive[stage], strict=False) if on), default=0)
+        deepest = max(depth for depth, on in zip(candidates, depth_alive[stage], strict=False) if on)
         for position in range(deepest):
             layers.append(_options(table, alive, scores, row + position, unit, price))
             state, chosen = _add(state, layers[-1])
@@ -80,14 +113,10 @@ def most_probable_within(
                 ends = state.score + of_depth[stage][k]
                 better = ends > best.score
                 best.score[better], best.cost[better], depths[better] = ends[better], state.cost[better], position + 1
-        stages.append((layers, choices, depths))
+        stages.append(_Stage(layers, choices, depths))
         state = best
         row += space.layers[stage]
-    total = table.fixed + state.cost
-    inside = (state.score > -math.inf) & (total >= low) & (total <= high)
-    if not inside.any():
-        return None
-    return _trace(table, stages, int(np.where(inside, state.score, -math.inf).argmax()))
+    return stages, state
 
 
 def _options(
@@ -124,13 +153,11 @@ def _add(state: _State, options: _Options) -> tuple[_State, Integers]:
     return _State(score, cost), chosen
 
 
-def _trace(
-    table: TabulatedCost, stages: list[tuple[list[_Options], list[Integers], Integers]], bucket: int
-) -> Architecture:
+def _trace(table: TabulatedCost, stages: list[_Stage], bucket: int) -> Architecture:
     """The network that ends in ``bucket``."""
     space, found = table.space, []
     for stage in reversed(range(len(stages))):
-        options, choices, depths = stages[stage]
+        options, choices, depths = stages[stage].layers, stages[stage].choices, stages[stage].depths
         widths, layers = space.width_candidates(stage), []
         for position in reversed(range(int(depths[bucket]))):
             k = int(choices[position][bucket])

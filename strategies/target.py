@@ -20,7 +20,7 @@ from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities, TabulatedCost
 from strategies.alive import LEVELS, Alive, Ratios
-from strategies.budget import most_probable_within
+from strategies.budget import most_probable_within, nearest
 from strategies.constraint import TOLERANCE, Bound, Constraint, mixture
 
 FLOOR = 0.93
@@ -74,8 +74,11 @@ class Target(Constraint):
             self.register_buffer(f"goal_{level}", torch.zeros_like(mask))
         if self._inside(full, Alive(*(mask.float() for mask in full))) is None:
             also = " and keeps to constraint." + " and constraint.".join(b.name for b in bounds) if bounds else ""
-            near = f"no network of the space costs from {FLOOR:g} to 1 times {target.limit:.6g}{also}"
-            raise InputError(f"target.{target.name}: {near}; choose another")
+            none = f"no network of the space costs from {FLOOR:g} to 1 times {target.limit:.6g}{also}"
+            below, above = nearest(target.cost, full, target.limit)
+            raise InputError(
+                f"target.{target.name}: {none}; the nearest have {below:.6g} and {above:.6g}: choose another"
+            )
 
     def penalty(self, p: Probabilities) -> Tensor:
         """The pressure of the target (docs/method.md, equations C4 and C5) and the penalty of the bounds (C2)."""

@@ -113,8 +113,11 @@ def comparable(options: Mapping[str, Any]) -> dict[str, Any]:
     """Plain options of a run, to be compared with those of a later call.
 
     An option of ``data`` that the run does not know is younger than the run, and had its default. One that only lets a
-    training begin does not count.
+    training begin does not count. Nor does a target that is not given.
     """
+    target = options.get("target")
+    if isinstance(target, Mapping) and not any(value is not None for value in target.values()):
+        options = {key: value for key, value in options.items() if key != "target"}
     data = options.get("data")
     if not isinstance(data, Mapping):
         return dict(options)

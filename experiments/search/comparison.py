@@ -112,7 +112,7 @@ def comparison_folder(options: ComparisonOptions) -> Path:
         # An option that a run does not know is younger than the run, and had its default.
         before = comparable(filled(read_config(folder), plain(asdict(ComparisonOptions()))))
         now = comparable(plain(asdict(options)))
-        changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before[key] != now[key]]
+        changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before.get(key) != now[key]]
         if changed:
             raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
     return folder

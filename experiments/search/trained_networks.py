@@ -127,7 +127,8 @@ def metric_rows(networks: Iterable[TrainedNetwork], size: tuple[int, int], num_c
 
 def _digest(options: SearchOptions) -> str:
     """A fingerprint of what decides the result: device and precision may change when a run is continued."""
-    decisive = {
-        key: value for key, value in plain(asdict(options)).items() if key not in ("device", "precision", "threads")
-    }
+    given = plain(asdict(options))
+    if options.target.key is None:
+        del given["target"]  # younger than some runs that can be continued
+    decisive = {key: value for key, value in given.items() if key not in ("device", "precision", "threads")}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """The most probable network in a band of cost, against a look at every network."""
 
+import math
 import random
 from collections.abc import Callable
 
@@ -8,7 +9,7 @@ import pytest
 from nas_space.config import DIMENSIONS
 from nas_space.expected_cost import counted_cost
 from strategies.alive import Alive
-from strategies.budget import most_probable_within
+from strategies.budget import most_probable_within, nearest
 from tests.strategies.test_constraint import SIZE, drawn, networks, small
 
 
@@ -56,3 +57,14 @@ def test_a_price_on_another_cost_leads_away_from_it(survivors: Callable[..., Ali
     free, priced = (most_probable_within(macs, alive, ratios, 0.7 * high, high, price) for price in (None, params))
     assert free is not None and priced is not None
     assert params.cheapest(*Alive.only(priced)) < params.cheapest(*Alive.only(free))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_nearest_costs_on_both_sides(seed: int, survivors: Callable[..., Alive]) -> None:
+    space = small()
+    alive, table = survivors(space, seed, 0.4), counted_cost(space, "params", SIZE, 5)
+    costs = sorted({table.cheapest(*Alive.only(network)) for network in networks(space, alive)})
+    value = random.Random(seed).uniform(costs[0], costs[-1])
+    expected = max(cost for cost in costs if cost <= value), min(cost for cost in costs if cost > value)
+    assert nearest(table, alive, value) == pytest.approx(expected)
+    assert nearest(table, alive, costs[0] - 1)[0] == -math.inf and nearest(table, alive, costs[-1])[1] == math.inf

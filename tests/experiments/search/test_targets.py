@@ -1,13 +1,15 @@
 """Targets of cost in a search: one, several with their front, and what is refused."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from experiments.cli import main
-from experiments.options.groups import DataOptions, TargetOptions
+from experiments.options.groups import DataOptions, TargetOptions, comparable
 from experiments.options.quantity import Quantity
+from experiments.runs.files import plain
 from experiments.search.bounds import make_constraint
 from experiments.search.options import SearchOptions
 from experiments.search.samplers import sample_networks
@@ -106,3 +108,12 @@ def test_the_front_is_that_of_found_cost_and_score(tmp_path: Path) -> None:
     assert [row["front"] for row in rows] == [True, False, True]
     lines = front_table(rows).splitlines()[3:]
     assert [line.split()[0] for line in lines] == ["2M", "3M", "4M"] and lines[1].split()[-1] == "no"
+
+
+def test_a_run_that_is_older_than_targets_goes_on() -> None:
+    """Its options know none; one that is given is another search."""
+    now = plain(asdict(SearchOptions()))
+    before = {key: value for key, value in now.items() if key != "target"}
+    assert comparable(now) == comparable(before)
+    given = plain(asdict(SearchOptions(target=TargetOptions(macs=[Quantity("2M")]))))
+    assert comparable(given) != comparable(before)
