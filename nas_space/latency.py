@@ -1,7 +1,7 @@
 """A table of measured layers that predicts the latency of every network of a space. No torch.
 
-The prediction is ``fixed_ms`` (downsamplers, classifier, overhead of a call) plus the measured time of each
-layer. An operator is measured at a grid of widths; between them the table interpolates bilinearly.
+The prediction is ``fixed_ms`` (downsamplers, head, whatever lies inside the file, the overhead of a call) plus the
+measured time of each layer. An operator is measured at some or all widths; between them the table interpolates.
 """
 
 import json
@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_space.architecture import Architecture
-from nas_space.config import SpaceConfig, operator_name
+from nas_space.config import Head, SpaceConfig, operator_name
 from nas_space.errors import InputError
 from nas_space.text_file import read_text, reason
 
-SCHEMA = 1
+SCHEMA = 2
 LONGEST = 1e9  # milliseconds, eleven days: no measurement takes longer
 BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # fields of a space that its layers depend on
 
@@ -50,8 +50,12 @@ class LatencyTable:
         space: the space whose layers were measured: all its operators and widths, searched or not.
         size: image height and width, in pixels.
         classes: channels of the logits.
+        head: of the networks.
+        pixels: whether their files take pixels and normalise them inside.
+        resize: whether they give logits, or classes, at the image's size.
+        argmax: whether they give classes instead of logits.
         engine: what ran the layers.
-        precision: bits of weights and activations.
+        precision: fp32 or int8.
         threads: threads of the engine.
         device: the processor's name.
         date: when it was measured, ISO 8601.
@@ -68,6 +72,10 @@ class LatencyTable:
     space: SpaceConfig
     size: tuple[int, int]
     classes: int
+    head: Head
+    pixels: bool
+    resize: bool
+    argmax: bool
     engine: str
     precision: str
     threads: int
@@ -79,8 +87,10 @@ class LatencyTable:
     layers_ms: tuple[tuple[Grid, ...], ...]
 
     def __post_init__(self) -> None:
-        for key in ("engine", "precision", "device", "date"):
+        for key in ("head", "engine", "precision", "device", "date"):
             _expect(key, isinstance(getattr(self, key), str), "text")
+        for key in ("pixels", "resize", "argmax"):
+            _expect(key, isinstance(getattr(self, key), bool), "true or false")
         for key in ("classes", "threads"):
             _expect(key, _is_count(getattr(self, key)), "a whole number of at least 1")
         sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(_is_count(n, 32) for n in self.size)
@@ -106,7 +116,7 @@ class LatencyTable:
         """Milliseconds of a residual layer.
 
         Args:
-            stage: 0 or 1.
+            stage: its number, from 0.
             dilation: dilation rate of its operator.
             pooling: pooling factor of its operator.
             c1: output channels of the 3x1 convolution.
@@ -123,12 +133,12 @@ class LatencyTable:
         return float(_weights((c1,), widths)[0] @ grid @ _weights((c2,), widths)[0])
 
     def predict(self, architecture: Architecture) -> float:
-        """Milliseconds of one image through ``architecture`` with the encoder head.
+        """Milliseconds of one image through ``architecture`` with the table's head, as exported.
 
         Raises:
             InputError: the architecture comes from a space that the table does not fit.
         """
-        self._check_space(architecture.space, self.size, self.engine)
+        self._check_space(architecture.space)
         layers = ((stage, layer) for stage, layers in enumerate(architecture.stages) for layer in layers)
         return self.fixed_ms + sum(self.layer_ms(stage, *asdict(layer).values()) for stage, layer in layers)
 
@@ -146,7 +156,7 @@ class LatencyTable:
             InputError: the table does not fit ``space``.
         """
         space = space or self.space
-        self._check_space(space, self.size, self.engine)
+        self._check_space(space)
         rows = [all_operators(self.space).index(operator) for operator in space.operators]
         arrays = []
         for stage, operators in enumerate(self.layers_ms):
@@ -154,24 +164,34 @@ class LatencyTable:
             arrays.append(weights @ np.array(operators, np.float64)[rows] @ weights.T)
         return arrays
 
-    def check(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
-        """Refuse a table that cannot predict ``space`` at ``size`` with ``engine``.
+    def check(self, space: SpaceConfig, size: tuple[int, int], **needed: object) -> None:
+        """Refuse a table that cannot predict ``space`` at ``size``.
 
         The searched dimensions and the depths do not matter, and the table may hold more dilations and poolings.
+
+        Args:
+            space: the searched space.
+            size: image height and width.
+            needed: other fields of the table by name, such as ``engine``; one that is None may be anything.
 
         Raises:
             InputError: what differs, and the command that measures a fitting table.
         """
-        self._check_space(space, size, engine)
-        for key, value, needed in (("size", _by(self.size), _by(size)), ("engine", self.engine, engine)):
-            if value != needed:
-                raise _misfit(key, value, needed, build_command(space, size, engine))
+        needed = {key: value for key, value in needed.items() if value is not None}
+        command = build_command(space, size, **{"engine": self.engine, **needed})
+        self._check_space(space, command)
+        if self.size != size:
+            raise _misfit("size", _by(self.size), _by(size), command)
+        for key, value in needed.items():
+            if getattr(self, key) != value:
+                raise _misfit(key, getattr(self, key), value, command)
 
-    def _check_space(self, space: SpaceConfig, size: tuple[int, int], engine: str) -> None:
+    def _check_space(self, space: SpaceConfig, command: str | None = None) -> None:
         for key in BUILDING:
             value, needed = getattr(self.space, key), getattr(space, key)
             if not set(needed) <= set(value) if key in ("dilations", "poolings") else value != needed:
-                raise _misfit(f"space.{key}", _plain(value), _plain(needed), build_command(space, size, engine))
+                command = command or build_command(space, self.size, engine=self.engine)
+                raise _misfit(f"space.{key}", _plain(value), _plain(needed), command)
 
     def to_json(self) -> str:
         """JSON with a schema version, a line for each row of widths; ``from_json`` is its inverse."""
@@ -234,8 +254,8 @@ class LatencyTable:
 _HEAD = tuple(field.name for field in fields(LatencyTable) if field.name not in ("widths", "layers_ms"))
 
 
-def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str:
-    """The command line that measures a table for ``space`` at ``size`` (height, width) with ``engine``."""
+def build_command(space: SpaceConfig, size: tuple[int, int], **options: object) -> str:
+    """The command line that measures a table for ``space`` at ``size`` (height, width), with options by name."""
 
     def changes(preset: str) -> list[str]:
         base, options = SpaceConfig.preset(preset), [f"--preset {preset}"]
@@ -246,7 +266,7 @@ def build_command(space: SpaceConfig, size: tuple[int, int], engine: str) -> str
         return options
 
     shortest = min(map(changes, ("compact", "paper")), key=len)
-    return " ".join(["ssr-nas latency", *shortest, f"--size {_by(size)} --engine {engine}"])
+    return " ".join(["ssr-nas latency", *shortest, f"--size {_by(size)}", *(f"--{k} {v}" for k, v in options.items())])
 
 
 def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 NAMES = (
     *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "report", "data check", "cost"),
-    *("latency", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
+    *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
     *("benchmark video", "trial", "launch", "export-best"),
 )
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}

@@ -62,7 +62,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import psutil
     from tqdm import tqdm
 
-    from experiments.benchmark.networks.files import FILE_ENGINES, check_file, write_file
+    from experiments.benchmark.networks.files import check_file, write_file
     from experiments.benchmark.networks.load import LoadMeter
     from experiments.benchmark.networks.machine import conditions, describe_conditions
     from experiments.benchmark.networks.networks import find_networks
@@ -70,6 +70,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     from experiments.benchmark.networks.statistics import ratio
     from experiments.benchmark.networks.timing import make_setup
     from experiments.benchmark.networks.video import measure_stream, read_frames
+    from experiments.export.timed_file import FILE_ENGINES
 
     size = parse_size(options.size)
     for key in ("batch", "frames"):

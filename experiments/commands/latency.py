@@ -1,141 +1,166 @@
 """Measure how long each layer of a space takes, as a table that predicts the latency of its networks.
 
-The table is a JSON file that a search with a bound on latency reads. It is valid for one engine, device, image size and
-number of threads. Random networks can be measured whole to see how well it predicts.
+The table is a JSON file that a search with a bound on latency reads. It is valid for one engine, device, precision,
+image size and number of threads. Tables are kept in the user's cache folder. Random networks can be exported and timed
+as ``ssr-nas benchmark`` does it, to see how well a table predicts.
 """
 
+import itertools
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from experiments.latency import ROUNDS
-from experiments.options.groups import SpaceOptions, parse_size
+from experiments.latency.options import TableOptions
 from experiments.runs.files import new_file, write_atomic
 from experiments.runs.tables import number, numbers
-from nas_space.config import operator_name
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
 
 if TYPE_CHECKING:
-    from experiments.latency.check import TableAccuracy
+    from experiments.benchmark.table_check import TableAccuracy
 
 
-@dataclass
-class Options:
+@dataclass(kw_only=True)
+class Options(TableOptions):
     """Options of ``ssr-nas latency``.
 
     Args:
-        space: the space; all its operators and widths are measured, searched or not.
-        size: image size HEIGHTxWIDTH in pixels.
-        classes: classes of the segmentation.
-        engine: what runs the layers: onnxruntime, openvino or torch.
-        threads: threads of the engine. With one, processor time is measured, which other processes hardly disturb.
-        rounds: how often everything is measured; the fastest call counts where nothing else slowed the machine down.
-        out: the table's file.
-        check: measure this many random networks whole as well, and compare.
-        table: check this table instead of measuring one; space, size, classes, engine and threads are then the table's.
+        engine: what runs the networks: onnxruntime, openvino, or both, onnxruntime,openvino.
+        precision: fp32, int8 (quantised after training, on noise), or both.
+        threads: threads of the engine, such as 1, or 1,2 for a table of each. With one, processor time is measured,
+            which other processes hardly disturb.
+        rounds: how often everything is measured.
+        again: measure, also where the cache holds such a table.
+        out: write the table to this new file as well.
+        check: export and time this many random networks, and compare.
+        table: check this table instead of measuring one; everything that it was measured with is then the table's.
     """
 
-    space: SpaceOptions = field(default_factory=SpaceOptions)
-    size: str = "96x128"
-    classes: int = 9
-    engine: str = "onnxruntime"
-    threads: int = 1
+    engine: list[str] = field(default_factory=lambda: ["onnxruntime"])
+    precision: list[str] = field(default_factory=lambda: ["fp32"])
+    threads: list[int] = field(default_factory=lambda: [1])
     rounds: int = ROUNDS
-    out: str = "latency.json"
+    again: bool = False
+    out: str | None = None
     check: int = 0
     table: str | None = None
 
 
 def run(options: Options) -> dict[str, Any]:
-    """Measure a table or read one, print it, check it if asked; return its file, its making and its accuracy."""
-    from experiments.latency.check import check_table
+    """Measure tables or read one, print them, check them if asked; return the making and the accuracy of each."""
     from experiments.runs.environment import processor_name
 
     start = time.perf_counter()
-    for key, least in (("classes", 1), ("threads", 1), ("rounds", 1), ("check", 0)):
+    for key, least in (("rounds", 1), ("check", 0)):
         if getattr(options, key) < least:
             raise InputError(f"{key}: {getattr(options, key)} must be at least {least}")
     if options.check == 1:
         raise InputError("check: a rank correlation needs at least 2 networks")
-    if options.table is None:
-        file, table = options.out, _measure(options)
-        print(f"{_format_table(table)}\ntable  {file}")
-    else:
-        file, table = options.table, _read(options, options.table)
-        print(_format_table(table))
-    result = {
-        "file": file,
-        **{key: getattr(table, key) for key in ("engine", "device", "threads", "fixed_ms")},
-        "operators": len(table.widths) * len(all_operators(table.space)),
-    }
-    if options.check:
-        if table.device != processor_name():
-            print(f"measured on {table.device}, checked on {processor_name()}: only the ranks can be compared")
-        accuracy = check_table(table, options.check, options.rounds)
-        print(_format_accuracy(accuracy))
-        keys = ("rank_correlation", "rank_correlation_macs", "median_relative_error")
-        result |= {key: getattr(accuracy, key) for key in keys}
-        result["networks"] = [network._asdict() for network in accuracy.networks]
-    return {**result, "seconds": time.perf_counter() - start}
+    rows = []
+    for file, table in _tables(options):
+        from experiments.latency.wording import describe_table
+
+        print(describe_table(table))
+        keys = ("engine", "precision", "threads", "device", "head", "date", "fixed_ms")
+        row = {"file": file, **{key: getattr(table, key) for key in keys}}
+        row["operators"] = len(table.widths) * len(all_operators(table.space))
+        if options.check:
+            from experiments.benchmark.table_check import check_table
+
+            if table.device != processor_name():
+                print(f"measured on {table.device}, checked on {processor_name()}: only the ranks can be compared")
+            with _bar() as bar:
+                accuracy = check_table(table, options.check, options.rounds, bar.set_description_str)
+            print(_format_accuracy(accuracy))
+            row |= accuracy.summary()
+        rows.append(row)
+    if len(rows) > 1 and options.check:
+        print(_format_summary(rows))
+    return {"tables": rows, "seconds": time.perf_counter() - start}
 
 
-def _measure(options: Options) -> LatencyTable:
-    from experiments.latency.build import build_table
-    from experiments.latency.engines import find_engine
+def _tables(options: Options) -> Iterator[tuple[str | None, LatencyTable]]:
+    """Each table that is asked for, and its file; none is measured before all options are found to be good."""
+    from experiments.latency.cache import find_table
 
-    space, size = options.space.resolve(), parse_size(options.size)
-    find_engine(options.engine)
-    with new_file(options.out):
-        table = build_table(space, size, options.classes, options.engine, options.threads, options.rounds)
-        write_atomic(options.out, table.to_json(), new=True)
-    return table
+    if options.table is not None:
+        yield options.table, _read(options, options.table)
+        return
+    for key in ("engine", "precision", "threads"):
+        if not getattr(options, key):
+            raise InputError(f"{key}: give at least one")
+    wanted = [options.wanted(*how) for how in itertools.product(options.engine, options.precision, options.threads)]
+    if options.out is not None and len(wanted) > 1:
+        raise InputError(f"--out {options.out}: holds one table, not {len(wanted)}; leave it out, they are kept")
+    with new_file(options.out) as out:
+        for one in wanted:
+            with _bar() as bar:
+
+                def progress(done: int, of: int) -> None:
+                    bar.set_description_str(f"{done} of {of} networks")
+
+                table = find_table(one, print, options.rounds, options.again, progress)
+            file = str(one.file())
+            if out is not None:
+                write_atomic(out, table.to_json(), new=True)
+                file = str(out)
+                print(f"table  {file}")
+            yield file, table
+
+
+@contextmanager
+def _bar() -> Iterator[Any]:
+    from tqdm import tqdm
+
+    with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
+        yield bar
 
 
 def _read(options: Options, file: str) -> LatencyTable:
     """The table in ``file``; options that contradict it are refused."""
     table, default = LatencyTable.load(file), Options()
-    for key in ("size", "classes", "engine", "threads"):
+    for key in ("size", "classes", "head", "pixels", "resize", "argmax", "engine", "precision", "threads"):
         given, measured = getattr(options, key), getattr(table, key)
         measured = "{}x{}".format(*measured) if key == "size" else measured
-        if given not in (getattr(default, key), measured):
+        if given not in (getattr(default, key), measured, [measured]):
             fix = "leave the option out, or measure another table"
-            raise InputError(f"--{key} {given}: {file} was measured with {measured}; {fix}")
+            shown = ",".join(map(str, given)) if isinstance(given, list) else given
+            raise InputError(f"--{key} {shown}: {file} was measured with {measured}; {fix}")
     if options.space != default.space:
         try:
-            table.check(options.space.resolve(), table.size, table.engine)
+            table.check(options.space.resolve(), table.size)
         except InputError as error:
             raise InputError(f"{file}: {error}") from None
     return table
-
-
-def _format_table(table: LatencyTable) -> str:
-    size, threads = f"{table.size[0]}x{table.size[1]}", "1 thread" if table.threads == 1 else f"{table.threads} threads"
-    header = "".join(f"  {f'stage {stage + 1}':>15}" for stage in range(len(table.widths)))
-    widths = "".join(f"  {f'{w[0]}/{w[0]} {w[-1]}/{w[-1]}':>15}" for w in table.widths)
-    rows = []
-    for i, operator in enumerate(all_operators(table.space)):
-        pairs = (numbers([stage[i][0][0], stage[i][-1][-1]], 3) for stage in table.layers_ms)
-        times = "".join(f"  {least:>7} {most:>7}" for least, most in pairs)
-        rows.append(f"  {operator_name(*operator):<18}{times}")
-    engine = f"{table.engine} {table.versions.get(table.engine, '')}"
-    lines = (
-        f"{engine} on {table.device}, float{table.precision}, {threads}",
-        f"{size}, {table.classes} classes, {table.date}",
-        "",
-        f"  {'milliseconds':<18}{header}",
-        f"  {'3x1/1x3 widths':<18}{widths}",
-        *rows,
-        f"and {number(table.fixed_ms, 3)} for the downsamplers, the classifier and the call",
-    )
-    return "\n".join(lines)
 
 
 def _format_accuracy(accuracy: "TableAccuracy") -> str:
     times = sorted(network.measured_ms for network in accuracy.networks)
     spread = " to ".join(numbers([times[0], times[-1]], 3))
     return (
-        f"{len(times)} random networks took {spread} ms; rank correlation with that: "
+        f"{len(times)} random networks, exported, took {spread} ms; rank correlation with that: "
         f"predicted latency {accuracy.rank_correlation:.3f}, MACs {accuracy.rank_correlation_macs:.3f}\n"
-        f"median relative error of the prediction {number(100 * accuracy.median_relative_error, 1)} %"
+        f"median relative error of the prediction {number(100 * accuracy.median_relative_error, 1)} %, "
+        f"predicted over measured {accuracy.median_ratio:.3f}; relative to baseline1, error "
+        f"{number(100 * accuracy.median_error_beside_reference, 1)} %\n"
+        f"meanwhile others kept {accuracy.busy_cores:.2f} cores busy"
     )
+
+
+def _format_summary(rows: list[dict[str, Any]]) -> str:
+    """All checked tables, one a row, ready for a Markdown file."""
+    lines = [
+        "",
+        "| engine | precision | threads | rank correlation | of MACs | median error | predicted over measured | busy |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        figures = (f"{row[key]:.3f}" for key in ("rank_correlation", "rank_correlation_macs"))
+        cells = [row["engine"], row["precision"], row["threads"], *figures]
+        error = f"{100 * row['median_relative_error']:.1f} %"
+        cells += [error, f"{row['median_ratio']:.3f}", f"{row['busy_cores']:.2f}"]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines)

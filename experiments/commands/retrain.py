@@ -146,9 +146,23 @@ def _execute(
         f"after {summary['epochs']} epochs in {summary['minutes']:.1f} minutes "
         f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
+    for i, line in enumerate(_speed(options, architecture, len(data.classes))):
+        print(f"{'latency' if i == 0 else '':<12}{line}")
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
     return {**summary, "run": str(folder)}
+
+
+def _speed(options: Options, architecture: Architecture | None, classes: int) -> list[str]:
+    """How fast the network is, in lines; none for a peer, or where that could not be told."""
+    lines: list[str] = []
+    if architecture is not None:
+        with decoration("the latency of the network"):
+            from experiments.latency.closing import describe_speed, measured
+
+            size, head = parse_size(options.data.size), options.plan()[-1].head or "encoder"
+            lines = describe_speed(measured(architecture, size, classes, head))
+    return lines
 
 
 def _draw(folder: Path) -> None:

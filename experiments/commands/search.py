@@ -1,6 +1,7 @@
 """Search a network: with no arguments, on the embedded street scenes in the compact space."""
 
 import shlex
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,8 +111,22 @@ def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
 def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
     summary = prepared.execute(folder)
     _report(folder)
-    print(describe(folder, summary, prepared.options, prepared.data))
+    print(describe(folder, summary, prepared.options, prepared.data, _speed(prepared, folder)))
     return {**summary, "run": str(folder)}
+
+
+def _speed(prepared: "PreparedSearch", folder: Path) -> list[str]:
+    """How fast the found network is, in lines; none where that could not be told."""
+    lines: list[str] = []
+    with decoration("the latency of the found network"):
+        from experiments.latency.closing import describe_speed, measured, predicted
+
+        network, size = Architecture.load(folder / "architecture.json"), prepared.options.cost_size
+        if prepared.table is not None:
+            lines = describe_speed(predicted(network, prepared.table))
+        else:
+            lines = describe_speed(measured(network, size, len(prepared.data.classes)))
+    return lines
 
 
 def _report(folder: Path) -> None:
@@ -121,8 +136,10 @@ def _report(folder: Path) -> None:
         write_report(folder)
 
 
-def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data: "SegmentationData") -> str:
-    """The closing summary: the network, its cost beside baseline1, the gap, and the next command."""
+def describe(
+    folder: Path, summary: dict[str, Any], options: SearchOptions, data: "SegmentationData", speed: Sequence[str] = ()
+) -> str:
+    """The closing summary: the network, its cost and ``speed`` beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
     reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
     exact, gap = summary["cost"], summary["gap"]
@@ -152,6 +169,7 @@ def describe(folder: Path, summary: dict[str, Any], options: SearchOptions, data
         f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
         *targets,
+        *(f"  {'latency' if i == 0 else '':<14}{line}" for i, line in enumerate(speed)),
         *bounds,
         f"  mIoU          {supernet:>13.1f}%   {both}",
         *([] if full is None else [f"  {'':<14}{100 * full:>13.1f}%   {same}"]),

@@ -187,14 +187,21 @@ class ConstraintOptions:
         macs: most multiply-accumulates (macs_total), such as 7.8G.
         params: most parameters, such as 0.9M.
         latency_ms: longest predicted latency of one image, in milliseconds.
-        engine: what latency is measured with: onnxruntime, openvino or torch.
-        table: a file of ``ssr-nas latency`` with the measured operators; absent, they are measured before the search.
+        engine: what runs the network: onnxruntime or openvino; absent, the table's, or onnxruntime.
+        precision: of the exported network: fp32 or int8; absent, the table's, or fp32.
+        threads: of the engine; absent, the table's, or 1.
+        head: of the exported network: encoder or aggregation.
+        table: a table of ``ssr-nas latency``, or of another device (``ssr-nas latency pack``); absent, that of the
+            cache, which is measured before the search where it is missing.
     """
 
     macs: Quantity | None = None
     params: Quantity | None = None
     latency_ms: float | None = None
-    engine: str = "onnxruntime"
+    engine: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    head: str = "encoder"
     table: str | None = None
 
     @property

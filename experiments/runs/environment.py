@@ -34,8 +34,9 @@ def processor_name() -> str:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    values = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in reversed(lines))}
+    names = (values.get(key) for key in ("model name", "Model", "Hardware"))  # the latter two: of Arm boards
+    return next(filter(None, names), platform.processor() or platform.machine())
 
 
 def gpu_driver() -> str | None:

@@ -9,11 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.runtime.interface import Interface
 from nas_space.errors import InputError
 
 Array = NDArray[Any]
 Runner = Callable[[Array], Array]
 Shape = tuple[int, ...]
+Call = Callable[[], Shape]
+"""Runs a model once, to its end; returns the shape of the result."""
 
 PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
@@ -135,3 +138,18 @@ def open_timed(engine: str, model: Path | bytes, threads: int, shape: Shape | No
     if engine == "onnxruntime":
         return open_onnxruntime(model, threads).run
     return open_openvino(model, threads, shape=shape, timed=True).run
+
+
+def timed_call(engine: str, file: Path, threads: int, shape: Shape, pixels: bool = False) -> Call:
+    """One call of the model in ``file`` on the same random image each time, to be timed.
+
+    Args:
+        engine: ``onnxruntime`` or ``openvino``.
+        file: what ``open_timed`` takes.
+        threads: threads of the engine.
+        shape: of the input.
+        pixels: whether the input is uint8 pixels.
+    """
+    image = Interface(pixels).noise(shape, np.random.default_rng(0))
+    run = open_timed(engine, file, threads, shape)
+    return lambda: run(image).shape

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 INPUT = "image"
 
 
@@ -23,3 +26,17 @@ class Interface:
     @property
     def output(self) -> str:
         return "classes" if self.argmax else "logits"
+
+    def shape(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Shape of one image of ``size`` (height, width), as the network takes it."""
+        return (1, *size, 3) if self.pixels else (1, 3, *size)
+
+    def noise(self, shape: tuple[int, ...], generator: np.random.Generator) -> npt.NDArray[np.generic]:
+        """A random input of ``shape``: uint8 pixels, or float32 as normalised images are."""
+        if self.pixels:
+            return generator.integers(0, 256, shape, dtype=np.uint8)
+        return generator.standard_normal(shape, dtype=np.float32)
+
+
+PLAIN = Interface()
+"""Normalised images in, logits out."""

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import torch
 
-from experiments.latency import build
-from experiments.search.options import SearchOptions
+from experiments.latency.cache import find_table
+from experiments.latency.wording import describe_clock
+from experiments.search.options import SearchOptions, wanted_table
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import TabulatedCost, counted_cost
@@ -48,31 +49,35 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
 
 
 def latency_table(options: SearchOptions, num_classes: int, run: Path | None = None) -> LatencyTable | None:
-    """The table that a bound on latency, or a target of it, needs or None.
+    """The table that a bound on latency, or a target of it, needs: the run's own, a given one, the cache's, or a new one.
 
-    It is the run's own, the given one, or one that is measured now.
+    One line says which, and for which device the search is.
 
     Args:
         options: checked options.
         num_classes: classes of the data set.
         run: the folder of a run that is resumed; its own table counts, whatever has become of the file that was given.
 
+    Returns:
+        The table; None without a bound on latency.
+
     Raises:
         InputError: a table that does not fit, or an engine that is not there.
     """
     if not options.needs_table:
         return None
-    space, size, engine = options.space.resolve(), options.cost_size, options.constraint.engine
-    if run is not None and (run / TABLE).is_file():
-        table = LatencyTable.load(run / TABLE)
-    elif options.constraint.table is not None:
-        table = LatencyTable.load(options.constraint.table)
+    given = options.constraint
+    file = run / TABLE if run is not None and (run / TABLE).is_file() else given.table
+    if file is None:
+        table = find_table(wanted_table(options, num_classes))
     else:
-        table = build.build_table(space, size, num_classes, engine)
-    table.check(space, size, engine)
-    if table.classes != num_classes:
-        made = f"made for {table.classes} classes, the data has {num_classes}"
-        raise InputError(f"constraint.table: {made}; build another")
+        table = LatencyTable.load(file)
+        needed = {key: getattr(given, key) for key in ("engine", "precision", "threads", "head")}
+        table.check(options.space.resolve(), options.cost_size, **needed)
+        if table.classes != num_classes:
+            made = f"made for {table.classes} classes, the data has {num_classes}"
+            raise InputError(f"constraint.table: {made}; build another")
+    print(f"latency of      {describe_clock(table)}", flush=True)
     return table
 
 

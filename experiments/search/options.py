@@ -12,6 +12,7 @@ from strategies.method import MethodOptions
 
 if TYPE_CHECKING:
     from experiments.data import SegmentationData
+    from experiments.latency.cache import Wanted
 
 
 @dataclass
@@ -85,7 +86,6 @@ def check_options(options: SearchOptions) -> None:
     Raises:
         InputError: the key, and what it should be.
     """
-    from experiments.latency.engines import find_engine
     from nas_space.memory import check_supernet
     from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
 
@@ -108,7 +108,7 @@ def check_options(options: SearchOptions) -> None:
         most = f"at most {2 * options.epochs}, two for each epoch"
         raise InputError(f"method.samples: {method.samples} networks do not fit into {options.epochs} epochs; {most}")
     if options.needs_table and options.constraint.table is None:
-        find_engine(options.constraint.engine)
+        wanted_table(options, num_classes=1)
     if strategy in NNI_STRATEGIES and options.constraint.given:
         key = options.constraint.given[0]
         raise InputError(f"constraint.{key}: {strategy} is NNI's own and takes none; leave it out")
@@ -117,6 +117,22 @@ def check_options(options: SearchOptions) -> None:
     if options.target.key is not None and strategy in (*NNI_STRATEGIES, "nni-random", "nni-evolution"):
         raise InputError(f"target.{options.target.key}: {strategy} is NNI's own and takes none; leave it out")
     _check_devices(options)
+
+
+def wanted_table(options: SearchOptions, num_classes: int) -> "Wanted":
+    """The latency table that a search measures, or finds in the cache, where none is given.
+
+    Raises:
+        InputError: an unknown engine, precision or head, or an engine that is not installed.
+    """
+    from experiments.latency.options import TableOptions
+
+    given = options.constraint
+    of_table = TableOptions(
+        space=options.space, size=options.cost.size or options.data.size, classes=num_classes, head=given.head
+    )
+    threads = 1 if given.threads is None else given.threads
+    return of_table.wanted(given.engine or "onnxruntime", given.precision or "fp32", threads)
 
 
 def _check_devices(options: SearchOptions) -> None:

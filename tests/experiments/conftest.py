@@ -20,6 +20,14 @@ hut,3,"200 0 0"
 PALETTE = np.array([(0, 200, 0), (200, 180, 100), (0, 0, 200), (200, 0, 0)], np.uint8)
 
 
+@pytest.fixture(autouse=True)
+def speed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The closing text of a search or a retraining names a speed without measuring it."""
+    from experiments.latency import closing
+
+    monkeypatch.setattr(closing, "measured", lambda *_: closing.Speed(10.0, 12.5, "measured by nobody"))
+
+
 @pytest.fixture
 def write_folder() -> Callable[..., Path]:
     """``write_folder(root, train, val, size, colours)``: a ``folder`` data set of four classes, all in each mask."""

@@ -174,12 +174,16 @@ def latency_tables() -> list[Any]:
     from dataclasses import asdict
 
     head = {
-        "schema": 1,
+        "schema": 2,
         "space": asdict(space),
         "size": [32, 64],
         "classes": 3,
+        "head": "encoder",
+        "pixels": False,
+        "resize": False,
+        "argmax": False,
         "engine": "onnxruntime",
-        "precision": "32",
+        "precision": "fp32",
     }
     head |= {"threads": 1, "device": "x", "date": "2026-01-01", "versions": {"a": "1"}, "fixed_ms": 1.5}
     names = ("d1s1", "d2s1", "d1s2", "d2s2")

@@ -30,8 +30,12 @@ def random_table(space: SpaceConfig, points: int = 3) -> LatencyTable:
         space,
         (96, 128),
         9,
-        "torch",
-        "32",
+        "encoder",
+        False,
+        False,
+        False,
+        "openvino",
+        "fp32",
         1,
         "a processor",
         "2020-01-02T03:04:05+00:00",
@@ -114,7 +118,7 @@ def test_json_and_back(space: SpaceConfig, tmp_path: Path) -> None:
 def test_a_table_fits_every_search_of_its_layers(space: SpaceConfig) -> None:
     table = random_table(space)
     for change in ({"search": ()}, {"depths": ((4,), (5, 6))}, {"dilations": (1, 4)}, {"poolings": (1,)}):
-        table.check(dataclasses.replace(space, **change), (96, 128), "torch")  # type: ignore[arg-type]
+        table.check(dataclasses.replace(space, **change), (96, 128), engine="openvino", head=None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +136,7 @@ def test_another_space_is_refused_with_the_command(space: SpaceConfig, change: d
     with pytest.raises(
         InputError, match=f"latency table: {key} is needed; measure one with: ssr-nas latency --preset compact --space"
     ):
-        table.check(other, (96, 128), "torch")
+        table.check(other, (96, 128), engine="openvino")
     with pytest.raises(InputError, match=key):
         table.tabulate(other)
     with pytest.raises(InputError, match=key):
@@ -140,19 +144,23 @@ def test_another_space_is_refused_with_the_command(space: SpaceConfig, change: d
 
 
 def test_another_size_or_engine_is_refused(space: SpaceConfig) -> None:
-    with pytest.raises(InputError, match="size is 96x128, but 64x64 is needed.*--size 64x64 --engine torch"):
-        random_table(space).check(space, (64, 64), "torch")
-    with pytest.raises(InputError, match="engine is torch, but openvino is needed.*--engine openvino"):
-        random_table(space).check(space, (96, 128), "openvino")
+    with pytest.raises(InputError, match="size is 96x128, but 64x64 is needed.*--size 64x64 --engine openvino"):
+        random_table(space).check(space, (64, 64))
+    for key, value, other in (("engine", "openvino", "onnxruntime"), ("head", "encoder", "aggregation")):
+        with pytest.raises(InputError, match=f"{key} is {value}, but {other} is needed.*--{key} {other}"):
+            random_table(space).check(space, (96, 128), **{key: other})
+    for wanted in ({"precision": "int8"}, {"threads": 2}):
+        with pytest.raises(InputError, match="is needed; measure one with: "):
+            random_table(space).check(space, (96, 128), **wanted)
 
 
 def test_the_command_is_as_short_as_can_be() -> None:
     assert (
-        build_command(SpaceConfig.paper(), (512, 1024), "torch")
-        == "ssr-nas latency --preset paper --size 512x1024 --engine torch"
+        build_command(SpaceConfig.paper(), (512, 1024), engine="openvino")
+        == "ssr-nas latency --preset paper --size 512x1024 --engine openvino"
     )
     changed = dataclasses.replace(SpaceConfig.compact(), dilations=(1, 2))
-    assert "latency --preset compact --space.dilations 1,2 --size" in build_command(changed, (96, 128), "torch")
+    assert "latency --preset compact --space.dilations 1,2 --size" in build_command(changed, (96, 128))
 
 
 def edited(table: LatencyTable, path: str, value: Any) -> str:
@@ -172,14 +180,16 @@ def edited(table: LatencyTable, path: str, value: Any) -> str:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("schema", 2, "schema: expected 1"),
-        ("schema", True, "schema: expected 1"),
+        ("schema", 1, "schema: expected 2"),
+        ("schema", True, "schema: expected 2"),
         ("schema", ..., "schema: missing key"),
         ("engine", ..., "engine: missing key"),
         ("engine", 3, "engine: expected text"),
         ("device", None, "device: expected text"),
         ("date", [], "date: expected text"),
         ("precision", 32, "precision: expected text"),
+        ("head", None, "head: expected text"),
+        ("argmax", 0, "argmax: expected true or false"),
         ("extra", 3, "extra: unknown key"),
         ("classes", 0, "classes: expected a whole number"),
         ("classes", True, "classes: expected a whole number"),

@@ -2,20 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
 from experiments.export.formats import FORMATS
-from experiments.export.settings import ExportSettings
+from experiments.export.timed_file import FILE_ENGINES, check_precision, write_timed
+from experiments.runtime.interface import PLAIN, Interface
 from nas_space.errors import InputError
 from nas_space.lowering import lower
-
-PRECISIONS = ("fp32", "int8")
-FILE_ENGINES = {kind.engine: kind for kind in FORMATS.values() if kind.engine is not None}
-"""Engine -> the format whose files it runs; torch and compile run programs of ``torch.export``."""
-CALIBRATION_IMAGES = 4  # of noise: they decide what an 8-bit network answers, not how long it takes
 
 
 def check_file(network: Network, engine: str, precision: str, size: tuple[int, int]) -> None:
@@ -25,8 +20,7 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
         InputError: the network's ONNX file is damaged or takes something else than an image of ``size``, or the engine
             runs no ONNX files, or not in this precision.
     """
-    if precision not in PRECISIONS:
-        raise InputError(f"precision: unknown {precision!r}; choose from {', '.join(PRECISIONS)}")
+    check_precision(precision)
     if engine not in FILE_ENGINES:
         choice = " or ".join(FILE_ENGINES)
         if precision == "int8":
@@ -38,7 +32,13 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
 
 
 def write_file(
-    network: Network, engine: str, precision: str, size: tuple[int, int], folder: Path, batch: int = 1
+    network: Network,
+    engine: str,
+    precision: str,
+    size: tuple[int, int],
+    folder: Path,
+    batch: int = 1,
+    interface: Interface = PLAIN,
 ) -> Path:
     """Export ``network`` for ``engine``; a user's ONNX file is run as it is.
 
@@ -49,6 +49,7 @@ def write_file(
         size: height and width of the images.
         folder: an existing, empty folder.
         batch: images at once.
+        interface: what else lies inside the graph, for engines of exported files.
 
     Returns:
         The file.
@@ -67,16 +68,7 @@ def write_file(
             program = torch.export.export(lower(module, FORMATS["torchscript"].fastest), (torch.zeros(1, 3, *size),))
         torch.export.save(program, folder / "network.pt2")
         return folder / "network.pt2"
-    file_format = FILE_ENGINES[engine]
-    file = folder / f"network{file_format.suffixes[0]}"
-    settings = ExportSettings(size, dynamic=batch > 1, lowering=file_format.fastest)
-    file_format.write(module, file, settings)
-    if precision == "int8":
-        assert file_format.quantise is not None
-        generator = np.random.default_rng(0)
-        images = [generator.standard_normal((1, 3, *size), dtype=np.float32) for _ in range(CALIBRATION_IMAGES)]
-        file_format.quantise(file, images, settings)
-    return file
+    return write_timed(module, engine, precision, size, folder, interface, batch)
 
 
 def size_mb(file: Path) -> float:

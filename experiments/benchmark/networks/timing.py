@@ -9,13 +9,15 @@ from pathlib import Path
 import psutil
 import torch
 
-from experiments.benchmark.networks.files import FILE_ENGINES, check_file, count_batch_norms, size_mb, write_file
+from experiments.benchmark.networks.files import check_file, count_batch_norms, size_mb, write_file
 from experiments.benchmark.networks.load import LoadMeter
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.statistics import Seconds
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
+from experiments.export.timed_file import FILE_ENGINES
 from experiments.runs.processes import free_cores
 from experiments.runtime.engines import check_engine
+from experiments.runtime.interface import PLAIN, Interface
 from nas_space.errors import InputError
 
 
@@ -96,7 +98,11 @@ class NetworkTiming:
 
 
 def measure(
-    entries: Sequence[Entry], size: tuple[int, int], setup: Setup, progress: Callable[[str], object] = lambda _: None
+    entries: Sequence[Entry],
+    size: tuple[int, int],
+    setup: Setup,
+    progress: Callable[[str], object] = lambda _: None,
+    interface: Interface = PLAIN,
 ) -> tuple[list[NetworkTiming], float]:
     """Export all networks, open each in a process of its own, warm up, and time them in turns.
 
@@ -105,6 +111,7 @@ def measure(
         size: height and width of the images.
         setup: how they are measured.
         progress: told what is going on, in a few words.
+        interface: what lies inside the exported files of our networks besides them.
 
     Returns:
         What was measured of each, and how many cores others kept busy meanwhile.
@@ -121,11 +128,12 @@ def measure(
             progress(f"exporting {entry.network.name}")
             place = folder / str(number)
             place.mkdir()
-            files.append(write_file(entry.network, setup.engine, entry.precision, size, place))
+            files.append(write_file(entry.network, setup.engine, entry.precision, size, place, interface=interface))
         for entry, file in zip(entries, files, strict=True):
             progress(f"opening {entry.network.name}")
             how = (setup.threads, setup.device, setup.warmup)
-            task = Task(entry.network.name, setup.engine, str(file), (1, 3, *size), *how)
+            shape = interface.shape(size)
+            task = Task(entry.network.name, setup.engine, str(file), shape, *how, pixels=interface.pixels)
             workers.append(stack.enter_context(Worker(task)))
         processes = [psutil.Process(), *(psutil.Process(worker.process.pid) for worker in workers)]
         meter = LoadMeter(lambda: sum(sum(process.cpu_times()[:2]) for process in processes))

@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.runs.measure import peak_memory_mib
-from experiments.runtime.engines import PACKAGES, open_timed
-
-Call = Callable[[], tuple[int, ...]]
-"""Runs the network once, to its end; returns the shape of the result."""
+from experiments.runtime.engines import PACKAGES, Call, timed_call
 
 
-def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads: int, device: str) -> Call:
+def open_call(
+    engine: str, file: Path, shape: tuple[int, int, int, int], threads: int, device: str, pixels: bool = False
+) -> Call:
     """One call of the network in ``file`` on a random image.
 
     Args:
@@ -34,12 +32,12 @@ def open_call(engine: str, file: Path, shape: tuple[int, int, int, int], threads
         shape: of the input.
         threads: threads of the engine, on the processor.
         device: ``cpu`` or ``cuda``.
+        pixels: whether the input is uint8 pixels.
     """
-    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     if engine in ("torch", "compile"):
+        image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
         return open_torch(file, image, threads, device, compiled=engine == "compile")
-    run = open_timed(engine, file, threads, shape)
-    return lambda: run(image).shape
+    return timed_call(engine, file, threads, shape, pixels)
 
 
 def open_torch(file: Path, image: NDArray[np.float32], threads: int, device: str, compiled: bool) -> Call:
@@ -81,7 +79,8 @@ def main() -> None:
     import_module(PACKAGES[task["engine"]][-1])
     before = peak_memory_mib("cpu")
     start = time.perf_counter()
-    call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), task["threads"], task["device"])
+    keys = ("threads", "device", "pixels")
+    call = open_call(task["engine"], Path(task["file"]), tuple(task["shape"]), *(task[key] for key in keys))
     load = time.perf_counter() - start
     for _ in range(task["warmup"]):
         output = call()

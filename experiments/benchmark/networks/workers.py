@@ -29,6 +29,7 @@ class Task:
         threads: threads of the engine.
         device: ``cpu`` or ``cuda``.
         warmup: untimed calls before anything is timed, at least 1.
+        pixels: whether the input is uint8 pixels.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Task:
     threads: int
     device: str
     warmup: int
+    pixels: bool = False
 
 
 class Worker:

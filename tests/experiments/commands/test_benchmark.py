@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper, save
 
-from experiments.benchmark.networks.files import FILE_ENGINES
 from experiments.benchmark.networks.workers import Worker
 from experiments.cli import main
 from experiments.commands.benchmark import Options
 from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
+from experiments.export.timed_file import FILE_ENGINES
 from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig

@@ -2,19 +2,29 @@
 
 import json
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from experiments.benchmark import table_check
+from experiments.benchmark.table_check import MeasuredNetwork, TableAccuracy
 from experiments.cli import main
 from experiments.runs.environment import processor_name
 from nas_space.latency import LatencyTable
 
 TINY = (
     "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
-    "--space.step=2 --size=32x64 --classes=3 --rounds=1"
+    "--space.step=2 --size=32x64 --classes=3"
 ).split()
+ONE = [*TINY, "--space.poolings=1", "--space.dilations=1", "--rounds=1"]
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ssr-nas" / "latency"
 
 
 def answer(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[str, dict[str, Any]]:
@@ -33,48 +43,70 @@ def refusal(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     return captured.err.removeprefix("ssr-nas latency: error: ").rstrip()
 
 
-def test_a_table_is_measured_then_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_is_measured_then_found_in_the_cache(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = str(tmp_path / "new" / "table.json")
-    text, result = answer(capsys, *TINY, "--out", out)
-    assert set(result) == {"file", "engine", "device", "threads", "fixed_ms", "operators", "seconds"}
-    assert (result["file"], result["engine"], result["threads"], result["operators"]) == (out, "onnxruntime", 1, 8)
+    text, result = answer(capsys, *ONE, "--out", out)
+    (row,) = result["tables"]
+    keys = {"file", "engine", "precision", "threads", "device", "head", "date", "fixed_ms", "operators"}
+    assert set(row) == keys and set(result) == {"tables", "seconds"}
+    assert (row["file"], row["engine"], row["threads"], row["operators"]) == (out, "onnxruntime", 1, 2)
     table = LatencyTable.load(out)
-    assert table.fixed_ms == result["fixed_ms"] and table.space.widths == (8, 12)
-    for part in (
-        "onnxruntime",
-        table.versions["onnxruntime"],
-        processor_name(),
-        "float32",
-        "1 thread",
-        "32x64",
-        table.date,
-        "d4s2",
-        out,
-    ):
+    assert table.fixed_ms == row["fixed_ms"] and table.space.widths == (8, 12)
+    for part in ("latency table: measuring", table.versions["onnxruntime"], processor_name(), "fp32", "1 thread"):
         assert part in text
-    assert list((tmp_path / "new").iterdir()) == [Path(out)]
+    assert "a narrower 1x3 saves nothing with onnxruntime, fp32" in text and f"table  {out}" in text
+    assert list((tmp_path / "new").iterdir()) == [Path(out)] and len(list(cache.iterdir())) == 1
 
-    text, result = answer(capsys, "--table", out, "--check", "4", "--rounds", "2")
-    assert {"rank_correlation", "rank_correlation_macs", "median_relative_error"} <= set(result)
-    assert len(result["networks"]) == 4
-    assert all(set(network) == {"measured_ms", "predicted_ms", "macs"} for network in result["networks"])
-    assert "rank correlation" in text and "MACs" in text and "median relative error" in text
+    text, result = answer(capsys, *ONE)
+    assert text.startswith(f"latency table: cached of {table.date}, {cache}")
+    assert result["tables"][0]["fixed_ms"] == table.fixed_ms
 
-    assert refusal(capsys, *TINY, "--out", out) == f"--out {out}: exists already; choose another --out"
-    text = refusal(capsys, "--table", out, "--engine", "torch")
-    assert (
-        text == f"--engine torch: {out} was measured with onnxruntime; leave the option out, or measure another table"
-    )
+    assert refusal(capsys, *ONE, "--out", out) == f"--out {out}: exists already; choose another --out"
+    text = refusal(capsys, "--table", out, "--engine", "openvino")
+    fix = "leave the option out, or measure another table"
+    assert text == f"--engine openvino: {out} was measured with onnxruntime; {fix}"
+    assert "--head aggregation: " in refusal(capsys, "--table", out, "--head", "aggregation")
     text = refusal(capsys, "--table", out, "--preset", "paper")
     assert "space.stem is 4, but 16 is needed; measure one with: ssr-nas latency --preset paper --size 32x64" in text
 
 
-def test_a_table_of_another_processor(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_tables_are_checked_in_one_run(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checked: list[tuple[str, str, int]] = []
+
+    def check(table: LatencyTable, count: int, rounds: int, progress: object) -> TableAccuracy:
+        checked.append((table.engine, table.precision, table.threads))
+        networks = tuple(MeasuredNetwork(10.0 * i, 11.0 * i, i) for i in range(1, count + 1))
+        return TableAccuracy(networks, networks[0], 0.25)
+
+    monkeypatch.setattr(table_check, "check_table", check)
+    text, result = answer(capsys, *ONE, "--threads", "1,2", "--check", "4")
+    assert checked == [("onnxruntime", "fp32", 1), ("onnxruntime", "fp32", 2)]
+    assert "| onnxruntime | fp32 | 2 | 1.000 | 1.000 | 10.0 % | 1.100 | 0.25 |" in text
+    assert "4 random networks, exported, took 10.000 to 40.000 ms" in text
+    assert [len(row["networks"]) for row in result["tables"]] == [4, 4]
+
+
+def test_a_real_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, result = answer(capsys, *ONE, "--check", "2", "--argmax", "true", "--pixels", "true")
+    (row,) = result["tables"]
+    assert len(row["networks"]) == 2 and all(net["measured_ms"] > 0 for net in row["networks"])
+    assert "pixels, argmax" in text and "rank correlation" in text
+
+
+def test_a_table_of_another_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     out = tmp_path / "table.json"
-    answer(capsys, *TINY, "--out", str(out), "--engine", "torch")
+    answer(capsys, *ONE, "--out", str(out))
     data = json.loads(out.read_text())
     out.write_text(json.dumps({**data, "device": "an abacus"}))
-    text, _ = answer(capsys, "--table", str(out), "--check", "2", "--rounds", "1", *TINY[:-3])
+    accuracy = TableAccuracy((MeasuredNetwork(1.0, 1.0, 1.0),) * 2, MeasuredNetwork(1.0, 1.0, 1.0), 0.0)
+    monkeypatch.setattr(table_check, "check_table", lambda *_: accuracy)
+    text, _ = answer(
+        capsys, "--table", str(out), "--check", "2", *TINY[:-2], "--space.dilations=1", "--space.poolings=1"
+    )
     assert f"measured on an abacus, checked on {processor_name()}" in text
 
 
@@ -82,7 +114,10 @@ def test_a_table_of_another_processor(tmp_path: Path, capsys: pytest.CaptureFixt
     ("arguments", "culprit"),
     [
         (["--engine", "tensorrt"], "engine: unknown 'tensorrt'"),
-        (["--threads", "0"], "threads"),
+        (["--engine", "onnxruntime,torch"], "engine: unknown 'torch'"),
+        (["--precision", "fp16"], "precision: unknown 'fp16'"),
+        (["--head", "tail"], "head: unknown 'tail'"),
+        (["--threads", "1,0"], "threads"),
         (["--rounds", "0"], "rounds"),
         (["--classes", "0"], "classes"),
         (["--check", "-1"], "check"),
@@ -90,6 +125,7 @@ def test_a_table_of_another_processor(tmp_path: Path, capsys: pytest.CaptureFixt
         (["--size", "96"], "size"),
         (["--table", "nowhere.json"], "nowhere.json: no such file"),
         (["--space.preset", "huge"], "huge"),
+        (["--threads", "1,2", "--out", "table.json"], "--out table.json: holds one table, not 2"),
     ],
 )
 def test_bad_input_is_named_in_one_line(
@@ -119,4 +155,17 @@ def test_an_engine_that_is_not_installed(
 
 def test_help_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["latency", "--help"]) == 0
-    assert "measure this many random networks whole as well" in " ".join(capsys.readouterr().out.split())
+    text = " ".join(capsys.readouterr().out.split())
+    assert "export and time this many random networks" in text and "class indices instead of logits" in text
+
+
+def test_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "bundle.zip"
+    assert main(["latency", "pack", *ONE[:-1], "--out", str(out), "--json"]) == 0
+    *text, last = capsys.readouterr().out.splitlines()
+    assert json.loads(last) == {"file": str(out), "networks": 5, "bytes": out.stat().st_size}
+    assert "python bundle.zip --out table.json" in text[-1]
+    with zipfile.ZipFile(out) as archive:
+        assert {"__main__.py", "plan.json"} <= set(archive.namelist())
+    assert main(["latency", "pack", "--out", str(out)]) == 2
+    assert "exists already" in capsys.readouterr().err and [file.name for file in tmp_path.iterdir()] == ["bundle.zip"]

@@ -49,6 +49,10 @@ def no_page(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("experiments.report.page._page", refuse)
 
 
+def no_speed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr("experiments.latency.closing.measured", refuse)
+
+
 def warnings(capsys: pytest.CaptureFixture[str]) -> str:
     """All lines of warning; nothing may fail."""
     lines = capsys.readouterr().err.splitlines()
@@ -58,7 +62,7 @@ def warnings(capsys: pytest.CaptureFixture[str]) -> str:
 
 @pytest.mark.parametrize(
     ("strategy", "attacks"),
-    [("ssr", (no_figures, no_curves, no_page)), ("random", (no_figures, no_page)), ("ssr", (no_folder,))],
+    [("ssr", (no_figures, no_curves, no_page, no_speed)), ("random", (no_figures, no_page)), ("ssr", (no_folder,))],
     ids=["draw-ssr", "draw-random", "folder-ssr"],
 )
 def test_a_search(
@@ -77,6 +81,7 @@ def test_a_search(
     assert Architecture.load(run / "architecture.json") and 0 <= summary["miou"]["derived"] <= 1
     assert json.loads((run / "pareto.json").read_text())["networks"] and (run / "metrics.csv").is_file()
     assert "validation.png" in told and "pareto.png" in told
+    assert ("the latency of the found network" in told) == (no_speed in attacks)
     if no_page in attacks:
         assert "report.html" in told and not (run / "report.html").exists()
         assert ("tensorboard" in told) == (strategy == "ssr")
@@ -97,9 +102,10 @@ def test_a_retraining_and_what_uses_its_network(
     with monkeypatch.context() as patch:
         no_figures(patch)
         no_curves(patch)
+        no_speed(patch)
         assert main(["retrain", "--arch", "baseline1", *TINY, "--stages", "encoder", "--out", str(run)]) == 0
     told = warnings(capsys)
-    assert "training.png" in told and "tensorboard" in told
+    assert "training.png" in told and "tensorboard" in told and "the latency of the network" in told
     assert (run / "model.safetensors").is_file() and 0 <= json.loads((run / "retrain.json").read_text())["miou"] <= 1
 
     cv2.imwrite(str(image), np.zeros((40, 40, 3), np.uint8))

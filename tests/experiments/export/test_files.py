@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from experiments.export.deployed import Deployed
 from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
-from experiments.latency.graph import to_onnx
 from experiments.runtime.engines import RT_INFO
 from experiments.runtime.interface import Interface
+from nas_space.blocks import ResidualLayer
 from nas_space.lowering import LOWERINGS, Lowering
 from nas_space.network import SegmentationNetwork
 
@@ -67,24 +67,20 @@ def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tm
 
 
 @pytest.mark.parametrize("lowering", LOWERINGS)
-def test_the_graph_is_lean_and_agrees_with_the_one_written_by_hand(
-    lowering: Lowering, network: Networks, tmp_path: Path
-) -> None:
-    original, image = network(1), np.random.default_rng(0).standard_normal((1, 3, 67, 101), dtype=np.float32)
+def test_the_graph_is_lean(lowering: Lowering, network: Networks, tmp_path: Path) -> None:
+    """A convolution for each of the network's, and nothing that batch norms or poolings of odd sizes would leave."""
+    original = network(1)
     settings = ExportSettings((67, 101), lowering=lowering, metadata={"key": "value"})
     FORMATS["onnx"].write(original, tmp_path / "model.onnx", settings)
     model = onnx.load(tmp_path / "model.onnx")
     onnx.checker.check_model(model, full_check=True)
-    counts, by_hand = (
-        Counter(node.op_type for node in graph.graph.node) for graph in (model, to_onnx(original, image.shape))
-    )  # type: ignore[arg-type]
-    for operation in ("Conv", "MaxPool", "AveragePool", "Resize"):
-        assert counts[operation] == by_hand[operation]
+    counts = Counter(node.op_type for node in model.graph.node)
+    pooled = sum(layer.pooling > 1 for layer in original.modules() if isinstance(layer, ResidualLayer))
+    assert counts["Conv"] == sum(isinstance(part, torch.nn.Conv2d) for part in original.modules())
+    assert counts["MaxPool"] == 3 and counts["AveragePool"] == counts["Resize"] == pooled > 0
     assert counts["BatchNormalization"] == 0
     assert (counts["Pad"] > 0) == (lowering == "pad")
     assert {entry.key: entry.value for entry in model.metadata_props} == {"key": "value"}
-    reference = run_onnx(to_onnx(original, image.shape).SerializeToString(), image)  # type: ignore[arg-type]
-    np.testing.assert_allclose(run_onnx(tmp_path / "model.onnx", image), reference, atol=1e-4)
 
 
 def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from experiments.cli import main
+from experiments.latency.cache import Wanted
 from experiments.options.groups import ConstraintOptions, DataOptions, SpaceOptions
 from experiments.options.quantity import Quantity
 from experiments.search.bounds import TABLE, latency_cost, latency_table, make_constraint
@@ -32,7 +33,22 @@ def table(space: SpaceConfig, classes: int = 9) -> LatencyTable:
         for stage in widths
     )
     return LatencyTable(
-        space, (32, 40), classes, "onnxruntime", "32", 1, "paper", "2026-01-01", {}, 0.5, widths, layers
+        space=space,
+        size=(32, 40),
+        classes=classes,
+        head="encoder",
+        pixels=False,
+        resize=False,
+        argmax=False,
+        engine="onnxruntime",
+        precision="fp32",
+        threads=1,
+        device="paper",
+        date="2026-01-01",
+        versions={},
+        fixed_ms=0.5,
+        widths=widths,
+        layers_ms=layers,
     )
 
 
@@ -80,7 +96,7 @@ def test_latency_of_the_table(search: tuple[str, ...]) -> None:
         assert predicted.cheapest(*Alive.only(network)) == pytest.approx(measured.predict(network))
 
 
-def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path) -> None:
+def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "run"
     bound = ["--constraint.latency_ms", "1.2", "--constraint.table", str(file)]
     assert main(["search", *ARGUMENTS, *bound, "--out", str(out)]) == 0
@@ -88,6 +104,9 @@ def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path) -> None:
     found = LatencyTable.load(out / TABLE).predict(Architecture.load(out / "architecture.json"))
     networks = json.loads((out / "pareto.json").read_text())["networks"]
     assert networks[-1]["latency_ms"] == pytest.approx(found)
+    said = capsys.readouterr().out  # for which device the search was, and what the table says of the found network
+    assert f"latency       {found:.3g} ms, " in said and " of baseline1 (" in said
+    assert said.count("onnxruntime, fp32, 1 thread, 32x40, encoder head, on paper") == 2
     assert found <= 1.2 and summary["constraint"]["latency_ms"] == {
         "limit": 1.2,
         "found": pytest.approx(found),
@@ -96,23 +115,28 @@ def test_a_bound_on_latency_is_met(file: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     built: list[tuple[object, ...]] = []
 
-    def build(space: SpaceConfig, size: tuple[int, int], classes: int, engine: str) -> LatencyTable:
-        built.append((size, classes, engine))
-        return table(space, classes)
+    def find(wanted: Wanted) -> LatencyTable:
+        built.append((wanted.size, wanted.classes, wanted.engine, wanted.precision, wanted.threads, wanted.head))
+        return table(wanted.space, wanted.classes)
 
-    monkeypatch.setattr("experiments.latency.build.build_table", build)
+    monkeypatch.setattr("experiments.search.bounds.find_table", find)
     given = options(latency_ms=1.2)
     assert make_constraint(given, 9) is None  # without a table there is nothing to bound
     measured = latency_table(given, 9)
-    assert measured is not None and built == [((32, 40), 9, "onnxruntime")]
+    assert measured is not None and built == [((32, 40), 9, "onnxruntime", "fp32", 1, "encoder")]
+    assert capsys.readouterr().out.startswith(
+        "latency of      onnxruntime, fp32, 1 thread, 32x40, encoder head, on paper"
+    )
     (tmp_path / TABLE).write_text(measured.to_json())
     assert latency_table(given, 9, tmp_path) == measured and len(built) == 1
     constraint = make_constraint(given, 9, measured)
     assert constraint is not None and constraint.bounds[0].name == "latency_ms"
+    latency_table(options(latency_ms=1.2, engine="openvino", precision="int8", threads=2, head="aggregation"), 9)
+    assert built[1] == ((32, 40), 9, "openvino", "int8", 2, "aggregation")
 
 
 def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(
@@ -128,6 +152,9 @@ def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(
     [
         ({"latency_ms": 0.4}, "constraint.latency_ms: 0.4 is below the smallest network"),
         ({"engine": "openvino"}, "engine is onnxruntime, but openvino is needed"),
+        ({"precision": "int8"}, "precision is fp32, but int8 is needed"),
+        ({"threads": 2}, "threads is 1, but 2 is needed"),
+        ({"head": "aggregation"}, "head is encoder, but aggregation is needed"),
         ({"table": "nowhere.json"}, "nowhere.json: no such file"),
     ],
 )
@@ -158,6 +185,9 @@ def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Pat
         (["--constraint.macs", "-3"], "constraint.macs"),
         (["--constraint.macs", "20M", "--strategy", "nni-darts"], "NNI's own and takes none"),
         (["--constraint.latency_ms", "1", "--constraint.engine", "abacus"], "engine"),
+        (["--constraint.latency_ms", "1", "--constraint.precision", "fp16"], "precision: unknown 'fp16'"),
+        (["--constraint.latency_ms", "1", "--constraint.head", "tail"], "head: unknown 'tail'"),
+        (["--constraint.latency_ms", "1", "--constraint.threads", "0"], "threads: 0 must be at least 1"),
         (["--cost.size", "10x10"], "size"),
         (["--strategy", "random", "--method.samples", "5"], "method.samples: 5 networks do not fit into 2 epochs"),
     ],

@@ -26,7 +26,7 @@ def test_the_strategy_decides_the_kind(strategy: str, kind: type, tmp_path: Path
 
 
 def test_a_bound_that_cannot_be_met_is_refused_before_latency_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build, "build_table", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(build, "build_table", lambda *_, **__: pytest.fail("measured"))
     bounds = ConstraintOptions(macs=Quantity("0.1M"), latency_ms=1.0)
     options = SearchOptions(device="cpu", data=TINY, constraint=bounds)
     for prepare in (prepare_search, load_data):

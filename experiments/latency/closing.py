@@ -1,0 +1,74 @@
+"""How fast the network of a finished run is, as exported, beside ``baseline1``: for the run's closing text."""
+
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+from experiments.export.timed_file import FILE_ENGINES, write_timed
+from experiments.latency.measuring import clock_of, measure
+from experiments.latency.networks import patterned
+from experiments.latency.wording import describe_clock
+from experiments.runs.environment import engine_versions, processor_name
+from experiments.runs.processes import free_cores
+from experiments.runtime.engines import INSTALL, PACKAGES, timed_call
+from experiments.runtime.interface import PLAIN
+from nas_space.architecture import Architecture, baseline1
+from nas_space.config import Head
+from nas_space.latency import LatencyTable
+from nas_space.network import SegmentationNetwork
+
+ROUNDS = 3  # turns of the network, between turns of baseline1
+
+
+class Speed(NamedTuple):
+    """Milliseconds of one image through a network and through ``baseline1``, and what says so, in words."""
+
+    found_ms: float
+    baseline_ms: float
+    source: str
+
+
+def predicted(network: Architecture, table: LatencyTable) -> Speed:
+    """What a table says."""
+    both = (table.predict(network), table.predict(baseline1(network.space)))
+    return Speed(*both, f"predicted by the latency table: {describe_clock(table)}")
+
+
+def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head = "encoder") -> Speed | None:
+    """What a quick measurement says, in an engine that is installed; None where there is none.
+
+    Args:
+        network: the network; its weights do not matter.
+        size: image height and width, in pixels.
+        classes: channels of the logits.
+        head: of both networks.
+    """
+    installed = (engine for engine in FILE_ENGINES if all(map(find_spec, PACKAGES[engine])))
+    engine = next(installed, None)
+    if engine is None:
+        return None
+    threads, shape = free_cores(), PLAIN.shape(size)
+
+    def write(architecture: Architecture, folder: Path) -> Path:
+        module = patterned(SegmentationNetwork, architecture, classes, head)
+        return write_timed(module, engine, "fp32", size, folder)
+
+    baseline_ms, found_ms = measure(
+        [partial(write, baseline1(network.space)), partial(write, network)],
+        lambda file: timed_call(engine, file, threads, shape),
+        ROUNDS,
+        clock_of(threads),
+    )
+    version = engine_versions(PACKAGES[engine])[engine]
+    how = f"fp32, {threads} {'thread' if threads == 1 else 'threads'}, {size[0]}x{size[1]}, {head} head"
+    return Speed(found_ms, baseline_ms, f"measured now: {engine} {version}, {how}, on {processor_name()}")
+
+
+def describe_speed(speed: Speed | None) -> list[str]:
+    """Two lines, or one where nothing was measured."""
+    if speed is None:
+        return [f"not measured: neither {' nor '.join(FILE_ENGINES)} is installed; {INSTALL}"]
+    found, baseline = (f"{ms:.3g} ms, {1000 / ms:.3g} FPS" for ms in (speed.found_ms, speed.baseline_ms))
+    share = f"{speed.found_ms / speed.baseline_ms:.2f} of baseline1 ({baseline})"
+    return [f"{found} as exported, {share}", speed.source]

@@ -1,0 +1,81 @@
+"""Networks are timed in turns with a reference, on a clock that stands still but for them."""
+
+import gc
+import random
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.latency.measuring import ENOUGH, LEAST, MOST, QUIET, _turn, clock_of, measure, quiet
+
+
+def writer(seconds: float) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        assert list(folder.iterdir()) == []
+        (folder / "network").write_text(str(seconds))
+        return folder / "network"
+
+    return write
+
+
+def opened(clock: Any) -> Callable[[Path], Callable[[], Any]]:
+    def open_file(file: Path) -> Callable[[], Any]:
+        seconds = float(file.read_text())
+
+        def call() -> None:
+            assert not gc.isenabled()
+            clock.spend(seconds)
+
+        return call
+
+    return open_file
+
+
+def test_what_each_network_takes(clock: Any) -> None:
+    done: list[int] = []
+    times = measure([writer(s) for s in (0.004, 0.002, 0.008)], opened(clock), 2, clock, done.append)
+    assert times == pytest.approx([4.0, 2.0, 8.0]) and done == [1, 2] and gc.isenabled()
+
+
+def test_a_reference_alone(clock: Any) -> None:
+    assert measure([writer(0.004)], opened(clock), 3, clock) == pytest.approx([4.0])
+
+
+def test_a_clock_that_stands_still(clock: Any) -> None:
+    assert measure([writer(0.0), writer(0.0)], opened(clock), 1, clock) == [0.0, 0.0]
+
+
+def test_a_host_that_is_busy_for_seconds_changes_nothing(clock: Any) -> None:
+    """A tenth of the time is quiet; most networks are never measured in it, and some are."""
+    generator = random.Random(0)
+    slower = [1.0 if generator.random() < 0.1 else generator.uniform(1.2, 1.8) for _ in range(100_000)]
+    clock.pace = lambda now: slower[int(now / 0.4) % len(slower)]  # some turns a spell
+    seconds = [0.003, *(generator.uniform(0.003, 0.006) for _ in range(60))]
+    times = measure([writer(s) for s in seconds], opened(clock), 3, clock)
+    assert times == pytest.approx([1000 * s for s in seconds], rel=0.02)
+
+
+def test_a_quiet_machine_gives_the_median_and_a_busy_one_its_quickest_turns() -> None:
+    assert quiet([1.0, 1.02, 1.04]) == 1.02
+    assert quiet([1.0, 1.0, 1.04, *[1.5] * 7]) == 1.0
+    assert quiet([1.0, QUIET, QUIET + 1e-9]) == pytest.approx((1.0 + QUIET) / 2)
+    assert quiet([0.5, *[1.0] * 40]) == 1.0  # one turn in twenty may be an error of the clock
+
+
+@pytest.mark.parametrize(("seconds", "calls"), [(0.0, MOST), (ENOUGH / 4.9, 5), (1.0, LEAST)])
+def test_the_number_of_calls_is_bounded(clock: Any, seconds: float, calls: int) -> None:
+    made: list[None] = []
+
+    def call() -> Any:
+        made.append(None)
+        clock.spend(seconds if len(made) > 1 else 100.0)
+
+    assert _turn(call, clock) == pytest.approx(seconds)
+    assert len(made) == 1 + calls  # the first one is not timed
+
+
+def test_one_thread_is_timed_by_the_processor() -> None:
+    assert clock_of(1) is time.process_time and clock_of(2) is time.perf_counter
