@@ -69,7 +69,12 @@ class LoweredLayer(nn.Module):
 
 
 class LoweredDownsampler(nn.Module):
-    """A ``DownsamplerBlock``; its batch norm is in the convolution, and a scale and a shift of the pooled channels."""
+    """A ``DownsamplerBlock``; its batch norm is in the convolution, and in one of 1x1 behind the pooling.
+
+    Each channel has a convolution of its own there: it scales and shifts. Engines keep their own layout of features
+    through convolutions, and leave it for a product with a constant. ONNX Runtime then converts the features of every
+    layer behind, and adds and rectifies apart from the convolution. For the same reason each branch has its own ReLU.
+    """
 
     def __init__(self, block: DownsamplerBlock) -> None:
         super().__init__()
@@ -82,13 +87,14 @@ class LoweredDownsampler(nn.Module):
         self.conv.weight.mul_(scale[:learned, None, None, None])
         self.conv.bias.mul_(scale[:learned]).add_(shift[:learned])
         self.pool = block.pool
-        self.scale: Tensor
-        self.shift: Tensor
-        self.register_buffer("scale", scale[learned:, None, None].clone())
-        self.register_buffer("shift", shift[learned:, None, None].clone())
+        kept = len(scale) - learned
+        self.scale = nn.utils.skip_init(nn.Conv2d, kept, kept, 1, groups=kept).requires_grad_(False)
+        assert self.scale.bias is not None
+        self.scale.weight.copy_(scale[learned:, None, None, None])
+        self.scale.bias.copy_(shift[learned:])
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(torch.cat((self.conv(x), self.pool(x) * self.scale + self.shift), 1))
+        return torch.cat((functional.relu(self.conv(x)), functional.relu(self.scale(self.pool(x)))), 1)
 
 
 class LoweredAggregation(nn.Module):

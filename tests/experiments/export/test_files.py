@@ -18,7 +18,9 @@ from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportSettings
 from experiments.runtime.engines import RT_INFO
 from experiments.runtime.interface import Interface
+from nas_space.architecture import baseline1
 from nas_space.blocks import ResidualLayer
+from nas_space.config import SpaceConfig
 from nas_space.lowering import LOWERINGS, Lowering
 from nas_space.network import SegmentationNetwork
 
@@ -76,11 +78,25 @@ def test_the_graph_is_lean(lowering: Lowering, network: Networks, tmp_path: Path
     onnx.checker.check_model(model, full_check=True)
     counts = Counter(node.op_type for node in model.graph.node)
     pooled = sum(layer.pooling > 1 for layer in original.modules() if isinstance(layer, ResidualLayer))
-    assert counts["Conv"] == sum(isinstance(part, torch.nn.Conv2d) for part in original.modules())
+    convolutions = sum(isinstance(part, torch.nn.Conv2d) for part in original.modules())
+    assert counts["Conv"] == convolutions + 3  # one behind the pooling of each downsampler
     assert counts["MaxPool"] == 3 and counts["AveragePool"] == counts["Resize"] == pooled > 0
     assert counts["BatchNormalization"] == 0
     assert (counts["Pad"] > 0) == (lowering == "pad")
     assert {entry.key: entry.value for entry in model.metadata_props} == {"key": "value"}
+
+
+def test_a_layer_is_two_convolutions_in_onnxruntime(tmp_path: Path) -> None:
+    """The residual sum and every ReLU are fused, and features stay in the engine's own layout from layer to layer."""
+    network = SegmentationNetwork(baseline1(SpaceConfig.compact()), 9).eval()
+    FORMATS["onnx"].write(network, tmp_path / "model.onnx", ExportSettings((64, 96)))
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(tmp_path / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    counts = Counter(node.op_type for node in onnx.load(tmp_path / "optimized.onnx").graph.node)
+    assert counts["Add"] == counts["Relu"] == counts["Mul"] == 0
+    assert counts["ReorderInput"] + counts["ReorderOutput"] <= 5  # around the first downsampler, whose channels are few
 
 
 def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
