@@ -6,6 +6,7 @@ import torch
 
 from experiments.latency.cache import find_table
 from experiments.latency.wording import describe_clock
+from experiments.runs.processes import rank
 from experiments.search.options import SearchOptions, wanted_table
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
@@ -77,7 +78,8 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         if table.classes != num_classes:
             made = f"made for {table.classes} classes, the data has {num_classes}"
             raise InputError(f"constraint.table: {made}; build another")
-    print(f"latency of      {describe_clock(table)}", flush=True)
+    if rank() == 0:  # the further processes of a search say nothing
+        print(f"latency of      {describe_clock(table)}", flush=True)
     return table
 
 
