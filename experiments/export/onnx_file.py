@@ -106,8 +106,23 @@ def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) ->
         prepared, quantised = (str(Path(folder) / name) for name in ("prepared.onnx", "quantised.onnx"))
         quant_pre_process(str(file), prepared, skip_symbolic_shape=True)
         types = {"activation_type": ort.QuantType.QUInt8, "weight_type": ort.QuantType.QInt8}
-        form = {"quant_format": ort.QuantFormat.QDQ, "calibrate_method": ort.CalibrationMethod.MinMax}
+        form: dict[str, Any] = {"quant_format": ort.QuantFormat.QDQ, "calibrate_method": ort.CalibrationMethod.MinMax}
+        form["nodes_to_exclude"] = _image_pools(onnx.load(prepared).graph)
         ort.quantize_static(prepared, quantised, Reader(), per_channel=True, reduce_range=True, **types, **form)
         model = onnx.load(quantised)
     onnx.helper.set_model_props(model, dict(settings.metadata))
     write_atomic(file, model.SerializeToString())
+
+
+def _image_pools(graph: Any) -> list[str]:
+    """Names of the max-pools that no convolution comes before.
+
+    ONNX Runtime takes ten times as long for them in 8 bits as in float32: it has a quick one for features alone.
+    """
+    seen, pools = set(), []  # seen: values behind a convolution
+    for node in graph.node:  # in the order in which they run
+        if node.op_type == "Conv" or any(name in seen for name in node.input):
+            seen.update(node.output)
+        elif node.op_type == "MaxPool":
+            pools.append(node.name)
+    return pools

@@ -99,6 +99,25 @@ def test_a_layer_is_two_convolutions_in_onnxruntime(tmp_path: Path) -> None:
     assert counts["ReorderInput"] + counts["ReorderOutput"] <= 5  # around the first downsampler, whose channels are few
 
 
+@pytest.mark.parametrize("interface", FORMS[:2])
+def test_the_pooling_of_an_image_stays_in_float32(interface: Interface, tmp_path: Path) -> None:
+    """In 8 bits it takes ten times as long; ONNX Runtime did so in networks without a pooled layer."""
+    network = SegmentationNetwork(baseline1(SpaceConfig.compact()), 9).eval()
+    settings, file = ExportSettings((64, 96), interface=interface), tmp_path / "model.onnx"
+    FORMATS["onnx"].write(network, file, settings)
+    quantise = FORMATS["onnx"].quantise
+    assert quantise is not None
+    quantise(file, [interface.noise(interface.shape((64, 96)), np.random.default_rng(0))], settings)
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(tmp_path / "optimized.onnx")
+    options.log_severity_level = 3
+    onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    graph = onnx.load(tmp_path / "optimized.onnx").graph
+    pool = next(node for node in graph.node if node.op_type == "MaxPool")
+    made_by = {name: node.op_type for node in graph.node for name in node.output}
+    assert made_by.get(pool.input[0]) != "QuantizeLinear"
+
+
 def test_several_images_at_once(network: Networks, tmp_path: Path) -> None:
     FORMATS["onnx"].write(network(), tmp_path / "model.onnx", ExportSettings((40, 48), dynamic=True))
     images = np.random.default_rng(0).standard_normal((3, 3, 40, 48), dtype=np.float32)
