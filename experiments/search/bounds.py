@@ -50,7 +50,7 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
 
 
 def latency_table(options: SearchOptions, num_classes: int, run: Path | None = None) -> LatencyTable | None:
-    """The table that a bound on latency, or a target of it, needs: the run's own, a given one, the cache's, or a new one.
+    """The table that a bound on latency, or a target of it, needs: the run's, a given one, the cache's, or a new one.
 
     One line says which, and for which device the search is.
 
