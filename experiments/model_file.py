@@ -31,7 +31,8 @@ class ModelInfo:
 
     Args:
         architecture: its layers; None for a peer.
-        head: ``encoder`` (logits at 1/8) or ``aggregation`` (at 1/4); None for a peer.
+        head: one of the architecture's: ``encoder`` or ``fusion`` (logits at 1/8), ``aggregation`` (at 1/4); None for a
+            peer.
         classes: class names, one a channel of the logits.
         colours: RGB colour of each class.
         size: height and width of the images that it was trained on, in pixels.
@@ -124,7 +125,7 @@ def _check_size(path: Path, info: ModelInfo, shapes: Mapping[str, tuple[int, ...
     """Compare what the file's header claims with its architecture and with the free memory, before any is taken."""
     weights = sum(math.prod(shape) for shape in shapes.values())
     if info.architecture is not None:  # in closed form: a header of a few bytes may describe thousands of layers
-        described = int(cost(info.architecture, info.size, len(info.classes), info.head or "encoder").params)
+        described = int(cost(info.architecture, info.size, len(info.classes), info.head).params)
         if described > weights:
             raise _misfit(path, f"its {weights:,} weights (of {described:,})")
     needed, free = 2 * 4 * weights, free_memory()  # those of the file, and those of the network
@@ -149,11 +150,11 @@ def _read_info(path: Path, metadata: dict[str, str]) -> ModelInfo:
             raise InputError(f"{path}: not a model of this toolkit; train one with ssr-nas retrain")
         head, dataset, peer = content["head"], str(content["dataset"]), content.get("peer")
         classes, colours = parse_classes(content["classes"], content["colours"])
-        if head not in (("encoder", "aggregation") if peer is None else (None,)):
-            raise ValueError("head")
         if peer is not None and peer not in PEERS:
             raise ValueError(f"peer {peer!r}")
         architecture = None if peer is not None else Architecture.from_json(json.dumps(content["architecture"]))
+        if head not in ((None,) if architecture is None else architecture.space.heads):
+            raise ValueError("head")
         bits = parse_bits(content.get("image_bits"))
         return ModelInfo(architecture, head, classes, colours, parse_size(content["size"]), dataset, peer, bits)
     except InputError as error:

@@ -12,7 +12,8 @@ from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.errors import InputError
 from nas_space.text_file import read_text, reason
 
-SCHEMA = 1
+SCHEMAS = (1, 2)
+"""Versions of the file. 1: two stages with one span and one step. 2: everything else; older programs read 1 alone."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,14 @@ class Architecture:
             if type(value) is not int or value not in candidates:
                 hint = f"one of {list(candidates)}"
                 if key.startswith("width"):
-                    hint = f"a multiple of {self.space.step} from {widths[0]} to {widths[-1]}"
+                    hint = f"a multiple of {self.space.steps[stage]} from {widths[0]} to {widths[-1]}"
                 raise InputError(f"architecture: {place}.{key} is {value!r}; it must be {hint}")
 
     def to_json(self) -> str:
         """Readable JSON with a schema version; ``from_json`` is its inverse."""
-        return json.dumps({"schema": SCHEMA, **asdict(self)}, indent=1) + "\n"
+        space = self.space
+        is_first = len(space.widths) == 2 and type(space.span) is type(space.step) is int
+        return json.dumps({"schema": 1 if is_first else 2, **asdict(self)}, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "Architecture":
@@ -70,8 +73,10 @@ class Architecture:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
             raise InputError(f"architecture: not valid JSON ({error})") from None
-        if not isinstance(data, dict) or data.get("schema") != SCHEMA or set(data) != {"schema", "space", "stages"}:
-            raise InputError(f'architecture: expected the keys "schema" (= {SCHEMA}), "space" and "stages"')
+        keys = {"schema", "space", "stages"}
+        if not isinstance(data, dict) or data.get("schema") not in SCHEMAS or set(data) != keys:
+            known = " or ".join(map(str, SCHEMAS))
+            raise InputError(f'architecture: expected the keys "schema" (= {known}), "space" and "stages"')
         try:
             stages = tuple(tuple(Layer(**layer) for layer in layers) for layers in data["stages"])
         except TypeError as error:
@@ -192,10 +197,11 @@ def baseline1(space: SpaceConfig) -> Architecture:
 
 
 def baseline2(space: SpaceConfig) -> Architecture:
-    """baseline1 with ERFNet's hand-made dilations: those above 1, cycled over the last stage."""
-    first, last = baseline1(space).stages
+    """baseline1 with ERFNet's hand-made dilations: those above 1, cycled over the stage at 1/8, as in ERFNet."""
+    first, eighth, *deeper = baseline1(space).stages
     dilations = cycle(space.dilations[1:] or (1,))
-    return Architecture(space, (first, tuple(replace(layer, dilation=next(dilations)) for layer in last)))
+    dilated = tuple(replace(layer, dilation=next(dilations)) for layer in eighth)
+    return Architecture(space, (first, dilated, *deeper))
 
 
 def resolve_architecture(name: str, space: SpaceConfig) -> Architecture:

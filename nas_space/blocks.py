@@ -1,8 +1,10 @@
-"""The building blocks: downsampler, factorised convolution, pooling and upsampling, residual layer, aggregation head.
+"""The building blocks: downsampler, factorised convolution, pooling and upsampling, residual layer, heads.
 
 Written from the papers: ERFNet (Romera et al., IEEE T-ITS 2018) for the downsampler and the factorised pair, SSR paper,
 section 3 for the pooled operator and partial widths, PSPNet (https://arxiv.org/abs/1612.01105) for pyramid pooling.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +71,11 @@ def upsample(x: Tensor, size: tuple[int, int]) -> Tensor:
     return functional.interpolate(x, size=size, mode="bilinear", align_corners=False)
 
 
+def size_of(x: Tensor) -> tuple[int, int]:
+    """Height and width of ``(N, C, H, W)``."""
+    return x.shape[-2], x.shape[-1]
+
+
 def pad_channels(x: Tensor, channels: int) -> Tensor:
     """Append zero channels: ``(N, c, H, W)`` -> ``(N, channels, H, W)``."""
     return x if x.shape[1] == channels else functional.pad(x, (0, 0, 0, 0, 0, channels - x.shape[1]))
@@ -101,29 +108,75 @@ class ConvBlock(nn.Sequential):
 
 
 class AggregationBlock(nn.Module):
-    """Joins the features at 1/2, 1/4 and 1/8 to a segmentation map at 1/4 (SSR paper, section 4.1; widths chosen here).
+    """Joins the features of all stages to a segmentation map at 1/4 (SSR paper, section 4.1; widths chosen here).
 
-    A 3x3 convolution joins the pooled 1/2 features with those at 1/4. The 1/8 features pass a light pyramid pooling
-    module (``PYRAMID_BINS``). A 3x3 classifier joins both. About 0.09 M parameters in the paper's space.
+    A 3x3 convolution joins the pooled 1/2 features with those at 1/4. The deepest features pass a light pyramid pooling
+    module (``PYRAMID_BINS``). Their context goes up to 1/4, stage by stage: it is brought to a stage's size and width,
+    added to its features, and passes a 1x1 convolution. A 3x3 classifier joins both. With the paper's two stages there
+    is no stage between, and about 0.09 M parameters.
 
     Shape:
-        half ``(N, stem, H/2, W/2)``, quarter ``(N, w1, H/4, W/4)``, eighth ``(N, w2, H/8, W/8)``
+        half ``(N, stem, H/2, W/2)``, then the stages: ``(N, w1, H/4, W/4)``, ``(N, w2, H/8, W/8)``, and so on
         -> ``(N, classes, H/4, W/4)``.
     """
 
     def __init__(self, stem: int, widths: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
-        quarter, eighth = widths
-        branch = eighth // 8
+        quarter, deepest = widths[0], widths[-1]
+        branch = deepest // 8
         self.detail = ConvBlock(stem + quarter, quarter, 3)
-        self.pyramid = nn.ModuleList(ConvBlock(eighth, branch, 1) for _ in PYRAMID_BINS)
-        self.fuse = ConvBlock(eighth + branch * len(PYRAMID_BINS), quarter, 1)
+        self.pyramid = nn.ModuleList(ConvBlock(deepest, branch, 1) for _ in PYRAMID_BINS)
+        self.fuse = ConvBlock(deepest + branch * len(PYRAMID_BINS), widths[-2], 1)
+        # For the stages between the deepest and 1/4, from the deepest on.
+        self.joins = nn.ModuleList(ConvBlock(widths[i], widths[i - 1], 1) for i in range(len(widths) - 2, 0, -1))
         self.classifier = nn.Conv2d(2 * quarter, num_classes, 3, padding=1)
 
-    def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
-        size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
+    def forward(self, half: Tensor, quarter: Tensor, *deeper: Tensor) -> Tensor:
+        *between, deepest = deeper
         detail = self.detail(torch.cat((pool(half, 2), quarter), 1))
-        pooled = (functional.adaptive_avg_pool2d(eighth, bins) for bins in PYRAMID_BINS)
-        levels = [upsample(block(x), size_8) for block, x in zip(self.pyramid, pooled, strict=True)]
-        context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
-        return self.classifier(torch.cat((detail, context), 1))
+        pooled = (functional.adaptive_avg_pool2d(deepest, bins) for bins in PYRAMID_BINS)
+        levels = [upsample(block(x), size_of(deepest)) for block, x in zip(self.pyramid, pooled, strict=True)]
+        context = self.fuse(torch.cat((deepest, *levels), 1))
+        for join, features in zip(self.joins, reversed(between), strict=True):
+            context = join(features + upsample(context, size_of(features)))
+        return self.classifier(torch.cat((detail, upsample(context, size_of(quarter))), 1))
+
+
+class FusionHead(nn.Module):
+    """Joins the features of more than two stages to a segmentation map at 1/8: the head of a search.
+
+    1x1 convolutions bring the stages to one width, that of the stage at 1/8. From the deepest on, each sum is brought
+    to the size of the next stage and added to it; the features at 1/4 are pooled. Batch norm, ReLU, 1x1 classifier.
+
+    Shape:
+        the stages, ``(N, w1, H/4, W/4)``, ``(N, w2, H/8, W/8)``, ``(N, w3, H/16, W/16)``, ...
+        -> ``(N, classes, H/8, W/8)``.
+    """
+
+    def __init__(self, widths: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        width = widths[1]
+        self.laterals = nn.ModuleList(nn.Conv2d(channels, width, 1, bias=False) for channels in widths)
+        self.bn = nn.BatchNorm2d(width, eps=BATCH_NORM_EPS)
+        self.classifier = nn.Conv2d(width, num_classes, 1)
+
+    def forward(self, quarter: Tensor, *deeper: Tensor) -> Tensor:
+        total = fuse_lateral(self.laterals, pool(quarter, 2), deeper)
+        return self.classifier(functional.relu(self.bn(total)))
+
+
+def fuse_lateral(laterals: nn.ModuleList, eighth: Tensor, deeper: Sequence[Tensor]) -> Tensor:
+    """The sum of the lateral convolutions of all stages, from the deepest on, at 1/8.
+
+    Args:
+        laterals: one convolution for each stage.
+        eighth: the features at 1/4, pooled.
+        deeper: those of the other stages, from 1/8 on.
+    """
+    first, *others = laterals
+    total: Tensor | None = None
+    for lateral, features in zip(reversed(others), reversed(deeper), strict=True):
+        term = lateral(features)
+        total = term if total is None else term + upsample(total, size_of(term))
+    assert total is not None
+    return total + first(eighth)

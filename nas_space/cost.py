@@ -7,6 +7,7 @@ each output element, a pooling 1 for each input element, an upsampling 1 for eac
 papers are such MACs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -59,7 +60,7 @@ def half(size: tuple[int, int], times: int = 1) -> tuple[int, int]:
 
 
 def stage_size(size: tuple[int, int], stage: int) -> tuple[int, int]:
-    """Feature size of a stage (0: 1/4, 1: 1/8) for an input of ``size`` (height, width)."""
+    """Feature size of a stage (0: 1/4, 1: 1/8, and so on) for an input of ``size`` (height, width)."""
     return half(size, 2 + stage)
 
 
@@ -81,9 +82,9 @@ def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
     return Cost(0, 0, channels * size[0] * size[1])
 
 
-def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: Head = "encoder") -> Cost:
-    """Cost of what is not searched: three downsamplers and the head."""
-    head_cost = encoder_head_cost if head == "encoder" else aggregation_cost
+def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: Head | None = None) -> Cost:
+    """Cost of what is not searched: the downsamplers and the head; absent, that of a search."""
+    head_cost = HEAD_COSTS[head or space.heads[0]]
     total, channels = head_cost(space, size, num_classes), (3, space.stem, *space.widths)
     for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
         inside, outside = half(size, i), half(size, i + 1)
@@ -103,22 +104,50 @@ def encoder_head_cost(space: SpaceConfig, size: tuple[int, int], num_classes: in
 
 def aggregation_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
     """Cost of the aggregation block (``blocks.AggregationBlock``), whose logits lie at 1/4."""
-    (quarter, eighth), branch = space.widths, space.widths[1] // 8
-    area_2, area_4, area_8 = (height * width for height, width in (half(size, i) for i in (1, 2, 3)))
+    (quarter, *_, deepest), branch = space.widths, space.widths[-1] // 8
+    area_2, *areas = (_area(size, i) for i in range(1, len(space.widths) + 2))  # 1/2, then a stage each
     bins, levels = sum(side * side for side in PYRAMID_BINS), len(PYRAMID_BINS)
-    detail, fuse = 9 * (space.stem + quarter) * quarter, (eighth + levels * branch) * quarter
-    classify = 9 * 2 * quarter * num_classes
-    norms = 2 * quarter + levels * 2 * branch + 2 * quarter
-    params = detail + levels * eighth * branch + fuse + classify + num_classes + norms
-    conv = detail * area_4 + eighth * branch * bins + fuse * area_8 + classify * area_4
-    pooled = space.stem * area_2 + levels * eighth * area_8
-    normed = 3 * (quarter * area_4 + branch * bins + quarter * area_8)  # batch norm and ReLU
-    upsampled = levels * branch * area_8 + quarter * area_4
-    return Cost(params, conv, conv + pooled + normed + upsampled + num_classes * area_4)
+    detail, classify = 9 * (space.stem + quarter) * quarter, 9 * 2 * quarter * num_classes
+    params = detail + levels * deepest * branch + classify + num_classes + 2 * quarter + levels * 2 * branch
+    conv = detail * areas[0] + deepest * branch * bins + classify * areas[0]
+    pooled = space.stem * area_2 + levels * deepest * areas[-1]
+    normed = 3 * (quarter * areas[0] + branch * bins)  # batch norm and ReLU
+    upsampled = levels * branch * areas[-1]
+    inputs = [*space.widths[1:-1], deepest + levels * branch]
+    for stage, (given, kept) in enumerate(zip(inputs, space.widths, strict=False), start=1):  # fuse and joins
+        params += given * kept + 2 * kept
+        conv += given * kept * areas[stage]
+        normed += 3 * kept * areas[stage]
+        upsampled += kept * areas[stage - 1]
+    return Cost(params, conv, conv + pooled + normed + upsampled + num_classes * areas[0])
 
 
-def cost(architecture: Architecture, size: tuple[int, int], num_classes: int, head: Head = "encoder") -> Cost:
-    """Exact cost of ``architecture`` with one of its heads, for one image of ``size`` (height, width)."""
+def fusion_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int) -> Cost:
+    """Cost of the fusion head (``blocks.FusionHead``), whose logits lie at 1/8."""
+    width, areas = space.widths[1], [_area(size, i) for i in range(2, len(space.widths) + 2)]
+    at = [areas[1], *areas[1:]]  # where each lateral convolution works: the features at 1/4 are pooled first
+    params = sum(space.widths) * width + 2 * width + width * num_classes + num_classes
+    conv = sum(channels * width * area for channels, area in zip(space.widths, at, strict=True))
+    conv += width * num_classes * areas[1]
+    pooled, upsampled = space.widths[0] * areas[0], width * sum(areas[1:-1])
+    return Cost(params, conv, conv + pooled + upsampled + (3 * width + num_classes) * areas[1])
+
+
+def _area(size: tuple[int, int], times: int) -> int:
+    """Pixels of ``size`` halved ``times`` times."""
+    height, width = half(size, times)
+    return height * width
+
+
+HEAD_COSTS: dict[Head, Callable[[SpaceConfig, tuple[int, int], int], Cost]] = {
+    "encoder": encoder_head_cost,
+    "aggregation": aggregation_cost,
+    "fusion": fusion_cost,
+}
+
+
+def cost(architecture: Architecture, size: tuple[int, int], num_classes: int, head: Head | None = None) -> Cost:
+    """Exact cost of ``architecture`` for one image of ``size`` (height, width), with the head of a search if absent."""
     space, total = architecture.space, fixed_cost(architecture.space, size, num_classes, head)
     for stage, layers in enumerate(architecture.stages):
         channels, features = space.widths[stage], stage_size(size, stage)

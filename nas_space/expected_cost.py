@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from nas_space.architecture import Architecture, Layer
@@ -18,7 +19,7 @@ from nas_space.cost import fixed_cost, layer_cost, operator_cost, stage_size
 
 
 class Probabilities(NamedTuple):
-    """Probability of every candidate; a dead candidate has 0.
+    """Probability of every candidate; a dead candidate has 0, and so has what only fills up a shorter choice.
 
     Shape:
         depth ``(stages, depths)``, operator ``(layers, operators)``, width ``(layers, operators, 2, widths)``. The
@@ -48,8 +49,9 @@ class TabulatedCost:
         self.fixed = fixed
         stages = [stage for stage, count in enumerate(space.layers) for _ in range(count)]
         positions = [position for count in space.layers for position in range(count)]
-        # (layers, operators, widths, widths)
-        self.table = torch.stack([operators[stage] for stage in stages]).double().to(device)
+        # (layers, operators, widths, widths); a stage with fewer widths is filled with zeros, which are never alive
+        filled = [_fill(table, space.most_widths) for table in operators]
+        self.table = torch.stack([filled[stage] for stage in stages]).double().to(device)
         depths = pad_sequence([torch.tensor(candidates) for candidates in space.depth_candidates], batch_first=True)
         uses = depths[stages] > torch.tensor(positions)[:, None]
         self.uses = uses.double().to(device)  # (layers, depths): whether a network of that depth has the layer
@@ -123,6 +125,12 @@ def counted_cost(
         polynomials = [getattr(operator_cost(channels, pooling, features), kind) for _, pooling in space.operators]
         tables.append(torch.stack([k.k11 * c1 * c2 + k.k1 * c1 + k.k2 * c2 + k.k0 + rest for k in polynomials]))
     return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes), kind), tables, device)
+
+
+def _fill(table: Tensor, widths: int) -> Tensor:
+    """``(operators, w, w)`` -> ``(operators, widths, widths)``."""
+    missing = widths - table.shape[-1]
+    return functional.pad(table, (0, missing, 0, missing))
 
 
 def divide_by_sum(p: Tensor) -> Tensor:

@@ -93,8 +93,9 @@ class LatencyTable:
             _expect(key, isinstance(getattr(self, key), bool), "true or false")
         for key in ("classes", "threads"):
             _expect(key, _is_count(getattr(self, key)), "a whole number of at least 1")
-        sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(_is_count(n, 32) for n in self.size)
-        _expect("size", sides, "height and width of at least 32 pixels")
+        least = self.space.smallest_side
+        sides = isinstance(self.size, tuple) and len(self.size) == 2 and all(_is_count(n, least) for n in self.size)
+        _expect("size", sides, f"height and width of at least {least} pixels")
         texts = isinstance(self.versions, Mapping) and all(isinstance(t, str) for t in chain(*self.versions.items()))
         _expect("versions", texts, "texts by name")
         _expect("fixed_ms", _is_time(self.fixed_ms) and self.fixed_ms > 0, "a number above 0")
@@ -263,6 +264,8 @@ def build_command(space: SpaceConfig, size: tuple[int, int], **options: object) 
             value = getattr(space, key)
             if value != getattr(base, key):
                 options.append(f"--space.{key} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+        if len(space.depths) != len(base.depths):
+            options.append(f"--space.depths '{json.dumps(space.depths)}'")
         return options
 
     shortest = min(map(changes, ("compact", "paper")), key=len)

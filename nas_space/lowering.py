@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from nas_space.blocks import AggregationBlock, ConvBlock, DownsamplerBlock, ResidualLayer, upsample
+from nas_space.blocks import (
+    AggregationBlock,
+    ConvBlock,
+    DownsamplerBlock,
+    FusionHead,
+    ResidualLayer,
+    fuse_lateral,
+    size_of,
+    upsample,
+)
 from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
@@ -41,6 +50,8 @@ def _replace_blocks(module: nn.Module, lowering: Lowering) -> nn.Module:
         return LoweredDownsampler(module)
     if isinstance(module, AggregationBlock):
         return LoweredAggregation(module)
+    if isinstance(module, FusionHead):
+        return LoweredFusion(module)
     for name, child in module.named_children():
         setattr(module, name, _replace_blocks(child, lowering))
     return module
@@ -105,13 +116,40 @@ class LoweredAggregation(nn.Module):
         self.detail, self.fuse, self.classifier = _fold_block(block.detail), _fold_block(block.fuse), block.classifier
         levels = zip(PYRAMID_BINS, block.pyramid, strict=True)
         self.pyramid = nn.ModuleList(nn.Sequential(LoweredPooling(bins), _fold_block(conv)) for bins, conv in levels)
+        self.joins = nn.ModuleList(map(_fold_block, block.joins))
 
-    def forward(self, half: Tensor, quarter: Tensor, eighth: Tensor) -> Tensor:
-        size_4, size_8 = (quarter.shape[-2], quarter.shape[-1]), (eighth.shape[-2], eighth.shape[-1])
+    def forward(self, half: Tensor, quarter: Tensor, *deeper: Tensor) -> Tensor:
+        *between, deepest = deeper
         detail = self.detail(torch.cat((_average_pool(half, 2), quarter), 1))
-        levels = [upsample(level(eighth), size_8) for level in self.pyramid]
-        context = upsample(self.fuse(torch.cat((eighth, *levels), 1)), size_4)
-        return self.classifier(torch.cat((detail, context), 1))
+        levels = [upsample(level(deepest), size_of(deepest)) for level in self.pyramid]
+        context = self.fuse(torch.cat((deepest, *levels), 1))
+        for join, features in zip(self.joins, reversed(between), strict=True):
+            context = join(features + upsample(context, size_of(features)))
+        return self.classifier(torch.cat((detail, upsample(context, size_of(quarter))), 1))
+
+
+class LoweredFusion(nn.Module):
+    """A ``FusionHead``; same arguments and result.
+
+    The scale of the batch norm goes into all lateral convolutions, its shift into one of them.
+    """
+
+    def __init__(self, head: FusionHead) -> None:
+        super().__init__()
+        bn, self.classifier = head.bn, head.classifier
+        assert bn.running_mean is not None and bn.running_var is not None
+        scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
+        self.laterals = head.laterals
+        for lateral in self.laterals:
+            assert isinstance(lateral, nn.Conv2d)
+            lateral.weight = nn.Parameter(lateral.weight * scale[:, None, None, None], requires_grad=False)
+        first = self.laterals[0]
+        assert isinstance(first, nn.Conv2d)
+        first.bias = nn.Parameter(bn.bias - bn.running_mean * scale, requires_grad=False)
+
+    def forward(self, quarter: Tensor, *deeper: Tensor) -> Tensor:
+        total = fuse_lateral(self.laterals, _average_pool(quarter, 2), deeper)
+        return self.classifier(functional.relu(total))
 
 
 class LoweredPooling(nn.Module):

@@ -33,13 +33,13 @@ def free_memory(cgroup: Path = CGROUP) -> int:
     return free
 
 
-def network_bytes(architecture: Architecture, num_classes: int, head: Head = "encoder", copies: int = 1) -> int:
+def network_bytes(architecture: Architecture, num_classes: int, head: Head | None = None, copies: int = 1) -> int:
     """Memory of a network's weights and modules, without its activations.
 
     Args:
         architecture: its layers.
         num_classes: channels of the logits.
-        head: of the network.
+        head: of the network; absent, that of a search.
         copies: numbers that are held for each weight.
     """
     layers = sum(map(len, architecture.stages))
@@ -47,7 +47,7 @@ def network_bytes(architecture: Architecture, num_classes: int, head: Head = "en
 
 
 def check_network(
-    name: str, architecture: Architecture, num_classes: int, head: Head = "encoder", copies: int = 1
+    name: str, architecture: Architecture, num_classes: int, head: Head | None = None, copies: int = 1
 ) -> None:
     """Check that a network fits into memory, before it is made.
 
@@ -55,7 +55,7 @@ def check_network(
         name: what to call it: its file, or ``architecture``.
         architecture: its layers.
         num_classes: channels of the logits.
-        head: of the network.
+        head: of the network; absent, that of a search.
         copies: numbers that are held for each weight.
 
     Raises:
@@ -85,7 +85,7 @@ def check_supernet(space: SpaceConfig, num_classes: int, copies: int = TRAINED) 
         InputError: it needs more than is free.
     """
     operators = sum(space.layers) * len(space.operators)
-    cells = operators * len(space.width_candidates(0)) ** 2
+    cells = operators * space.most_widths**2
     weights = supernet_weights(space, num_classes)
     needed = weights * WEIGHT * copies + operators * MODULE + cells * TABLE_CELL * TABLES
     _check("space: its super-network", weights, needed)

@@ -12,6 +12,7 @@ from torch.nn import functional
 from nas_space.blocks import BATCH_NORM_EPS, DownsamplerBlock, pad_channels, pool, upsample
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.memory import check_supernet
+from nas_space.network import apply_head, make_head, stage_outputs
 
 
 class MutableOperator(nn.Module):
@@ -51,7 +52,7 @@ class MutableLayer(nn.Module):
 
 
 class JointSpace(ModelSpace):
-    """All networks of a ``SpaceConfig``, encoder head: logits at 1/8 of the input resolution.
+    """All networks of a ``SpaceConfig`` with the head of a search: logits at 1/8 of the input resolution.
 
     Args:
         config: the space.
@@ -70,11 +71,11 @@ class JointSpace(ModelSpace):
         self.config = config
         self.num_classes = num_classes
         self.down1 = DownsamplerBlock(3, config.stem)
-        self.down2 = DownsamplerBlock(config.stem, config.widths[0])
-        self.stage1 = self._stage(0)
-        self.down3 = DownsamplerBlock(config.widths[0], config.widths[1])
-        self.stage2 = self._stage(1)
-        self.head = nn.Conv2d(config.widths[1], num_classes, 1)
+        channels = (config.stem, *config.widths)
+        for stage in config.stages:
+            self.add_module(f"down{stage + 2}", DownsamplerBlock(channels[stage], channels[stage + 1]))
+            self.add_module(f"stage{stage + 1}", self._stage(stage))
+        self.head = make_head(config, num_classes, config.heads[0])
 
     def _stage(self, stage: int) -> nn.Module:
         depths = self.config.depth_candidates[stage]
@@ -86,8 +87,9 @@ class JointSpace(ModelSpace):
             return Repeat(layer, nni.choice("depth", list(depths)) if len(depths) > 1 else depths[0])
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.head(self.stage2(self.down3(self.stage1(self.down2(self.down1(image))))))
+        half = self.down1(image)
+        return apply_head(self.head, self.config.heads[0], half, stage_outputs(self, half, len(self.config.stages)))
 
     def stages(self) -> tuple[nn.Module, ...]:
         """The searched stages, in order."""
-        return self.stage1, self.stage2
+        return tuple(getattr(self, f"stage{stage + 1}") for stage in self.config.stages)

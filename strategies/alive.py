@@ -14,7 +14,10 @@ LEVELS = ("depth", "operator", "width")
 
 
 class Alive(NamedTuple):
-    """Boolean masks of the surviving candidates, in the shapes of ``Probabilities``."""
+    """Boolean masks of the surviving candidates, in the shapes of ``Probabilities``.
+
+    What only fills up a choice with fewer candidates than others is never alive.
+    """
 
     depth: Tensor
     operator: Tensor
@@ -25,7 +28,9 @@ class Alive(NamedTuple):
         """Every candidate of the searched space."""
         depth = pad_sequence([torch.ones(len(depths)) for depths in space.depth_candidates], batch_first=True).bool()
         operator = torch.ones(sum(space.layers), len(space.operators), dtype=torch.bool)
-        return cls(depth, operator, torch.ones(*operator.shape, 2, len(space.width_candidates(0)), dtype=torch.bool))
+        counts = torch.tensor([len(space.width_candidates(stage)) for stage in space.stages])
+        width = torch.arange(space.most_widths) < counts.repeat_interleave(torch.tensor(space.layers))[:, None]
+        return cls(depth, operator, width[:, None, None].expand(*operator.shape, 2, -1).contiguous())
 
     @classmethod
     def only(cls, architecture: Architecture) -> "Alive":

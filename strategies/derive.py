@@ -53,11 +53,10 @@ def derive_network(
         copy_layer: copies the weights of one searched layer; arguments as of ``copy_narrowed``.
     """
     network = SegmentationNetwork(architecture, supernet.num_classes).to(next(supernet.parameters()).device)
-    for name in ("down1", "down2", "down3", "head"):
+    for name in (*(f"down{i}" for i in range(1, len(architecture.stages) + 2)), "head"):
         getattr(network, name).load_state_dict(getattr(supernet, name).state_dict())
-    targets = (network.stage1, network.stage2)
-    for stage, layers, blocks in zip(supernet.stages(), architecture.stages, targets, strict=True):
-        for index, (layer, block) in enumerate(zip(layers, blocks, strict=True)):
+    for number, (stage, layers) in enumerate(zip(supernet.stages(), architecture.stages, strict=True), start=1):
+        for index, (layer, block) in enumerate(zip(layers, getattr(network, f"stage{number}"), strict=True)):
             assert isinstance(block, ResidualLayer)
             copy_layer(stage, index, layer, block.conv)
     return network.train(supernet.training)

@@ -52,7 +52,8 @@ class ArchitectureParameters(nn.Module):
             self.register_parameter(name, nn.Parameter(INITIAL * torch.randn(mask.shape, generator=generator)))
             self.register_buffer(f"alive_{level}", mask)
         for stage in range(len(space.layers)):
-            widths = torch.tensor(space.width_candidates(stage))
+            widths = torch.zeros(space.most_widths)  # what fills up a stage with fewer widths has no channels
+            widths[: len(space.width_candidates(stage))] = torch.tensor(space.width_candidates(stage))
             # (widths, channels): the masks M_k of the SSR paper's equation 5
             masks = (widths[:, None] > torch.arange(space.widths[stage])[None, :]).float()
             self.register_buffer(f"masks{stage}", masks, persistent=False)

@@ -71,7 +71,7 @@ class DifferentiableStrategy(OneShotStrategy):
         return SearchModule(training_module, self.composition)
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        """Attach the architecture parameters and replace both stages by mixed ones, in place.
+        """Attach the architecture parameters and replace the stages by mixed ones, in place.
 
         Raises:
             TypeError: the space is no ``JointSpace``.

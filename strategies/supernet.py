@@ -116,7 +116,7 @@ class MixedStage(BaseSuperNetModule):
 
     Args:
         stage: the space's stage, not yet mutated.
-        number: 0 for the stage at 1/4, 1 for that at 1/8 resolution.
+        number: of the stage, from 0 at 1/4 resolution.
         parameters: the architecture parameters of the whole space.
     """
 

@@ -73,6 +73,23 @@ def tiny() -> Callable[..., Any]:
     return make
 
 
+@pytest.fixture
+def deep(tiny: Callable[..., Any]) -> Callable[..., Any]:
+    """``deep(stages, search)``: 3 or 4 tiny stages with 2, 5, 1 and 3 widths, unequal spans and steps."""
+    from nas_space.config import DIMENSIONS
+
+    def make(stages: int, search: tuple[str, ...] = DIMENSIONS, **changes: Any) -> Any:
+        values: dict[str, Any] = {
+            "widths": (8, 12, 16, 21),
+            "depths": ((1, 2), (1, 2, 3), (1, 2), (1, 2)),
+            "span": (2, 8, 0, 6),
+            "step": (2, 2, 4, 3),
+        }
+        return tiny(search, **{**{key: value[:stages] for key, value in values.items()}, **changes})
+
+    return make
+
+
 def learned(network: Any) -> Any:
     """Random weights, with batch norms that fit them. Some scales are negative; an image has several classes."""
     import torch

@@ -18,6 +18,7 @@ from experiments.options.groups import SpaceOptions, check_seed, parse_size
 from experiments.runs.decoration import decoration
 from experiments.runs.files import new_file, write_atomic
 from experiments.runs.tables import number, numbers
+from nas_space.config import check_size
 from nas_space.errors import InputError
 
 
@@ -81,6 +82,7 @@ def _run(options: Options, problem: Problem, out: Path | None) -> dict[str, Any]
 
 def _checked(options: Options) -> Problem:
     space, size = options.space.resolve(), parse_size(options.size)
+    check_size("size", size, len(space.widths))
     if not space.search:
         raise InputError("space.search: nothing is searched; give a dimension")
     for key, least in (("batch", 2), ("classes", 1), ("rounds", 1), ("steps", 1)):

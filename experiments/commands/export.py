@@ -16,6 +16,7 @@ from experiments.prediction.trained_on import AS_TRAINED, as_trained
 from experiments.runs.lock import held
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
+from nas_space.config import check_size
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ def run(options: Options) -> dict[str, Any]:
     _check(options)
     network, info = load_model(options.checkpoint)
     description, out = _describe(options, info), Path(options.out)
+    if info.architecture is not None:
+        check_size("size", description.size, len(info.architecture.stages))
     check_out(out, options.format)
     with held(out, f"--out {out}"):
         return _run(options, network, info, description, out)
@@ -93,7 +96,8 @@ def _run(
     if options.lowering == MEASURED:
         fastest = time_lowerings(network, options.format, description.size, ROUNDS).fastest
         description = replace(description, lowering=fastest)
-    images = trial_images(description.size, description.dynamic, data.val.images[:REAL_IMAGES])
+    real, least = data.val.images[:REAL_IMAGES], description.smallest_side
+    images = trial_images(description.size, description.dynamic, real, least=least)
     quantisation = None
     if options.precision == "int8":
         count = min(len(data.train), CALIBRATION_IMAGES)

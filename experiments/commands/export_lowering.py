@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.export.formats import FORMATS, TIMED
 from experiments.options.groups import SpaceOptions, parse_size
 from nas_space.architecture import Architecture
+from nas_space.config import check_size
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def run(options: Options) -> dict[str, Any]:
             raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(TIMED)}")
         FORMATS[kind].check_installed()
     space, size, generator = options.space.resolve(), parse_size(options.size), random.Random(0)
+    check_size("size", size, len(space.widths))
     architectures = [Architecture.random(space, generator) for _ in range(options.count)]
     networks = [SegmentationNetwork(architecture, options.classes).eval() for architecture in architectures]
     threads = torch.get_num_threads()

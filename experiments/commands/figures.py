@@ -1,7 +1,7 @@
 """Draw trained networks side by side: segmentations beside the ground truth, and feature maps.
 
 segmentations.png shows images, ground truth and the classes that each network gives; features.png the mean absolute
-activations at the end of both searched stages, each map from its least to its largest value.
+activations at the end of the searched stages, each map from its least to its largest value.
 """
 
 from dataclasses import dataclass, field
@@ -50,7 +50,7 @@ def run(options: Options) -> dict[str, Any]:
 
     from experiments.data.source import evenly
     from experiments.prediction.segmenter import load_segmenter, to_input
-    from experiments.report.feature_maps import STAGES, feature_maps
+    from experiments.report.feature_maps import feature_maps
     from experiments.report.figures import png
     from experiments.report.gallery import colour_map, side_by_side
     from nas_space.network import SegmentationNetwork
@@ -75,14 +75,15 @@ def run(options: Options) -> dict[str, Any]:
             coloured = [colour_map(torch.from_numpy(classes), info.colours) for classes in predictions]
             segmentations.append([image, truth, *coloured])
             inputs = {name: to_input(image, one.views.size).to(one.device) for name, one in staged.items()}
-            maps = [part.numpy() for name, one in staged.items() for part in feature_maps(one.network, inputs[name])]
-            features.append([image, truth, *maps])
+            maps = {name: feature_maps(one.network, inputs[name]) for name, one in staged.items()}
+            features.append([image, truth, *(part.numpy() for parts in maps.values() for part in parts)])
         files = [folder / "segmentations.png"]
         titles = ["image", "ground truth", *networks]
         write_atomic(files[0], png(side_by_side(segmentations, titles, info.classes, info.colours)))
         if staged:
             files.append(folder / "features.png")
-            titles = ["image", "ground truth", *(f"{name}, {stage}" for name in staged for stage in STAGES)]
+            stages = [f"{name}, 1/{2 ** (i + 2)}" for name, parts in maps.items() for i in range(len(parts))]
+            titles = ["image", "ground truth", *stages]
             write_atomic(files[1], png(side_by_side(features, titles)))
     left_out = [name for name in networks if name not in staged]
     if left_out:

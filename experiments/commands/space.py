@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.options.groups import SpaceOptions, parse_size
 from nas_space.architecture import baseline1, baseline2, resolve_architecture
-from nas_space.config import SpaceConfig
+from nas_space.config import SpaceConfig, check_size
 from nas_space.cost import Cost, cost
 from nas_space.errors import InputError
 from nas_space.scaling import parse_scaled
@@ -38,6 +38,7 @@ def run(options: Options) -> dict[str, Any]:
     if options.classes < 1:
         raise InputError(f"classes: {options.classes} must be at least 1")
     config = options.space.resolve()
+    check_size("size", size, len(config.widths))
     if options.arch is None:
         return _describe(options.space.preset, config, size, options.classes)
     if parse_scaled(options.arch) is None:

@@ -179,7 +179,7 @@ def _quantise(
     return agreement, before, after
 
 
-def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int = 0) -> list[Tensor]:
+def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int = 0, least: int = 32) -> list[Tensor]:
     """Random images, then real ones; where any size is taken, random ones of odd and of other sizes too.
 
     Args:
@@ -187,10 +187,15 @@ def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int =
         dynamic: whether any size is taken.
         real: ``(N, 3, H, W)`` uint8.
         seed: of the random images.
+        least: height and width of the smallest random image.
     """
     generator = torch.Generator().manual_seed(seed)
     sizes = [size, size]
     if dynamic:
-        sizes += [(size[0] + 1, size[1]), (size[0] + 3, size[1] + 5), (max(size[0] // 2, 32), max(size[1] // 3, 33))]
+        sizes += [
+            (size[0] + 1, size[1]),
+            (size[0] + 3, size[1] + 5),
+            (max(size[0] // 2, least), max(size[1] // 3, least + 1)),
+        ]
     random = [torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=generator) for sides in sizes]
     return [*random, *real.split(1)]

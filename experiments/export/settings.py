@@ -22,6 +22,7 @@ class ExportSettings:
         interface: what else lies inside the graph.
         lowering: the form of partial residuals.
         metadata: what the file says of itself.
+        smallest_side: least height and width of an image that the network is made for, in pixels.
     """
 
     size: tuple[int, int]
@@ -29,12 +30,14 @@ class ExportSettings:
     interface: Interface = Interface()
     lowering: "Lowering" = "zeros"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    smallest_side: int = 32
 
     @classmethod
     def of(cls, description: Description) -> "ExportSettings":
         """The settings that write what ``description`` says."""
         lowering: Any = description.lowering  # text in a file
-        return cls(description.size, description.dynamic, description.interface, lowering, description.metadata())
+        metadata, least = description.metadata(), description.smallest_side
+        return cls(description.size, description.dynamic, description.interface, lowering, metadata, least)
 
 
 class ExportError(RuntimeError):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 COMMAND = "trtexec"
-SMALLEST, LARGEST = 32, 4  # a dynamic engine takes sides from so many pixels to so many times the usual size
+LARGEST = 4  # a dynamic engine takes sides up to so many times the usual size
 
 
 def find_trtexec() -> str:
@@ -36,7 +36,7 @@ def find_trtexec() -> str:
 def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
     """Build an engine in full float32, from an ONNX file beside it; arguments as of ``onnx_file.write``.
 
-    A dynamic engine takes one image, each side from 32 pixels to four times its size.
+    A dynamic engine takes one image, each side from the network's least to four times its size.
 
     Raises:
         InputError: ``trtexec`` is not installed.
@@ -45,8 +45,8 @@ def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
     source, shapes = file.with_suffix(".onnx"), []
     onnx_file.write(network, source, settings)
     if settings.dynamic:
-        height, width = settings.size
-        sizes = {"min": (SMALLEST, SMALLEST), "opt": (height, width), "max": (LARGEST * height, LARGEST * width)}
+        (height, width), least = settings.size, settings.smallest_side
+        sizes = {"min": (least, least), "opt": (height, width), "max": (LARGEST * height, LARGEST * width)}
         form = "1x{}x{}x3" if settings.interface.pixels else "1x3x{}x{}"
         shapes = [f"--{name}Shapes={INPUT}:{form.format(*sides)}" for name, sides in sizes.items()]
     arguments = [f"--onnx={source.name}", f"--saveEngine={file.name}", "--noTF32", "--skipInference", *shapes]

@@ -21,7 +21,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """``"96x128"`` -> ``(96, 128)``, height first.
 
     Raises:
-        InputError: the text is not HxW, or a side is below 32 pixels (the network's stride is 8).
+        InputError: the text is not HxW, or a side is below 32 pixels, the least of any network here.
     """
     try:
         height, width = (int(side) for side in text.lower().split("x"))
@@ -140,12 +140,13 @@ class SpaceOptions:
         preset: ``compact`` (minutes on two CPU cores) or ``paper`` (Tables 1 and 2 of the SSR paper).
         search: the searched dimensions, any of dilation, pooling, width, depth; the rest stay at the baseline.
         stem: channels at 1/2 resolution.
-        widths: full channel width of each stage.
+        widths: full channel width of each stage, two to four, at 1/4, 1/8, 1/16 and 1/32 resolution. With more than two
+            a search's head joins all of them (fusion).
         depths: candidate depths of each stage.
         dilations: candidate dilation rates.
         poolings: candidate pooling factors.
-        span: widest minus narrowest candidate width, in channels.
-        step: difference between neighbouring candidate widths, in channels.
+        span: widest minus narrowest candidate width, in channels; one number, or one for each stage.
+        step: difference between neighbouring candidate widths, in channels; one number, or one for each stage.
     """
 
     preset: str = "compact"
@@ -155,8 +156,8 @@ class SpaceOptions:
     depths: list[list[int]] | None = None
     dilations: list[int] | None = None
     poolings: list[int] | None = None
-    span: int | None = None
-    step: int | None = None
+    span: int | list[int] | None = None
+    step: int | list[int] | None = None
 
     def resolve(self) -> SpaceConfig:
         """The space that these options describe.

@@ -104,14 +104,17 @@ class Leaf:
         text = as_text(value)
         if NULL in self.kinds and text in ("null", "~"):
             return None
+        kind = next((kind for kind in self.kinds if get_origin(kind) is list), self.kinds[0])
         is_single = isinstance(value, str) if self.is_names else not isinstance(value, list)
-        if is_single and get_origin(self.kinds[0]) is list:
+        if is_single and kind is not self.kinds[0] and "," not in text and text[:1] != "[":
+            kind = self.kinds[0]  # one number, where a list may be given too
+        if is_single and get_origin(kind) is list:
             if text[:1] == "[" and text[-1:] == "]":
                 value = yaml.load(text, yaml.BaseLoader)  # which leaves all items text
             else:
                 items = [text] if self.is_whole else [item.strip() for item in text.split(",")]
                 value = [item for item in items if item]
-        return _converted(value, self.kinds[0])
+        return _converted(value, kind)
 
 
 def _converted(value: Any, kind: Any) -> Any:

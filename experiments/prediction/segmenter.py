@@ -18,6 +18,7 @@ from experiments.prediction.options import EvalOptions, Views
 from experiments.runs.measure import now
 from experiments.runs.threads import Threads
 from nas_space.blocks import upsample
+from nas_space.config import check_size
 from nas_space.errors import InputError
 
 BAND = 2**25
@@ -90,7 +91,10 @@ def load_segmenter(
     """
     resolved = resolve_device(device)
     network, info = load_model(checkpoint)
-    return TorchSegmenter(network, options.views(info.size), resolved, threads), info
+    views = options.views(info.size)
+    if info.architecture is not None:
+        check_size("eval.size", min(views.sizes, key=min), len(info.architecture.stages))
+    return TorchSegmenter(network, views, resolved, threads), info
 
 
 def to_input(image: Array, size: tuple[int, int]) -> Tensor:

@@ -6,8 +6,6 @@ from torch import Tensor, nn
 from nas_space.errors import InputError
 from nas_space.network import SegmentationNetwork
 
-STAGES = {"1/4": "stage1", "1/8": "stage2"}
-
 
 @torch.inference_mode()
 def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
@@ -15,7 +13,7 @@ def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
 
     Args:
         network: in ``eval`` mode.
-        image: normalised, ``(1, 3, H, W)`` -> maps ``(H/4, W/4)`` and ``(H/8, W/8)``.
+        image: normalised, ``(1, 3, H, W)`` -> a map for each stage, ``(H/4, W/4)``, ``(H/8, W/8)``, and so on.
 
     Raises:
         InputError: the network has no such stages.
@@ -27,7 +25,8 @@ def feature_maps(network: nn.Module, image: Tensor) -> list[Tensor]:
     def record(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         maps.append(output[0].float().abs().mean(0).cpu())
 
-    hooks = [getattr(network, stage).register_forward_hook(record) for stage in STAGES.values()]
+    stages = [getattr(network, f"stage{number + 1}") for number in network.architecture.space.stages]
+    hooks = [stage.register_forward_hook(record) for stage in stages]
     try:
         network(image)
     finally:

@@ -159,7 +159,7 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
         for j, layer in enumerate(layers):
             _draw_layer(axes, y + 1 + j, layer, full, scale, colors[layer["dilation"]])
         y += 1 + len(layers)
-    _draw_fixed(axes, y, 0.35, "1x1 classifier at 1/8")
+    _draw_fixed(axes, y, 0.35, "1x1 classifier at 1/8" if len(stages) == 2 else "fusion of all stages at 1/8")
     axes.set(xlim=(-0.75, 1.15), ylim=(y + 0.7, -0.7))
     axes.set_axis_off()
     legend = [Patch(facecolor=color, edgecolor=INK, label=f"dilation {dilation}") for dilation, color in colors.items()]

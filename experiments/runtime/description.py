@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 
 from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.runtime.interface import Interface
+from nas_space.config import MOST_STAGES, smallest_side
 from nas_space.errors import InputError
 
 FORMAT = "ssr-nas export 1"
@@ -30,7 +31,8 @@ class Description:
         interface: what lies inside the graph.
         precision: ``32`` or ``int8``.
         lowering: the form of partial residuals: pad, concat or zeros.
-        head: ``encoder`` (logits at 1/8), ``aggregation`` (at 1/4), or ``peer`` (at a resolution of its own).
+        head: ``encoder`` or ``fusion`` (logits at 1/8), ``aggregation`` (at 1/4), or ``peer`` (at a resolution of its
+            own).
         dataset: what it was trained on.
         architecture: its layers, as in ``architecture.json``; of a peer its name.
         scale: pixels, 0 to 255, are multiplied by it,
@@ -51,6 +53,12 @@ class Description:
     scale: float = SCALE
     offset: float = OFFSET
     image_bits: int | None = None
+
+    @property
+    def smallest_side(self) -> int:
+        """Least height and width of an image, in pixels."""
+        stages = self.architecture.get("stages")
+        return smallest_side(len(stages) if isinstance(stages, list) and len(stages) <= MOST_STAGES else 0)
 
     def metadata(self) -> dict[str, str]:
         """One JSON text a key; ``from_metadata`` is its inverse."""

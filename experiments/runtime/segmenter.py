@@ -12,7 +12,6 @@ from experiments.runtime.segmentation import Segmentation
 from experiments.runtime.session import open_session
 from nas_space.errors import InputError
 
-SMALLEST = 32
 Size = tuple[int, int] | Literal["image"]
 
 
@@ -27,7 +26,7 @@ class Segmenter:
         engine: ``onnxruntime`` or ``openvino``; absent, ONNX Runtime for ``.onnx``.
         threads: threads of one inference; absent, all cores.
         size: height and width at which the network sees an image, or ``"image"`` for each image's own; files exported
-            with ``--dynamic true`` take any of at least 32 pixels. Absent, the file's.
+            with ``--dynamic true`` take any of at least 32 pixels (64 with four stages). Absent, the file's.
 
     Raises:
         InputError: the file or an argument is wrong; the message is one line.
@@ -43,8 +42,9 @@ class Segmenter:
         if size not in (None, self.description.size) and not self.description.dynamic:
             only = "{}x{} only; export it with --dynamic true".format(*self.description.size)
             raise InputError(f"size: {file} takes images of {only}")
-        if size is not None and size != "image" and min(size) < SMALLEST:
-            raise InputError(f"size: {size[0]}x{size[1]}: both sides must be at least {SMALLEST} pixels")
+        least = self.description.smallest_side
+        if size is not None and size != "image" and min(size) < least:
+            raise InputError(f"size: {size[0]}x{size[1]}: both sides must be at least {least} pixels")
         self.size = size or self.description.size
 
     def __call__(self, image: str | Path | npt.ArrayLike) -> Segmentation:
@@ -93,8 +93,9 @@ class Segmenter:
     def _prepare(self, pixels: Pixels) -> npt.NDArray[Any]:
         """The network's input: resized as training images are, one image, normalised unless the graph does it."""
         height, width = pixels.shape[:2] if self.size == "image" else self.size
-        if min(height, width) < SMALLEST:
-            raise InputError(f"image: {height}x{width}: both sides must be at least {SMALLEST} pixels; leave size out")
+        least = self.description.smallest_side
+        if min(height, width) < least:
+            raise InputError(f"image: {height}x{width}: both sides must be at least {least} pixels; leave size out")
         if (height, width) != pixels.shape[:2]:
             shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
             interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR

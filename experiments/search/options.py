@@ -86,6 +86,7 @@ def check_options(options: SearchOptions) -> None:
     Raises:
         InputError: the key, and what it should be.
     """
+    from nas_space.config import check_size
     from nas_space.memory import check_supernet
     from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy
 
@@ -97,7 +98,8 @@ def check_options(options: SearchOptions) -> None:
     options.target.check(options.constraint)
     check_training(options.data, options.epochs, options.seed, options.device, options.precision)
     check_threads(options.threads)
-    groups.parse_size(options.cost.size or options.data.size)
+    check_size("data.size", groups.parse_size(options.data.size), len(space.widths))
+    check_size("cost.size", options.cost_size, len(space.widths))
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
         create_strategy(strategy, method)

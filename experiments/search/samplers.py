@@ -86,7 +86,8 @@ def shrink(architecture: Architecture, constraint: Constraint, generator: random
             for j, layer in enumerate(layers):
                 operator = space.operators.index((layer.dilation, layer.pooling))
                 place = operator, widths.index(layer.width_3x1), widths.index(layer.width_1x3)
-                cheaper = (table[row + j] < table[row + j][place]).nonzero().tolist()
+                costs = table[row + j, :, : len(widths), : len(widths)]  # the rest only fills up a stage with fewer
+                cheaper = (costs < costs[place]).nonzero().tolist()
                 if cheaper:
                     changes.append((stage, j, cheaper))
             smaller = [depth for depth in space.depth_candidates[stage] if depth < len(layers)]

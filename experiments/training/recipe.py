@@ -1,5 +1,6 @@
 """Options of a training from scratch: the recipe, its stages, and everything about them that can be wrong."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from experiments.options.device import resolve_device, resolve_precision
@@ -9,7 +10,7 @@ from nas_space.config import Head
 from nas_space.errors import InputError
 
 HEADS: tuple[Head, ...] = ("encoder", "aggregation")
-LABEL_STRIDE = {"encoder": 8, "aggregation": 1}
+LABEL_STRIDE = {"encoder": 8, "fusion": 8, "aggregation": 1}
 AUGMENTATIONS = ("crop", "shift")
 LOSSES = ("ohem", "cross-entropy")
 WEIGHT_K = {8: 1.2, 1: 1.1}
@@ -94,8 +95,9 @@ class RetrainOptions:
 
     Args:
         epochs: passes over the training set, in each stage.
-        stages: heads trained one after the other, each beginning with the backbone of the one before: encoder (labels
-            at 1/8) and aggregation (labels at full resolution). A peer trains on full labels for as many epochs in all.
+        stages: heads trained one after the other, each beginning with the backbone of the one before: encoder (a
+            search's; with more than two stages it is fusion; labels at 1/8) and aggregation (labels at full
+            resolution). A peer trains on full labels for as many epochs in all.
         seed: of weights and batches.
         device: auto, cpu or cuda.
         precision: 32 or bf16.
@@ -123,19 +125,33 @@ class RetrainOptions:
         self.train.check()
         check_training(self.data, self.epochs, self.seed, self.device, self.precision)
         check_threads(self.threads)
-        if self.stages not in (["encoder"], ["aggregation"], list(HEADS)):
-            raise InputError(f"stages: {','.join(self.stages)!r} must be encoder, aggregation, or encoder,aggregation")
+        if ["encoder" if name == "fusion" else name for name in self.stages] not in (
+            *([head] for head in HEADS),
+            list(HEADS),
+        ):
+            known = "encoder (or fusion), aggregation, or encoder,aggregation"
+            raise InputError(f"stages: {','.join(self.stages)!r} must be {known}")
 
     @property
     def crop(self) -> tuple[int, int]:
         """Height and width of the training images."""
         return parse_size(self.train.crop or self.data.size)
 
-    def plan(self, peer: bool = False) -> list[Stage]:
-        """The stages in order."""
+    def plan(self, peer: bool = False, heads: Sequence[Head] = HEADS) -> list[Stage]:
+        """The stages in order.
+
+        Args:
+            peer: whether the network is somebody else's.
+            heads: of the network's space: that of a search, and that of a finished network.
+
+        Raises:
+            InputError: fusion is asked for, and the network has two stages only.
+        """
         if peer:
             return [Stage("peer", None, 0, self.epochs * len(self.stages), 1)]
-        heads = [head for head in HEADS if head in self.stages]
+        if "fusion" in self.stages and "fusion" not in heads:
+            raise InputError("stages: fusion joins more than two stages, and this network has two; give encoder")
+        heads = [heads[1] if name == "aggregation" else heads[0] for name in self.stages]
         return [Stage(head, head, i * self.epochs, self.epochs, LABEL_STRIDE[head]) for i, head in enumerate(heads)]
 
 

@@ -35,6 +35,7 @@ from experiments.training.progress import RunProgress
 from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
 from experiments.training.trainer import make_trainer
 from nas_space.architecture import Architecture
+from nas_space.config import check_size
 from nas_space.cost import cost
 
 BEST = "best"
@@ -58,16 +59,30 @@ def check_data(
         goes_on: the training has begun: classes that it cannot learn are told and stop nothing.
 
     Raises:
-        InputError: a class has no training pixel, or one image is too few for a batch norm.
+        InputError: a head that the network does not have, images that are too small for it, a class without a training
+            pixel, or one image, which is too few for a batch norm.
     """
-    stages = options.plan(peer=peer is not None)
+    stages = plan(options, architecture)
     size = options.crop if options.train.augmentation == "crop" else parse_size(options.data.size)
+    if architecture is not None:
+        sizes = {"data.size": parse_size(options.data.size), "train.crop": size}
+        for name, image in sizes.items():
+            check_size(name, image, len(architecture.stages))
     for stage in stages if len(data.train) < 2 else []:
         info = ModelInfo(architecture, stage.head, data.classes, data.colours, size, data.name, peer)
         fix = "train on more images" + (", or give --stages encoder" if stage.head == "aggregation" else "")
         with torch.device("meta"):
             check_batch_of_one(info.build(), size, f"stage {stage.name}", fix)
     check_classes(data, options.data, {1, *(stage.label_stride for stage in stages)}, goes_on)
+
+
+def plan(options: RetrainOptions, architecture: Architecture | None) -> list[Stage]:
+    """The stages of a training in order; without an architecture, a peer's.
+
+    Raises:
+        InputError: a head that the network does not have.
+    """
+    return options.plan(peer=True) if architecture is None else options.plan(heads=architecture.space.heads)
 
 
 @dataclass(frozen=True)
@@ -109,7 +124,7 @@ class Retraining:
         options, data = self.options, self.data
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
-        self.stages = options.plan(peer=self.peer is not None)
+        self.stages = plan(options, self.architecture)
         head, size = self.stages[-1].head, parse_size(options.data.size)
         self.info = ModelInfo(
             self.architecture, head, data.classes, data.colours, size, data.name, self.peer, data.image_bits
@@ -249,7 +264,7 @@ def take_backbone(network: nn.Module, previous_network: nn.Module) -> None:
 def model_cost(info: ModelInfo) -> dict[str, float | None]:
     """Parameters and multiply-accumulates of one image of the network's size; of a peer, convolutions alone count."""
     if info.architecture is not None:
-        return asdict(cost(info.architecture, info.size, len(info.classes), info.head or "encoder"))
+        return asdict(cost(info.architecture, info.size, len(info.classes), info.head))
     with torch.device("meta"):
         count = count_module(info.build(), info.size)
     return {"params": count.params, "macs_conv": float(count.macs_conv), "macs_total": None}

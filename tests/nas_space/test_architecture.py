@@ -141,7 +141,7 @@ def edit(data: dict[str, Any], path: tuple[Any, ...], value: Any) -> Any:
     ("path", "value", "message"),
     [
         ((), [], "expected the keys"),
-        (("schema",), 2, "schema"),
+        (("schema",), 3, "schema"),
         (("schema",), None, "schema"),
         (("more",), 1, "expected the keys"),
         (("space", "step"), 3, r"space\.span: 16 is no multiple of space\.step 3"),

@@ -2,7 +2,8 @@
 
 import random
 from collections.abc import Callable
-from typing import Any, get_args
+from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -67,7 +68,7 @@ def test_the_papers_baseline() -> None:
 def test_the_aggregation_block_keeps_the_published_budget() -> None:
     """The paper's final network: 1.0 M parameters and 11.0 G, its backbone 0.92 M and 8.5 G."""
     space = SpaceConfig.paper()
-    without, whole = (cost(baseline1(space), (512, 1024), 19, head) for head in get_args(Head))
+    without, whole = (cost(baseline1(space), (512, 1024), 19, head) for head in space.heads)
     assert 0.92e6 + whole.params - without.params == pytest.approx(1.0e6, rel=0.02)
     assert 8.5e9 + whole.macs_total - without.macs_total == pytest.approx(11.0e9, rel=0.02)
     with torch.device("meta"):
@@ -121,6 +122,20 @@ def test_every_operation_is_counted(
     found, counter = cost(architecture, size, 5, head), count(architecture, size, 5, head)
     assert found.macs_conv == counter.conv
     assert found.macs_total == counter.conv + counter.extra
+
+
+@pytest.mark.parametrize(("stages", "head"), list(product((3, 4), ("fusion", "aggregation"))), ids=str)
+@pytest.mark.parametrize("size", [(64, 96), (65, 131)], ids=str)
+def test_every_operation_and_parameter_of_more_stages(
+    stages: int, head: Any, size: tuple[int, int], deep: Callable[..., SpaceConfig]
+) -> None:
+    for seed in range(2):
+        architecture = Architecture.random(deep(stages), random.Random(seed))
+        found, counter = cost(architecture, size, 5, head), count(architecture, size, 5, head)
+        assert (found.macs_conv, found.macs_total) == (counter.conv, counter.conv + counter.extra)
+        with torch.device("meta"):
+            network = SegmentationNetwork(architecture, 5, head)
+        assert sum(p.numel() for p in network.parameters()) == found.params
 
 
 @pytest.mark.parametrize("size", [(512, 1024), (360, 480)], ids=str)

@@ -38,6 +38,23 @@ def test_one_survivor_everywhere_gives_the_same_logits(
         torch.testing.assert_close(network(image), model(image), rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("stages", [3, 4])
+@pytest.mark.parametrize("narrowed", [True, False], ids=("narrowed", "masked"))
+def test_no_gap_with_more_stages_of_different_widths(
+    narrowed: bool, stages: int, deep: Callable[..., SpaceConfig], supernet: Callable[..., JointSpace]
+) -> None:
+    space = deep(stages)
+    architecture = Architecture.random(space, random.Random(stages))
+    model = supernet(space, stages, torch.float32).eval()
+    model.architecture_parameters.set_alive(Alive.only(architecture))  # type: ignore[union-attr, operator]
+    if narrowed:
+        shrink_supernet(model.stages(), Alive.only(architecture))
+    network = derive_network(model, architecture)
+    image = torch.randn(2, 3, 69, 75)
+    with torch.no_grad():
+        torch.testing.assert_close(network(image), model(image), rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("search", [(), ("depth",), ("width",), ("dilation", "pooling"), DIMENSIONS], ids=str)
 def test_in_training_too_and_in_every_space(
     search: tuple[str, ...], tiny: Callable[..., SpaceConfig], supernet: Callable[..., JointSpace]

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from nas_space.architecture import Architecture
 from nas_space.config import DIMENSIONS, SpaceConfig, operator_name
+from nas_space.network import apply_head
 from nas_space.space import JointSpace
 from strategies import supernet as module_under_test
 from strategies.alive import Alive
@@ -36,11 +37,11 @@ def reference(model: JointSpace, image: Tensor) -> Tensor:
         (logits.sigmoid() * mask) / (logits.sigmoid() * mask).sum(-1, keepdim=True).clamp(min=1e-30)
         for logits, mask in zip(parameters.logits(), parameters.alive, strict=True)
     )
-    x = model.down2(model.down1(image))
+    half = x = model.down1(image)
+    features = []
     for number, stage in enumerate(model.stages()):
         assert isinstance(stage, MixedStage)
-        if number == 1:
-            x = model.down3(x)
+        x = getattr(model, f"down{number + 2}")(x)
         channels, candidates = space.widths[number], space.width_candidates(number)
         outputs = []
         for j, layer in enumerate(stage.layers):
@@ -72,7 +73,8 @@ def reference(model: JointSpace, image: Tensor) -> Tensor:
             (depth[number, k] * outputs[d - 1] for k, d in enumerate(space.depth_candidates[number])),
             torch.zeros_like(x),
         )
-    return model.head(x)
+        features.append(x)
+    return apply_head(model.head, space.heads[0], half, features)
 
 
 def set_trainable(model: nn.Module, mode: str) -> None:
@@ -160,6 +162,21 @@ def test_after_several_shrinks(mode: str, tiny: Space, supernet: WIDE, survivors
             parameters_of(network).set_alive(alive)
         shrink_supernet(model.stages(), alive)
         compare(model, wide, (33, 39), mode)
+
+
+@pytest.mark.parametrize("stages", [3, 4])
+def test_more_stages_with_different_widths(
+    stages: int, deep: Space, supernet: WIDE, survivors: Callable[..., Alive]
+) -> None:
+    space = deep(stages)
+    model = supernet(space)
+    wide = copy.deepcopy(model)
+    compare(model, wide, (65, 71), "both")
+    alive = survivors(space, stages, 0.6)
+    for network in (model, wide):
+        parameters_of(network).set_alive(alive)
+    shrink_supernet(model.stages(), alive)
+    compare(model, wide, (65, 71), "both")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -31,7 +31,7 @@ class Network:
         build: makes it as a module in ``eval`` mode; None for an ONNX file.
         onnx: its ONNX file, if it is one.
         architecture: its layers, if it is of a space of this toolkit.
-        head: of such a network: encoder, or aggregation for one with the aggregation block.
+        head: of such a network: None for that of a search, or aggregation for one with the aggregation block.
         trained: whether its weights are trained ones.
     """
 
@@ -40,7 +40,7 @@ class Network:
     build: Callable[[], nn.Module] | None = None
     onnx: Path | None = None
     architecture: Architecture | None = None
-    head: Head = "encoder"
+    head: Head | None = None
     trained: bool = False
 
 
@@ -104,7 +104,9 @@ def describe_baselines(networks: Sequence[Network]) -> str:
     space = first.architecture.space
     presets = (name for name in ("compact", "paper") if SpaceConfig.preset(name, search=space.search) == space)
     block = ", with the aggregation block" if first.head == "aggregation" else ""
-    return f"baselines of the {next(presets, 'measured')} space, {' and '.join(map(str, space.widths))} channels{block}"
+    *others, last = map(str, space.widths)
+    channels = f"{', '.join(others)} and {last} channels"
+    return f"baselines of the {next(presets, 'measured')} space, {channels}{block}"
 
 
 def _read(name: str) -> Network:
@@ -125,7 +127,8 @@ def _read(name: str) -> Network:
         return Network(name, onnx=path)
     if path.suffix == ".safetensors":
         network, info = load_model(path)
-        head, classes = info.head or "encoder", len(info.classes)
+        head: Head | None = "aggregation" if info.head == "aggregation" else None
+        classes = len(info.classes)
         return Network(name, classes, lambda: network, architecture=info.architecture, head=head, trained=True)
     return Network(name, architecture=Architecture.load(path))
 
