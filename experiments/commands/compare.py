@@ -20,7 +20,7 @@ def run(options: Options) -> dict[str, Any]:
 
     comparison.check_comparison(options)
     classes = len(load_data(options).classes)
-    scaler = Scaler(options.cost_size, options.constraint.engine)
+    scaler = Scaler(options.cost_size, options.constraint.engine or "onnxruntime")
     references = reference_networks(options, lambda name, space: scaler(name, space, classes))
     folder = comparison.comparison_folder(options)  # before a lock is left in a folder of something else
     with locked(folder):

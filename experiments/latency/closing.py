@@ -35,14 +35,14 @@ def predicted(network: Architecture, table: LatencyTable) -> Speed:
     return Speed(*both, f"predicted by the latency table: {describe_clock(table)}")
 
 
-def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head = "encoder") -> Speed | None:
+def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head | None = None) -> Speed | None:
     """What a quick measurement says, in an engine that is installed; None where there is none.
 
     Args:
         network: the network; its weights do not matter.
         size: image height and width, in pixels.
         classes: channels of the logits.
-        head: of both networks.
+        head: of both networks; absent, that of a search.
     """
     installed = (engine for engine in FILE_ENGINES if all(map(find_spec, PACKAGES[engine])))
     engine = next(installed, None)
@@ -61,7 +61,8 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
         clock_of(threads),
     )
     version = engine_versions(PACKAGES[engine])[engine]
-    how = f"fp32, {threads} {'thread' if threads == 1 else 'threads'}, {size[0]}x{size[1]}, {head} head"
+    head_name = head or network.space.heads[0]
+    how = f"fp32, {threads} {'thread' if threads == 1 else 'threads'}, {size[0]}x{size[1]}, {head_name} head"
     return Speed(found_ms, baseline_ms, f"measured now: {engine} {version}, {how}, on {processor_name()}")
 
 

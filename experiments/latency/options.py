@@ -1,17 +1,15 @@
 """What a latency table is measured for, as options of the commands. No torch."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 from experiments.options.groups import SpaceOptions, parse_size
 from experiments.runtime.interface import Interface
-from nas_space.config import Head
+from nas_space.config import check_size
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
     from experiments.latency.cache import Wanted
-
-HEADS: tuple[Head, ...] = get_args(Head)
 
 
 @dataclass(kw_only=True)
@@ -22,7 +20,7 @@ class TableOptions:
         space: the space; all its operators and widths are measured, searched or not.
         size: image size HEIGHTxWIDTH in pixels.
         classes: classes of the segmentation.
-        head: of the networks: encoder, or aggregation for the aggregation block.
+        head: of the networks: aggregation, or that of a search (encoder, fusion), which is the default.
         pixels: the exported files take images as they are read, and normalise them inside.
         resize: they give logits, or classes, at the image's size.
         argmax: they give class indices instead of logits.
@@ -31,7 +29,7 @@ class TableOptions:
     space: SpaceOptions = field(default_factory=SpaceOptions)
     size: str = "96x128"
     classes: int = 9
-    head: str = "encoder"
+    head: str | None = None
     pixels: bool = False
     resize: bool = False
     argmax: bool = False
@@ -45,13 +43,14 @@ class TableOptions:
         from experiments.latency.build import check_clock
         from experiments.latency.cache import Wanted
 
-        head = next((head for head in HEADS if head == self.head), None)
+        space, size = self.space.resolve(), parse_size(self.size)
+        check_size("size", size, len(space.widths))
+        head = next((head for head in space.heads if head == (self.head or space.heads[0])), None)
         if head is None:
-            raise InputError(f"head: unknown {self.head!r}; choose from {', '.join(HEADS)}")
+            raise InputError(f"head: this space has no {self.head!r}; choose from {', '.join(space.heads)}")
         for key, value in (("classes", self.classes), ("threads", threads)):
             if value < 1:
                 raise InputError(f"{key}: {value} must be at least 1")
         check_clock(engine, precision)
         interface = Interface(self.pixels, self.resize, self.argmax)
-        of_space = (self.space.resolve(), parse_size(self.size), self.classes)
-        return Wanted(*of_space, engine, precision, threads, head, interface)
+        return Wanted(space, size, self.classes, engine, precision, threads, head, interface)

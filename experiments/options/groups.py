@@ -191,7 +191,7 @@ class ConstraintOptions:
         engine: what runs the network: onnxruntime or openvino; absent, the table's, or onnxruntime.
         precision: of the exported network: fp32 or int8; absent, the table's, or fp32.
         threads: of the engine; absent, the table's, or 1.
-        head: of the exported network: encoder or aggregation.
+        head: of the exported network: aggregation, or that of a search (encoder, fusion), which is the default.
         table: a table of ``ssr-nas latency``, or of another device (``ssr-nas latency pack``); absent, that of the
             cache, which is measured before the search where it is missing.
     """
@@ -202,7 +202,7 @@ class ConstraintOptions:
     engine: str | None = None
     precision: str | None = None
     threads: int | None = None
-    head: str = "encoder"
+    head: str | None = None
     table: str | None = None
 
     @property

@@ -73,8 +73,9 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         table = find_table(wanted_table(options, num_classes))
     else:
         table = LatencyTable.load(file)
-        needed = {key: getattr(given, key) for key in ("engine", "precision", "threads", "head")}
-        table.check(options.space.resolve(), options.cost_size, **needed)
+        space = options.space.resolve()
+        needed = {key: getattr(given, key) for key in ("engine", "precision", "threads")}
+        table.check(space, options.cost_size, **needed, head=given.head or space.heads[0])
         if table.classes != num_classes:
             made = f"made for {table.classes} classes, the data has {num_classes}"
             raise InputError(f"constraint.table: {made}; build another")

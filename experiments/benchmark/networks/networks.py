@@ -18,7 +18,7 @@ from nas_space.network import SegmentationNetwork
 from nas_space.scaling import REFERENCES, parse_scaled
 
 CLASSES = 19
-Resolve = Callable[[str, SpaceConfig, int, Head], Architecture]
+Resolve = Callable[[str, SpaceConfig, int, Head | None], Architecture]
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class Scaler:
     device: str = "cpu"
     precision: str = "fp32"
 
-    def __call__(self, name: str, space: SpaceConfig, classes: int, head: Head = "encoder") -> Architecture:
+    def __call__(self, name: str, space: SpaceConfig, classes: int, head: Head | None = None) -> Architecture:
         """The architecture called ``name``: with a bound, a reference network, or a file.
 
         Raises:
@@ -44,7 +44,7 @@ class Scaler:
 
 
 @cache
-def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, head: Head) -> Architecture:
+def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, head: Head | None) -> Architecture:
     def counted(kind: str, network: Architecture) -> float:
         return float(getattr(cost(network, scaler.size, classes, head), kind))
 
@@ -65,7 +65,7 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
     return network
 
 
-def _milliseconds(network: Architecture, scaler: Scaler, setup: Setup, classes: int, head: Head) -> float:
+def _milliseconds(network: Architecture, scaler: Scaler, setup: Setup, classes: int, head: Head | None) -> float:
     entry = Entry(random_weights(Network("scaled", architecture=network, head=head), classes), scaler.precision)
     (timing,), _ = measure([entry], scaler.size, setup)
     return latency(timing.seconds).median_ms
