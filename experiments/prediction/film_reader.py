@@ -27,6 +27,8 @@ ENOUGH = 0.95
 """A file that ends before this share of what its header promises is damaged; the header is often an estimate."""
 LONGEST_GAP = 600.0
 """Seconds between two frames. A longer gap is a clock that was set anew, as where two recordings are joined."""
+SHORTEST_RETURN = 1.0
+"""Seconds back that are a clock set anew. Less is the order of decoding, which some files give instead of times."""
 MOVING = ("GIF", "PNG", "WebP")
 """Kinds of image files that may hold a moving picture."""
 
@@ -100,18 +102,25 @@ class Film:
         if not films:
             self.close()
             raise InputError(f"{path}: holds no film, only sound or still pictures; remove it")
-        self._stream: VideoStream = films[0]
+        self._stream: VideoStream = next((s for s in films if s.disposition & s.disposition.default), films[0])
         self._stream.thread_type = "AUTO"
-        rate = float(self._stream.average_rate or self._stream.base_rate or 0)
+        # Of an AVI, FFmpeg's average is the rate of the header's ticks, of which many may be empty.
+        average = self._stream.guessed_rate if self._is_avi else self._stream.average_rate
+        rate = float(average or self._stream.base_rate or 0)
         self.rate = rate if 0 < rate <= FASTEST else RATE
         length = self._container.duration
         self._length = float(length / av.time_base) if length and length > 0 else None
         estimate = round(self._length * self.rate) if self._length else None
-        self.promised = self._stream.frames or estimate or None
+        self.promised = (estimate if self._is_avi else self._stream.frames or estimate) or None
+
+    @property
+    def _is_avi(self) -> bool:
+        return self._container.format.name == "avi"
 
     def __iter__(self) -> Iterator[Frame]:
         clock = _Clock(self.rate)
-        packets, end, broken, corrupt = 0, 0.0, 0, False
+        packets, broken, corrupt = 0, 0, False
+        extent = _Extent()
         demuxed = self._container.demux()
         while True:
             try:
@@ -121,10 +130,12 @@ class Film:
             if packet is None:
                 break
             if packet.pts is not None and packet.time_base is not None:
-                end = max(end, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+                begin = float(packet.pts * packet.time_base)
+                extent.add(begin, begin + float((packet.duration or 0) * packet.time_base))
             if packet.stream is not self._stream:
                 continue
             packets += packet.size > 0
+            extent.ticks = max(extent.ticks, packets, 1 + (packet.dts if packet.dts is not None else -1))
             corrupt = packet.is_corrupt if packet.size else corrupt
             try:
                 frames = self._stream.decode(packet)
@@ -133,16 +144,19 @@ class Film:
                 continue
             for frame in frames:
                 yield Frame(clock.tell(frame.time), _pixels(frame))
-        self.damage = self._find_damage(packets, end, broken, corrupt)
+        self.damage = self._find_damage(packets, extent, broken, corrupt)
 
-    def _find_damage(self, packets: int, end: float, broken: int, corrupt: bool) -> str | None:
+    def _find_damage(self, packets: int, extent: "_Extent", broken: int, corrupt: bool) -> str | None:
         """Sound may be longer than the picture, and a cut film hides frames: what counts is how far the file goes."""
-        # Of a cut AVI, FFmpeg estimates the length by what is there. Of an mp4, its number counts hidden frames.
-        if self._container.format.name == "avi" and packets < ENOUGH * self._stream.frames:
-            return f"ends after {packets} of {self._stream.frames} frames"
+        # Of a cut AVI, FFmpeg estimates the length by what is there. Its header counts ticks, also empty ones.
+        if self._is_avi and extent.ticks < ENOUGH * self._stream.frames:
+            return f"ends after {extent.ticks} of {self._stream.frames} frames"
         last = 2 / self.rate  # some containers do not say how long the last frame is shown
-        if self._length is not None and end + last < ENOUGH * self._length:
-            return f"ends after {end:.1f} of {self._length:.1f} seconds"
+        length = self._length
+        if length is not None and "matroska" in self._container.format.name and length > extent.begin:
+            length -= extent.begin  # FFmpeg writes there when the film ends, not how long it is
+        if length is not None and extent.seconds + last < ENOUGH * length:
+            return f"ends after {extent.seconds:.1f} of {length:.1f} seconds"
         if broken:
             return f"{broken} of its {packets} frames cannot be decoded"
         return "ends in the middle of a frame" if corrupt else None
@@ -151,6 +165,27 @@ class Film:
         with suppress(FFmpegError):
             self._container.close()
         self._file.close()
+
+
+class _Extent:
+    """How far the packets of a file reach: in seconds, over all streams, and in ticks of the picture."""
+
+    def __init__(self) -> None:
+        self.ticks = 0
+        self._begin: float | None = None
+        self._end = 0.0
+
+    def add(self, begin: float, end: float) -> None:
+        """A packet is shown from ``begin`` to ``end``, in seconds of the file's clock."""
+        self._begin, self._end = (begin, end) if self._begin is None else (min(self._begin, begin), max(self._end, end))
+
+    @property
+    def begin(self) -> float:
+        return self._begin or 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self._end - self.begin
 
 
 class MovingPicture:
@@ -251,8 +286,9 @@ class _Clock:
             return 0.0
         time = None if seconds is None else seconds - self._offset
         if time is None or not self._last < time <= self._last + LONGEST_GAP:
+            is_anew = time is not None and not self._last - SHORTEST_RETURN < time <= self._last
             time = self._last + self._step
-            self._offset = self._offset if seconds is None else seconds - time
+            self._offset = seconds - time if seconds is not None and is_anew else self._offset
         self._last = time
         return time
 
