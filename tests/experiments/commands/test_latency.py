@@ -116,7 +116,7 @@ def test_a_table_of_another_processor(tmp_path: Path, monkeypatch: pytest.Monkey
         (["--engine", "tensorrt"], "engine: unknown 'tensorrt'"),
         (["--engine", "onnxruntime,torch"], "engine: unknown 'torch'"),
         (["--precision", "fp16"], "precision: unknown 'fp16'"),
-        (["--head", "tail"], "head: unknown 'tail'"),
+        (["--head", "tail"], "head: this space has no 'tail'"),
         (["--threads", "1,0"], "threads"),
         (["--rounds", "0"], "rounds"),
         (["--classes", "0"], "classes"),

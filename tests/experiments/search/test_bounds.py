@@ -186,7 +186,7 @@ def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Pat
         (["--constraint.macs", "20M", "--strategy", "nni-darts"], "NNI's own and takes none"),
         (["--constraint.latency_ms", "1", "--constraint.engine", "abacus"], "engine"),
         (["--constraint.latency_ms", "1", "--constraint.precision", "fp16"], "precision: unknown 'fp16'"),
-        (["--constraint.latency_ms", "1", "--constraint.head", "tail"], "head: unknown 'tail'"),
+        (["--constraint.latency_ms", "1", "--constraint.head", "tail"], "head: this space has no 'tail'"),
         (["--constraint.latency_ms", "1", "--constraint.threads", "0"], "threads: 0 must be at least 1"),
         (["--cost.size", "10x10"], "size"),
         (["--strategy", "random", "--method.samples", "5"], "method.samples: 5 networks do not fit into 2 epochs"),
