@@ -19,7 +19,7 @@ from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, E
 from experiments import __version__
 from experiments.commands import COMMANDS, help_line
 from experiments.runs.processes import Terminated, rank, termination_handled
-from experiments.runs.threads import sleep_while_waiting
+from experiments.runs.threads import sleep_while_waiting, stay_within_limit
 from nas_space.errors import InputError
 
 PROG = "ssr-nas"
@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     _survive_closed_output()
     sleep_while_waiting()
+    stay_within_limit()
     if rank() > 0:
         code = _guarded(arguments[0], arguments[1:])
         sys.stderr.flush()

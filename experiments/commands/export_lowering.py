@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.export.formats import FORMATS, TIMED
 from experiments.options.groups import SpaceOptions, parse_size
+from experiments.runs.threads import check_threads
 from nas_space.architecture import Architecture
 from nas_space.config import check_size
 from nas_space.errors import InputError
@@ -59,6 +60,7 @@ def run(options: Options) -> dict[str, Any]:
     for key in ("count", "classes", "threads", "rounds"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
+    check_threads(options.threads)
     for kind in options.formats:
         if kind not in TIMED:
             raise InputError(f"formats: unknown {kind!r}; choose from {', '.join(TIMED)}")

@@ -14,6 +14,7 @@ from experiments.export.settings import FileRunner
 from experiments.metrics.miou import confusion_matrix, mean_iou
 from experiments.runtime.interface import Interface
 from nas_space.blocks import upsample
+from nas_space.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,9 @@ def compare_answers(run: FileRunner, network: nn.Module, interface: Interface, i
         network: what it was made from, as it was trained.
         interface: the file's.
         images: ``(1, 3, H, W)`` each, uint8.
+
+    Raises:
+        InputError: the network's own logits are not finite.
     """
     reference = Deployed(network, interface).eval()
     difference, equal, total = 0.0, 0, 0
@@ -50,6 +54,8 @@ def compare_answers(run: FileRunner, network: nn.Module, interface: Interface, i
         given = as_input(image, interface)
         with torch.inference_mode():
             expected = reference.logits(given)
+        if not bool(expected.isfinite().all()):
+            raise InputError("checkpoint: the network's logits are not finite numbers; train it again")
         answer = run(given.numpy())
         logits = torch.from_numpy(answer.logits)
         if logits.shape != expected.shape:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from experiments.runs.processes import free_cores
 from nas_space.errors import InputError
 
 PERIOD = 10.0  # seconds between two measurements
@@ -20,17 +21,43 @@ MARGIN = 0.9  # another number of threads is taken where it needs at most this s
 MOST_THREADS = 1024
 SPIN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 """Variables of the environment that say how long a waiting thread keeps its core."""
+LIMIT, NUMBER = "OMP_THREAD_LIMIT", "OMP_NUM_THREADS"
+"""Variables of OpenMP: the most threads of the process, and those of an operation."""
 SPIN_COUNT = "10000"  # turns of a waiting loop; libgomp's own number is 300,000
 
 
 def check_threads(threads: int | None) -> None:
-    """Refuse a number of threads that makes no sense.
+    """Refuse a number of threads that makes no sense, or that would never start.
 
     Raises:
-        InputError: it is below 1 or above 1024.
+        InputError: it is below 1, above 1024, or above ``OMP_THREAD_LIMIT``.
     """
-    if threads is not None and not 1 <= threads <= MOST_THREADS:
+    if threads is None:
+        return
+    if not 1 <= threads <= MOST_THREADS:
         raise InputError(f"threads: {threads} must be from 1 to {MOST_THREADS}")
+    limit = _positive(os.environ.get(LIMIT))
+    if limit is not None and threads > limit:
+        raise InputError(f"threads: {threads} is more than {LIMIT}={limit} allows; choose at most {limit}, or unset it")
+
+
+def stay_within_limit(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
+    """Let torch take no more threads than ``OMP_THREAD_LIMIT``; to be called before torch is loaded.
+
+    With libgomp an operation waits for ever for threads that the limit forbids.
+    """
+    limit = _positive(environment.get(LIMIT))
+    if limit is None:
+        return
+    wanted = _positive(environment.get(NUMBER, "").partition(",")[0]) or free_cores()
+    if wanted > limit:
+        environment[NUMBER] = str(limit)
+
+
+def _positive(text: str | None) -> int | None:
+    """A whole number above 0; None where ``text`` is none, which OpenMP does not heed."""
+    number = (text or "").strip()
+    return int(number) if number.isascii() and number.isdigit() and int(number) > 0 else None
 
 
 def sleep_while_waiting(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:

@@ -16,6 +16,7 @@ from experiments.benchmark.networks.statistics import Seconds
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
 from experiments.export.timed_file import FILE_ENGINES
 from experiments.runs.processes import free_cores
+from experiments.runs.threads import check_threads
 from experiments.runtime.engines import check_engine
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.errors import InputError
@@ -49,6 +50,8 @@ class Setup:
         for key in ("threads", "rounds", "calls", "warmup"):
             if getattr(self, key) < 1:
                 raise InputError(f"{key}: {getattr(self, key)} must be at least 1")
+        if self.device == "cpu" and self.engine in ("torch", "compile"):
+            check_threads(self.threads)
         if self.device not in ("cpu", "cuda"):
             raise InputError(f"device: unknown {self.device!r}; choose from cpu, cuda")
         if self.device == "cuda" and self.engine in FILE_ENGINES:

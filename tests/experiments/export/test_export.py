@@ -98,11 +98,11 @@ def test_a_file_that_lies_is_not_kept(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_file_that_gives_nothing_finite_is_not_kept(network: Networks, tmp_path: Path) -> None:
+def test_a_network_that_gives_nothing_finite_is_named_and_not_kept(network: Networks, tmp_path: Path) -> None:
     broken = network()
     with torch.no_grad():
         broken.head.bias[0] = float("nan")  # type: ignore[index, union-attr]
-    with pytest.raises(ExportError, match="differ by up to inf"):
+    with pytest.raises(InputError, match="^checkpoint: the network's logits are not finite numbers; train it again$"):
         export(broken, DESCRIPTION, "onnx", tmp_path / "model.onnx", trial_images(SIZE, False, real()))
     assert list(tmp_path.iterdir()) == []
 

@@ -24,6 +24,7 @@ from experiments.runs.threads import (
     choose,
     computing,
     sleep_while_waiting,
+    stay_within_limit,
     time_work,
 )
 from nas_space.errors import InputError
@@ -133,6 +134,48 @@ def test_a_number_without_sense(number: int) -> None:
     with pytest.raises(InputError, match=f"threads: {number} must be from 1 to 1024"):
         check_threads(number)
     check_threads(None)
+
+
+@pytest.mark.parametrize(
+    ("environment", "number"),
+    [
+        ({"OMP_THREAD_LIMIT": "1"}, "1"),
+        ({"OMP_THREAD_LIMIT": "1", "OMP_NUM_THREADS": "4"}, "1"),
+        ({"OMP_THREAD_LIMIT": "2", "OMP_NUM_THREADS": "4,2"}, "2"),
+        ({"OMP_THREAD_LIMIT": "4", "OMP_NUM_THREADS": "3"}, "3"),
+        ({"OMP_THREAD_LIMIT": "4096"}, None),
+        ({"OMP_THREAD_LIMIT": "many"}, None),
+        ({}, None),
+    ],
+)
+def test_torch_takes_no_more_threads_than_the_limit(environment: dict[str, str], number: str | None) -> None:
+    stay_within_limit(environment)
+    assert environment.get("OMP_NUM_THREADS") == number
+
+
+def test_more_threads_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "2")
+    check_threads(2)
+    with pytest.raises(InputError, match="threads: 3 is more than OMP_THREAD_LIMIT=2 allows; choose at most 2, or"):
+        check_threads(3)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["latency", "--engine", "torch"],
+        ["export lowering"],
+        ["benchmark", "--arch", "baseline1", "--engine", "torch"],
+        ["evaluate", "--checkpoint", "nothing"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_commands_refuse_more_threads_than_the_limit(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OMP_THREAD_LIMIT", "2")
+    assert main([*command[0].split(), *command[1:], "--threads", "3"]) == 2
+    assert "threads: 3 is more than OMP_THREAD_LIMIT=2 allows" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
