@@ -13,6 +13,8 @@ from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
+OTHER_KINDS = ("TrainIds", "_color", "instanceIds")
+"""Parts of the names of Cityscapes' other label files."""
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -84,7 +86,7 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
         return [], [error]
     problems = problems + label_problems
     if not image_files:
-        kinds = ", ".join(images.extensions[:-1]) + f" or {images.extensions[-1]}"
+        kinds = " or ".join(filter(None, (", ".join(images.extensions[:-1]), images.extensions[-1])))
         what = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
         problems.append(DataError("no images", images.path, f"{images.path}: holds {what}; {layout}"))
     pairing = pair_names(image_files, label_files)
@@ -151,6 +153,8 @@ def _hint(other: str | None, name: str, labels: Folder, pairing: Pairing) -> str
         return ""
     if Path(other).suffix.lower() not in labels.extensions:
         return f" ({other} does not count: labels are {', '.join(labels.extensions)}, which keep every value)"
+    if any(mark in Path(other).stem.removeprefix(name.removesuffix(labels.tail)) for mark in OTHER_KINDS):
+        return f" ({other} lies there, which holds other values: make the right kind, do not rename it)"
     if pairing.rivals:
         return f" ({other} lies there, but several names fit: {', '.join(pairing.rivals)}; keep one kind)"
     return f" ({other} lies there: rename it to {name}{Path(other).suffix})"

@@ -20,6 +20,7 @@ from experiments.data.label_file import LabelPixels, open_label, read_palette
 from experiments.data.labels import ROWS
 from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import ClassList
+from experiments.data.sets.palettes import palette_problem
 from experiments.options.groups import IGNORE
 from nas_space.errors import InputError
 
@@ -70,7 +71,8 @@ def decide(classes: ClassList, masks: Sequence[Path], given: str | None, first_p
         return Decision(_checked(classes, given), "as data.labels says", True)
     if not classes.by_colour:
         kind = _first_kind(masks, first_page)
-        return Decision("palette" if kind == "palette" else "index", f"{classes.path.name} gives no colours", True)
+        reason, problem = f"{classes.path.name} gives no colours", palette_problem(classes, masks, first_page)
+        return Decision("palette" if kind == "palette" else "index", reason, True, problem)
     if not classes.by_id:
         return Decision("colour", f"{classes.path.name} gives no ids", True)
     return _decide_by_masks(classes, masks, first_page)

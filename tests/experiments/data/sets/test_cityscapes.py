@@ -192,3 +192,14 @@ def test_another_kind_under_the_name_of_label_ids(root: Path, content: str) -> N
         InputError, match=r"_labelIds\.png: a label must be a single-channel 8-bit PNG.*\*_gtFine_labelIds"
     ):
         load(options(root))
+
+
+@pytest.mark.parametrize("other", ["labelTrainIds", "color"])
+def test_another_kind_of_label_is_not_to_be_renamed(root: Path, other: str) -> None:
+    label = next((root / "gtFine" / "train" / "ulm").glob("*_labelIds.png"))
+    for path in label.parent.glob("*_gtFine_*"):
+        if path != label:
+            path.unlink()
+    label.rename(label.with_name(label.name.replace("labelIds", other)))
+    with pytest.raises(InputError, match=f"_gtFine_{other}.png lies there, which holds other values.*do not rename"):
+        load(options(root))

@@ -9,6 +9,8 @@ from PIL import Image
 
 from experiments.data import load, open_source
 from experiments.data.sets import reading
+from experiments.data.sets.class_file import ClassList, Entry
+from experiments.data.sets.reading import decide
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -183,3 +185,30 @@ def test_a_threshold_reads_black_and_white_by_ids_0_and_1(make: Make) -> None:
 def test_what_a_threshold_cannot_divide(make: Make, mask: Image.Image, message: str) -> None:
     with pytest.raises(InputError, match=rf"m0\.png: {message}"):
         load(make(IDS, *[mask] * 3, threshold=128))
+
+
+PALETTES = {
+    "the same": ([(9, 0, 0), (200, 0, 0)], [(9, 0, 0), (200, 0, 0)], None),
+    "black and white": ([(0, 0, 0), (255, 255, 255)], [(0, 0, 0), (255, 255, 255)], None),
+    "the ids as greys": ([(0, 0, 0), (1, 1, 1)], [(0, 0, 0), (1, 1, 1)], None),
+    "one more entry": ([(9, 0, 0), (200, 0, 0)], [(9, 0, 0), (200, 0, 0), (3, 3, 3)], None),
+    "each its own": ([(0, 0, 0), (255, 0, 0)], [(255, 0, 0), (0, 0, 0)], "gives index 0 the colour"),
+    "other ids as greys": ([(1, 1, 1), (0, 0, 0)], [(1, 1, 1), (0, 0, 0)], "shows index 0 as the grey 1"),
+}
+
+
+@pytest.mark.parametrize("name", PALETTES)
+def test_palettes_without_colours_to_compare_with(name: str, tmp_path: Path) -> None:
+    first, second, message = PALETTES[name]
+    masks = []
+    for number, palette in enumerate((first, second, first)):
+        image = Image.fromarray(np.resize(np.array([0, 0, 1], np.uint8), (32, 40)))
+        image.putpalette([part for colour in palette for part in colour])
+        masks.append(tmp_path / f"{number}.png")
+        image.save(masks[-1])
+    entries = (Entry("soil", 0, None, False), Entry("plant", 1, None, False))
+    decision = decide(ClassList(Path("classes.csv"), entries), masks, None, first_page=False)
+    assert decision.reading == "palette" and (decision.problem is None) == (message is None)
+    if message is not None:
+        assert message in str(decision.problem) and "--data.labels index" in str(decision.problem)
+        assert decide(ClassList(Path("classes.csv"), entries), masks, "index", first_page=False).problem is None
