@@ -119,7 +119,8 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["strategy"] == "ssr"
     assert out.count("found network") == 1 and err.count("error") == 0
-    assert group(process) == [] and list((folder / "tmp").iterdir()) == []
+    left = [path.name for path in (folder / "tmp").iterdir()]
+    assert group(process) == [] and left in ([], [".ses"])  # which onnxruntime leaves wherever it is imported
     return folder / "run"
 
 
