@@ -163,7 +163,6 @@ def test_more_threads_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "command",
     [
-        ["latency", "--engine", "torch"],
         ["export lowering"],
         ["benchmark", "--arch", "baseline1", "--engine", "torch"],
         ["evaluate", "--checkpoint", "nothing"],
