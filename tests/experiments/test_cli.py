@@ -385,7 +385,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
             130,
             "interrupted; go on with: ssr-nas search --resume",
         ),
-        ("import signal\nsignal.raise_signal(signal.SIGTERM)", 143, "terminated; "),
+        ("import signal\nsignal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)", 143, "terminated; "),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
         ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
         ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),

@@ -162,7 +162,12 @@ def test_a_manager_that_ends_between_two_looks(
 
 
 def test_a_closed_terminal_stops_the_manager(experiment: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment.rest, "status", lambda rest: signal.raise_signal(signal.SIGHUP))
+    def hang_up(rest: Any) -> None:  # by the handler itself, as below
+        handler = signal.getsignal(signal.SIGHUP)
+        assert callable(handler)
+        handler(signal.SIGHUP, None)
+
+    monkeypatch.setattr(experiment.rest, "status", hang_up)
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         assert main(["launch", "x.yml"]) == 130 and experiment.rest.stopped == 1
