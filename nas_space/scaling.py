@@ -3,8 +3,8 @@
 The rule. One factor scales everything. Channels of the stem and of each stage become the factor times those of the
 space, rounded to the nearest multiple of 4 (halves up), at least 4, and at least 4 more than those before. Each stage's
 depth becomes the factor times the baseline's, rounded (halves up), at least 1. Both convolutions of a layer have the
-full width; ``baseline2`` cycles its dilations over the last stage. Every cost grows with the factor. So the sizes stand
-in one row, and the largest within the bound is taken.
+full width; ``baseline2`` cycles its dilations over the stage at 1/8. Every cost grows with the factor. So the sizes
+stand in one row, and the largest within the bound is taken.
 
 The scaled network is one of a space of its own, with nothing to search: its widths and depth may exceed the candidates
 of the space that it came from.

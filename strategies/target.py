@@ -41,10 +41,7 @@ class Target(Constraint):
         InputError: a target below the smallest network or above the largest, or one that no network comes near to.
     """
 
-    AIM = (
-        math.log(0.95),
-        math.log(0.985),
-    )  # of expected cost over target: no pressure on an expected cost between the two
+    AIM = (math.log(0.95), math.log(0.985))  # of expected cost over target: no pressure between the two
     GAIN = 30.0  # of the dual variable, for a logarithm that is 1 outside of the aim
     RATE = 25.0  # of the dual variable, for one whole search at a logarithm that is 1 outside of the aim
     STRONGEST = 0.5  # about as strong as the regularizer; Adam remembers a stronger one for a thousand steps

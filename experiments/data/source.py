@@ -1,4 +1,4 @@
-"""A data set before any image is read: its classes, its splits, and a way to read each image with its label."""
+"""A data set before its samples are read: classes, splits, and a way to read each image with its label."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace

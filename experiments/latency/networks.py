@@ -39,7 +39,7 @@ def make_plan(
     All widths are measured where that takes at most ``MANY`` networks, else ``FEW`` of each convolution.
     """
     lowering, stages = FILE_ENGINES[engine].fastest, range(len(space.widths))
-    for points in (len(space.stage_widths(0)), FEW):
+    for points in (max(len(space.stage_widths(stage)) for stage in stages), FEW):
         widths = tuple(grid_widths(space.stage_widths(stage), max(points, 2)) for stage in stages)
         layers, places = _share(space, widths, lowering)
         if len(layers) <= MANY:

@@ -9,13 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.data.files import DataError
+from experiments.data.files import Array, DataError
 from experiments.data.label_file import open_label, read_palette
 from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import ClassList
 from experiments.options.groups import IGNORE
 
 Colour = tuple[int, int, int]
+SEVERAL = 2
+"""Indices that are shown as other ids."""
 HINT = "if the indices are the ids all the same, give --data.labels index; else save ids as grey values"
 
 
@@ -29,28 +31,34 @@ def palette_problem(classes: ClassList, masks: Sequence[Path], first_page: bool)
     """
     palettes = dict(zip(masks, in_threads(read_palette, masks, "masks: palettes"), strict=True))
     distinct = {palette.tobytes(): mask for mask, palette in palettes.items() if palette is not None}
-    # Equal palettes are looked at once: which of their indices are in use does not matter then.
-    looked_at = list(distinct.values()) if len(distinct) == 1 else [m for m, p in palettes.items() if p is not None]
+    with_palette = [mask for mask, palette in palettes.items() if palette is not None]
+    ids = set(classes.by_id) - {IGNORE}
     first: dict[int, tuple[Colour, Path]] = {}
+    if len(distinct) == 1:  # which indices are in use does not matter
+        mask, palette = with_palette[0], palettes[with_palette[0]]
+        assert palette is not None
+        first = {index: (_colour(palette[index]), mask) for index in sorted(ids) if index < len(palette)}
+        with_palette = []
     shades = partial(_used_colours, first_page=first_page)
-    for mask, used in zip(looked_at, in_threads(shades, looked_at, "masks: palettes"), strict=True):
-        for index, colour in used.items():
-            known, other = first.setdefault(index, (colour, mask))
-            if known != colour and index in classes.by_id and index != IGNORE:
+    for mask, used in zip(with_palette, in_threads(shades, with_palette, "masks: palettes"), strict=True):
+        for index in used.keys() & ids:
+            colour, (known, other) = used[index], first.setdefault(index, (used[index], mask))
+            if known != colour:
                 text = f"{mask}: its palette gives index {index} the colour {colour}, that of {other.name} {known}"
                 return DataError("two readings", mask, f"{text}, so one index may mean two classes; {HINT}")
-        if _are_other_ids(used, classes):
-            index, colour = next((index, colour) for index, colour in used.items() if colour[0] != index)
-            text = f"{mask}: its palette shows index {index} as the grey {colour[0]}, which is an id too"
-            return DataError("two readings", mask, f"{text}; {HINT}")
+    greys = {index: colour[0] for index, (colour, _) in first.items() if len(set(colour)) == 1}
+    others = [index for index, grey in greys.items() if grey != index]
+    # One difference may be an accident: black, of a tool's palette.
+    if len(greys) == len(first) and set(greys.values()) <= ids and len(others) >= SEVERAL:
+        mask = first[others[0]][1]
+        text = f"{mask}: its palette shows index {others[0]} as the grey {greys[others[0]]}, which is an id too"
+        return DataError("two readings", mask, f"{text}; {HINT}")
     return None
 
 
-def _are_other_ids(used: dict[int, Colour], classes: ClassList) -> bool:
-    """Whether the colours in use are greys that are all ids, and not the ids that the indices are."""
-    ids = set(classes.by_id) - {IGNORE}
-    greys = [colour[0] for colour in used.values() if len(set(colour)) == 1]
-    return len(greys) == len(used) and set(greys) <= ids and greys != list(used)
+def _colour(entry: Array) -> Colour:
+    red, green, blue = entry.tolist()
+    return red, green, blue
 
 
 def _used_colours(mask: Path, first_page: bool) -> dict[int, Colour]:
@@ -62,4 +70,4 @@ def _used_colours(mask: Path, first_page: bool) -> dict[int, Colour]:
     if label.palette is None:
         return {}
     used = np.flatnonzero(np.bincount(label.values.ravel(), minlength=1))
-    return {int(index): tuple(int(part) for part in label.palette[index]) for index in used}  # type: ignore[misc]
+    return {int(index): _colour(label.palette[index]) for index in used}
