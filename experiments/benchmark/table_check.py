@@ -19,11 +19,11 @@ from nas_space.cost import cost
 from nas_space.latency import LatencyTable
 from nas_space.network import SegmentationNetwork
 
-CALLS, WARMUP = 5, 3  # of each network in a round, and before the first one
+ROUNDS, CALLS, WARMUP = 30, 5, 3  # rounds of all networks; calls of each in a round, and before the first one
 
 
 class MeasuredNetwork(NamedTuple):
-    """A network: its latency measured and predicted, in milliseconds, and its ``macs_total``."""
+    """A network: its latency measured and predicted, in quiet milliseconds, and its ``macs_total``."""
 
     measured_ms: float
     predicted_ms: float
@@ -85,7 +85,7 @@ class TableAccuracy:
 
 
 def check_table(
-    table: LatencyTable, count: int, rounds: int, progress: Callable[[str], object] = lambda _: None
+    table: LatencyTable, count: int, rounds: int = ROUNDS, progress: Callable[[str], object] = lambda _: None
 ) -> TableAccuracy:
     """Measure ``count`` random networks of the table's space, and ``baseline1``, in turns, each in its own process.
 
@@ -115,7 +115,7 @@ def _network(table: LatencyTable, number: int, architecture: Architecture) -> Ne
 
 def _compare(table: LatencyTable, network: Architecture, timing: NetworkTiming) -> MeasuredNetwork:
     macs = cost(network, table.size, table.classes, table.head).macs_total
-    return MeasuredNetwork(latency(timing.seconds).median_ms, table.predict(network), macs)
+    return MeasuredNetwork(latency(timing.seconds).quiet_ms, table.predict(network), macs)
 
 
 def spearman(first: Sequence[float], second: Sequence[float]) -> float:

@@ -156,9 +156,9 @@ def summary(timing: "NetworkTiming", others: "Sequence[NetworkTiming]") -> dict[
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     from experiments.benchmark.networks.machine import align_columns
 
-    columns = ["network", "median ms", "p5", "p95", "p99", "FPS", "peak MiB", "output", "batch norms"]
+    columns = ["network", "median ms", "quiet", "p95", "p99", "FPS", "peak MiB", "output", "batch norms"]
     lines = [[*columns, f"{visible(Path(rows[0]['name']).name)} takes", ""]]
-    keys = {"median_ms": 2, "p5_ms": 2, "p95_ms": 2, "p99_ms": 2, "fps": 1, "peak_memory_mb": 0}
+    keys = {"median_ms": 2, "quiet_ms": 2, "p95_ms": 2, "p99_ms": 2, "fps": 1, "peak_memory_mb": 0}
     texts = {key: numbers([row[key] for row in rows], decimals) for key, decimals in keys.items()}
     for place, row in enumerate(rows):
         low, high = row["ratio_spread"]

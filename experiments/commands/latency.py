@@ -73,7 +73,7 @@ def run(options: Options) -> dict[str, Any]:
             if table.device != processor_name():
                 print(f"measured on {table.device}, checked on {processor_name()}: only the ranks can be compared")
             with _bar() as bar:
-                accuracy = check_table(table, options.check, options.rounds, bar.set_description_str)
+                accuracy = check_table(table, options.check, progress=bar.set_description_str)
             print(_format_accuracy(accuracy))
             row |= accuracy.summary()
         rows.append(row)

@@ -1,8 +1,9 @@
 """Time exported networks one by one, each in turns with a reference network. No torch: a board runs this file too.
 
 A call takes longer where other processes have the caches or the host is busy. This hits the reference as well, which
-runs just before and just after. So what is measured is how many times the reference's time a network takes. How long
-the reference takes by itself is known best at the end: it has run hundreds of times.
+runs just before and just after. So what is measured is how many times the reference's time a network takes, while the
+reference is as quick as it can be: a host may be a third slower for seconds. How long the reference takes by itself is
+known best at the end: it has run hundreds of times.
 """
 
 import gc
@@ -10,14 +11,37 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 from experiments.runtime.engines import Call
 
 LEAST, MOST = 3, 10  # timed calls of a turn
 ENOUGH = 0.03  # seconds of timed calls after which a turn ends
 QUIET = 1.1  # a turn was quiet where it took at most so many times what the quickest turns took
+FIRST = 20  # turns of the reference before all others: they show how quick it can be
+PATIENCE = 4  # most turns of a network for each that must be quiet
+
+
+class _Turn(NamedTuple):
+    """Seconds of a network, and of the reference just before and just after it."""
+
+    before: float
+    seconds: float
+    after: float
+
+    @property
+    def share(self) -> float:
+        """Of the reference's time."""
+        both = self.before + self.after
+        return 2 * self.seconds / both if both > 0 else 1.0
+
+    def is_quiet(self, limit: float) -> bool:
+        """Whether the reference took at most ``limit`` on both sides."""
+        return max(self.before, self.after) <= limit
+
 
 Clock = Callable[[], float]
 Writer = Callable[[Path], Path]
@@ -42,36 +66,54 @@ def measure(
 ) -> list[float]:
     """Milliseconds of one call of each network.
 
-    Every file is opened anew in each round, so that none keeps a lucky place in memory.
-
     Args:
         networks: what is timed; the first one is the reference.
         open_file: opens a file in the engine.
-        rounds: turns of each network, at least 1.
+        rounds: quiet turns of each network, at least 1.
         clock: the clock, in seconds.
         progress: told how many networks are done.
     """
-    pace: list[float] = []  # seconds of the reference, of each of its turns
-    shares = [1.0]
+    turns: list[list[_Turn]] = []
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as name, _no_collection():
         reference = _write(networks[0], Path(name) / "reference")
+        pace = [_turn(open_file(reference), clock) for _ in range(max(rounds, FIRST))]
         for number, network in enumerate(networks[1:], 1):
             progress(number)
             with tempfile.TemporaryDirectory(prefix="network-", dir=name) as folder:
                 file = network(Path(folder))
-                beside = open_file(reference)
-                before, ratios = _turn(beside, clock), []
-                pace.append(before)
-                for _ in range(rounds):
-                    seconds = _turn(open_file(file), clock)
-                    after = _turn(beside, clock)
-                    ratios.append(2 * seconds / (before + after) if before + after > 0 else 1.0)
-                    pace.append(after)
-                    before = after
-            shares.append(median(ratios))
-        if len(networks) == 1:
-            pace = [_turn(open_file(reference), clock) for _ in range(rounds)]
-    return [1000 * share * quiet(pace) for share in shares]
+                turns.append(_turns(open_file(reference), partial(open_file, file), rounds, pace, clock))
+    usual = quiet(pace)
+    return [1000 * usual, *(1000 * usual * _share(those, pace) for those in turns)]
+
+
+def _turns(beside: Call, open_network: Callable[[], Call], rounds: int, pace: list[float], clock: Clock) -> list[_Turn]:
+    """Turns of a network between turns of the reference until ``rounds`` are quiet, at most ``PATIENCE`` times as many.
+
+    Its file is opened anew for each of the first ``rounds``, so that none keeps a lucky place in memory.
+    """
+    turns: list[_Turn] = []
+    pace.append(_turn(beside, clock))
+    while len(turns) < PATIENCE * rounds:
+        if len(turns) < rounds:
+            network = open_network()
+        before, seconds, after = pace[-1], _turn(network, clock), _turn(beside, clock)
+        pace.append(after)
+        turns.append(_Turn(before, seconds, after))
+        limit = QUIET * quickest(pace)
+        if sum(turn.is_quiet(limit) for turn in turns) == rounds:
+            break
+    return turns
+
+
+def _share(turns: Sequence[_Turn], pace: Sequence[float]) -> float:
+    """How many times the reference's time a network takes: median of the quiet turns, or of all where none was."""
+    limit = QUIET * quickest(pace)
+    return median(turn.share for turn in [one for one in turns if one.is_quiet(limit)] or turns)
+
+
+def quickest(seconds: Sequence[float]) -> float:
+    """What the quickest took: one in twenty may be an error of the clock."""
+    return sorted(seconds)[len(seconds) // 20]
 
 
 def quiet(seconds: Sequence[float]) -> float:
@@ -82,8 +124,8 @@ def quiet(seconds: Sequence[float]) -> float:
     Args:
         seconds: of some turns of the same network.
     """
-    quickest = sorted(seconds)[len(seconds) // 20]
-    return median(turn for turn in seconds if turn <= QUIET * quickest)
+    limit = QUIET * quickest(seconds)
+    return median(turn for turn in seconds if turn <= limit)
 
 
 def _write(network: Writer, folder: Path) -> Path:

@@ -11,7 +11,7 @@ from nas_space.config import Head, SpaceConfig
 from nas_space.cost import cost
 from nas_space.scaling import ScaledName, largest_measured, largest_within, parse_scaled
 
-ROUNDS, CALLS, WARMUP = 5, 5, 3
+ROUNDS, CALLS, WARMUP = 10, 5, 3
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
 def _milliseconds(network: Architecture, scaler: Scaler, setup: Setup, classes: int, head: Head | None) -> float:
     entry = Entry(random_weights(Network("scaled", architecture=network, head=head), classes), scaler.precision)
     (timing,), _ = measure([entry], scaler.size, setup)
-    return latency(timing.seconds).median_ms
+    return latency(timing.seconds).quiet_ms
 
 
 def describe(network: Architecture) -> str:

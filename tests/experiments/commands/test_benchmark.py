@@ -105,9 +105,8 @@ def test_every_network_in_every_precision(result, folder):
     assert [row for row in rows if row[1] == "int8"] == [(name, "int8", classes) for name, classes in own]
     assert [row for row in rows if row[1] == "as in the file"] == [("other.onnx", "as in the file", 7)]
     for row in result["networks"]:
-        assert 0 < row["p5_ms"] <= row["median_ms"] <= row["p95_ms"] <= row["p99_ms"] and row["fps"] == pytest.approx(
-            1000 / row["median_ms"]
-        )
+        assert 0 < row["quiet_ms"] <= row["median_ms"] <= row["p95_ms"] <= row["p99_ms"]
+        assert row["fps"] == pytest.approx(1000 / row["median_ms"])
         assert 10 < row["idle_memory_mb"] <= row["peak_memory_mb"] < 250  # torch alone takes more
 
 

@@ -77,7 +77,7 @@ def test_several_tables_are_checked_in_one_run(
 ) -> None:
     checked: list[tuple[str, str, int]] = []
 
-    def check(table: LatencyTable, count: int, rounds: int, progress: object) -> TableAccuracy:
+    def check(table: LatencyTable, count: int, progress: object) -> TableAccuracy:
         checked.append((table.engine, table.precision, table.threads))
         networks = tuple(MeasuredNetwork(10.0 * i, 11.0 * i, i) for i in range(1, count + 1))
         return TableAccuracy(networks, networks[0], 0.25)
@@ -103,7 +103,7 @@ def test_a_table_of_another_processor(tmp_path: Path, monkeypatch: pytest.Monkey
     data = json.loads(out.read_text())
     out.write_text(json.dumps({**data, "device": "an abacus"}))
     accuracy = TableAccuracy((MeasuredNetwork(1.0, 1.0, 1.0),) * 2, MeasuredNetwork(1.0, 1.0, 1.0), 0.0)
-    monkeypatch.setattr(table_check, "check_table", lambda *_: accuracy)
+    monkeypatch.setattr(table_check, "check_table", lambda *_, **__: accuracy)
     text, _ = answer(
         capsys, "--table", str(out), "--check", "2", *TINY[:-2], "--space.dilations=1", "--space.poolings=1"
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from experiments.latency.measuring import ENOUGH, LEAST, MOST, QUIET, _turn, clock_of, measure, quiet
+from experiments.latency.measuring import ENOUGH, LEAST, MOST, PATIENCE, QUIET, _turn, _turns, clock_of, measure, quiet
 
 
 def writer(seconds: float) -> Callable[[Path], Path]:
@@ -56,6 +56,33 @@ def test_a_host_that_is_busy_for_seconds_changes_nothing(clock: Any) -> None:
     seconds = [0.003, *(generator.uniform(0.003, 0.006) for _ in range(60))]
     times = measure([writer(s) for s in seconds], opened(clock), 3, clock)
     assert times == pytest.approx([1000 * s for s in seconds], rel=0.02)
+
+
+def test_only_quiet_turns_tell_the_share(clock: Any) -> None:
+    """A neighbour slows the reference by a half and the network not at all: two thirds of its share would be wrong."""
+    busy = [True, False]
+
+    def open_file(file: Path) -> Callable[[], Any]:
+        seconds = float(file.read_text())
+        slowed = 1.5 if seconds == 0.003 else 1.0
+        return lambda: clock.spend(seconds * (slowed if busy[int(clock() / 0.7) % 2] else 1.0))
+
+    times = measure([writer(s) for s in (0.003, *[0.005] * 20)], open_file, 3, clock)
+    assert times == pytest.approx([3.0, *[5.0] * 20], rel=0.02)
+
+
+@pytest.mark.parametrize(("quiet_turns", "turns"), [(3, 3), (0, 3 * PATIENCE)])
+def test_turns_end_when_enough_are_quiet_or_patience_is_over(clock: Any, quiet_turns: int, turns: int) -> None:
+    """A file is opened anew for as many turns as must be quiet, and no more."""
+    opened_files: list[int] = []
+
+    def open_network() -> Callable[[], Any]:
+        opened_files.append(1)
+        return lambda: clock.spend(0.02)
+
+    reference = 0.01 if quiet_turns else 0.02
+    found = _turns(lambda: clock.spend(reference), open_network, 3, [0.01] * 20, clock)
+    assert len(found) == turns and len(opened_files) == 3
 
 
 def test_a_quiet_machine_gives_the_median_and_a_busy_one_its_quickest_turns() -> None:
