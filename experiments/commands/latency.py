@@ -32,7 +32,7 @@ class Options(TableOptions):
         precision: fp32, int8 (quantised after training, on noise), or both.
         threads: threads of the engine, such as 1, or 1,2 for a table of each. With one, processor time is measured,
             which other processes hardly disturb.
-        rounds: how often everything is measured.
+        rounds: quiet turns of each network in a pass; there are two passes, and a third where these disagree.
         again: measure, also where the cache holds such a table.
         out: write the table to this new file as well.
         check: export and time this many random networks, and compare.
@@ -100,7 +100,7 @@ def _tables(options: Options) -> Iterator[tuple[str | None, LatencyTable]]:
             with _bar() as bar:
 
                 def progress(done: int, of: int) -> None:
-                    bar.set_description_str(f"{done} of {of} networks")
+                    bar.set_description_str(f"{done} of {of} measurements")
 
                 table = find_table(one, print, options.rounds, options.again, progress)
             file = str(one.file())

@@ -66,8 +66,8 @@ def _measure(plan: Plan, manifest: dict[str, Any], place: Any, threads: int, rou
     device, count = processor_name(), len(manifest["files"])
     print(f"{count} networks with {plan.engine} {version}, {plan.precision}, threads: {threads}, on {device}")
 
-    def progress(done: int) -> None:
-        print(f"\r{done} of {count - 1}", end="", file=sys.stderr, flush=True)
+    def progress(done: int, of: int) -> None:
+        print(f"\r{done} of {of} measurements", end="", file=sys.stderr, flush=True)
 
     networks = [_extract(place / NETWORKS / f"{number:04}", name) for number, name in enumerate(manifest["files"])]
     shape, pixels = plan.interface.shape(plan.size), plan.interface.pixels

@@ -46,12 +46,12 @@ def build_table(
         classes: channels of the logits.
         engine: what runs the networks: onnxruntime or openvino.
         threads: threads of the engine.
-        rounds: how often everything is measured, at least 1.
+        rounds: quiet turns of each network in a pass, at least 1.
         clock: the clock, in seconds; ``clock_of(threads)`` if absent.
         precision: fp32 or int8.
         head: of the networks.
         interface: what else lies inside the files.
-        progress: told how many networks are done, and of how many.
+        progress: told how many measurements are done, and of how many.
 
     Raises:
         InputError: an unknown engine or precision, or one that is not installed.
@@ -65,7 +65,7 @@ def build_table(
         lambda file: timed_call(engine, file, threads, shape, pixels),
         rounds,
         clock or clock_of(threads),
-        lambda done: progress(done, len(networks) - 1),
+        progress,
     )
     date = datetime.now().astimezone().isoformat(timespec="seconds")
     return plan.table(times, threads, processor_name(), date, engine_versions(PACKAGES[engine]))

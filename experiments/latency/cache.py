@@ -89,7 +89,7 @@ def find_table(
     Args:
         wanted: what it is for.
         say: told the line.
-        rounds: how often everything is measured.
+        rounds: quiet turns of each network in a pass.
         again: measure, whatever the cache holds.
         progress: as of ``build_table``.
 

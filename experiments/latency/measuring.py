@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from itertools import chain, product
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -22,7 +22,9 @@ LEAST, MOST = 3, 10  # timed calls of a turn
 ENOUGH = 0.03  # seconds of timed calls after which a turn ends
 QUIET = 1.1  # a turn was quiet where it took at most so many times what the quickest turns took
 FIRST = 20  # turns of the reference before all others: they show how quick it can be
-PATIENCE = 4  # most turns of a network for each that must be quiet
+PATIENCE = 3  # most turns of a network for each that must be quiet
+PASSES = 3  # through all networks, with minutes between them; the last one takes those alone whose first two disagree
+AGREE = 1.04  # most that the shares of two passes that agree differ by
 
 
 class _Turn(NamedTuple):
@@ -62,51 +64,77 @@ def measure(
     open_file: Callable[[Path], Call],
     rounds: int,
     clock: Clock,
-    progress: Callable[[int], object] = lambda done: None,
+    progress: Callable[[int, int], object] = lambda done, of: None,
 ) -> list[float]:
     """Milliseconds of one call of each network.
 
     Args:
         networks: what is timed; the first one is the reference.
         open_file: opens a file in the engine.
-        rounds: quiet turns of each network, at least 1.
+        rounds: quiet turns of each network in a pass, at least 1.
         clock: the clock, in seconds.
-        progress: told how many networks are done.
+        progress: told how many measurements are done, and of how many.
     """
-    turns: list[list[_Turn]] = []
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as name, _no_collection():
-        reference = _write(networks[0], Path(name) / "reference")
-        pace = [_turn(open_file(reference), clock) for _ in range(max(rounds, FIRST))]
-        for number, network in enumerate(networks[1:], 1):
-            progress(number)
-            with tempfile.TemporaryDirectory(prefix="network-", dir=name) as folder:
-                file = network(Path(folder))
-                turns.append(_turns(open_file(reference), partial(open_file, file), rounds, pace, clock))
-    usual = quiet(pace)
-    return [1000 * usual, *(1000 * usual * _share(those, pace) for those in turns)]
+        reference, *others = (_Timed(network, Path(name) / str(number)) for number, network in enumerate(networks))
+        pace = [_turn(open_file(reference.file()), clock) for _ in range(max(rounds, FIRST))]
+
+        def take_turns(network: _Timed) -> None:
+            opened = (open_file(network.file()) for _ in range(rounds))
+            network.passes.append(_turns(open_file(reference.file()), opened, rounds, pace, clock))
+
+        for done, (turn, network) in enumerate(product(range(PASSES), others), 1):
+            if turn < PASSES - 1 or network.is_doubtful(pace):
+                take_turns(network)
+            progress(done, PASSES * len(others))
+        usual = quiet(pace)
+        return [1000 * usual, *(1000 * usual * network.share(pace) for network in others)]
 
 
-def _turns(beside: Call, open_network: Callable[[], Call], rounds: int, pace: list[float], clock: Clock) -> list[_Turn]:
+class _Timed:
+    """A network, its file and its turns."""
+
+    def __init__(self, write: Writer, folder: Path) -> None:
+        self.write, self.folder = write, folder
+        self.passes: list[list[_Turn]] = []
+        self._file: Path | None = None
+
+    def file(self) -> Path:
+        """Its file; written when it is first asked for."""
+        if self._file is None:
+            self.folder.mkdir()
+            self._file = self.write(self.folder)
+        return self._file
+
+    def share(self, pace: Sequence[float]) -> float:
+        """How many times the reference's time it takes: median of its quiet turns, or of all where none was."""
+        return _share(list(chain(*self.passes)), pace)
+
+    def is_doubtful(self, pace: Sequence[float]) -> bool:
+        """Whether two passes contradict each other."""
+        shares = sorted(_share(turns, pace) for turns in self.passes)
+        return shares[-1] > AGREE * shares[0]
+
+
+def _turns(beside: Call, opened: Iterator[Call], rounds: int, pace: list[float], clock: Clock) -> list[_Turn]:
     """Turns of a network between turns of the reference until ``rounds`` are quiet, at most ``PATIENCE`` times as many.
 
     Its file is opened anew for each of the first ``rounds``, so that none keeps a lucky place in memory.
     """
     turns: list[_Turn] = []
     pace.append(_turn(beside, clock))
-    while len(turns) < PATIENCE * rounds:
-        if len(turns) < rounds:
-            network = open_network()
+    network = next(opened)
+    while True:
         before, seconds, after = pace[-1], _turn(network, clock), _turn(beside, clock)
         pace.append(after)
         turns.append(_Turn(before, seconds, after))
         limit = QUIET * quickest(pace)
-        if sum(turn.is_quiet(limit) for turn in turns) == rounds:
-            break
-    return turns
+        if sum(turn.is_quiet(limit) for turn in turns) == rounds or len(turns) == PATIENCE * rounds:
+            return turns
+        network = next(opened, network)
 
 
 def _share(turns: Sequence[_Turn], pace: Sequence[float]) -> float:
-    """How many times the reference's time a network takes: median of the quiet turns, or of all where none was."""
     limit = QUIET * quickest(pace)
     return median(turn.share for turn in [one for one in turns if one.is_quiet(limit)] or turns)
 
@@ -126,11 +154,6 @@ def quiet(seconds: Sequence[float]) -> float:
     """
     limit = QUIET * quickest(seconds)
     return median(turn for turn in seconds if turn <= limit)
-
-
-def _write(network: Writer, folder: Path) -> Path:
-    folder.mkdir()
-    return network(folder)
 
 
 def _turn(call: Call, clock: Clock) -> float:

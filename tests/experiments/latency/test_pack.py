@@ -47,7 +47,7 @@ def test_on_a_board(bundle: Path, tmp_path: Path) -> None:
     table = LatencyTable.load(tmp_path / "table.json")
     assert (table.engine, table.threads, table.precision, table.size) == ("onnxruntime", 2, "fp32", (32, 64))
     assert set(table.versions) == {"ssr-nas", "python", "onnxruntime"} and table.fixed_ms > 0
-    assert "8 of 8" in done.stderr and table.device in done.stdout
+    assert "24 of 24" in done.stderr and table.device in done.stdout
     assert [file.name for file in tmp_path.iterdir()] == ["table.json"]
 
 
