@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data.decoders import patient_pillow
-from experiments.runtime.decoding import decode_whole
-from experiments.runtime.pixels import Decoded, RefusedImageError, decode_pixels
-from experiments.runtime.silence import silent_opencv
+from experiments.runtime.decoding import is_whole
+from experiments.runtime.kinds import HEAD, kind_of
+from experiments.runtime.pixels import Decoded, decode_pixels
+from experiments.runtime.refusals import RefusedImageError
 from nas_space.errors import InputError
 
 Array = npt.NDArray[np.uint8]
@@ -59,21 +60,8 @@ def decode_image(path: Path, bits: int | None = None, first_page: bool = False) 
     except RefusedImageError as error:
         raise DataError("image format", path, f"{path}: {error}") from None
     if decoded is None:
-        raise damaged(path)
+        raise damaged(path, data)
     return decoded
-
-
-def decode(path: Path, flags: int) -> np.ndarray:
-    """The pixels of a file as ``cv2.imdecode`` gives them with ``flags``.
-
-    Raises:
-        DataError: the file cannot be read, is no image, or is truncated.
-    """
-    with silent_opencv:
-        image = decode_whole(read_bytes(path), flags)
-    if image is None:
-        raise damaged(path)
-    return image
 
 
 def read_bytes(path: Path) -> bytes:
@@ -88,6 +76,12 @@ def read_bytes(path: Path) -> bytes:
         raise DataError("unreadable", path, f"{path}: cannot be read ({error.strerror})") from None
 
 
-def damaged(path: Path) -> DataError:
-    """The error for a file whose content is no image."""
-    return DataError("unreadable", path, f"{path}: not an image, or truncated; copy it again or remove it")
+def damaged(path: Path, data: bytes) -> DataError:
+    """The error for a file that no decoder takes for an image."""
+    text, hint = f"{path}: not an image, or truncated", "copy it again or remove it"
+    kind = kind_of(data[:HEAD])
+    if not data:
+        text += ": it is empty"
+    elif kind is not None and is_whole(data):
+        text, hint = f"{text}, or a rare kind of {kind} that is not read", "copy it again, or save it as PNG"
+    return DataError("unreadable", path, f"{text}; {hint}")

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
-from PIL.TiffImagePlugin import TiffImageFile
+from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 
 from experiments.data.decoders import patient_pillow
 from experiments.data.parallel import in_threads
 from experiments.runtime.kinds import kind_of, read_head
-from experiments.runtime.pixels import BITS, DEEP_PNM, RefusedImageError, decode_samples
+from experiments.runtime.pixels import DEEP_PNM, decode_samples
+from experiments.runtime.refusals import RefusedImageError
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of cameras."""
@@ -90,7 +91,7 @@ def _is_deep(path: Path) -> bool:
         try:
             with Image.open(path, formats=["TIFF"]) as image:
                 assert isinstance(image, TiffImageFile)
-                return max(image.tag_v2.get(BITS, (1,))) > 8
+                return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
         except Exception:  # Pillow raises a dozen kinds for a damaged file
             return False
     return kind == "PNM" and DEEP_PNM.match(head) is not None

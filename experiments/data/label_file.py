@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import (
     PHOTOMETRIC_INTERPRETATION,
     SAMPLEFORMAT,
     SAMPLESPERPIXEL,
+    ImageFileDirectory_v2,
     TiffImageFile,
 )
 
@@ -24,12 +25,21 @@ from experiments.data.decoders import LARGEST, patient_pillow
 from experiments.data.files import Array, DataError, damaged, read_bytes
 from experiments.data.pages import check_pages
 from experiments.runtime.decoding import is_whole
+from experiments.runtime.kinds import HEAD, kind_of
+from experiments.runtime.palettes import check_indices, palette_of
+from experiments.runtime.pixels import FORMATS
+from experiments.runtime.refusals import SAVE, RefusedImageError, rare_kind, refuse_kind
+from experiments.runtime.tiff import check_tiff, read_tags, unread_layout
 
-EXACT = ("PNG", "BMP", "DIB", "TIFF", "GIF")
-"""Formats that keep every value; TIFF and WebP have lossy kinds."""
-LOSSY = {"JPEG": "JPEG", "MPO": "JPEG", "JPEG2000": "JPEG 2000", "WEBP": "lossy WebP", "AVIF": "AVIF"}
+LOSSY = ("JPEG", "JPEG 2000", "JPEG XL", "JPEG XR", "AVIF", "HEIF")
+"""Kinds of files that may change values. WebP has both ways."""
 LOSSY_TIFF = {6: "JPEG", 7: "JPEG", 50001: "WebP"}
-"""Compressions of TIFF that may change values, of those that Pillow reads."""
+"""Compressions of TIFF that may change values."""
+MODES = {
+    **{"F": "floating-point numbers", "CMYK": "CMYK inks", "YCbCr": "YCbCr colours", "LAB": "Lab colours"},
+    **{"La": "premultiplied alpha", "RGBa": "premultiplied alpha", "RGBX": "a fourth band"},
+}
+"""Pillow's kinds of pixels that are no labels -> in words."""
 WHITE_IS_ZERO = 0
 SIGNED = 2
 
@@ -76,31 +86,27 @@ def open_label(path: Path, first_page: bool = False, lossy: bool = False) -> Lab
         DataError: the file is unreadable, of a kind that changes values, of several pages, or no label.
     """
     data = read_bytes(path)
-    if not data or not is_whole(data):
-        raise damaged(path)
     try:
         with patient_pillow:
-            file = Image.open(io.BytesIO(data))
-            if not lossy:
-                _check_exact(path, file, data)
-            check_pages(path, file, first_page)
+            tags = _check_kind(path, data, lossy)
+            file = _open(data, tags)
+            check_pages(path, file, io.BytesIO(data), first_page)
             bits = _bits(file, data)
             _check_samples(path, file)
             is_signed = isinstance(file, TiffImageFile) and SIGNED in file.tag_v2.get(SAMPLEFORMAT, ())
+            palette = palette_of(file) if file.mode in ("P", "PA") else None
             image = ImageOps.exif_transpose(file)
             image.load()
             pixels, mode = np.asarray(image), image.mode
     except DataError:
         raise
+    except RefusedImageError as error:
+        raise format_error(path, str(error)) from None
     except Image.DecompressionBombError:
         raise DataError("too large", path, f"{path}: has more than {LARGEST:,} pixels; cut it into parts") from None
-    except UnidentifiedImageError:
-        if not data.startswith((b"II*\0", b"MM\0*")):
-            raise damaged(path) from None
-        text = f"{path}: not an image, or truncated, or a kind of TIFF that is not read; save the mask as PNG"
-        raise DataError("unreadable", path, text) from None
     except Exception:  # Pillow raises a dozen kinds for a damaged file
-        raise damaged(path) from None
+        reason = rare_kind(data)
+        raise (format_error(path, str(reason)) if reason else damaged(path, data)) from None
     if bits > 8 and len(image.getbands()) > 1:  # Pillow keeps only their high bytes
         hint = "save ids as one channel of 8 or 16 bits, or colours with 8 bits a channel"
         raise format_error(path, f"has several channels of {bits} bits; {hint}")
@@ -108,15 +114,17 @@ def open_label(path: Path, first_page: bool = False, lossy: bool = False) -> Lab
         if (pixels[..., -1] < 255).any():
             raise format_error(path, "has transparent pixels, which have no class; save it without alpha channel")
         pixels = pixels[..., 0] if mode != "RGBA" else pixels[..., :3]
-    if mode in ("P", "PA"):
-        palette = _palette(image)
-        if pixels.max(initial=0) >= len(palette):
-            raise damaged(path)
+    if palette is not None and mode in ("P", "PA"):
+        try:
+            check_indices(pixels, palette)
+        except RefusedImageError as error:
+            raise format_error(path, str(error)) from None
         return LabelPixels(pixels, bits, palette)
     if mode.startswith("I"):
         return LabelPixels(_as_uint16(path, pixels), max(bits, 16))
     if mode not in ("1", "L", "LA", "RGB", "RGBA"):
-        raise format_error(path, f"is of the kind {mode}; save the mask as PNG with ids, a palette, or RGB colours")
+        what = MODES.get(mode, f"pixels of the kind {mode}")
+        raise format_error(path, f"holds {what}; save the mask as PNG with ids, a palette, or RGB colours")
     if is_signed and pixels.max(initial=0) > 127:
         raise _negative(path)
     if mode == "1":
@@ -130,13 +138,9 @@ def read_palette(path: Path) -> Array | None:
     """The palette of a file ``(K, 3)``, read from its header; None without one, or where the file cannot be read."""
     try:
         with patient_pillow, Image.open(path) as file:
-            return _palette(file) if file.mode == "P" else None
+            return palette_of(file) if file.mode == "P" else None
     except Exception:  # Pillow raises a dozen kinds for a damaged file
         return None
-
-
-def _palette(image: Image.Image) -> Array:
-    return np.asarray(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
 
 
 def format_error(path: Path, text: str) -> DataError:
@@ -144,18 +148,41 @@ def format_error(path: Path, text: str) -> DataError:
     return DataError("label format", path, f"{path}: {text}")
 
 
-def _check_exact(path: Path, file: Image.Image, data: bytes) -> None:
-    kind = file.format or "unknown"
-    if isinstance(file, TiffImageFile):
-        name = LOSSY_TIFF.get(int(file.tag_v2.get(COMPRESSION, 1)))
-        what = f"is a TIFF compressed by {name}"
-    else:
-        name = None if kind in EXACT or (kind == "WEBP" and _is_lossless_webp(data)) else LOSSY.get(kind, kind)
-        what = f"is {name} by its content, whatever its name"
-    if name is not None:
-        hint = "save the mask anew from its source as PNG, not from this file"
-        text = f"{path}: {what}, which may change label values; {hint}"
-        raise DataError("lossy label", path, text)
+def _check_kind(path: Path, data: bytes, lossy: bool) -> ImageFileDirectory_v2 | None:
+    """Refuse kinds of files that are no masks by their content; gives the tags of a TIFF.
+
+    Raises:
+        DataError: the file may have changed values, is no image, or is truncated.
+        RefusedImageError: it is of a kind that is not read.
+    """
+    kind = kind_of(data[:HEAD])
+    if kind is None or (kind in FORMATS and not is_whole(data)):
+        raise damaged(path, data)
+    if not lossy:
+        if kind in LOSSY or (kind == "WebP" and not _is_lossless_webp(data)):
+            name = "lossy WebP" if kind == "WebP" else kind
+            raise _lossy_error(path, f"is {name} by its content, whatever its name")
+        if kind == "TIFF" and (compression := int(read_tags(data).get(COMPRESSION, 1))) in LOSSY_TIFF:
+            raise _lossy_error(path, f"is a TIFF compressed by {LOSSY_TIFF[compression]}")
+        if kind == "PNM":
+            raise RefusedImageError(f"is PNM by its content, which is not read as a mask; {SAVE}")
+    if kind not in FORMATS:
+        raise refuse_kind(kind)
+    return check_tiff(data) if kind == "TIFF" else None
+
+
+def _lossy_error(path: Path, what: str) -> DataError:
+    hint = "save the mask anew from its source as PNG, not from this file"
+    return DataError("lossy label", path, f"{path}: {what}, which may change label values; {hint}")
+
+
+def _open(data: bytes, tags: ImageFileDirectory_v2 | None) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=[FORMATS[kind_of(data[:HEAD]) or ""]])
+    except UnidentifiedImageError:
+        if tags is None:
+            raise
+        raise unread_layout(tags) from None
 
 
 def _is_lossless_webp(data: bytes) -> bool:

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
-from experiments.runtime.pixels import RefusedImageError, decode_pixels
+from experiments.runtime.pixels import decode_pixels
+from experiments.runtime.refusals import RefusedImageError
 from experiments.runtime.silence import silent_pillow
 from nas_space.errors import InputError
 

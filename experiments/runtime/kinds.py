@@ -5,10 +5,14 @@ from pathlib import Path
 HEAD = 4096
 """Bytes at the beginning of a file that tell its kind."""
 FILM = "film"
+CAMERA = "camera RAW"
 _STARTS = {
+    b"\xff\xd8\xff\xf7": "JPEG-LS",
     b"\xff\xd8\xff": "JPEG",
+    b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI": "PNG of iOS (CgBI)",
     b"\x89PNG\r\n\x1a\n": "PNG",
     b"GIF8": "GIF",
+    b"II*\0\x10\0\0\0CR": CAMERA,
     b"II*\0": "TIFF",
     b"MM\0*": "TIFF",
     b"II+\0": "TIFF",
@@ -17,10 +21,40 @@ _STARTS = {
     b"\xff\x4f\xff\x51": "JPEG 2000",
     b"\0\0\0\x0cJXL ": "JPEG XL",
     b"\xff\x0a": "JPEG XL",
+    b"II\xbc": "JPEG XR",
+    b"IIRO": CAMERA,
+    b"IIRS": CAMERA,
+    b"MMOR": CAMERA,
+    b"IIU\0": CAMERA,
+    b"II\x1a\0\0\0HEAPCCDR": CAMERA,
+    b"FUJIFILMCCD-RAW": CAMERA,
+    b"FOVb": CAMERA,
+    b"\0MRM": CAMERA,
     b"v/1\x01": "OpenEXR",
     b"#?RADIANCE": "Radiance HDR",
+    b"#?RGBE": "Radiance HDR",
     b"8BPS": "Photoshop",
+    b"gimp xcf": "GIMP",
     b"%PDF": "PDF",
+    b"%!PS": "PostScript",
+    b"DDS ": "DDS",
+    b"qoif": "QOI",
+    b"\x01\xda": "SGI",
+    b"\x59\xa6\x6a\x95": "Sun raster",
+    b"\x8bJNG": "JNG",
+    b"\x8aMNG": "MNG",
+    b"P7\n": "PAM",
+    b"PF\n": "PFM (floating-point)",
+    b"Pf\n": "PFM (floating-point)",
+    b"SIMPLE  =": "FITS",
+    b"\x93NUMPY": "NumPy",
+    b"\x89HDF\r\n\x1a\n": "HDF5",
+    b"MATLAB 5.0 MAT-file": "MATLAB",
+    b"PK\x03\x04": "ZIP",
+    b"\x1f\x8b": "gzip",
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!": "RAR",
+    b"version https://git-lfs": "Git LFS pointer",
     b"\x1aE\xdf\xa3": FILM,  # Matroska, WebM
     b"FLV\x01": FILM,
     b"0&\xb2u\x8ef\xcf\x11": FILM,  # ASF, WMV
@@ -30,11 +64,17 @@ _STARTS = {
     b".RMF": FILM,
     b"YUV4MPEG2 ": FILM,
 }
-_STILL_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"mif1": "HEIF", b"msf1": "HEIF", b"heic": "HEIF", b"heix": "HEIF"}
+_STILL_BRANDS = {
+    **{b"avif": "AVIF", b"avis": "AVIF", b"crx ": CAMERA},
+    **dict.fromkeys((b"mif1", b"msf1", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"), "HEIF"),
+}
 _SOUND_BRANDS = (b"M4A ", b"M4B ")
 _OLD_QUICKTIME = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
 _OGG_PICTURES = (b"\x80theora", b"OVP80", b"video\0", b"BBCD")
-STILLS = ("JPEG", "PNG", "GIF", "TIFF", "WebP", "BMP", "PNM", "JPEG 2000", "AVIF", "HEIF", "JPEG XL", "OpenEXR")
+STILLS = (
+    *("JPEG", "PNG", "GIF", "TIFF", "WebP", "BMP", "PNM", "JPEG 2000", "AVIF", "HEIF", "JPEG XL", "OpenEXR"),
+    CAMERA,
+)
 """Kinds that are pictures, whether or not they can be read."""
 
 
@@ -47,6 +87,9 @@ def kind_of(head: bytes) -> str | None:
         return {b"WEBP": "WebP", b"AVI ": FILM}.get(head[8:12])
     if head[4:8] == b"ftyp":
         brand = head[8:12]
+        if brand in (b"mif1", b"msf1"):  # what the file is stands among the kinds that it is compatible with
+            others = head[16 : int.from_bytes(head[:4], "big")]
+            return "AVIF" if b"avif" in others or b"avis" in others else "HEIF"
         return _STILL_BRANDS.get(brand, None if brand in _SOUND_BRANDS else FILM)
     if head[4:8] in _OLD_QUICKTIME:
         return FILM
@@ -56,7 +99,7 @@ def kind_of(head: bytes) -> str | None:
         return "PNM"
     if head.startswith(b"BM") and len(head) > 18 and head[15:18] == b"\0\0\0":  # the size of its second header
         return "BMP"
-    return FILM if _is_transport_stream(head) else None
+    return FILM if _is_transport_stream(head) else _kind_without_mark(head) or _kind_of_text(head)
 
 
 def kind_of_file(path: Path) -> str | None:
@@ -95,3 +138,38 @@ def _is_transport_stream(head: bytes) -> bool:
         len(head) > start + 4 * size and all(head[start + i * size] == 0x47 for i in range(5))
         for start, size in ((0, 188), (4, 192), (0, 204))
     )
+
+
+def _kind_without_mark(head: bytes) -> str | None:
+    """Kinds whose beginning is no fixed mark, by the values that their header may have."""
+    if head[128:132] == b"DICM":
+        return "DICOM"
+    if head[344:348] in (b"n+1\0", b"ni1\0"):
+        return "NIfTI"
+    if len(head) < 18:
+        return None
+    if head[:4] in (b"\0\0\x01\0", b"\0\0\x02\0") and 0 < head[4] < 100 and head[5] == 0 == head[9]:
+        return "ICO"
+    if head[0] == 10 and head[1] in (0, 2, 3, 4, 5) and head[2] == 1 and head[3] in (1, 2, 4, 8):
+        return "PCX"
+    colours, coding, sides, bits = head[1], head[2], (head[12:14], head[14:16]), head[16]
+    is_plain = colours == 0 and coding in (2, 3, 10, 11) and head[3:8] == bytes(5)
+    is_indexed = colours == 1 and coding in (1, 9) and head[7] in (15, 16, 24, 32)
+    if (is_plain or is_indexed) and bits in (8, 15, 16, 24, 32) and b"\0\0" not in sides:
+        return "TGA"
+    return None
+
+
+def _kind_of_text(head: bytes) -> str | None:
+    """What a file is that begins with letters instead of the marks of an image."""
+    try:
+        text = head.decode("utf-8-sig", "strict" if len(head) < HEAD else "ignore").strip().lower()
+    except UnicodeDecodeError:
+        return None
+    if not text or any(letter < " " and not letter.isspace() for letter in text):
+        return None
+    if text.startswith("<"):
+        if "<svg" in text:
+            return "SVG"
+        return "HTML" if text.startswith(("<!doctype html", "<html")) else "XML"
+    return "JSON" if text.startswith(("{", "[")) else "plain text"

@@ -11,12 +11,25 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
-from PIL.TiffImagePlugin import ImageFileDirectory_v2, TiffImageFile
+from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import (
+    BITSPERSAMPLE,
+    EXTRASAMPLES,
+    PHOTOMETRIC_INTERPRETATION,
+    PLANAR_CONFIGURATION,
+    SAMPLEFORMAT,
+    SAMPLESPERPIXEL,
+    ImageFileDirectory_v2,
+    TiffImageFile,
+)
 
 from experiments.runtime.decoding import decode_whole, is_whole
-from experiments.runtime.kinds import FILM, HEAD, is_animated, kind_of
+from experiments.runtime.kinds import HEAD, is_animated, kind_of
+from experiments.runtime.palettes import check_indices, palette_of
+from experiments.runtime.refusals import RefusedImageError, rare_kind, refuse_kind
 from experiments.runtime.silence import silent_opencv, silent_pillow
+from experiments.runtime.tiff import LARGEST_SAMPLE, check_tiff, unread_layout
+from experiments.runtime.tiff_pages import count_pages
 
 MOST_PIXELS = 2**28
 """268 million, 16384 x 16384: decoded and drawn, such an image takes some gigabytes."""
@@ -29,25 +42,8 @@ FORMATS = {
 """Kinds of files that are read -> Pillow's names."""
 COLOURS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
 """Pillow's kinds of 8-bit pixels that have a colour in RGB."""
-DEEP_PNM = re.compile(rb"P[2356]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*65535\s")
-BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, LARGEST_SAMPLE, SUBFILE, PLANES = (
-    258,
-    262,
-    277,
-    338,
-    339,
-    281,
-    254,
-    284,
-)
-"""Numbers of TIFF tags."""
-NUMBERS = (BITS, PHOTOMETRIC, SAMPLES, EXTRA, SAMPLE_FORMAT, LARGEST_SAMPLE, PLANES)
-"""Tags that hold one whole number or several; of another kind they are damaged."""
+DEEP_PNM = re.compile(rb"P[56]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*65535\s")
 Pixels = npt.NDArray[np.uint8]
-
-
-class RefusedImageError(ValueError):
-    """Why an image is not read, and the fix; without the file's name."""
 
 
 class Samples(NamedTuple):
@@ -96,43 +92,49 @@ def decode_samples(data: bytes, most_pixels: int = MOST_PIXELS, first_page: bool
     """Like ``decode_pixels``, but 16-bit samples stay as they are in the file."""
     with silent_opencv, silent_pillow:
         try:
-            return _decode(data, most_pixels, first_page)
+            samples = _decode(data, most_pixels, first_page)
         except RefusedImageError:
             raise
         except Exception:  # Pillow raises a dozen kinds for a damaged file
-            return None
+            samples = None
+    if samples is None and (reason := rare_kind(data)):
+        raise reason
+    return samples
 
 
 def _decode(data: bytes, most_pixels: int, first_page: bool) -> Samples | None:
     kind = kind_of(data[:HEAD])
-    if kind == FILM:
-        raise RefusedImageError("is a film, not an image; give single frames as images")
     if kind is None:
         return None
     if kind not in FORMATS:
-        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG")
-    if kind == "TIFF":
-        _check_tags(_read_tags(data))  # Pillow takes what it does not know for damaged
+        raise refuse_kind(kind)
+    tags = check_tiff(data) if kind == "TIFF" else None
+    if tags is not None:
+        _check_tags(tags)  # Pillow takes what it does not know for damaged
     try:
         image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
     except KeyError:  # an old Pillow does not know AVIF
-        raise RefusedImageError(f"is of the kind {kind}, which is not read; save it as PNG or JPEG") from None
+        raise refuse_kind(kind) from None
+    except UnidentifiedImageError:
+        if tags is None:
+            raise
+        raise unread_layout(tags) from None
     except Image.DecompressionBombError:
         raise RefusedImageError(f"has too many pixels, at most {most_pixels} are taken; cut it into parts") from None
     with image:
         if image.width * image.height > most_pixels:
             size = f"{image.width}x{image.height}"
             raise RefusedImageError(f"{size} pixels are too many; at most {most_pixels} are taken; cut it into parts")
-        moves = is_animated(data) or (kind == "GIF" and getattr(image, "is_animated", False))
+        moves = is_animated(data) or (kind in ("GIF", "AVIF") and getattr(image, "is_animated", False))
         if moves and not first_page:
             raise RefusedImageError("is a moving picture, not a still image; give one page of it as a PNG")
         if not is_whole(data):
             return None
         if isinstance(image, TiffImageFile):
-            if not first_page and (pages := count_tiff_pages(image)) > 1:
+            if not first_page and (pages := count_pages(io.BytesIO(data))) > 1:
                 raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
             return _decode_tiff(image, data)
-        if kind == "PNG":
+        if kind == "PNG" and image.mode != "P":
             return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
         if kind in ("JPEG", "WebP") or DEEP_PNM.match(data[:HEAD]):
             return _decode_by_opencv(data)
@@ -149,8 +151,15 @@ def _decode_by_opencv(data: bytes, bits: int | None = None) -> Samples | None:
 
 
 def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Samples:
+    palette = palette_of(image) if image.mode in ("P", "PA") else None
     image.load()
     turned = ImageOps.exif_transpose(image)
+    if palette is not None and turned.mode in ("P", "PA"):
+        indices = np.asarray(turned).reshape(turned.height, turned.width, -1)[..., 0]
+        check_indices(indices, palette)
+        return Samples(palette[indices])
+    if turned.mode == "La":  # which Pillow turns into LA alone
+        turned = turned.convert("LA")
     if turned.mode.startswith("I"):
         samples = np.asarray(turned)
         if samples.min(initial=0) < 0 or samples.max(initial=0) > 65535:
@@ -161,51 +170,32 @@ def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Samples:
     return Samples(np.array(turned.convert("RGB")))
 
 
-def _read_tags(data: bytes) -> ImageFileDirectory_v2:
-    """Tags of the first page of a TIFF.
-
-    Raises:
-        ValueError: there are none, or one is of another kind than it must be.
-    """
-    tags = ImageFileDirectory_v2(data[: 16 if 43 in data[2:4] else 8])
-    file = io.BytesIO(data)
-    file.seek(tags.next)
-    tags.load(file)
-    if not len(tags) or not all(_is_number(tags.get(tag, 1)) for tag in NUMBERS):
-        raise ValueError("damaged tags")
-    return tags
-
-
-def _is_number(value: object) -> bool:
-    return all(isinstance(one, int) for one in value) if isinstance(value, tuple) and value else isinstance(value, int)
-
-
 def _check_tags(tags: ImageFileDirectory_v2) -> None:
     """Refuse what has no colours of 8 or 16 bits.
 
     Raises:
         RefusedImageError: the message says what it has instead.
     """
-    photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
-    deepest = max(tags.get(BITS, (1,)))
-    formats = set(tags.get(SAMPLE_FORMAT, (1,)))
+    photometric, samples = tags.get(PHOTOMETRIC_INTERPRETATION, 1), tags.get(SAMPLESPERPIXEL, 1)
+    deepest = max(tags.get(BITSPERSAMPLE, (1,)))
+    formats = set(tags.get(SAMPLEFORMAT, (1,)))
     if not formats <= {1, 4}:
         kind = "floating-point" if 3 in formats else "signed or complex"
         raise RefusedImageError(f"has {kind} samples; save it with 8 or 16 bits")
-    if photometric in (0, 1) and samples > 1 and not (samples == 2 and set(tags.get(EXTRA, ())) & {1, 2}):
+    if photometric in (0, 1) and samples > 1 and not (samples == 2 and set(tags.get(EXTRASAMPLES, ())) & {1, 2}):
         raise RefusedImageError(f"has {samples} grey bands, which are no colours; save red, green and blue as RGB")
     if photometric not in (0, 1, 2, 3, 5, 6):
         raise RefusedImageError("has colours of a kind that is not read; save it as RGB")
-    if deepest > 16 or len(set(tags.get(BITS, (1,)))) > 1:
+    if deepest > 16 or len(set(tags.get(BITSPERSAMPLE, (1,)))) > 1:
         raise RefusedImageError(f"has samples of {deepest} bits; save it with 8 or 16 bits")
 
 
 def _decode_tiff(image: TiffImageFile, data: bytes) -> Samples | None:
     tags = image.tag_v2
-    photometric, samples = tags.get(PHOTOMETRIC, 1), tags.get(SAMPLES, 1)
-    depth, extra = max(tags.get(BITS, (1,))), tags.get(EXTRA, ())
+    photometric, samples = tags.get(PHOTOMETRIC_INTERPRETATION, 1), tags.get(SAMPLESPERPIXEL, 1)
+    depth, extra = max(tags.get(BITSPERSAMPLE, (1,))), tags.get(EXTRASAMPLES, ())
     largest = int(tags.get(LARGEST_SAMPLE, (65535,))[0])
-    is_plain = tags.get(PLANES, 1) == 1
+    is_plain = tags.get(PLANAR_CONFIGURATION, 1) == 1
     if depth <= 8:
         return _decode_by_pillow(image)
     if depth == 12 and photometric == 1 and samples == 1:
@@ -214,16 +204,6 @@ def _decode_tiff(image: TiffImageFile, data: bytes) -> Samples | None:
         raise RefusedImageError("has deep samples in an order that is not read; save it as 8-bit RGB")
     bits = largest.bit_length() if 255 < largest < 65535 and largest & (largest + 1) == 0 else None
     return _decode_by_pillow(image, bits) if samples == 1 else _decode_by_opencv(data, bits)
-
-
-def count_tiff_pages(image: TiffImageFile) -> int:
-    """Pages that are no smaller copies of another one."""
-    count, frames = 0, image.n_frames
-    for number in range(min(frames, 1000)):
-        image.seek(number)
-        count += number == 0 or not int(image.tag_v2.get(SUBFILE, 0)) & 5  # a copy, a mask
-    image.seek(0)
-    return count
 
 
 def _significant_bits(data: bytes) -> int | None:

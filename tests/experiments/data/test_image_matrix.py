@@ -72,7 +72,7 @@ TIFFS: dict[str, tuple[np.ndarray, dict[str, Any], np.ndarray | str]] = {
     "deep grey": (DEEP[..., 0], {"photometric": "minisblack"}, GREYS),
     "deep grey, big endian": (DEEP[..., 0], {"photometric": "minisblack", "byteorder": ">"}, GREYS),
     "deep white is zero": (DEEP[..., 0], {"photometric": "miniswhite"}, "deep samples"),
-    "deep planar": (np.moveaxis(DEEP, -1, 0), {"photometric": "rgb", "planarconfig": "separate"}, "deep samples"),
+    "deep planar": (np.moveaxis(DEEP, -1, 0), {"photometric": "rgb", "planarconfig": "separate"}, "separate planes"),
     "bands": (RGB, {"photometric": "minisblack", "planarconfig": "contig"}, "3 grey bands"),
     "two bands": (RGB[..., :2], {"photometric": "minisblack", "planarconfig": "contig"}, "2 grey bands"),
     "five bands": (np.dstack([RGB, RGB])[..., :5], {"photometric": "minisblack", "planarconfig": "contig"}, "5 grey"),
@@ -242,12 +242,12 @@ def test_an_image_that_is_too_large_is_refused_by_its_header(kind: str, tmp_path
     ("content", "reason"),
     [
         (b"\0\0\0\x20ftypisom" + bytes(60), "is a film"),
-        (b"\0\0\0\x20ftypheic" + bytes(60), "of the kind HEIF"),
-        (b"%PDF-1.4" + bytes(60), "of the kind PDF"),
-        (b"8BPS" + bytes(60), "of the kind Photoshop"),
-        (b"<svg></svg>", "not an image, or truncated"),
-        (b"text", "not an image, or truncated"),
-        (b"", "not an image, or truncated"),
+        (b"\0\0\0\x20ftypheic" + bytes(60), "is HEIF by its content, which is not read; save it as PNG"),
+        (b"%PDF-1.4" + bytes(60), "is PDF by"),
+        (b"8BPS" + bytes(60), "is Photoshop by"),
+        (b"<svg></svg>", "is SVG by"),
+        (b"text", "is plain text by its content, .*give the image itself"),
+        (b"", "not an image, or truncated: it is empty"),
     ],
 )
 def test_files_of_the_wrong_kind(content: bytes, reason: str, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from experiments.data import open_source
-from experiments.data.files import DataError
+from experiments.data.files import DataError, read_image
 from experiments.data.label_file import open_label
 from experiments.data.labels import IndexReader, make_table, read_pair
 from experiments.data.pages import check_image
@@ -39,13 +39,17 @@ def grey_tiff(
     subfiles: tuple[int, ...] = (0,),
     compression: int = 1,
 ) -> bytes:
-    """A TIFF of one strip with samples, and a page for each of ``subfiles`` (``NewSubfileType``)."""
+    """A TIFF of one strip with samples, and a page for each of ``subfiles`` (``NewSubfileType``).
+
+    Those that are marked as smaller copies are smaller, but for a mark of 9.
+    """
     height, width = values.shape
     rows = values.astype("<u2").tobytes() if depth > 8 else b"".join(_packed(row, depth) for row in values)
     data = b"II*\0" + (8 + len(rows)).to_bytes(4, "little") + rows
     for page, subfile in enumerate(subfiles):
-        tags = {254: subfile, 256: width, 257: height, 258: depth, 259: compression, 262: photometric, 273: 8, 277: 1}
-        tags |= {278: height, 279: len(rows), 339: sample_format}
+        low = height - 1 if subfile == 1 else height
+        tags = {254: subfile % 8, 256: width, 257: low, 258: depth, 259: compression, 262: photometric, 273: 8, 277: 1}
+        tags |= {278: low, 279: len(rows), 339: sample_format}
         after = len(data) + 2 + 12 * len(tags) + 4 if page + 1 < len(subfiles) else 0
         entries = (struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
         data += struct.pack("<H", len(tags)) + b"".join(entries) + struct.pack("<I", after)
@@ -163,10 +167,14 @@ def test_images_of_several_pages_are_told_by_every_reader(tmp_path: Path) -> Non
     assert (read[0] == np.asarray(IMAGE.convert("RGB"))).all() and (read[1] == RAW % 13).all()
 
 
-@pytest.mark.parametrize(("subfiles", "pages"), [((0, 1, 1), 1), ((0, 4), 1), ((0, 1, 0), 2), ((0, 2, 2), 3)])
+@pytest.mark.parametrize(
+    ("subfiles", "pages"), [((0, 1, 1), 1), ((0, 4), 1), ((0, 1, 0), 2), ((0, 2, 2), 3), ((0, 9), 2)]
+)
 def test_smaller_copies_of_a_page_are_no_pages(tmp_path: Path, subfiles: tuple[int, ...], pages: int) -> None:
     (tmp_path / "a.tif").write_bytes(grey_tiff(RAW % 256, 8, subfiles=subfiles))
     if pages > 1:
+        with pytest.raises(DataError, match=f"has {pages} pages"):
+            read_image(tmp_path / "a.tif")
         with pytest.raises(DataError, match=f"holds {pages} pages"):
             open_label(tmp_path / "a.tif")
     else:

@@ -173,7 +173,7 @@ def test_truncated_file(root: Path, file: str, keep: float) -> None:
 
 def test_text_that_calls_itself_an_image(root: Path) -> None:
     (root / "train" / "a0.png").write_text("hello")
-    with pytest.raises(InputError, match=r"a0\.png: not an image"):
+    with pytest.raises(InputError, match=r"a0\.png: is plain text"):
         load_camvid(str(root), SIZE)
 
 

@@ -252,9 +252,9 @@ def test_exif_turns_the_mask_as_it_turns_the_image(read: Callable[..., Array], t
     ).all()
 
 
-@pytest.mark.parametrize("mode", ["CMYK", "F"])
-def test_other_kinds(read: Callable[..., Array], mode: str) -> None:
-    with pytest.raises(DataError, match=f"mask.tif: is of the kind {mode}; save the mask as PNG"):
+@pytest.mark.parametrize(("mode", "what"), [("CMYK", "CMYK inks"), ("F", "floating-point numbers")])
+def test_other_kinds(read: Callable[..., Array], mode: str, what: str) -> None:
+    with pytest.raises(DataError, match=f"mask.tif: holds {what}; save the mask as PNG"):
         read(Image.new(mode, (8, 8)), BOTH, "tif")
 
 
