@@ -105,8 +105,7 @@ def open_label(path: Path, first_page: bool = False, lossy: bool = False) -> Lab
     except Image.DecompressionBombError:
         raise DataError("too large", path, f"{path}: has more than {LARGEST:,} pixels; cut it into parts") from None
     except Exception:  # Pillow raises a dozen kinds for a damaged file
-        reason = rare_kind(data)
-        raise (format_error(path, str(reason)) if reason else damaged(path, data)) from None
+        raise _unreadable(path, data) from None
     if bits > 8 and len(image.getbands()) > 1:  # Pillow keeps only their high bytes
         hint = "save ids as one channel of 8 or 16 bits, or colours with 8 bits a channel"
         raise format_error(path, f"has several channels of {bits} bits; {hint}")
@@ -157,7 +156,7 @@ def _check_kind(path: Path, data: bytes, lossy: bool) -> ImageFileDirectory_v2 |
     """
     kind = kind_of(data[:HEAD])
     if kind is None or (kind in FORMATS and not is_whole(data)):
-        raise damaged(path, data)
+        raise _unreadable(path, data)
     if not lossy:
         if kind in LOSSY or (kind == "WebP" and not _is_lossless_webp(data)):
             name = "lossy WebP" if kind == "WebP" else kind
@@ -169,6 +168,11 @@ def _check_kind(path: Path, data: bytes, lossy: bool) -> ImageFileDirectory_v2 |
     if kind not in FORMATS:
         raise refuse_kind(kind)
     return check_tiff(data) if kind == "TIFF" else None
+
+
+def _unreadable(path: Path, data: bytes) -> DataError:
+    reason = rare_kind(data)
+    return format_error(path, str(reason)) if reason else damaged(path, data)
 
 
 def _lossy_error(path: Path, what: str) -> DataError:

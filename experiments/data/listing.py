@@ -1,7 +1,7 @@
 """Which files of a folder tree belong together: images, and the labels of the same names."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from experiments.data.labels import ReadLabel, read_pair
 from experiments.data.pairing import Neighbours, Pairing, pair_names
 from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions
+from experiments.runtime.kinds import PICTURES, kind_of_file
 from nas_space.errors import InputError
 
 OTHER_KINDS = ("TrainIds", "_color", "instanceIds")
@@ -42,14 +43,35 @@ class Folder:
         """
         files: dict[str, Path] = {}
         problems: list[DataError] = []
-        folders = [entry for entry in _entries(self.path) if entry.is_dir()] if self.nested else [self.path]
-        for path in (path for folder in folders for path in _entries(folder)):
+        for path in self._all():
             if path.suffix.lower() in self.extensions and path.stem.endswith(self.tail):
                 first = files.setdefault(path.stem.removesuffix(self.tail), path)
                 if first != path:
                     text = f"{path}: {first.name} has the same name; keep one of them"
                     problems.append(DataError("same name", path, text))
         return files, problems
+
+    def others(self, known: Collection[str]) -> str:
+        """Pictures of other extensions in words, with their number and the cure; empty if there are none.
+
+        Args:
+            known: names of files that count. Others of these names are copies, such as a camera's own file.
+        """
+        by_suffix: dict[str, list[Path]] = {}
+        for path in self._all():
+            if path.suffix.lower() not in self.extensions and path.stem.removesuffix(self.tail) not in known:
+                by_suffix.setdefault(path.suffix, []).append(path)
+        found = {suffix: (len(paths), kind_of_file(paths[0])) for suffix, paths in by_suffix.items()}
+        parts = [
+            f"{count} {f'{suffix} ' if suffix else ''}{'file' if count == 1 else 'files'} ({kind})"
+            for suffix, (count, kind) in found.items()
+            if kind in PICTURES
+        ]
+        return f"{' and '.join(parts)} there do not count: save them as PNG" if parts else ""
+
+    def _all(self) -> Iterator[Path]:
+        folders = [entry for entry in _entries(self.path) if entry.is_dir()] if self.nested else [self.path]
+        return (path for folder in folders for path in _entries(folder))
 
 
 def root_folder(options: DataOptions, holds: str, variable: str | None = None) -> Path:
@@ -88,7 +110,11 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
     if not image_files:
         kinds = " or ".join(filter(None, (", ".join(images.extensions[:-1]), images.extensions[-1])))
         what = "no folder of images" if images.nested else f"no {images.tail}{kinds} image"
-        problems.append(DataError("no images", images.path, f"{images.path}: holds {what}; {layout}"))
+        others = images.others(())
+        text = f"{images.path}: holds {what}; {f'{others}; ' if others else ''}{layout}"
+        problems.append(DataError("no images", images.path, text))
+    elif others := images.others(image_files):
+        problems.append(DataError("other pictures", images.path, f"{images.path}: {others}", stops=False))
     pairing = pair_names(image_files, label_files)
     if pairing.how:
         image, label = next(

@@ -7,7 +7,6 @@ HEAD = 4096
 FILM = "film"
 CAMERA = "camera RAW"
 _STARTS = {
-    b"\xff\xd8\xff\xf7": "JPEG-LS",
     b"\xff\xd8\xff": "JPEG",
     b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI": "PNG of iOS (CgBI)",
     b"\x89PNG\r\n\x1a\n": "PNG",
@@ -76,6 +75,11 @@ STILLS = (
     CAMERA,
 )
 """Kinds that are pictures, whether or not they can be read."""
+PICTURES = (
+    *(*STILLS, "JPEG XR", "Radiance HDR", "Photoshop", "GIMP", "DDS", "QOI", "SGI", "Sun raster", "PAM", "ICO", "PCX"),
+    *("PFM (floating-point)", "TGA", "FITS", "DICOM", "NIfTI", "NumPy", "SVG"),
+)
+"""``STILLS``, and kinds that hold pictures for other programs."""
 
 
 def kind_of(head: bytes) -> str | None:

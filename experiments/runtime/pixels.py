@@ -24,6 +24,7 @@ from PIL.TiffImagePlugin import (
 )
 
 from experiments.runtime.decoding import decode_whole, is_whole
+from experiments.runtime.jpeg2000 import check_jpeg2000
 from experiments.runtime.kinds import HEAD, is_animated, kind_of
 from experiments.runtime.palettes import check_indices, palette_of
 from experiments.runtime.refusals import RefusedImageError, rare_kind, refuse_kind
@@ -111,6 +112,8 @@ def _decode(data: bytes, most_pixels: int, first_page: bool) -> Samples | None:
     tags = check_tiff(data) if kind == "TIFF" else None
     if tags is not None:
         _check_tags(tags)  # Pillow takes what it does not know for damaged
+    if kind == "JPEG 2000":
+        check_jpeg2000(data)
     try:
         image = Image.open(io.BytesIO(data), formats=[FORMATS[kind]])
     except KeyError:  # an old Pillow does not know AVIF
@@ -201,7 +204,7 @@ def _decode_tiff(image: TiffImageFile, data: bytes) -> Samples | None:
     if depth == 12 and photometric == 1 and samples == 1:
         return _decode_by_pillow(image, 12)
     if depth != 16 or photometric not in (1, 2) or samples == 2 or 1 in extra or not is_plain:
-        raise RefusedImageError("has deep samples in an order that is not read; save it as 8-bit RGB")
+        raise unread_layout(tags)
     bits = largest.bit_length() if 255 < largest < 65535 and largest & (largest + 1) == 0 else None
     return _decode_by_pillow(image, bits) if samples == 1 else _decode_by_opencv(data, bits)
 

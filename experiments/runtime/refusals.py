@@ -16,8 +16,8 @@ CURES = {
 }
 """What to do with kinds that are not simply saved anew."""
 SAVE = "save it as PNG"
-_WITHOUT_FRAME = (*range(0xD0, 0xDA), 0xC4, 0xC8, 0xCC)
-"""Markers of a JPEG that are no kind of coding."""
+JPEG_LS = 0xF7
+"""Marker of a frame of another standard, whose file begins as a JPEG's does."""
 
 
 class RefusedImageError(ValueError):
@@ -43,9 +43,11 @@ def _rare_jpeg(data: bytes) -> str:
     place = 2
     while place + 5 <= len(data) and data[place] == 0xFF:
         marker = data[place + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in _WITHOUT_FRAME:
+        if marker == JPEG_LS:
+            return "JPEG-LS"
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # these hold no frame
             bits = data[place + 4]
-            if bits != 8:
+            if 8 < bits <= 16:
                 return f"a JPEG of {bits} bits a sample"
             return "" if marker in (0xC0, 0xC1, 0xC2) else "a JPEG of a rare coding (lossless or arithmetic)"
         place += 1 if marker == 0xFF else 2 + int.from_bytes(data[place + 2 : place + 4], "big")

@@ -171,7 +171,7 @@ def test_smoothed_borders(root: Path, check: Check) -> None:
         (lambda path: (path.unlink(), path.mkdir()), "unreadable", "directory"),
         (lambda path: (path.parent / "again").symlink_to(path.parent), None, ""),
         (lambda path: path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"\xff" * 64), "unreadable", "truncated"),
-        (lambda path: path.write_text("<svg/>"), "unreadable", "not an image"),
+        (lambda path: path.write_text("<svg/>"), "label format", "is SVG by its content"),
     ],
 )
 def test_attacks_on_one_mask(

@@ -71,7 +71,7 @@ TIFFS: dict[str, tuple[np.ndarray, dict[str, Any], np.ndarray | str]] = {
     ),
     "deep grey": (DEEP[..., 0], {"photometric": "minisblack"}, GREYS),
     "deep grey, big endian": (DEEP[..., 0], {"photometric": "minisblack", "byteorder": ">"}, GREYS),
-    "deep white is zero": (DEEP[..., 0], {"photometric": "miniswhite"}, "deep samples"),
+    "deep white is zero": (DEEP[..., 0], {"photometric": "miniswhite"}, "white is 0., 1 sample of 16 bits"),
     "deep planar": (np.moveaxis(DEEP, -1, 0), {"photometric": "rgb", "planarconfig": "separate"}, "separate planes"),
     "bands": (RGB, {"photometric": "minisblack", "planarconfig": "contig"}, "3 grey bands"),
     "two bands": (RGB[..., :2], {"photometric": "minisblack", "planarconfig": "contig"}, "2 grey bands"),

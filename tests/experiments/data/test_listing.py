@@ -98,6 +98,22 @@ def test_missing_and_empty_folders(tmp_path: Path, nested: bool) -> None:
     assert problem.kind == "no images" and "the layout" in str(problem)
 
 
+@pytest.mark.parametrize(("name", "kind", "others"), [("{}.gif", "GIF", 3), ("{}.CR2", "camera RAW", 1), ("{}", "", 0)])
+@pytest.mark.parametrize("own", [False, True])
+def test_pictures_of_other_kinds_are_told(tmp_path: Path, name: str, kind: str, others: int, own: bool) -> None:
+    start = {"GIF": b"GIF89a", "camera RAW": b"II*\0\x10\0\0\0CR"}.get(kind, b"")
+    tree(tmp_path, "i/notes.txt", "l/a.png", *(["i/a.png"] if own else []))
+    for number in range(others):
+        (tmp_path / "i" / name.format(number)).write_bytes(start + bytes(9))
+    (tmp_path / "i" / "a.jp2").write_bytes(b"\0\0\0\x0cjP  " if own else b"")  # the same picture as a.png
+    _, problems = match(Folder(tmp_path / "i", (".png",)), Folder(tmp_path / "l", (".png",)), "the layout")
+    found = [problem for problem in problems if problem.kind in ("no images", "other pictures")]
+    assert len(found) == (1 if not own or others else 0) and all(problem.stops != own for problem in found)
+    if others:
+        text = f"{others} {name.format('')} {'files' if others > 1 else 'file'} ({kind}) there do not count: save them"
+        assert text in str(found[0])
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_a_constant_ending_of_all_labels_is_paired_and_told(tmp_path: Path, nested: bool) -> None:
     inner = "city/" if nested else ""
