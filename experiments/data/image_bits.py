@@ -15,7 +15,8 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, TiffImageFile
 from experiments.data.decoders import patient_pillow
 from experiments.data.parallel import in_threads
 from experiments.runtime.kinds import kind_of, read_head
-from experiments.runtime.pixels import DEEP_PNM, decode_samples
+from experiments.runtime.pixels import decode_samples
+from experiments.runtime.pnm import is_deep
 from experiments.runtime.refusals import RefusedImageError
 
 DEPTHS = (8, 10, 12, 14, 16)
@@ -94,4 +95,4 @@ def _is_deep(path: Path) -> bool:
                 return max(image.tag_v2.get(BITSPERSAMPLE, (1,))) > 8
         except Exception:  # Pillow raises a dozen kinds for a damaged file
             return False
-    return kind == "PNM" and DEEP_PNM.match(head) is not None
+    return kind == "PNM" and is_deep(head)

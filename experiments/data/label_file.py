@@ -28,7 +28,8 @@ from experiments.runtime.decoding import is_whole
 from experiments.runtime.kinds import HEAD, kind_of
 from experiments.runtime.palettes import check_indices, palette_of
 from experiments.runtime.pixels import FORMATS
-from experiments.runtime.refusals import SAVE, RefusedImageError, rare_kind, refuse_kind
+from experiments.runtime.rare import check_bmp, rare_kind
+from experiments.runtime.refusals import SAVE, RefusedImageError, refuse_kind
 from experiments.runtime.tiff import check_tiff, read_tags, unread_layout
 
 LOSSY = ("JPEG", "JPEG 2000", "JPEG XL", "JPEG XR", "AVIF", "HEIF")
@@ -91,6 +92,8 @@ def open_label(path: Path, first_page: bool = False, lossy: bool = False) -> Lab
             tags = _check_kind(path, data, lossy)
             file = _open(data, tags)
             check_pages(path, file, io.BytesIO(data), first_page)
+            if file.format == "BMP":
+                check_bmp(data, file.mode)
             bits = _bits(file, data)
             _check_samples(path, file)
             is_signed = isinstance(file, TiffImageFile) and SIGNED in file.tag_v2.get(SAMPLEFORMAT, ())

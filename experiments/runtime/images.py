@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from experiments.runtime.kinds import HEAD, kind_of
 from experiments.runtime.pixels import decode_pixels
 from experiments.runtime.refusals import RefusedImageError
 from experiments.runtime.silence import silent_pillow
@@ -47,7 +48,10 @@ def decode_image(data: bytes, name: str, most_pixels: int = MOST_PIXELS, bits: i
         with silent_pillow, kind(io.BytesIO(data)) as header:
             width, height = header.size
     except (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error):
-        raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None
+        found = kind_of(data[:HEAD])
+        if found is None or found in ("JPEG", "PNG"):
+            raise InputError(f"{name}: not a JPEG or PNG image, or damaged") from None
+        raise InputError(f"{name}: not a JPEG or PNG image, but {found} by its content; save it as PNG") from None
     if width * height > most_pixels:
         raise InputError(f"{name}: {width}x{height} pixels are too many; at most {most_pixels} are taken")
     try:

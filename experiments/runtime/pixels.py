@@ -5,7 +5,6 @@ found once (``experiments/data/image_bits.py``). A file alone is read as 12 bits
 """
 
 import io
-import re
 from typing import NamedTuple
 
 import cv2
@@ -27,7 +26,9 @@ from experiments.runtime.decoding import decode_whole, is_whole
 from experiments.runtime.jpeg2000 import check_jpeg2000
 from experiments.runtime.kinds import HEAD, is_animated, kind_of
 from experiments.runtime.palettes import check_indices, palette_of
-from experiments.runtime.refusals import RefusedImageError, rare_kind, refuse_kind
+from experiments.runtime.pnm import count_images, is_deep
+from experiments.runtime.rare import check_bmp, rare_kind
+from experiments.runtime.refusals import RefusedImageError, refuse_kind
 from experiments.runtime.silence import silent_opencv, silent_pillow
 from experiments.runtime.tiff import LARGEST_SAMPLE, check_tiff, unread_layout
 from experiments.runtime.tiff_pages import count_pages
@@ -43,7 +44,6 @@ FORMATS = {
 """Kinds of files that are read -> Pillow's names."""
 COLOURS = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr")
 """Pillow's kinds of 8-bit pixels that have a colour in RGB."""
-DEEP_PNM = re.compile(rb"P[56]\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*\d+\s+(?:#[^\n]*\n\s*)*65535\s")
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -133,15 +133,23 @@ def _decode(data: bytes, most_pixels: int, first_page: bool) -> Samples | None:
             raise RefusedImageError("is a moving picture, not a still image; give one page of it as a PNG")
         if not is_whole(data):
             return None
+        if not first_page and (pages := _count(kind, data)) > 1:
+            raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
         if isinstance(image, TiffImageFile):
-            if not first_page and (pages := count_pages(io.BytesIO(data))) > 1:
-                raise RefusedImageError(f"has {pages} pages; save the one that counts as a file of its own")
             return _decode_tiff(image, data)
+        if kind == "BMP":
+            check_bmp(data, image.mode)
         if kind == "PNG" and image.mode != "P":
             return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
-        if kind in ("JPEG", "WebP") or DEEP_PNM.match(data[:HEAD]):
+        if kind in ("JPEG", "WebP") or (kind == "PNM" and is_deep(data)):
             return _decode_by_opencv(data)
         return _decode_by_pillow(image, 16)  # which stretches the samples of a PNM to 16 bits
+
+
+def _count(kind: str, data: bytes) -> int:
+    if kind == "TIFF":
+        return count_pages(io.BytesIO(data))
+    return count_images(data) if kind == "PNM" else 1
 
 
 def _decode_by_opencv(data: bytes, bits: int | None = None) -> Samples | None:

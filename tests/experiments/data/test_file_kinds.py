@@ -85,10 +85,11 @@ def jpeg2000(**header: int) -> bytes:
     return bytes(data)
 
 
-def bmp(masks: tuple[int, int, int]) -> bytes:
-    header = struct.pack("<IiiHHIIiiII", 40, 24, 16, 1, 32, 3, 24 * 16 * 4, 0, 0, 0, 0)
-    body = header + struct.pack("<3I", *masks) + bytes(24 * 16 * 4)
-    return b"BM" + struct.pack("<IHHI", 14 + len(body), 0, 0, 66) + body
+def bmp(bits: int, more: bytes, colours: int = 0) -> bytes:
+    """A BMP, 24 x 16, of ``bits`` with bit fields, or with a palette."""
+    size = 24 * 16 * bits // 8
+    header = struct.pack("<IiiHHIIiiII", 40, 24, 16, 1, bits, 0 if colours else 3, size, 0, 0, colours, 0)
+    return b"BM" + struct.pack("<IHHI", 54 + len(more) + size, 0, 0, 54 + len(more)) + header + more + bytes(size)
 
 
 def png(pixels: np.ndarray, palette: bytes, before: bytes = b"") -> bytes:
@@ -177,7 +178,10 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "4-bit palette in planes": (tiff(bytes(192), t258=4, t262=3, t284=2, t320=[0] * 48), "is a TIFF .*separate planes"),
     "white is 0 in planes": (tiff(bytes(384), t262=0, t284=2), r"is a TIFF .*white is 0.*separate planes"),
     "subsampled YCbCr": (tiff(bytes(576), t258=[8] * 3, t262=6, t277=3), "is a TIFF .*subsampled colours"),
-    "bit fields": (bmp((0xFF, 0xFF00, 0xFF0000)), f"is a BMP with bit fields, {SAVE}"),
+    "bit fields": (bmp(32, struct.pack("<3I", 0xFF, 0xFF00, 0xFF0000)), f"is a BMP with bit fields, {SAVE}"),
+    "8 bits of two colours": (bmp(8, b"\0\0\0\0\xff\xff\xff\0", 2), f"is a BMP of 8 bits with two colours, {SAVE}"),
+    "4 bits of two colours": (bmp(4, b"\0\0\0\0\xff\xff\xff\0", 2), "is a BMP of 4 bits with two colours"),
+    "4 bits of grey": (bmp(4, b"\0\0\0\0\1\1\1\0\2\2\2\0", 3), "is a BMP of 4 bits with shades of grey"),
     "short palette": (png(GREY, bytes(30)), "holds index 250, but its palette ends at 9; save it with its whole"),
 }
 
@@ -256,6 +260,18 @@ def test_numbers_in_letters(kind: str, tmp_path: Path) -> None:
     assert np.array_equal(read_image(tmp_path / "a.ppm"), np.broadcast_to(values, RGB.shape))
     with pytest.raises(DataError, match="is PNM by its content, which is not read as a mask; save it as PNG"):
         open_label(tmp_path / "a.ppm")
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB"])
+def test_images_behind_another(mode: str, tmp_path: Path) -> None:
+    one = saved("PPM", Image.fromarray(RGB).convert(mode))
+    for trailer, count in ((b"", 1), (b"\n# a comment", 1), (b"\n" + one, 2), (one + one, 3)):
+        (tmp_path / "a.ppm").write_bytes(one + trailer)
+        if count == 1:
+            assert read_image(tmp_path / "a.ppm").shape == RGB.shape
+        else:
+            with pytest.raises(DataError, match=f"has {count} pages; save the one that counts"):
+                read_image(tmp_path / "a.ppm")
 
 
 def test_avif_of_the_general_brand(tmp_path: Path) -> None:

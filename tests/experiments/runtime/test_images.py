@@ -55,12 +55,22 @@ def test_the_orientation_that_a_camera_wrote() -> None:
 
 
 @pytest.mark.parametrize(
-    "data",
-    [b"", b"\0", b"just some text", encoded(".png")[:20], encoded(".bmp"), b"\xff\xd8\xff\xd9", b"<svg/>"],
-    ids=["empty", "zero", "text", "header", "bmp", "jpeg-of-nothing", "svg"],
+    ("data", "kind"),
+    [
+        (b"", ""),
+        (b"\0", ""),
+        (encoded(".png")[:20], ""),
+        (b"\xff\xd8\xff\xd9", ""),
+        (b"just some text", "plain text"),
+        (encoded(".bmp"), "BMP"),
+        (encoded(".webp"), "WebP"),
+        (b"<svg/>", "SVG"),
+    ],
+    ids=["empty", "zero", "header", "jpeg-of-nothing", "text", "bmp", "webp", "svg"],
 )
-def test_what_is_no_image(data: bytes) -> None:
-    with pytest.raises(InputError, match="upload: not a JPEG or PNG image, or damaged"):
+def test_what_is_no_image(data: bytes, kind: str) -> None:
+    reason = f"but {kind} by its content; save it as PNG" if kind else "or damaged"
+    with pytest.raises(InputError, match=f"upload: not a JPEG or PNG image, {reason}"):
         decode_image(data, "upload")
 
 
