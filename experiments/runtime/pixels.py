@@ -191,12 +191,12 @@ def _check_tags(tags: ImageFileDirectory_v2) -> None:
     deepest = max(tags.get(BITSPERSAMPLE, (1,)))
     formats = set(tags.get(SAMPLEFORMAT, (1,)))
     if not formats <= {1, 4}:
-        kind = "floating-point" if 3 in formats else "signed or complex"
+        kind = "floating-point" if 3 in formats else "signed" if 2 in formats else "complex"
         raise RefusedImageError(f"has {kind} samples; save it with 8 or 16 bits")
     if photometric in (0, 1) and samples > 1 and not (samples == 2 and set(tags.get(EXTRASAMPLES, ())) & {1, 2}):
         raise RefusedImageError(f"has {samples} grey bands, which are no colours; save red, green and blue as RGB")
     if photometric not in (0, 1, 2, 3, 5, 6):
-        raise RefusedImageError("has colours of a kind that is not read; save it as RGB")
+        raise unread_layout(tags)
     if deepest > 16 or len(set(tags.get(BITSPERSAMPLE, (1,)))) > 1:
         raise RefusedImageError(f"has samples of {deepest} bits; save it with 8 or 16 bits")
 

@@ -1,7 +1,12 @@
-"""Rare sorts of JPEG and BMP: sound files that their decoders take for damaged ones, or read wrongly. No torch."""
+"""Rare sorts of files: sound ones that their decoders take for damaged, or read wrongly. No torch."""
+
+import io
+
+from PIL import Image
 
 from experiments.runtime.kinds import HEAD, kind_of
-from experiments.runtime.refusals import SAVE, RefusedImageError
+from experiments.runtime.refusals import SAVE, RefusedImageError, refuse_kind
+from experiments.runtime.silence import silent_pillow
 
 JPEG_LS = 0xF7
 """Marker of a frame of another standard, whose file begins as a JPEG's does."""
@@ -10,8 +15,20 @@ JPEG_LS = 0xF7
 def rare_kind(data: bytes) -> RefusedImageError | None:
     """The error for a sound file of a usual kind that its decoder does not know; None where nothing is known of it."""
     kind = kind_of(data[:HEAD])
-    words = {"JPEG": _rare_jpeg, "BMP": _rare_bmp}[kind](data) if kind in ("JPEG", "BMP") else ""
+    if kind is None:
+        other = _named_by_pillow(data)
+        return refuse_kind(other) if other else None
+    words = _rare_jpeg(data) if kind == "JPEG" else _rare_bmp(data) if kind == "BMP" else ""
     return RefusedImageError(f"is {words}, which is not read; {SAVE}") if words else None
+
+
+def _named_by_pillow(data: bytes) -> str | None:
+    """One of the many formats that Pillow knows by their headers."""
+    try:
+        with silent_pillow, Image.open(io.BytesIO(data)) as image:
+            return image.format
+    except Exception:  # Pillow raises a dozen kinds for a damaged file
+        return None
 
 
 def _rare_jpeg(data: bytes) -> str:

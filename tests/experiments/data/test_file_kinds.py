@@ -113,6 +113,8 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "PCX": (saved("PCX"), "is PCX by"),
     "DDS": (saved("DDS"), "is DDS by"),
     "SGI": (saved("SGI"), "is SGI by"),
+    "ICNS": (b"icns\0\0\0\x10is32\0\0\0\x08" + bytes(60), "is ICNS by"),
+    "bitmap without a file header": (saved("DIB"), "is DIB by"),
     "EPS": (saved("EPS"), "is PostScript by"),
     "PDF": (b"%PDF-1.4" + bytes(60), "is PDF by"),
     "PAM": (b"P7\nWIDTH 2\nHEIGHT 1\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\n" + bytes(6), "is PAM by"),
@@ -170,6 +172,7 @@ KINDS: dict[str, tuple[bytes, str]] = {
         tiff(bytes(1920), t258=[8] * 5, t262=5, t277=5, t338=2),
         "is a TIFF of a layout .*CMYK, 5 samples of 8 bits a pixel, 1 more than its colours",
     ),
+    "transparency": (tiff(bytes(384), t262=4), r"is a TIFF .*\(transparency, 1 sample of 8 bits a pixel\)"),
     "other inks": (tiff(bytes(1536), t258=[8] * 4, t262=5, t277=4, t332=2), "is a TIFF .*other inks than CMYK"),
     "16-bit palette": (
         tiff(bytes(768), t258=16, t262=3, t320=[0] * 3 * 2**16),
