@@ -103,10 +103,10 @@ def check_tiff(data: bytes) -> ImageFileDirectory_v2:
 
 
 def _has_plain_bytes(tags: ImageFileDirectory_v2) -> bool:
+    if set(tags.get(EXTRASAMPLES, ())) - {2}:  # a plain alpha channel is read
+        return False
     is_plain = tags[PHOTOMETRIC_INTERPRETATION] != 0 and tags.get(FILLORDER, 1) == 1
-    if tags.get(COMPRESSION, 1) != 1:
-        return True
-    return is_plain and set(tags.get(BITSPERSAMPLE, (1,))) == {8} and 1 not in tags.get(EXTRASAMPLES, ())
+    return (is_plain and set(tags.get(BITSPERSAMPLE, (1,))) == {8}) or tags.get(COMPRESSION, 1) != 1
 
 
 def unread_layout(tags: ImageFileDirectory_v2) -> RefusedImageError:

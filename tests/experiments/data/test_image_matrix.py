@@ -42,7 +42,11 @@ def test_tiff(mode: str, compression: str, tmp_path: Path) -> None:
     if mode == "LA":
         image.putalpha(Image.fromarray(ALPHA))
     image.save(tmp_path / "a.tif", compression=compression)
-    assert np.array_equal(read_image(tmp_path / "a.tif"), expected(tmp_path / "a.tif"))
+    try:
+        wanted = expected(tmp_path / "a.tif")
+    except OSError:
+        pytest.skip("an old Pillow does not read what it wrote")
+    assert np.array_equal(read_image(tmp_path / "a.tif"), wanted)
     if mode in ("RGB", "RGBA"):
         assert np.array_equal(read_image(tmp_path / "a.tif"), RGB)
 
