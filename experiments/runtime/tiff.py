@@ -4,12 +4,14 @@ Source: TIFF Revision 6.0, Adobe 1992, and its supplements.
 """
 
 import io
+import re
 
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COMPRESSION,
     EXTRASAMPLES,
     FILLORDER,
+    IMAGEDESCRIPTION,
     IMAGELENGTH,
     IMAGEWIDTH,
     PHOTOMETRIC_INTERPRETATION,
@@ -23,7 +25,7 @@ from PIL.TiffImagePlugin import (
 )
 
 from experiments.runtime.refusals import SAVE, RefusedImageError, refuse_kind
-from experiments.runtime.tiff_pages import holds_larger
+from experiments.runtime.tiff_pages import count_pages, holds_larger
 
 LARGEST_SAMPLE = 281
 INK_SET = 332
@@ -38,6 +40,8 @@ COLOURS = {
     **{8: "Lab", 9: "Lab", 10: "Lab", 32844: "LogLuv", 32845: "LogLuv"},
 }
 """Photometric interpretations."""
+IMAGEJ_STACK = re.compile(r"ImageJ=.*\nimages=([2-9]|\d{2,})\n")
+"""How ImageJ describes several images, which may lie behind one another in a single page."""
 OF_CAMERAS = (32803, 34892)
 """Photometric interpretations of sensors."""
 READ = (1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32946, 34925, 50000)
@@ -85,6 +89,8 @@ def check_tiff(data: bytes) -> ImageFileDirectory_v2:
     if holds_larger(data):
         problem = "holds another image, at least as large, inside its first page, as camera RAW files do"
         raise RefusedImageError(f"{problem}; save the one that counts as PNG")
+    if (stack := IMAGEJ_STACK.match(str(tags.get(IMAGEDESCRIPTION, "")))) and count_pages(io.BytesIO(data)) == 1:
+        raise RefusedImageError(f"is an ImageJ stack of {stack[1]} images in one page; save the one that counts as PNG")
     if compression not in READ:
         name = UNREAD.get(compression, f"a method that is not known here (number {compression})")
         raise RefusedImageError(f"is a TIFF compressed by {name}, which is not read; {SAVE}")

@@ -64,7 +64,7 @@ def with_inner(**inner: Any) -> bytes:
 
 def by_tifffile(values: np.ndarray, **more: Any) -> bytes:
     buffer = io.BytesIO()
-    tifffile.imwrite(buffer, values, metadata=None, **more)
+    tifffile.imwrite(buffer, values, **({} if "imagej" in more else {"metadata": None}), **more)
     return buffer.getvalue()
 
 
@@ -148,6 +148,10 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "colour filters": (tiff(bytes(384), t262=32803), "is camera RAW by"),
     "NEF": (with_inner(t256=48), "holds another image, at least as large, inside its first page, as camera RAW files"),
     "big-endian BigTIFF": (by_tifffile(RGB, bigtiff=True, byteorder=">"), "is a big-endian BigTIFF"),
+    "ImageJ stack": (
+        by_tifffile(np.stack([GREY, GREY]).astype(np.uint8), imagej=True, truncate=True),
+        "is an ImageJ stack of 2 images in one page; save the one that counts as PNG",
+    ),
     "no meaning": (tiff(bytes(384), t262=None), "is a TIFF that does not say what its numbers mean"),
     "JPEG 2000 in TIFF": (tiff(bytes(384), t259=34712), "is a TIFF compressed by JPEG 2000, which is not read"),
     "PNG in TIFF": (tiff(bytes(384), t259=34933), "is a TIFF compressed by PNG, which is not read"),
