@@ -12,6 +12,7 @@ CURES = {
     "HTML": "it may be an error page of a download: fetch the image anew",
     "Git LFS pointer": "fetch the image itself with git lfs pull",
     "JSON": "give the image itself",
+    "XML": "give the image itself",
     "plain text": "give the image itself",
 }
 """What to do with kinds that are not simply saved anew."""

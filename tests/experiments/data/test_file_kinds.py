@@ -135,7 +135,7 @@ KINDS: dict[str, tuple[bytes, str]] = {
     "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "is Git LFS pointer by .* git lfs pull"),
     "HTML": (b"<!DOCTYPE html>\n<html></html>", "is HTML by .*fetch the image anew"),
     "SVG": (b'<?xml version="1.0"?>\n<svg></svg>', "is SVG by"),
-    "XML": (b'<?xml version="1.0"?>\n<annotation/>', "is XML by"),
+    "XML": (b'<?xml version="1.0"?>\n<annotation/>', "is XML by .*give the image itself"),
     "JSON": (b'{"shapes": []}', "is JSON by .*give the image itself"),
     "PNG of iOS": (png(GREY, bytes(768), b"\x50\0\x20\x02"), r"is PNG of iOS \(CgBI\) by"),
     "film": (BOX + b"isom" + bytes(60), "is a film"),
@@ -306,3 +306,22 @@ def test_what_is_cut_may_still_be_called_so(make: Callable[[], bytes], tmp_path:
     (tmp_path / "a.png").write_bytes(wrong(make()))
     with pytest.raises(DataError, match=r"a\.png: not an image, or truncated.*copy it again"):
         read_image(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+@pytest.mark.parametrize("larger", [False, True])
+def test_several_images_inside_a_page(larger: bool, big: bool, order: str, tmp_path: Path) -> None:
+    """A pyramid has its smaller copies there; a camera's file has the picture there, behind a preview."""
+    grey = GREY.astype(np.uint8)
+    with tifffile.TiffWriter(tmp_path / "a.tif", bigtiff=big, byteorder=order) as writer:
+        writer.write(grey, subifds=2, metadata=None, subfiletype=int(larger))
+        writer.write(grey[::2, ::2].copy(), metadata=None, subfiletype=1)
+        writer.write(np.kron(grey, np.ones((2, 2), np.uint8)) if larger else grey[::4, ::4].copy(), metadata=None)
+    if big and order == ">":
+        refused(tmp_path / "a.tif", "is a big-endian BigTIFF")
+    elif larger:
+        refused(tmp_path / "a.tif", "holds another image, at least as large")
+    else:
+        assert np.array_equal(read_image(tmp_path / "a.tif")[..., 0], grey)
+        assert np.array_equal(open_label(tmp_path / "a.tif").values, grey)
