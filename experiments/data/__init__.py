@@ -7,6 +7,7 @@ import torch
 
 from experiments.data.dataset import SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
+from experiments.data.orientation import TURNED
 from experiments.data.source import DataSource, Sample, open_source
 from experiments.options.groups import IGNORE, DataOptions, parse_size
 from experiments.runs.processes import rank
@@ -18,8 +19,8 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 def load(options: DataOptions) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
-    How labels and 16-bit images are read is told on standard error, where several ways are possible. Searches with
-    different seeds see the same images. ``shuffle_labels`` mixes the labels of the training images.
+    How labels and 16-bit images are read, and what EXIF turns, is told on standard error, where several ways are
+    possible. Searches with different seeds see the same images. ``shuffle_labels`` mixes the training images' labels.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.
@@ -29,6 +30,9 @@ def load(options: DataOptions) -> SegmentationData:
     for words in (source.reading, source.image_reading):
         if words and rank() == 0:
             print(f"{source.name}: {words}", file=sys.stderr, flush=True)
+    for problem in source.problems:
+        if problem.kind == TURNED and rank() == 0:
+            print(f"note: {problem}", file=sys.stderr, flush=True)
     data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):

@@ -41,6 +41,8 @@ MODES = {
     **{"La": "premultiplied alpha", "RGBa": "premultiplied alpha", "RGBX": "a fourth band"},
 }
 """Pillow's kinds of pixels that are no labels -> in words."""
+NO_EXIF = ("xmp", "XML:com.adobe.xmp", "Raw profile type exif")
+"""Where Pillow looks for an orientation too, by which images are not turned."""
 WHITE_IS_ZERO = 0
 SIGNED = 2
 
@@ -98,6 +100,9 @@ def open_label(path: Path, first_page: bool = False, lossy: bool = False) -> Lab
             _check_samples(path, file)
             is_signed = isinstance(file, TiffImageFile) and SIGNED in file.tag_v2.get(SAMPLEFORMAT, ())
             palette = palette_of(file) if file.mode in ("P", "PA") else None
+            file.load()  # some of what follows stands behind the pixels
+            for key in NO_EXIF:
+                file.info.pop(key, None)
             image = ImageOps.exif_transpose(file)
             image.load()
             pixels, mode = np.asarray(image), image.mode

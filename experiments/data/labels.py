@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from experiments.data.files import Array, DataError, read_image
 from experiments.data.label_file import open_label
+from experiments.data.orientation import is_on_its_side, read_orientation
 from experiments.data.pages import check_image
 from experiments.options.groups import IGNORE
 
@@ -73,8 +74,11 @@ def read_pair(
         shape, values = label.shape, {}
     if image.shape[:2] != shape:
         sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *shape)
-        turned = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
-        hint = turned if image.shape[1::-1] == shape else "make the label anew at the image's size"
+        hint = "make the label anew at the image's size"
+        if image.shape[1::-1] == shape:
+            hint = "the label lies on its side: turn it, or make it anew at the image's size"
+            if any(is_on_its_side(read_orientation(path)) for path in (image_path, label_path)):
+                hint = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
         text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
         if values:
             text += f"; it also holds {next(iter(values))}, which is no class"

@@ -9,6 +9,7 @@ from typing import TypeVar, cast
 
 from experiments.data.files import Array, DataError
 from experiments.data.image_bits import find_bits
+from experiments.data.orientation import find_turned
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
@@ -106,9 +107,12 @@ def survey(options: DataOptions) -> DataSource:
     if options.image_bits is not None and not 8 <= options.image_bits <= 16:
         raise InputError(f"data.image_bits: {options.image_bits} must be from 8 to 16")
     source = finder(options.name)(options)
+    samples = [sample for samples in source.splits.values() for sample in samples]
+    pairs = [(one.image, one.label) for one in samples if one.image is not None and one.label is not None]
+    source = replace(source, problems=(*source.problems, *find_turned(pairs)))
     bits, words = options.image_bits, ""
     if bits is None:
-        files = [sample.image for samples in source.splits.values() for sample in samples if sample.image is not None]
+        files = [sample.image for sample in samples if sample.image is not None]
         bits, words = find_bits(files, options.first_page)
     return source if bits is None else replace(_with_bits(source, bits), image_reading=words)
 
