@@ -30,6 +30,8 @@ class ReadLabel(Protocol):
 UNKNOWN = -1
 ROWS = 256
 """Rows that are looked up at once."""
+STRETCHES = (257, 256)
+"""Factors by which programs stretch numbers of 8 bits to 16."""
 LISTED = 256
 """Most values of one file that are listed when they are no class; the frequent ones come first."""
 
@@ -111,6 +113,8 @@ class IndexReader:
         label = open_label(path, self.first_page)
         values = label.values
         if values.ndim != 2 or label.bits > 8:
+            if values.ndim == 2:
+                _check_stretch(values, self.table, path)
             kind = "colours" if values.ndim == 3 else f"numbers of {label.bits} bits"
             text = (
                 f"{path}: a label must be a single-channel 8-bit PNG of class indices, and holds {kind}; {self.known}"
@@ -149,10 +153,12 @@ def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[in
         known: which values are classes, for the message.
 
     Raises:
-        DataError: a value is no class; its ``values`` are those of the file.
+        DataError: a value is no class; its ``values`` are those of the file. Or they are ids, stretched to 16 bits.
     """
     indices = take(table, values)
     if indices.min(initial=IGNORE) < 0:
+        if values.dtype == np.uint16:
+            _check_stretch(values, table, path)
         unknown, counts = np.unique(values[indices < 0], return_counts=True)
         often = np.argsort(-counts, kind="stable")[:LISTED]
         listed = {describe(int(unknown[i])): int(counts[i]) for i in often}
@@ -160,3 +166,14 @@ def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[in
         text = f"{path}: {next(iter(listed))} is no class{more}; {known}"
         raise DataError("unknown value", path, text, values=listed)
     return indices.astype(np.uint8)
+
+
+def _check_stretch(values: np.ndarray, table: Table, path: Path) -> None:
+    """Refuse numbers of 16 bits that are known ids of 8 bits times 257, or 256."""
+    present = np.unique(values)
+    for factor in STRETCHES:
+        ids, rest = np.divmod(present, factor)
+        if not rest.any() and ids.any() and (table[ids] >= 0).all():
+            shown = ", ".join(map(str, present[:3])) + ("" if len(present) <= 3 else ", ...")
+            text = f"{path}: holds {shown}: ids of 8 bits, times {factor}, as programs stretch shades to 16 bits"
+            raise DataError("stretched ids", path, f"{text}; divide them by {factor}, and save the mask with 8 bits")

@@ -9,8 +9,21 @@ LONGEST = 2**19  # letters; PyYAML needs a minute for a megabyte
 MOST_VALUES = 1_000_000  # an alias counts as all that it stands for; no file of options comes near
 
 
-def load_yaml(text: str) -> Any:
+class _TextLoader(yaml.SafeLoader):
+    """Leaves numbers, dates and truth values as the text that stands in the file: ``1.10``, ``010``, ``yes``."""
+
+    yaml_constructors = yaml.SafeLoader.yaml_constructors | dict.fromkeys(
+        (f"tag:yaml.org,2002:{kind}" for kind in ("int", "float", "bool", "timestamp", "value")),
+        yaml.SafeLoader.construct_yaml_str,
+    )
+
+
+def load_yaml(text: str, as_text: bool = False) -> Any:
     """The one document of ``text``, in plain values; None where it is empty.
+
+    Args:
+        text: the file's content.
+        as_text: leave every value but null as it is written.
 
     Raises:
         yaml.YAMLError: it is no YAML, too long, asks for more than plain values, gives a key twice, or never ends.
@@ -19,7 +32,7 @@ def load_yaml(text: str) -> Any:
     """
     if len(text) > LONGEST:
         raise ConstructorError(None, None, f"it has more than {LONGEST} letters", None)
-    loader = yaml.SafeLoader(text)
+    loader = (_TextLoader if as_text else yaml.SafeLoader)(text)
     try:
         node = loader.get_single_node()
         if node is None:

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,13 @@ Row = tuple[str, dict[str, Any]]
 NAMES = ("classes.yml", "classes.yaml", "classes.csv")
 """Where the file is looked for in a data set's root."""
 KEYS = ("name", "id", "colour", "ignore")
+FLAGS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+DELIMITERS = (",", ";", "\t")
+EMPTY = "".join(DELIMITERS) + ' "'
+"""What an empty line of a spreadsheet may hold."""
 IGNORED_NAMES = ("ignore", "ignored", "void")
 EXAMPLE = "{name: road, id: 0, colour: [128, 64, 128]}"
 MOST = IGNORE
@@ -106,8 +114,19 @@ def find_class_file(root: Path, given: str | None) -> Path:
     return files[0]
 
 
-def read_class_file(path: Path) -> ClassList:
+def flag_words(path: Path, is_ignored: bool) -> str:
+    """How ``ignore`` is written in this file."""
+    word = str(is_ignored).lower()
+    return f"{word} in the column ignore" if path.suffix.lower() == ".csv" else f"ignore: {word}"
+
+
+def read_class_file(path: Path, by_threshold: bool = False) -> ClassList:
     """Read and check a file of classes.
+
+    Args:
+        path: the file.
+        by_threshold: a threshold divides shades into two classes, so that 255 is one of them where there is but one
+            other.
 
     Raises:
         InputError: it cannot be read, or an entry is wrong; the message names file and place.
@@ -123,6 +142,8 @@ def read_class_file(path: Path) -> ClassList:
         raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
     rows = _csv_rows(path, text) if suffix == ".csv" else _yaml_rows(path, text)
     entries = [_entry(place, row) for place, row in rows]
+    if by_threshold and sum(not entry.ignored for entry in entries) == 1:
+        entries = [_entry(place, row, is_white_a_class=True) for place, row in rows]
     _check(path, entries, [place for place, _ in rows])
     if any(entry.id is not None for entry in entries):
         # Ignored entries have no output, so their place among the classes does not matter.
@@ -132,7 +153,7 @@ def read_class_file(path: Path) -> ClassList:
 
 def _yaml_rows(path: Path, text: str) -> list[Row]:
     try:
-        content = load_yaml(text)
+        content = load_yaml(text, as_text=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not valid YAML: {error}") from None
     if isinstance(content, Mapping) and set(content) == {"classes"}:
@@ -148,34 +169,47 @@ def _yaml_rows(path: Path, text: str) -> list[Row]:
 
 
 def _csv_rows(path: Path, text: str) -> list[Row]:
-    delimiter = next((mark for mark in (",", ";", "\t") if mark in text.partition("\n")[0]), ",")
-    reader = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True, strict=True)
+    """Lines as spreadsheets write them: some are empty, and empty values may stand at a line's end or be left out."""
+    lines = text.splitlines()
+    first = next((number for number, line in enumerate(lines) if line.strip(EMPTY)), 0)
+    delimiter = next((mark for mark in DELIMITERS if mark in "".join(lines[first : first + 1])), ",")
+    if lines and lines[first].lower() == f"sep={delimiter}":
+        first += 1
+    reader = csv.reader(lines[first:], delimiter=delimiter, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     try:
-        columns = next(reader, [])
-        _check_columns(path, columns)
-        for values in reader:
-            place = f"{path}: line {reader.line_num}"
-            if not "".join(values).strip():
+        columns = _without_empty_end(next(reader, []))
+        _check_columns(f"{path}: line {first + 1}", path, columns)
+        for line in reader:
+            place = f"{path}: line {first + reader.line_num}"
+            values = _without_empty_end(line)
+            if not values:
                 continue
-            if len(values) != len(columns):
+            if len(values) > len(columns):
                 hint = f"put quotes around a value that holds {delimiter!r}"
                 raise InputError(f"{place}: {len(values)} values for {len(columns)} columns; {hint}")
-            row = {column: value.strip() or None for column, value in zip(columns, values, strict=True)}
+            row = {column: value.strip() or None for column, value in zip_longest(columns, values, fillvalue="")}
             rows.append((place, _with_known_keys(place, row)))
+            if rows[-1][1]["name"] is None:
+                raise InputError(f"{place}: name is missing")
     except csv.Error as error:
         raise InputError(f"{path}: not valid CSV: {error}") from None
     return rows
 
 
-def _check_columns(path: Path, columns: Sequence[str]) -> None:
-    _with_known_keys(f"{path}: line 1", dict.fromkeys(columns))
+def _without_empty_end(values: Sequence[str]) -> list[str]:
+    """The values of a line up to its last one that is not empty."""
+    return list(values[: max((number for number, value in enumerate(values, 1) if value.strip()), default=0)])
+
+
+def _check_columns(place: str, path: Path, columns: Sequence[str]) -> None:
+    _with_known_keys(place, dict.fromkeys(columns))
     names = [column.strip().lower() for column in columns]
     # A colour may be one column or three: r stands for all of them.
     keys = ["colour" if name in ("color", "r") else name for name in names]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
-        raise InputError(f"{path}: line 1: {twice} is given twice; keep one of the columns")
+        raise InputError(f"{place}: {twice} is given twice; keep one of the columns")
     if "name" not in names:
         hint = "the first line names the columns: name, id, colour (or r, g, b), ignore"
         raise InputError(f"{path}: column name is missing; {hint}")
@@ -196,28 +230,31 @@ def _with_known_keys(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     return named
 
 
-def _entry(place: str, row: Mapping[str, Any]) -> Entry:
-    name, number = row.get("name"), row.get("id")
-    if isinstance(name, bool) or not isinstance(name, str | int | float) or not str(name).strip():
+def _entry(place: str, row: Mapping[str, Any], is_white_a_class: bool = False) -> Entry:
+    name = row.get("name")
+    if not isinstance(name, str) or not name.strip():
         raise InputError(f"{place}: name is missing, or no text; write it in quotes")
-    name = str(name).strip()
-    # Python refuses to read thousands of digits.
-    if isinstance(number, str) and number.isascii() and number.isdigit() and len(number) < 20:
-        number = int(number)
-    is_whole = isinstance(number, int) and not isinstance(number, bool)
-    if number is not None and not (is_whole and 0 <= number <= LARGEST_ID):
-        raise InputError(f"{place}: id {number!r} must be a whole number from 0 to {LARGEST_ID}")
+    name, number = name.strip(), _id(place, row.get("id"))
     ignored = _flag(place, row.get("ignore"))
     if ignored is None:
-        ignored = number == IGNORE or name.lower() in IGNORED_NAMES
+        ignored = (number == IGNORE and not is_white_a_class) or name.lower() in IGNORED_NAMES
     return Entry(name, number, _colour(place, row.get("colour")), ignored)
 
 
+def _id(place: str, value: Any) -> int | None:
+    """A number as it is written: ``010`` is ten, also in YAML, which would make eight of it."""
+    if value is None:
+        return None
+    # Python refuses to read thousands of digits.
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 and int(value) <= LARGEST_ID:
+        return int(value)
+    raise InputError(f"{place}: id {value!r} must be a whole number from 0 to {LARGEST_ID}")
+
+
 def _flag(place: str, value: Any) -> bool | None:
-    words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-    if value is not None and str(value).lower() not in words:
+    if value is not None and str(value).lower() not in FLAGS:
         raise InputError(f"{place}: ignore is {value!r}; write true or false")
-    return None if value is None else words[str(value).lower()]
+    return None if value is None else FLAGS[str(value).lower()]
 
 
 def _colour(place: str, value: Any) -> Colour | None:
@@ -229,7 +266,7 @@ def _colour(place: str, value: Any) -> Colour | None:
         elif isinstance(value, str):
             channels = [int(part) for part in value.strip("()[]").replace(",", " ").split()]
         else:
-            channels = [int(part) for part in value if not isinstance(part, bool | float)]
+            channels = [int(part) for part in value]
         red, green, blue = channels
         if not 0 <= min(channels) <= max(channels) <= 255:
             raise ValueError
@@ -260,5 +297,7 @@ def _check(path: Path, entries: Sequence[Entry], places: Sequence[str]) -> None:
         raise InputError(f"{path}: {count} classes; at most {MOST} are possible, for {IGNORE} marks ignored pixels")
     if count < 2:
         white = next((entry.name for entry in entries if entry.ignored and entry.id == IGNORE), None)
-        hint = f" (id {IGNORE} is ignored; add ignore: false to {white} to make it a class)" if white else ""
-        raise InputError(f"{path}: gives {count} classes; at least two must not be ignored{hint}")
+        cure = "for masks of black and white give --data.threshold 128, or give"
+        hint = f" (id {IGNORE} is ignored: {cure} {white} {flag_words(path, False)})" if white else ""
+        number = f"{count} class{'es' * (count != 1)}"
+        raise InputError(f"{path}: gives {number}; at least two must not be ignored{hint}")

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
-from experiments.data.sets.class_file import ClassList, Entry, find_class_file, read_class_file
+from experiments.data.sets.class_file import ClassList, Entry, find_class_file, flag_words, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
@@ -25,7 +25,7 @@ def find_folder(options: DataOptions) -> DataSource:
     val_fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
     if not 0 < val_fraction < 1:
         raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
-    classes = read_class_file(find_class_file(root, options.classes))
+    classes = read_class_file(find_class_file(root, options.classes), options.threshold is not None)
     reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
     if folders := _folders(root):
         matched = {split: match(*pair, LAYOUT) for split, pair in folders.items()}
@@ -82,8 +82,9 @@ def _ignores_unasked(classes: ClassList) -> bool:
 def _cure(classes: ClassList) -> str:
     if not _ignores_unasked(classes):
         return f"if they should be {{name}}, correct the masks or {_braces(classes.path)}"
-    two = ", or give --data.threshold 128" if len(classes.classes) == 2 else ""
-    return f"if 255 should be {{name}}, give it id 255 with ignore false in {_braces(classes.path)}{two}"
+    two = "give --data.threshold 128, or " if len(classes.classes) == 2 else ""
+    flag = flag_words(classes.path, False)
+    return f"if 255 should be {{name}}, {two}give it id 255 with {flag} in {_braces(classes.path)}"
 
 
 def _braces(path: Path) -> str:

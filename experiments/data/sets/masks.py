@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.data.files import Array, DataError
 from experiments.data.label_file import LabelPixels, format_error, open_label
 from experiments.data.labels import Table, look_up, make_table
-from experiments.data.sets.class_file import ClassList
+from experiments.data.sets.class_file import ClassList, flag_words
 from experiments.data.sets.reading import Decision, colour_codes, contradicts, decide
 from experiments.data.sets.two_values import apply_threshold, has_soft_edges, soft_edges_error, two_classes
 from nas_space.errors import InputError
@@ -118,7 +118,7 @@ class MaskReader:
                     raise format_error(path, f"is a colour mask, but masks of this set are read as ids; {hint}")
                 raise format_error(path, f"is a colour mask, but {self.classes.path} gives no colours; {hint}")
             values = values[..., 0]
-        hint = "add it there (ignore: true for what shall not count), or correct the mask"
+        hint = f"add it there ({flag_words(self.classes.path, True)} for what shall not count), or correct the mask"
         return look_up(values, self._by_id, path, "value {}".format, f"ids are in {self.classes.path}: {hint}")
 
     def _from_colours(self, path: Path, mask: LabelPixels) -> Array:

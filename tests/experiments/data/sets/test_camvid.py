@@ -161,6 +161,12 @@ def test_label_of_another_kind(root: Path, array: np.ndarray) -> None:
         load_camvid(str(root), SIZE)
 
 
+def test_ids_stretched_to_sixteen_bits(root: Path) -> None:
+    cv2.imwrite(str(root / "trainannot" / "a0.png"), np.full(SIZE, 257 * 3, np.uint16))
+    with pytest.raises(InputError, match=r"a0\.png: holds 771: ids of 8 bits, times 257.*divide them by 257"):
+        load_camvid(str(root), SIZE)
+
+
 @pytest.mark.parametrize("file", ["train/a0.png", "train/a1.jpg", "trainannot/a2.png"])
 @pytest.mark.parametrize("keep", [0.0, 0.5, 0.97])
 def test_truncated_file(root: Path, file: str, keep: float) -> None:

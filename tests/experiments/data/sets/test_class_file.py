@@ -36,6 +36,53 @@ def test_both_formats_mean_the_same(tmp_path: Path, name: str, text: str) -> Non
     assert classes.by_colour == {(0, 200, 0): 0, (200, 180, 100): 1, (0, 0, 200): 255}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "name,id,colour,ignore,,\npath,7,200 180 100,,,\ngrass,3,#00c800,,,\nsky,9,0 0 200,yes,,\n,,,,,\n",
+        "name,id,colour,ignore\npath,7,200 180 100\ngrass,3,#00c800\nsky,9,0 0 200,yes\n",
+        "\ufeff\n,,\nname,id,colour,ignore\n\npath,7,200 180 100,\n , \ngrass,3,#00c800,\nsky,9,0 0 200,TRUE",
+        "sep=;\r\nname;id;colour;ignore\r\npath;7;200,180,100;;\r\ngrass;3;#00c800\r\nsky;9;0,0,200;1\r\n",
+    ],
+)
+def test_what_spreadsheets_write(tmp_path: Path, text: str) -> None:
+    assert read_class_file(write(tmp_path, text, "c.csv")).entries == read_class_file(write(tmp_path, YAML)).entries
+
+
+@pytest.mark.parametrize(
+    "word", ["1.10", "12:30:45", "yes", "Off", "010", "1_000", "2024-01-02", "1e3", ".nan", "=", "0x1f"]
+)
+def test_yaml_names_are_the_text_of_the_file(tmp_path: Path, word: str) -> None:
+    text = f"[{{name: {word}, id: 0}}, {{name: other, id: 1}}]"
+    assert read_class_file(write(tmp_path, text)).names == (word, "other")
+
+
+def test_yaml_numbers_are_decimal(tmp_path: Path) -> None:
+    """YAML 1.1 reads a number that begins with 0 as octal."""
+    text = "[{name: a, id: 010, colour: [000, 064, 010]}, {name: b, id: 011, colour: 1 2 3, ignore: off}]"
+    classes = read_class_file(write(tmp_path, text))
+    assert classes.by_id == {10: 0, 11: 1, 255: 255} and (0, 64, 10) in classes.by_colour
+
+
+@pytest.mark.parametrize(
+    ("rows", "names"),
+    [
+        ("soil,0,\nplant,255,", ("soil", "plant")),
+        ("plant,255,\nsoil,0,", ("soil", "plant")),
+        ("soil,0,\nplant,1,\nmist,255,", ("soil", "plant")),
+        ("soil,0,\nplant,255,true", None),
+        ("soil,0,\nvoid,255,", None),
+    ],
+)
+def test_255_is_a_class_where_a_threshold_needs_it(tmp_path: Path, rows: str, names: tuple[str, ...] | None) -> None:
+    path = write(tmp_path, f"name,id,ignore\n{rows}\n", "classes.csv")
+    if names is None:
+        with pytest.raises(InputError, match="gives 1 class"):
+            read_class_file(path, by_threshold=True)
+    else:
+        assert read_class_file(path, by_threshold=True).names == names
+
+
 def test_colours_alone_keep_the_files_order(tmp_path: Path) -> None:
     text = "name,r,g,b\nwall,9,9,9\nvoid,0,0,0\ndoor,1,1,1\n"
     classes = read_class_file(write(tmp_path, text, "c.csv"))
@@ -89,22 +136,27 @@ def test_white_as_a_class_is_not_ignored_by_its_value(tmp_path: Path) -> None:
             "entry 2: unknown key 'weight'; keys are name, id, colour, ignore",
         ),
         ("[{name: a, id: 1}, {id: 2}]", "entry 2: name is missing"),
-        ("[{name: no, id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
+        ("[{name: , id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
+        ("[{name: [a], id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
+        ("[{name: a, id: 12:30}, {name: b, id: 2}]", "id '12:30' must be a whole number from 0 to 65535"),
         ("[{name: a, id: 1}, {name: b}]", "entry 2: id of b is missing"),
         ("[{name: a, id: 1, colour: [1, 1, 1]}, {name: b, id: 2}]", "entry 2: colour of b is missing"),
         ("[{name: a}, {name: b}]", "gives neither ids nor colours"),
-        ("[{name: a, id: -1}, {name: b, id: 2}]", "id -1 must be a whole number from 0 to 65535"),
-        ("[{name: a, id: 1.5}, {name: b, id: 2}]", "id 1.5 must be"),
-        ("[{name: a, id: true}, {name: b, id: 2}]", "id True must be"),
-        ("[{name: a, colour: [1, 2]}, {name: b, id: 2}]", r"colour \[1, 2\] must be three numbers"),
+        ("[{name: a, id: -1}, {name: b, id: 2}]", "id '-1' must be a whole number from 0 to 65535"),
+        ("[{name: a, id: 1.5}, {name: b, id: 2}]", "id '1.5' must be"),
+        ("[{name: a, id: true}, {name: b, id: 2}]", "id 'true' must be"),
+        ("[{name: a, colour: [1, 2]}, {name: b, id: 2}]", r"colour \['1', '2'\] must be three numbers"),
         ("[{name: a, colour: [1, 2, 256]}]", "must be three numbers from 0 to 255"),
         ("[{name: a, colour: [1, 2, 2.5]}]", "must be three numbers"),
         ("[{name: a, colour: '#12345g'}]", "must be three numbers"),
         ("[{name: a, colour: {r: 1}}]", "must be three numbers"),
         ("[{name: a, colour: #ff0000\n}, {name: b, id: 2}]", 'entry 1: colour is empty; write "#rrggbb" in quotes'),
         ("[{name: a, id: 1, ignore: perhaps}]", "ignore is 'perhaps'; write true or false"),
-        ("[{name: a, id: 1}]", "gives 1 classes; at least two"),
-        ("[{name: a, id: 0}, {name: b, id: 255}]", "add ignore: false to b to make it a class"),
+        ("[{name: a, id: 1}]", "gives 1 class; at least two"),
+        (
+            "[{name: a, id: 0}, {name: b, id: 255}]",
+            r"gives 1 class; .* \(id 255 is ignored: .* give --data.threshold 128, or give b ignore: false\)",
+        ),
         ("[]", "gives 0 classes"),
         ("", "expected a list of entries such as"),
         ("[a, b]", "expected a list of entries"),
@@ -131,7 +183,11 @@ def test_mistakes_in_yaml(tmp_path: Path, text: str, message: str) -> None:
         ("grass,0\npath,1\n", "line 1: unknown key 'grass'"),
         ("name,id,coluor\na,0,1\n", "line 1: unknown key 'coluor'; did you mean colour"),
         ("name,id,colour\na,0,1,2,3\n", "line 2: 5 values for 3 columns; put quotes"),
-        ("name,id\na,0\nb\n", "line 3: 1 values for 2 columns"),
+        ("name,id\na,0\nb\n", "line 3: id of b is missing"),
+        ("name,id\n,0\nb,1\n", "line 2: name is missing$"),
+        (",,\nname,id\na,0\nb,x\n", "line 4: id 'x' must be"),
+        ("sep=;\nname;id\na;0\nb;x\n", "line 4: id 'x' must be"),
+        ("name,id\na,0\nb,255\n", r"give --data.threshold 128, or give b false in the column ignore\)"),
         ("name,id\na,zero\nb,1\n", "line 2: id 'zero' must be a whole number"),
         ("name,r,g,b\na,1,2,x\n", "line 2: colour .* must be three numbers"),
         ('name,id\n"a,0\n', "not valid CSV"),

@@ -114,6 +114,15 @@ def test_sixteen_bits(read: Callable[..., Array]) -> None:
         read(np.full((4, 4), 70000, np.int32), IDS, "tif")
 
 
+@pytest.mark.parametrize(("classes", "labels"), [(IDS, None), (BOTH, None), (BOTH, "index")])
+@pytest.mark.parametrize(("factor", "shown"), [(257, "0, 257, 514, ..."), (256, "0, 256, 512, ...")])
+def test_ids_stretched_to_sixteen_bits(
+    read: Callable[..., Array], classes: str, labels: str | None, factor: int, shown: str
+) -> None:
+    with pytest.raises(DataError, match=rf"holds {shown}: ids of 8 bits, times {factor}.*; divide them by {factor}"):
+        read(VALUES.astype(np.uint16) * factor, classes, labels=labels)
+
+
 def png(header: bytes, pixels: bytes) -> bytes:
     """A PNG file of one part of pixels, each row behind its filter's byte."""
     parts = [(b"IHDR", header + bytes(3)), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")]

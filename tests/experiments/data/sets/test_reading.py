@@ -165,8 +165,9 @@ def test_soft_edges_are_one_line_with_the_cure(make: Make, classes: str) -> None
     assert data.train.labels.shape == (2, 40, 56) and (data.train.labels[0] == data.train.labels[1]).all()
 
 
-def test_a_threshold_reads_black_and_white_by_ids_0_and_1(make: Make) -> None:
-    options = make(IDS, *[Image.fromarray(parts(0, 255))] * 3, threshold=128)
+@pytest.mark.parametrize("classes", [IDS, IDS.replace("1", "255")])
+def test_a_threshold_reads_black_and_white_by_ids(make: Make, classes: str) -> None:
+    options = make(classes, *[Image.fromarray(parts(0, 255))] * 3, threshold=128)
     assert (load(options).val.labels[0].numpy() == parts(0, 1)).all()
     assert open_source(options).reading == "masks are read as shades: sheet from 128 on, hole below"
 
