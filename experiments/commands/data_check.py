@@ -46,7 +46,10 @@ def run(options: Options) -> dict[str, Any]:
         check_memory(result.source, size)
     except InputError as error:
         result.problems.append(DataError("memory", None, str(error)))
-    print(_format_table(result))
+    if result.source.is_undecided:
+        print(f"{_title(result)}; how labels are read is undecided, so that none was looked at")
+    else:
+        print(_format_table(result))
     for words in (result.source.reading, result.source.image_reading):
         if words:
             print(f"\n{words}")
@@ -96,8 +99,11 @@ def _format_table(result: "Inspection") -> str:
     import pandas as pd
 
     columns = {split: _column(result.source.classes, report) for split, report in result.splits.items()}
-    title = f"{result.source.name}, {len(result.source.classes)} classes"
-    return pd.DataFrame(columns).rename_axis(columns=title).to_string()
+    return pd.DataFrame(columns).rename_axis(columns=_title(result)).to_string()
+
+
+def _title(result: "Inspection") -> str:
+    return f"{result.source.name}, {len(result.source.classes)} classes"
 
 
 def _column(classes: Sequence[str], report: "SplitReport") -> dict[str, str]:

@@ -16,6 +16,10 @@ from nas_space.errors import InputError
 Array = npt.NDArray[np.uint8]
 
 
+TWO_READINGS = "two readings"
+"""Kind of a mistake: labels mean different classes in two ways, and nothing says which one counts."""
+
+
 class DataError(InputError):
     """What is wrong with one file or folder; the message names it and the fix.
 

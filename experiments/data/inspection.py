@@ -69,6 +69,8 @@ class Inspection:
 def inspect(source: DataSource, options: DataOptions | None = None) -> Inspection:
     """Read every sample once, with a progress bar, and collect all problems instead of stopping at the first.
 
+    Where it is undecided how labels are read, nothing is read: what they seem to hold would be wrong.
+
     Args:
         source: the data set.
         options: what it will be trained with; the defaults if absent.
@@ -76,6 +78,8 @@ def inspect(source: DataSource, options: DataOptions | None = None) -> Inspectio
     options = options or DataOptions()
     look = partial(examine, size=parse_size(options.size))
     result = Inspection(source, problems=list(source.problems))
+    if source.is_undecided:
+        return result
     seen: dict[bytes, tuple[str, Sample]] = {}
     counts_of: dict[str, LabelCounts] = {}
     usable: dict[str, list[Sample]] = {}

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.files import Array, DataError, read_image
+from experiments.data.files import TWO_READINGS, Array, DataError, read_image
 from experiments.data.label_file import open_label
 from experiments.data.orientation import is_on_its_side, read_orientation
 from experiments.data.pages import check_image
@@ -139,7 +139,7 @@ class IndexReader:
         # One difference may be an accident: black, of a tool's palette.
         if UNKNOWN not in named and int((self.table[used] != named).sum()) > 1:
             text = f"{path}: its palette has the colours of other classes than its indices; save it as an index mask"
-            raise DataError("two readings", path, text)
+            raise DataError(TWO_READINGS, path, text)
 
 
 def look_up(values: np.ndarray, table: Table, path: Path, describe: Callable[[int], str], known: str) -> Array:

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeVar, cast
 
-from experiments.data.files import Array, DataError
+from experiments.data.files import TWO_READINGS, Array, DataError
 from experiments.data.image_bits import find_bits
 from experiments.data.orientation import find_turned
 from experiments.options.groups import DataOptions
@@ -66,6 +66,11 @@ class DataSource:
     values: tuple[str, ...] = ()
     ignored: str = "255, or another value that is no class"
     cure: str = ""
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether nothing says which of two ways to read the labels counts, so that their values say nothing."""
+        return any(problem.stops and problem.kind == TWO_READINGS for problem in self.problems)
 
 
 def open_source(options: DataOptions) -> DataSource:

@@ -2,7 +2,8 @@
 
 from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.sets.cityscapes import CLASSES, COLOURS
+from experiments.data.sets.cityscapes import CLASSES, COLOURS, count_values, fits_both_kinds
+from experiments.data.sets.palettes import palette_problems
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
@@ -25,7 +26,12 @@ def find_bdd100k(options: DataOptions) -> DataSource:
         images, labels, tail = root / "images" / "10k", root / "labels" / "sem_seg" / "masks", ""
     parts = ("train", "val")
     folders = {part: (Folder(images / part, (".jpg",)), Folder(labels / part, (".png",), tail)) for part in parts}
-    known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored"
+    known = f"labels are the train ids 0 to {len(CLASSES) - 1}, {IGNORE} is ignored; change label ids into them first"
     reader = IndexReader(make_table(VALUES, 256), known, options.first_page, COLOURS)
     splits, problems = find_splits(folders, reader, options.limit, LAYOUT)
-    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))
+    problems += palette_problems(VALUES, splits, options.first_page)
+    samples = [sample for part in splits.values() for sample in part]
+    words = ""
+    if fits_both_kinds(count_values(samples, options.first_page)):
+        words = f"labels are read as train ids; they would fit label ids too, for none holds {IGNORE} or more than 18"
+    return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems), words)

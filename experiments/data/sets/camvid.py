@@ -2,6 +2,7 @@
 
 from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
+from experiments.data.sets.palettes import palette_problems
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 
@@ -33,4 +34,5 @@ def find_camvid(options: DataOptions) -> DataSource:
     known = f"labels are 0 to {VOID - 1}, void is {VOID} or {IGNORE}"
     reader = IndexReader(make_table(VALUES, 256), known, options.first_page, COLOURS)
     splits, problems = find_splits(folders, reader, options.limit, LAYOUT)
+    problems += palette_problems(VALUES, splits, options.first_page)
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems))

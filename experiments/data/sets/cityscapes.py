@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from torchvision.datasets import Cityscapes
 
-from experiments.data.files import Array, DataError
+from experiments.data.files import TWO_READINGS, Array, DataError
 from experiments.data.label_file import open_label
 from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
 from experiments.data.parallel import in_threads
+from experiments.data.sets.palettes import palette_problems
 from experiments.data.source import DataSource, Sample, evenly
 from experiments.options.groups import IGNORE, DataOptions
 
@@ -32,8 +33,9 @@ TRAIN_IDS = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
 IDS, TRAIN, COLOUR = "_gtFine_labelIds", "_gtFine_labelTrainIds", "_gtFine_color"
 """How the three kinds of label files end."""
 LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold unpacked leftImg8bit/ and gtFine/, with train/CITY/ and val/CITY/"
-LOOKED_AT = 16
-"""Labels of a split that are looked at for train ids under the name of label ids."""
+LOOKED_AT, CHUNK = 16, 256
+"""Labels that are looked at to tell label ids and train ids apart, and further ones where they did not tell."""
+RENAME = f"rename such files to *{TRAIN}.png, or copy the official *{IDS}.png"
 VOID_VALUES, VOID_SHARE = 3, 0.5
 """Train ids under the name of label ids: that many of their values, and more than this share of pixels, are void."""
 
@@ -76,10 +78,14 @@ def find_cityscapes(options: DataOptions) -> DataSource:
             hint = "the colours of some classes are equal; copy the label ids, or make them from the polygons"
             wrong = [DataError("label format", place, f"{place}: holds *{COLOUR}.png and no *{IDS}.png; {hint}")]
         problems += wrong
+        problems += palette_problems(TRAIN_IDS if tail == TRAIN else VALUES, found, options.first_page)
         if tail == IDS and not any(problem.stops for problem in wrong):
-            doubts = _find_train_ids(found[split], options.first_page)
+            counts = count_values(found[split], options.first_page)
+            doubts = _find_train_ids(found[split], counts)
             problems += doubts
-            told += map(str, doubts)
+            if not doubts and fits_both_kinds(counts):
+                text = "are read as label ids, as they are named; train ids would fit too, for none is above 18"
+                told.append(f"labels of {split} {text}")
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems), "; ".join(told))
 
 
@@ -95,30 +101,48 @@ def _reader(tail: str, first_page: bool) -> IndexReader:
     return LabelIdReader(make_table(VALUES, 256), known, first_page, COLOURS)
 
 
-def _find_train_ids(samples: Sequence[Sample], first_page: bool) -> list[DataError]:
-    """A remark that label ids seem to be train ids, where no 255 gives them away: no value above 18, much void."""
+def count_values(samples: Sequence[Sample], first_page: bool = False) -> npt.NDArray[np.int64]:
+    """Pixels of each value ``(256,)``, of all labels, or of as many as tell label ids and train ids apart."""
     counts = np.zeros(IGNORE + 1, np.int64)
-    paths = [sample.label for sample in evenly(samples, LOOKED_AT) if sample.label is not None]
-    for part in in_threads(partial(_count_values, first_page=first_page), paths, "labels: of which kind"):
-        counts += part
+    paths = [sample.label for sample in samples if sample.label is not None]
+    spread = evenly(paths, LOOKED_AT)  # the first look
+    seen = set(spread)
+    others = [path for path in paths if path not in seen]
+    for chunk in (spread, *(others[start : start + CHUNK] for start in range(0, len(others), CHUNK))):
+        for part in in_threads(partial(_count, first_page=first_page), chunk, "labels: of which kind"):
+            counts += part
+        if not fits_both_kinds(counts):
+            break
+    return counts
+
+
+def fits_both_kinds(counts: npt.NDArray[np.int64]) -> bool:
+    """Whether labels with these pixels of each value may be label ids and train ids: none is 255, or above 18."""
+    return bool(counts.any()) and not counts[len(CLASSES) :].any()
+
+
+def _find_train_ids(samples: Sequence[Sample], counts: npt.NDArray[np.int64]) -> list[DataError]:
+    """A problem where what is named label ids is more likely train ids: much of it would be void."""
     void = [value for value in range(len(CLASSES)) if VALUES[value] == IGNORE and counts[value]]
     share = counts[void].sum() / max(int(counts.sum()), 1)
-    if counts[len(CLASSES) :].any() or len(void) < VOID_VALUES or share <= VOID_SHARE:
+    path = next((sample.label for sample in samples if sample.label is not None), None)
+    if path is None or not fits_both_kinds(counts) or len(void) < VOID_VALUES or share <= VOID_SHARE:
         return []
-    reason = f"no label has a value from 19 to 33, and {100 * share:.0f} % of the pixels are void"
-    return [_train_ids(paths[0], reason, stops=False)]
+    reason = f"no label has a value from 19 to 33, and {100 * share:.0f} % of the pixels would be void"
+    other = "if they are label ids all the same, give --data.name folder with a file of classes"
+    text = f"{path.parent.parent}: *{IDS}.png seem to hold train ids, not label ids: {reason}; {RENAME}; {other}"
+    return [DataError(TWO_READINGS, path, text)]
 
 
-def _count_values(path: Path, first_page: bool) -> npt.NDArray[np.int64]:
+def _count(path: Path, first_page: bool) -> npt.NDArray[np.int64]:
     """Pixels of each value ``(256,)``; none of a file that is wrong, which is told when its turn comes."""
     try:
-        values = open_label(path, first_page).values
+        label = open_label(path, first_page)
     except DataError:
         return np.zeros(IGNORE + 1, np.int64)
-    return np.bincount(values.ravel(), minlength=IGNORE + 1)[: IGNORE + 1]
+    is_label = label.values.ndim == 2 and label.bits <= 8
+    return np.bincount(label.values.ravel() if is_label else [], minlength=IGNORE + 1)
 
 
-def _train_ids(path: Path, reason: str, stops: bool = True) -> DataError:
-    hint = f"rename such files to *{TRAIN}.png, or copy the official *{IDS}.png"
-    kind = "holds" if stops else "seems to hold"
-    return DataError("label kind", path, f"{path}: {kind} train ids, not label ids: {reason}; {hint}", stops)
+def _train_ids(path: Path, reason: str) -> DataError:
+    return DataError("label kind", path, f"{path}: holds train ids, not label ids: {reason}; {RENAME}")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
-from experiments.data.files import Array, DataError
+from experiments.data.files import TWO_READINGS, Array, DataError
 from experiments.data.label_file import LabelPixels, format_error, open_label
 from experiments.data.labels import Table, look_up, make_table
 from experiments.data.sets.class_file import ClassList, flag_words
@@ -61,7 +61,7 @@ class MaskReader:
 
     @property
     def words(self) -> str:
-        """How masks are read, for a line that tells it.
+        """How masks are read, for a line that tells it; empty where it is undecided.
 
         Raises:
             ValueError: nothing is settled.
@@ -71,7 +71,7 @@ class MaskReader:
             return f"masks are read as shades: {bright} from {self.threshold} on, {dark} below"
         if self._decision is None:
             raise ValueError("settle first")
-        return self._decision.words
+        return "" if self._decision.problem else self._decision.words
 
     @cached_property
     def _by_id(self) -> Table | None:
@@ -99,7 +99,7 @@ class MaskReader:
         if contradicts(self._decision, self.classes, mask):
             hint = "save it as the others are, or say how all are read: --data.labels index, palette or colour"
             text = f"{path}: does not fit, while {self._decision.words}; {hint}"
-            raise DataError("two readings", path, text)
+            raise DataError(TWO_READINGS, path, text)
         reading = self._decision.reading
         if reading == "palette" and self._decision.is_given and self._labels and mask.palette is None:
             raise format_error(path, "has no palette; leave out --data.labels palette, or save it with a palette")

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from experiments.data.files import Array, DataError
+from experiments.data.files import TWO_READINGS, Array, DataError
 from experiments.data.label_file import LabelPixels, open_label, read_palette
 from experiments.data.labels import ROWS
 from experiments.data.parallel import in_threads
@@ -71,7 +71,7 @@ def decide(classes: ClassList, masks: Sequence[Path], given: str | None, first_p
         return Decision(_checked(classes, given), "as data.labels says", True)
     if not classes.by_colour:
         kind = _first_kind(masks, first_page)
-        reason, problem = f"{classes.path.name} gives no colours", palette_problem(classes, masks, first_page)
+        reason, problem = f"{classes.path.name} gives no colours", palette_problem(classes.by_id, masks, first_page)
         return Decision("palette" if kind == "palette" else "index", reason, True, problem)
     if not classes.by_id:
         return Decision("colour", f"{classes.path.name} gives no ids", True)
@@ -193,7 +193,7 @@ def _problem(classes: ClassList, found: Mapping[Verdict, Sequence[Path]]) -> Dat
         return None
     text = f"{unsure[0]}: ids and colours of {classes.path.name} give its pixels different classes, and both fit"
     hint = "say how all masks are read: --data.labels index, palette or colour"
-    return DataError("two readings", unsure[0], f"{text}; {hint}")
+    return DataError(TWO_READINGS, unsure[0], f"{text}; {hint}")
 
 
 def _look(classes: ClassList, mask: Path, first_page: bool) -> tuple[str, Verdict] | None:

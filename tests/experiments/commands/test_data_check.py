@@ -263,6 +263,18 @@ def test_255_that_should_be_a_class(root: Path, check: Check) -> None:
     assert check()[0] == 0  # the cure works
 
 
+def test_an_undecided_reading_has_no_table(root: Path, check: Check) -> None:
+    """Which class a pixel has is open, and so is every share."""
+    for path in root.glob("*/masks/*.png"):
+        image = Image.fromarray(np.tile(np.array([0, 1], np.uint8), (40, 28)))
+        image.putpalette([200, 180, 100, 0, 200, 0, 1, 1, 1])  # the colours of path and grass
+        image.save(path)
+    code, result, text = check()
+    assert code == 2 and kinds(result) == ["two readings"] and result["splits"] == {} and result["reading"] == ""
+    assert "class grass" not in text and "no mask says otherwise" not in text
+    assert "folder, 4 classes; how labels are read is undecided" in text and "--data.labels index" in text
+
+
 def test_marks_that_vanish(root: Path, check: Check) -> None:
     for path in root.glob("*/masks/*.png"):
         Image.fromarray(np.pad(np.ones((1, 1), np.uint8), ((17, 22), (30, 25)))).save(path)
@@ -288,7 +300,9 @@ def test_the_other_data_sets(
         "bdd100k": ("images/10k/{split}/{split}.jpg", "labels/sem_seg/masks/{split}/{split}.png"),
     }
     for split in ("train", "val") if name in places else ():
-        write_pair(*(tmp_path / place.format(split=split) for place in places[name]), range(11))
+        write_pair(
+            *(tmp_path / place.format(split=split) for place in places[name]), range(34 if name == "cityscapes" else 11)
+        )
     few = () if name in ("streets", "camvid") else ("--data.allow_absent", "true")  # of their classes
     root = ("--data.root", str(tmp_path)) if name in places else ()
     code, result, text = check("--data.name", name, "--data.limit", "2", *root, *few)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from experiments.data import load, open_source
 from experiments.data.sets.cityscapes import CLASSES
@@ -52,6 +53,27 @@ def test_mistakes_name_the_file(root: Path, write_pair: Callable[..., tuple[Path
         load(options(root))
     sample.label.unlink()
     with pytest.raises(InputError, match=rf"{sample.image.name}: its label .*{sample.label.name} is missing"):
+        load(options(root))
+
+
+def test_labels_that_fit_both_kinds_are_told(root: Path, write_pair: Callable[..., tuple[Path, Path]]) -> None:
+    assert open_source(options(root)).reading == ""
+    for sample in (one for part in open_source(options(root)).splits.values() for one in part):
+        assert sample.image is not None and sample.label is not None
+        write_pair(sample.image, sample.label, range(19))
+    assert open_source(options(root)).reading.startswith("labels are read as train ids; they would fit label ids too")
+
+
+def test_palettes_whose_greys_are_other_ids(root: Path) -> None:
+    """The folder's rule."""
+    sample = open_source(options(root)).splits["train"][0]
+    assert sample.label is not None
+    label = Image.open(sample.label)
+    label.putpalette([value for grey in (*range(18, -1, -1), *[255] * 237) for value in (grey, grey, grey)])
+    label.save(sample.label)
+    with pytest.raises(
+        InputError, match=r"its palette shows index \d+ as the grey \d+, which is an id too; save ids as"
+    ):
         load(options(root))
 
 

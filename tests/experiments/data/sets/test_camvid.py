@@ -139,6 +139,23 @@ def test_a_palette_in_an_order_of_its_own_is_refused(root: Path) -> None:
         load_camvid(str(root), SIZE)
 
 
+def test_palettes_are_judged_as_those_of_a_folder(root: Path) -> None:
+    """Greys that are other ids, also with entries that no pixel uses; and palettes that differ."""
+    label = root / "trainannot" / "a0.png"
+    for rest in ([], [200] * 9):
+        palette_label(label, [value for grey in (3, 2, 1, 0, *rest) for value in (grey, grey, grey)])
+        with pytest.raises(
+            InputError, match=r"a0\.png: its palette shows index 0 as the grey 3, .*--data\.name folder"
+        ):
+            load_camvid(str(root), SIZE)
+    palette_label(label, [9, 0, 0, 0, 9, 0, 0, 0, 9, 9, 9, 9])
+    palette_label(root / "valannot" / "a0.png", [0, 9, 0, 9, 0, 0, 0, 0, 9, 9, 9, 9])
+    with pytest.raises(
+        InputError, match=r"valannot/a0\.png: its palette gives index 0 the colour \(0, 9, 0\), that of a0"
+    ):
+        load_camvid(str(root), SIZE)
+
+
 def test_labels_cannot_be_read_otherwise(root: Path) -> None:
     for key, value in (("labels", "colour"), ("threshold", 128)):
         with pytest.raises(InputError, match=f"data.{key}: camvid has labels of its own; leave it out"):

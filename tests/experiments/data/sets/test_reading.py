@@ -195,6 +195,11 @@ PALETTES = {
     "one more entry": ([(9, 0, 0), (200, 0, 0)], [(9, 0, 0), (200, 0, 0), (3, 3, 3)], None),
     "black for another index": ([(9, 9, 9), (0, 0, 0)], [(9, 9, 9), (0, 0, 0)], None),
     "each its own": ([(0, 0, 0), (255, 0, 0)], [(255, 0, 0), (0, 0, 0)], "gives index 0 the colour"),
+    "other ids as greys, and entries without use": (
+        [(1, 1, 1), (0, 0, 0), (9, 0, 0)],
+        [(1, 1, 1), (0, 0, 0), (9, 0, 0)],
+        "shows index 0 as the grey 1",
+    ),
     "other ids as greys": ([(1, 1, 1), (0, 0, 0)], [(1, 1, 1), (0, 0, 0)], "shows index 0 as the grey 1"),
 }
 
