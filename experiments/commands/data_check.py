@@ -4,12 +4,14 @@ The exit code is 0 if training can go on, and 2 if something stops it; remarks s
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import DataOptions, parse_size
+from experiments.runs.names import labels
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN = 20
 """Most lines of one kind that are printed."""
+NAME = 60
+"""Columns of a terminal that the name of a class may take in the table."""
 EQUAL = 3
 """Most lines that are printed one by one where they differ in their files alone."""
 
@@ -98,8 +102,13 @@ def exit_code(result: dict[str, Any]) -> int:
 def _format_table(result: "Inspection") -> str:
     import pandas as pd
 
-    columns = {split: _column(result.source.classes, report) for split, report in result.splits.items()}
+    classes = labels(result.source.classes, lambda name: sum(map(_columns_of, name)) <= NAME)
+    columns = {split: _column(classes, report) for split, report in result.splits.items()}
     return pd.DataFrame(columns).rename_axis(columns=_title(result)).to_string()
+
+
+def _columns_of(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "FW" else 1
 
 
 def _title(result: "Inspection") -> str:

@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from os.path import commonprefix
 from pathlib import Path
 
@@ -74,6 +75,14 @@ class Neighbours:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted((fold(name), name) for name in names)
 
+    def numbered(self, name: str) -> list[str]:
+        """Files whose names are ``name`` with a number behind it, such as ``a_0.png`` or ``a_mask 1.png``."""
+        key = fold(name)
+        pattern = re.compile(rf"{re.escape(key)}[\W_]+(?:[^\W\d_]+[\W_]*)?\d+\)?\.\w+")
+        start = bisect_left(self._names, (key, ""))
+        files = takewhile(lambda pair: pair[0].startswith(key), self._names[start:])
+        return [file for folded, file in files if pattern.fullmatch(folded)]
+
     def near(self, name: str) -> str | None:
         """A file whose name is ``name`` in another form, or begins with it; None if there is none."""
         key = fold(name)
@@ -115,16 +124,35 @@ def _by_constant(images: Collection[str], labels: Collection[str], backwards: bo
         return Pairing({})
     best = max(found, key=lambda end: len(found[end]))
     rivals = [end for end in found if 2 * len(found[end]) >= len(found[best])]
+    if len(rivals) == 1 and not backwards and _has_other_numbers(best[1], [*label_keys]):
+        return Pairing({})  # a mask for each object
     where = "beginning" if backwards else "ending"
+    written = {
+        end: tuple(_as_written(*part, backwards) for part in zip(min(found[end].items()), end, strict=True))
+        for end in rivals
+    }
     if len(rivals) > 1:
-        return Pairing({}, rivals=tuple(sorted(f"{where} {of_label[::step]!r}" for _, of_label in rivals)))
-    of_image, of_label = (part[::step] for part in best)
+        return Pairing({}, rivals=tuple(sorted(f"{where} {of_label!r}" for _, of_label in written.values())))
     parts = [
-        f"the {kind} {part!r} of {side}"
-        for kind, part, side in ((where, of_image, "images"), (where, of_label, "labels"))
+        f"the {where} {part!r} of {side}"
+        for part, side in zip(written[best], ("images", "labels"), strict=True)
         if part
     ]
     return Pairing(found[best], f"in {' and '.join(parts)}")
+
+
+def _as_written(name: str, end: str, backwards: bool) -> str:
+    """The part of a name that is ``end`` where case and composition do not count."""
+    parts = (name[:place] if backwards else name[len(name) - place :] for place in range(len(name) + 1))
+    step = -1 if backwards else 1
+    return next((part for part in parts if fold(part)[::step] == end), end[::step])
+
+
+def _has_other_numbers(end: str, labels: Iterable[str]) -> bool:
+    """Whether some labels end like ``_mask0``, but with another number."""
+    word = end.rstrip("0123456789")
+    other = re.compile(rf".+{re.escape(word)}\d+", re.DOTALL)
+    return word != end and any(not label.endswith(end) and other.fullmatch(label) for label in labels)
 
 
 def _ends(image: str, labels: Iterable[str]) -> Iterator[tuple[str, str]]:

@@ -275,6 +275,18 @@ def test_an_undecided_reading_has_no_table(root: Path, check: Check) -> None:
     assert "folder, 4 classes; how labels are read is undecided" in text and "--data.labels index" in text
 
 
+def test_long_names_of_classes_are_cut_in_the_table_alone(root: Path, check: Check) -> None:
+    names = ["a" * 200, "a" * 150 + "b" + "a" * 49, "草" * 90, "hut"]
+    rows = [f"{name},{index}" for index, name in enumerate(names)]
+    for path in root.glob("*/masks/*.png"):
+        Image.fromarray(np.tile(np.arange(4, dtype=np.uint8), (40, 14))).save(path)
+    (root / "classes.csv").write_text("\n".join(["name,id", *rows, ""]), encoding="utf-8")
+    code, result, text = check()
+    table = text.partition("\n\n")[0]
+    assert code == 0 and result["classes"] == names and set(result["splits"]["train"]["frequencies"]) == set(names)
+    assert max(map(len, table.splitlines())) <= 120 and table.count("class ") == 4 and table.count("…") == 3
+
+
 def test_marks_that_vanish(root: Path, check: Check) -> None:
     for path in root.glob("*/masks/*.png"):
         Image.fromarray(np.pad(np.ones((1, 1), np.uint8), ((17, 22), (30, 25)))).save(path)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.data.listing import Folder, match
+from experiments.data.listing import Folder, match, root_folder
+from experiments.options.groups import DataOptions
+from nas_space.errors import InputError
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -112,6 +114,92 @@ def test_pictures_of_other_kinds_are_told(tmp_path: Path, name: str, kind: str, 
     if others:
         text = f"{others} {name.format('')} {'files' if others > 1 else 'file'} ({kind}) there do not count: save them"
         assert text in str(found[0])
+
+
+def test_an_empty_folder_of_one_kind_of_files(tmp_path: Path) -> None:
+    tree(tmp_path, "i/a.png", "l/a.png")
+    problems = match(Folder(tmp_path / "i", (".jpg",)), Folder(tmp_path / "l", (".png",)), "the layout")[1]
+    assert str(problems[0]) == f"{tmp_path / 'i'}: holds no .jpg image; the layout"
+
+
+@pytest.mark.parametrize(
+    ("names", "nested", "kinds", "message"),
+    [
+        (
+            ["i/x/a.png", "i/x/b.png", "l/a.png", "l/b.png"],
+            False,
+            ["no images", "label without image", "label without image"],
+            "i: holds no .png image, but {root}/i/x/a.png and 1 more deeper in it: move them up; layout",
+        ),
+        (
+            ["i/a.png", "i/b.png", "i/c.png", "l/x/a.png", "l/x/b.png"],
+            False,
+            ["missing label"],
+            "l: holds no .png label, but {root}/l/x/a.png and 1 more deeper in it: move them up",
+        ),
+        (
+            ["i/a.png", "i/b.png", "l/a/0.png", "l/a/1.png", "l/b/0.png"],
+            False,
+            ["missing label"],
+            "l: holds no .png label, but {root}/l/a/0.png and 2 more, which look like one mask per object: draw",
+        ),
+        (
+            ["i/a.png", "i/b.png", "l/a.png", "l/new/b.png"],
+            False,
+            ["missing label"],
+            "b.png is missing ({root}/l/new/b.png lies deeper: move it up)",
+        ),
+        (
+            ["i/a.png", "i/x/b.png", "l/a.png"],
+            False,
+            ["deeper images"],
+            "i: {root}/i/x/b.png in folders inside of it are not used; move them up",
+        ),
+        (
+            ["i/a.png", "l/city/a.png"],
+            True,
+            ["no images", "label without image"],
+            "i: holds no folder of images, but {root}/i/a.png directly: move them into a folder in it",
+        ),
+        (
+            ["i/x/city/a.png", "l/city/a.png"],
+            True,
+            ["no images", "label without image"],
+            "but {root}/i/x/city/a.png deeper in it: move them up",
+        ),
+        (["i/a.png", "l/a.png", "l/old/a.png", "i/.x/b.png"], False, [], ""),
+    ],
+)
+def test_files_one_folder_off(tmp_path: Path, names: list[str], nested: bool, kinds: list[str], message: str) -> None:
+    tree(tmp_path, *names)
+    images, labels = (Folder(tmp_path / name, (".png",), nested=nested) for name in "il")
+    problems = match(images, labels, "layout")[1]
+    assert [problem.kind for problem in problems] == kinds
+    assert message.format(root=tmp_path) in "".join(map(str, problems[:1]))
+
+
+def test_a_folder_one_level_deeper(tmp_path: Path) -> None:
+    tree(tmp_path, "zip/i/a.png", "l/a.png")
+    (problem,) = match(Folder(tmp_path / "i", (".png",)), Folder(tmp_path / "l", (".png",)), "layout")[1]
+    found = f"{tmp_path}/zip/i is there: move what is in {tmp_path}/zip up into {tmp_path}; layout"
+    assert str(problem) == f"{tmp_path}/i: no such folder, but {found}"
+    options = DataOptions(root=str(tmp_path), name="camvid")
+    with pytest.raises(InputError, match=r"holds no i/, but \S*/zip does; give --data.root \S*/zip$"):
+        root_folder(options, "i/")
+    assert root_folder(options, "l/") == root_folder(options, "nothing/") == tmp_path
+
+
+def test_a_mask_for_each_object_is_not_to_be_renamed(tmp_path: Path) -> None:
+    tree(tmp_path, "i/a.jpg", "i/b.jpg", "i/a_2.jpg", "l/a_0.png", "l/a_1.png", "l/a_2.png", "l/b.png")
+    problems = match(Folder(tmp_path / "i", (".jpg",)), Folder(tmp_path / "l", (".png",)), "layout")[1]
+    assert problems[0].kind == "missing label" and "rename" not in str(problems[0])
+    assert "(a_0.png, a_1.png lie there, which look like one mask per object: draw" in str(problems[0])
+
+
+def test_the_label_of_another_image_is_no_hint(tmp_path: Path) -> None:
+    tree(tmp_path, "i/a.jpg", "i/a_x.jpg", "l/a_x.png")
+    (problem,) = match(Folder(tmp_path / "i", (".jpg",)), Folder(tmp_path / "l", (".png",)), "layout")[1]
+    assert "a.png is missing; add it, or remove the image" in str(problem)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -95,3 +95,23 @@ def test_neighbours() -> None:
     assert [folder.near(name) for name in names] == [
         "img_1.gif", "Img_2_mask.png", "mask_img_3.png", None, "mask_img_31.png",
     ]  # fmt: skip
+
+
+def test_a_mask_for_each_object_is_not_paired() -> None:
+    """Most images have one object, some have two: the first object's mask is not the whole mask."""
+    labels = files("a_mask0", "b_mask0", "c_mask0", "d_mask0", "e_mask0", "b_mask1")
+    assert pairs(files(*"abcde"), labels) == {}
+    assert len(pairs(files(*"abcde"), files(*(name for name in labels if name != "b_mask1")))) == 5
+
+
+def test_endings_are_told_as_they_are_written() -> None:
+    images, labels = files("Ulm_1", "Ulm_2"), files("Ulm_1_gtFine_labelIds", "Ulm_2_gtFine_labelIds")
+    assert pair_names(images, labels).how == "in the ending '_gtFine_labelIds' of labels"
+    assert "'SAT' of images and the ending 'Mask'" in pair_names(files("1_SAT", "2_SAT"), files("1_Mask", "2_Mask")).how
+    assert "'GT_'" in pair_names(files("1_x", "2_x"), files("GT_1_x", "GT_2_x")).how
+
+
+def test_numbered_neighbours() -> None:
+    folder = Neighbours(["a_0.png", "A_1.png", "a_obj 2.png", "a (3).png", "a1_4.png", "ab_1.png", "a_mask.png"])
+    assert folder.numbered("a") == ["a (3).png", "a_0.png", "A_1.png", "a_obj 2.png"]
+    assert folder.numbered("b") == []

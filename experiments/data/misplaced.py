@@ -1,0 +1,65 @@
+"""Files and folders that lie deeper than they are looked for, or not deep enough, to be named in a message."""
+
+import os
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from nas_space.errors import InputError
+
+DEEPEST = 3
+"""Levels of inner folders that are looked into."""
+OBJECTS = "which look like one mask per object: draw all objects of an image into one mask"
+
+
+def check_root(root: Path, holds: str) -> None:
+    """Refuse a root whose only inner folder with what it must hold is one level deeper.
+
+    Args:
+        root: an existing folder.
+        holds: what it must hold, such as ``train/ and val/``.
+
+    Raises:
+        InputError: the message names the folder that would do.
+    """
+    tops = re.findall(r"(\w+)/", holds)
+    if any((root / top).is_dir() for top in tops):
+        return
+    inner = [folder for folder in _folders(root) if any((folder / top).is_dir() for top in tops)]
+    if len(inner) == 1:
+        raise InputError(f"{root}: holds no {holds}, but {inner[0]} does; give --data.root {inner[0]}")
+
+
+def deeper_folder(path: Path) -> str:
+    """What is said of a missing folder that lies one level deeper; empty if it does not."""
+    above = next(parent for parent in path.parents if parent.is_dir())
+    rest = path.relative_to(above)
+    found = next((folder for folder in _folders(above) if (folder / rest).is_dir()), None)
+    return "" if found is None else f", but {found / rest} is there: move what is in {found} up into {above}"
+
+
+def deeper_files(folders: Iterable[Path], extensions: Collection[str], tail: str = "") -> list[Path]:
+    """Files of these kinds inside of folders, without those that are hidden, or behind links."""
+    found = []
+    for folder in folders:
+        for place, inner, names in os.walk(folder):
+            level = len(Path(place).relative_to(folder).parts) + 1
+            inner[:] = sorted(name for name in inner if not name.startswith(".") and level < DEEPEST)
+            paths = (Path(place, name) for name in sorted(names) if not name.startswith("."))
+            found += [path for path in paths if path.suffix.lower() in extensions and path.stem.endswith(tail)]
+    return found
+
+
+def in_words(paths: Collection[Path]) -> str:
+    """The first of some files, and how many more there are."""
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{next(iter(paths))}{more}"
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    except OSError:
+        return []
+    return [path for path in (folder / name for name in names) if path.is_dir()]
