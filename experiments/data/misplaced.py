@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nas_space.errors import InputError
 
+# os.path.isdir, for Path.is_dir raises where a folder must not be looked into.
 DEEPEST = 3
 """Levels of inner folders that are looked into."""
 OBJECTS = "which look like one mask per object: draw all objects of an image into one mask"
@@ -23,18 +24,18 @@ def check_root(root: Path, holds: str) -> None:
         InputError: the message names the folder that would do.
     """
     tops = re.findall(r"(\w+)/", holds)
-    if any((root / top).is_dir() for top in tops):
+    if any(os.path.isdir(root / top) for top in tops):
         return
-    inner = [folder for folder in _folders(root) if any((folder / top).is_dir() for top in tops)]
+    inner = [folder for folder in _folders(root) if any(os.path.isdir(folder / top) for top in tops)]
     if len(inner) == 1:
         raise InputError(f"{root}: holds no {holds}, but {inner[0]} does; give --data.root {inner[0]}")
 
 
 def deeper_folder(path: Path) -> str:
     """What is said of a missing folder that lies one level deeper; empty if it does not."""
-    above = next(parent for parent in path.parents if parent.is_dir())
+    above = next(parent for parent in path.parents if os.path.isdir(parent))
     rest = path.relative_to(above)
-    found = next((folder for folder in _folders(above) if (folder / rest).is_dir()), None)
+    found = next((folder for folder in _folders(above) if os.path.isdir(folder / rest)), None)
     return "" if found is None else f", but {found / rest} is there: move what is in {found} up into {above}"
 
 
@@ -62,4 +63,4 @@ def _folders(folder: Path) -> list[Path]:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     except OSError:
         return []
-    return [path for path in (folder / name for name in names) if path.is_dir()]
+    return [path for path in (folder / name for name in names) if os.path.isdir(path)]

@@ -1,8 +1,11 @@
 """BDD100K semantic segmentation (Yu et al., 2020, arXiv:1805.04687): 10,000 images, the 19 classes of Cityscapes."""
 
+from experiments.data.files import TWO_READINGS, DataError
 from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.sets.cityscapes import CLASSES, COLOURS, count_values, fits_both_kinds
+from experiments.data.sets.cityscapes import CLASSES, COLOURS
+from experiments.data.sets.cityscapes import VALUES as LABEL_IDS
+from experiments.data.sets.label_kinds import count_values, doubt, fit_both
 from experiments.data.sets.palettes import palette_problems
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
@@ -31,7 +34,10 @@ def find_bdd100k(options: DataOptions) -> DataSource:
     splits, problems = find_splits(folders, reader, options.limit, LAYOUT)
     problems += palette_problems(VALUES, splits, options.first_page)
     samples = [sample for part in splits.values() for sample in part]
-    words = ""
-    if fits_both_kinds(count_values(samples, options.first_page)):
+    counts, words = count_values(samples, options.first_page), ""
+    if reason := doubt(counts, LABEL_IDS, are_train_ids=True):
+        hint = "change them into train ids; or, if they are, give --data.name folder with a file of classes"
+        problems.append(DataError(TWO_READINGS, labels, f"{labels}: {reason}; {hint}"))
+    elif fit_both(counts):
         words = f"labels are read as train ids; they would fit label ids too, for none holds {IGNORE} or more than 18"
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems), words)

@@ -4,22 +4,18 @@ Names, ids, train ids and colours come from torchvision's data set class. Its li
 beside the cities' folders, and it unpacks archives into the user's folder.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from torchvision.datasets import Cityscapes
 
 from experiments.data.files import TWO_READINGS, Array, DataError
-from experiments.data.label_file import open_label
 from experiments.data.labels import IndexReader, make_table
 from experiments.data.listing import Folder, find_splits, root_folder
-from experiments.data.parallel import in_threads
+from experiments.data.sets.label_kinds import count_values, doubt, fit_both
 from experiments.data.sets.palettes import palette_problems
-from experiments.data.source import DataSource, Sample, evenly
+from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE, DataOptions
 
 _TRAINED = sorted((kind for kind in Cityscapes.classes if 0 <= kind.train_id < IGNORE), key=lambda kind: kind.train_id)
@@ -33,11 +29,8 @@ TRAIN_IDS = {**{index: index for index in range(len(CLASSES))}, IGNORE: IGNORE}
 IDS, TRAIN, COLOUR = "_gtFine_labelIds", "_gtFine_labelTrainIds", "_gtFine_color"
 """How the three kinds of label files end."""
 LAYOUT = "data.root (or CITYSCAPES_DATASET) must hold unpacked leftImg8bit/ and gtFine/, with train/CITY/ and val/CITY/"
-LOOKED_AT, CHUNK = 16, 256
-"""Labels that are looked at to tell label ids and train ids apart, and further ones where they did not tell."""
 RENAME = f"rename such files to *{TRAIN}.png, or copy the official *{IDS}.png"
-VOID_VALUES, VOID_SHARE = 3, 0.5
-"""Train ids under the name of label ids: that many of their values, and more than this share of pixels, are void."""
+ALL_THE_SAME = "or, if they are what they are named all the same, give --data.name folder with a file of classes"
 
 
 @dataclass(frozen=True)
@@ -79,13 +72,13 @@ def find_cityscapes(options: DataOptions) -> DataSource:
             wrong = [DataError("label format", place, f"{place}: holds *{COLOUR}.png and no *{IDS}.png; {hint}")]
         problems += wrong
         problems += palette_problems(TRAIN_IDS if tail == TRAIN else VALUES, found, options.first_page)
-        if tail == IDS and not any(problem.stops for problem in wrong):
-            counts = count_values(found[split], options.first_page)
-            doubts = _find_train_ids(found[split], counts)
-            problems += doubts
-            if not doubts and fits_both_kinds(counts):
-                text = "are read as label ids, as they are named; train ids would fit too, for none is above 18"
-                told.append(f"labels of {split} {text}")
+        counts = count_values(found[split], options.first_page)
+        if reason := doubt(counts, VALUES, tail == TRAIN):
+            hint = RENAME if tail == IDS else f"rename such files to *{IDS}.png"
+            problems.append(DataError(TWO_READINGS, place, f"{place}: {reason}; {hint}; {ALL_THE_SAME}"))
+        elif tail == IDS and fit_both(counts):
+            text = "are read as label ids, as they are named; train ids would fit too, for none is above 18"
+            told.append(f"labels of {split} {text}")
     return DataSource(options.name, CLASSES, COLOURS, splits, tuple(problems), "; ".join(told))
 
 
@@ -99,49 +92,6 @@ def _reader(tail: str, first_page: bool) -> IndexReader:
         return IndexReader(make_table(TRAIN_IDS, 256), known, first_page, COLOURS)
     known = f"labels are the official ids (*{IDS}.png), 0 to 33"
     return LabelIdReader(make_table(VALUES, 256), known, first_page, COLOURS)
-
-
-def count_values(samples: Sequence[Sample], first_page: bool = False) -> npt.NDArray[np.int64]:
-    """Pixels of each value ``(256,)``, of all labels, or of as many as tell label ids and train ids apart."""
-    counts = np.zeros(IGNORE + 1, np.int64)
-    paths = [sample.label for sample in samples if sample.label is not None]
-    spread = evenly(paths, LOOKED_AT)  # the first look
-    seen = set(spread)
-    others = [path for path in paths if path not in seen]
-    for chunk in (spread, *(others[start : start + CHUNK] for start in range(0, len(others), CHUNK))):
-        for part in in_threads(partial(_count, first_page=first_page), chunk, "labels: of which kind"):
-            counts += part
-        if not fits_both_kinds(counts):
-            break
-    return counts
-
-
-def fits_both_kinds(counts: npt.NDArray[np.int64]) -> bool:
-    """Whether labels with these pixels of each value may be label ids and train ids: none is 255, or above 18."""
-    return bool(counts.any()) and not counts[len(CLASSES) :].any()
-
-
-def _find_train_ids(samples: Sequence[Sample], counts: npt.NDArray[np.int64]) -> list[DataError]:
-    """A problem where what is named label ids is more likely train ids: much of it would be void."""
-    void = [value for value in range(len(CLASSES)) if VALUES[value] == IGNORE and counts[value]]
-    share = counts[void].sum() / max(int(counts.sum()), 1)
-    path = next((sample.label for sample in samples if sample.label is not None), None)
-    if path is None or not fits_both_kinds(counts) or len(void) < VOID_VALUES or share <= VOID_SHARE:
-        return []
-    reason = f"no label has a value from 19 to 33, and {100 * share:.0f} % of the pixels would be void"
-    other = "if they are label ids all the same, give --data.name folder with a file of classes"
-    text = f"{path.parent.parent}: *{IDS}.png seem to hold train ids, not label ids: {reason}; {RENAME}; {other}"
-    return [DataError(TWO_READINGS, path, text)]
-
-
-def _count(path: Path, first_page: bool) -> npt.NDArray[np.int64]:
-    """Pixels of each value ``(256,)``; none of a file that is wrong, which is told when its turn comes."""
-    try:
-        label = open_label(path, first_page)
-    except DataError:
-        return np.zeros(IGNORE + 1, np.int64)
-    is_label = label.values.ndim == 2 and label.bits <= 8
-    return np.bincount(label.values.ravel() if is_label else [], minlength=IGNORE + 1)
 
 
 def _train_ids(path: Path, reason: str) -> DataError:

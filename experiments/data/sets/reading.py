@@ -182,7 +182,9 @@ def _decide_by_masks(classes: ClassList, masks: Sequence[Path], first_page: bool
         return Decision("colour", f"{by_colour[0].name} fits no other reading", False, problem)
     deciding = next(iter(by_index or kinds), None)
     reading: Reading = "palette" if deciding and kinds[deciding] == "palette" else "index"
-    reason = f"{by_index[0].name} fits no other reading" if by_index else "no mask says otherwise"
+    reason = "no mask fits ids or colours" if found.keys() == {"neither"} else "no mask says otherwise"
+    if by_index:
+        reason = f"{by_index[0].name} fits no other reading"
     return Decision(reading, reason, False, problem)
 
 

@@ -63,7 +63,8 @@ def apply_threshold(path: Path, mask: LabelPixels, threshold: int, pair: tuple[i
     """
     shades = grey_shades(mask)
     if shades is None:
-        raise format_error(path, "holds colours, or 16-bit numbers; --data.threshold divides shades of grey of 8 bits")
+        text = "holds colours, or 16-bit numbers; --data.threshold divides shades of grey of 8 bits: save it as such"
+        raise format_error(path, text)
     if mask.bits > 1 and shades.max(initial=0) == 1:
         raise format_error(path, f"holds 0 and 1, both below --data.threshold {threshold}; save it with 0 and 255")
     return np.where(shades >= threshold, np.uint8(pair[1]), np.uint8(pair[0]))

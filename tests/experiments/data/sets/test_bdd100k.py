@@ -62,6 +62,11 @@ def test_labels_that_fit_both_kinds_are_told(root: Path, write_pair: Callable[..
         assert sample.image is not None and sample.label is not None
         write_pair(sample.image, sample.label, range(19))
     assert open_source(options(root)).reading.startswith("labels are read as train ids; they would fit label ids too")
+    for sample in (one for part in open_source(options(root)).splits.values() for one in part):
+        assert sample.image is not None and sample.label is not None
+        write_pair(sample.image, sample.label, (7, 8, 11, 17))
+    with pytest.raises(InputError, match="labels seem to be label ids, not train ids: .*; change them into train ids"):
+        open_source(options(root))
 
 
 def test_palettes_whose_greys_are_other_ids(root: Path) -> None:

@@ -161,9 +161,7 @@ def test_255_among_label_ids_is_ignored(root: Path) -> None:
 def test_labels_that_fit_both_kinds(root: Path) -> None:
     for path in labels(root):
         Image.fromarray(np.resize(np.array([0, 1, 2, 8, 10, 13], np.uint8), (40, 56))).save(path)
-    with pytest.raises(
-        InputError, match=r"gtFine/train: \*_gtFine_labelIds\.png seem to hold train ids, .* 67 %.*rename"
-    ):
+    with pytest.raises(InputError, match=r"gtFine/train: labels seem to be train ids, not label ids: .* 67 %.*rename"):
         open_source(options(root))
     for path in labels(root):
         Image.fromarray(np.resize(np.array([7, 8, 11, 4], np.uint8), (40, 56))).save(path)
@@ -171,6 +169,16 @@ def test_labels_that_fit_both_kinds(root: Path) -> None:
     assert open_source(options(root)).problems == () and open_source(options(root)).reading.startswith(words)
     Image.fromarray(np.full((40, 56), 23, np.uint8)).save(labels(root)[0])
     assert open_source(options(root)).reading == words.replace("train are", "val are")
+
+
+def test_label_ids_under_the_name_of_train_ids_that_fit_both_kinds(root: Path) -> None:
+    for path in labels(root):
+        Image.fromarray(np.resize(np.array([7, 8, 11, 17], np.uint8), (40, 56))).save(path)
+    rename(root, "labelTrainIds")
+    with pytest.raises(
+        InputError, match=r"gtFine/train: labels seem to be label ids, not train ids: .* 0 % of the pix"
+    ):
+        load(options(root))
 
 
 def test_label_ids_under_the_name_of_train_ids(root: Path) -> None:

@@ -81,6 +81,11 @@ def test_two_readings_that_fit_and_differ(make: Make) -> None:
         open_source(make(README, *masks))
 
 
+def test_masks_that_fit_nothing(make: Make) -> None:
+    options = make(README, *[Image.fromarray(parts(77, 78))] * 3)
+    assert open_source(options).reading == "masks are read as ids (no mask fits ids or colours)"
+
+
 def test_one_rule_for_every_mask_also_where_it_speaks_against(make: Make) -> None:
     """A colour mask among index masks is refused, whichever of them is read first."""
     index = Image.fromarray(parts(0, 1, 2))
