@@ -180,6 +180,9 @@ def _decide_by_masks(classes: ClassList, masks: Sequence[Path], first_page: bool
     by_index, by_colour = found.get("index", []), found.get("colour", [])
     if by_colour and len(by_colour) >= len(by_index):
         return Decision("colour", f"{by_colour[0].name} fits no other reading", False, problem)
+    if problem is None:  # colours that are no classes may tell that indices mean other ones
+        foreign = [mask for mask in masks if not _is_own_palette(classes, read_palette(mask))]
+        problem = palette_problem(classes.by_id, foreign, first_page)
     deciding = next(iter(by_index or kinds), None)
     reading: Reading = "palette" if deciding and kinds[deciding] == "palette" else "index"
     reason = "no mask fits ids or colours" if found.keys() == {"neither"} else "no mask says otherwise"
@@ -222,10 +225,9 @@ def _is_own_palette(classes: ClassList, palette: Array | None) -> bool:
     """Whether every id's colour in the palette is that of its class: no pixel can be read in two ways."""
     if palette is None:
         return False
-    ids = [value for value in classes.by_id if value != IGNORE]
-    return all(value < len(palette) for value in ids) and all(
-        classes.by_colour.get(tuple(palette[value].tolist())) == classes.by_id[value] for value in ids
-    )
+    ids = [value for value in classes.by_id if value != IGNORE and value < len(palette)]
+    own = [classes.by_colour.get(tuple(palette[value].tolist())) == classes.by_id[value] for value in ids]
+    return bool(own) and all(own)
 
 
 def _first_kind(masks: Sequence[Path], first_page: bool) -> str:

@@ -81,6 +81,16 @@ def test_two_readings_that_fit_and_differ(make: Make) -> None:
         open_source(make(README, *masks))
 
 
+def test_palettes_of_no_class_are_judged_where_classes_have_colours(make: Make) -> None:
+    own = palette(parts(0, 1, 2), [0, 200, 0, 200, 180, 100, 0, 0, 200])
+    greys = palette(parts(0, 1, 2), [2, 2, 2, 1, 1, 1, 0, 0, 0])
+    voc, other = (palette(parts(0, 1, 2), [*VOC[:3], *VOC[place:], *VOC[3:place]]) for place in (3, 6))
+    load(make(README, own, voc, voc))
+    for masks, message in (([greys] * 3, "m0.*shows index 0 as the grey 2"), ([voc, own, other], "m2.*gives index 1")):
+        with pytest.raises(InputError, match=message):
+            load(make(README, *masks))
+
+
 def test_masks_that_fit_nothing(make: Make) -> None:
     options = make(README, *[Image.fromarray(parts(77, 78))] * 3)
     assert open_source(options).reading == "masks are read as ids (no mask fits ids or colours)"
