@@ -210,8 +210,10 @@ def _where(listing: Listing, images: Collection[str] = ()) -> str:
         parents = Counter(path.parent.name for path in listing.deeper)
         if any(count > 1 and name in images for name, count in parents.items()):
             return f", but {in_words(listing.deeper)}, {OBJECTS}"
-        return f", but {in_words(listing.deeper)} deeper in it: move them up"
-    return f", but {in_words(listing.beside)} directly: move them into a folder in it" if listing.beside else ""
+        return f", but {in_words(listing.deeper)} lie deeper in it: move them up"
+    return (
+        f", but {in_words(listing.beside)} lie in it directly: move them into an inner folder" if listing.beside else ""
+    )
 
 
 def _missing_labels(

@@ -144,7 +144,7 @@ def read_class_file(path: Path, by_threshold: bool = False) -> ClassList:
     entries = [_entry(place, row) for place, row in rows]
     if by_threshold and sum(not entry.ignored for entry in entries) == 1:
         entries = [_entry(place, row, is_white_a_class=True) for place, row in rows]
-    _check(path, entries, [place for place, _ in rows])
+    _check(path, entries, [place for place, _ in rows], by_threshold)
     if any(entry.id is not None for entry in entries):
         # Ignored entries have no output, so their place among the classes does not matter.
         entries.sort(key=lambda entry: -1 if entry.id is None else entry.id)
@@ -276,7 +276,7 @@ def _colour(place: str, value: Any) -> Colour | None:
     return red, green, blue
 
 
-def _check(path: Path, entries: Sequence[Entry], places: Sequence[str]) -> None:
+def _check(path: Path, entries: Sequence[Entry], places: Sequence[str], by_threshold: bool) -> None:
     for key in ("name", "id", "colour"):
         seen: dict[Any, str] = {}
         for entry in entries:
@@ -297,7 +297,9 @@ def _check(path: Path, entries: Sequence[Entry], places: Sequence[str]) -> None:
         raise InputError(f"{path}: {count} classes; at most {MOST} are possible, for {IGNORE} marks ignored pixels")
     if count < 2:
         white = next((entry.name for entry in entries if entry.ignored and entry.id == IGNORE), None)
-        cure = "for masks of black and white give --data.threshold 128, or give"
-        hint = f" (id {IGNORE} is ignored: {cure} {white} {flag_words(path, False)})" if white else ""
+        # A name such as void, or ignore: true, keeps it ignored, whatever the threshold.
+        can_be_cut = white and not by_threshold and white.lower() not in IGNORED_NAMES
+        cure = "for masks of black and white give --data.threshold 128, or " if can_be_cut else ""
+        hint = f" (id {IGNORE} is ignored: {cure}give {white} {flag_words(path, False)})" if white else ""
         number = f"{count} class{'es' * (count != 1)}"
         raise InputError(f"{path}: gives {number}; at least two must not be ignored{hint}")
