@@ -79,6 +79,8 @@ def inspect(source: DataSource, options: DataOptions | None = None) -> Inspectio
     look = partial(examine, size=parse_size(options.size))
     result = Inspection(source, problems=list(source.problems))
     if source.is_undecided:
+        nothing = np.zeros(len(source.classes), np.int64)
+        result.splits = {split: SplitReport(len(few), (), nothing, 0) for split, few in source.splits.items()}
         return result
     seen: dict[bytes, tuple[str, Sample]] = {}
     counts_of: dict[str, LabelCounts] = {}
