@@ -64,9 +64,8 @@ class Folder:
         # A link to a folder above would never end.
         deeper = [Path(entry) for entry in inner if entry.is_dir(follow_symlinks=False)]
         beside = [path for path in map(Path, outer) if self.nested and self._counts(path)]
-        paths = (Path(entry) for entry in inner if entry.is_file())
-        strangers = (path for path in paths if path.suffix.lower() not in self.extensions)
-        others = [(path.stem.removesuffix(self.tail), path) for path in strangers]
+        strangers = (path for path in map(Path, inner) if path.suffix.lower() not in self.extensions)
+        others = [(path.stem.removesuffix(self.tail), path) for path in strangers if os.path.isfile(path)]
         return Listing(files, deeper_files(deeper, self.extensions, self.tail), beside, others, problems)
 
     def _counts(self, path: Path) -> bool:
