@@ -3,7 +3,7 @@
 import shlex
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, parse_size, part_of
@@ -19,6 +19,9 @@ from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
 from nas_space.scaling import parse_scaled
+
+if TYPE_CHECKING:
+    from experiments.model_file import ModelInfo
 
 NETWORK = "network.json"
 """The architecture that a run began with, kept for a resume: the file that it was read from may change or go."""
@@ -146,22 +149,21 @@ def _execute(
         f"after {summary['epochs']} epochs in {summary['minutes']:.1f} minutes "
         f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
-    for i, line in enumerate(_speed(options, architecture, len(data.classes))):
+    for i, line in enumerate(_speed(training.info)):
         print(f"{'latency' if i == 0 else '':<12}{line}")
     print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
     return {**summary, "run": str(folder)}
 
 
-def _speed(options: Options, architecture: Architecture | None, classes: int) -> list[str]:
+def _speed(info: "ModelInfo") -> list[str]:
     """How fast the network is, in lines; none for a peer, or where that could not be told."""
     lines: list[str] = []
-    if architecture is not None:
+    if info.architecture is not None:
         with decoration("the latency of the network"):
             from experiments.latency.closing import describe_speed, measured
 
-            size, head = parse_size(options.data.size), options.plan()[-1].head or "encoder"
-            lines = describe_speed(measured(architecture, size, classes, head))
+            lines = describe_speed(measured(info.architecture, info.size, len(info.classes), info.head))
     return lines
 
 

@@ -38,8 +38,8 @@ def run(options: Options) -> dict[str, Any]:
     if options.classes < 1:
         raise InputError(f"classes: {options.classes} must be at least 1")
     config = options.space.resolve()
-    check_size("size", size, len(config.widths))
     if options.arch is None:
+        check_size("size", size, len(config.widths))
         return _describe(options.space.preset, config, size, options.classes)
     if parse_scaled(options.arch) is None:
         architecture = resolve_architecture(options.arch, config)
@@ -47,6 +47,7 @@ def run(options: Options) -> dict[str, Any]:
         from experiments.benchmark.networks.scaled import Scaler  # torch, for milliseconds
 
         architecture = Scaler(size)(options.arch, config, options.classes)
+    check_size("size", size, len(architecture.stages))
     total = cost(architecture, size, options.classes)
     print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n")
     print(_format_costs({options.arch: total}))

@@ -4,6 +4,7 @@ import json
 import pickle
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -27,13 +28,17 @@ def saved(folder: Path, space: SpaceConfig, head: Head = "encoder") -> tuple[Seg
     return network, info
 
 
-@pytest.mark.parametrize("head", ["encoder", "aggregation"])
+@pytest.mark.parametrize(
+    ("stages", "head"), [(2, "encoder"), (2, "aggregation"), (3, "fusion"), (4, "fusion"), (4, "aggregation")]
+)
 @pytest.mark.parametrize("name", ["", "model.safetensors"])
-def test_round_trip(head: Head, name: str, tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
-    network, info = saved(tmp_path, tiny(), head)
+def test_round_trip(
+    stages: int, head: Head, name: str, tmp_path: Path, tiny: Callable[..., SpaceConfig], deep: Callable[..., Any]
+) -> None:
+    network, info = saved(tmp_path, tiny() if stages == 2 else deep(stages), head)
     loaded, told = load_model(tmp_path / name)
     assert told == info and not loaded.training
-    image = torch.rand(1, 3, 40, 64)
+    image = torch.rand(1, 3, 64, 72)
     assert torch.equal(loaded(image), network(image))
     assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
 

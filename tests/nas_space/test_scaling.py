@@ -21,7 +21,10 @@ from nas_space.scaling import (
 )
 
 SIZE = (96, 128)
-SPACES = {"paper": SpaceConfig.paper(), "compact": SpaceConfig.compact()}
+FOUR_STAGES = SpaceConfig(
+    16, (32, 64, 96, 128), ((2, 3, 4), (3, 4), (2, 4), (1, 3)), (1, 2, 4), (1, 2), (16, 32, 32, 64), (4, 8, 8, 16)
+)
+SPACES = {"paper": SpaceConfig.paper(), "compact": SpaceConfig.compact(), "four stages": FOUR_STAGES}
 
 
 def counted(kind: str) -> Callable[[Architecture], float]:

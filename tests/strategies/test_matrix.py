@@ -1,13 +1,19 @@
-"""Every strategy on every dimension: it runs, learns, exports a valid network, and ends discrete where it should."""
+"""Every strategy on every dimension, and on two to four stages.
+
+It runs, learns, exports a valid network, and ends discrete where it should.
+"""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
 from experiments.data import SegmentationData, load
 from experiments.options.groups import DataOptions, SpaceOptions, TrainOptions
+from experiments.search import multi_trial, one_shot
+from experiments.search.base import BaseSearch
 from experiments.search.bounds import make_constraint
 from experiments.search.multi_trial import MultiTrialSearch
 from experiments.search.one_shot import Search
@@ -15,6 +21,7 @@ from experiments.search.options import SearchOptions, check_options
 from nas_space.architecture import Architecture
 from nas_space.config import DIMENSIONS
 from nas_space.errors import InputError
+from nas_space.network import SegmentationNetwork
 from strategies.method import MethodOptions
 from strategies.registry import MULTI_TRIAL, NAMES, STRATEGIES
 
@@ -34,6 +41,20 @@ SEARCHES = [
     pytest.param(DIMENSIONS, id="all"),
 ]
 EPOCHS = 7
+SMALL = DataOptions(size="64x64", limit=4, batch=2)  # two steps an epoch
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than so short a search."""
+    monkeypatch.setattr(BaseSearch, "draw_validation", lambda *_: None)
+    for module in (one_shot, multi_trial):
+        monkeypatch.setattr(module, "draw_pareto", lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def small_data() -> SegmentationData:
+    return load(SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +109,35 @@ def test_strategy_on_dimension(name: str, search: tuple[str, ...], data: Segment
         assert abs(summary["gap"]["loss_supernet"] - summary["gap"]["loss_derived"]) < 1e-4
         assert summary["gap"]["max_logit_difference"] < 1e-3
         assert summary["entropy"]["final"] == 0.0
+
+
+@pytest.mark.parametrize("stages", [2, 3, 4])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:nni")
+def test_strategy_on_stages(name: str, stages: int, small_data: SegmentationData, tmp_path: Path) -> None:
+    """Two steps; the network that comes out can be built, with the head of a search and with that of a training."""
+    dimensions = [dimension for dimension in DIMENSIONS if name != "nni-proxyless" or dimension != "width"]
+    asked = options(name, tuple(dimensions))
+    asked.epochs, asked.data = 1, SMALL
+    asked.space = SpaceOptions(
+        search=dimensions,
+        stem=4,
+        widths=[8, 12, 16, 21][:stages],
+        depths=[[1, 2], [1], [1], [1]][:stages],
+        dilations=[1],
+        span=[2, 8, 0, 6][:stages],
+        step=[2, 4, 4, 3][:stages],
+    )
+    check_options(asked)
+    kind = MultiTrialSearch if name in MULTI_TRIAL else Search
+    kind(asked, small_data, tmp_path, make_constraint(asked, len(small_data.classes))).execute()
+    architecture = Architecture.load(tmp_path / "architecture.json")
+    assert architecture.space == asked.space.resolve()
+    image = torch.zeros(1, 3, 70, 67)
+    for head, shape in zip(architecture.space.heads, ((9, 9), (18, 17)), strict=True):
+        network = SegmentationNetwork(architecture, len(small_data.classes), head).eval()
+        with torch.inference_mode():
+            assert network(image).shape == (1, len(small_data.classes), *shape)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3])

@@ -5,11 +5,10 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.benchmark.networks.files import check_file
+from experiments.benchmark.networks.files import check_file, check_image
 from experiments.benchmark.networks.machine import conditions
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.onnx_counter import count_onnx
-from experiments.benchmark.networks.onnx_input import check_onnx
 from experiments.benchmark.networks.statistics import latency
 from experiments.benchmark.networks.timing import Entry, Setup, measure
 from experiments.metrics.counter import Count, count_module
@@ -53,8 +52,8 @@ def group_by_size(
             try:
                 if setup is not None:
                     check_file(network, setup.engine, precision, size)
-                elif network.onnx is not None:
-                    check_onnx(network.onnx, size)
+                else:
+                    check_image(network, size)
                 by_size[size].append(network)
             except InputError as error:
                 missing[f"{size[0]}x{size[1]}"] = error

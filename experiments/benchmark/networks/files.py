@@ -9,6 +9,7 @@ from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
 from experiments.export.formats import FORMATS
 from experiments.export.timed_file import FILE_ENGINES, check_precision, write_timed
 from experiments.runtime.interface import PLAIN, Interface
+from nas_space.config import check_size
 from nas_space.errors import InputError
 from nas_space.lowering import lower
 
@@ -17,8 +18,8 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
     """Refuse, before anything is exported, a network that ``engine`` cannot run.
 
     Raises:
-        InputError: the network's ONNX file is damaged or takes something else than an image of ``size``, or the engine
-            runs no ONNX files, or not in this precision.
+        InputError: the network does not take an image of ``size``, or the engine runs no ONNX files, or not in this
+            precision.
     """
     check_precision(precision)
     if engine not in FILE_ENGINES:
@@ -27,6 +28,17 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
             raise InputError(f"precision: int8 is not made for {engine}; choose {choice}, or fp32")
         if network.onnx is not None:
             raise InputError(f"{network.name}: engine {engine} runs no ONNX files; choose {choice}")
+    check_image(network, size)
+
+
+def check_image(network: Network, size: tuple[int, int]) -> None:
+    """Refuse an image that a network does not take.
+
+    Raises:
+        InputError: it is too small for the network's stages, or the network's ONNX file is damaged or takes another.
+    """
+    if network.architecture is not None:
+        check_size(f"{network.name}, size", size, len(network.architecture.stages))
     if network.onnx is not None:
         check_onnx(network.onnx, size)
 

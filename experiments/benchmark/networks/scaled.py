@@ -7,7 +7,7 @@ from experiments.benchmark.networks.networks import Network, random_weights
 from experiments.benchmark.networks.statistics import latency
 from experiments.benchmark.networks.timing import Entry, Setup, make_setup, measure
 from nas_space.architecture import Architecture, resolve_architecture
-from nas_space.config import Head, SpaceConfig
+from nas_space.config import Head, SpaceConfig, check_size
 from nas_space.cost import cost
 from nas_space.scaling import ScaledName, largest_measured, largest_within, parse_scaled
 
@@ -53,6 +53,7 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
         unit = "parameters" if name.kind == "params" else f"MACs at {_by(scaler.size)}"
         print(f"{name.name}: {describe(network)}, {counted(name.kind, network):,.0f} {unit}", flush=True)
         return network
+    check_size(f"{name.name}, size", scaler.size, len(space.widths))
     setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
 
     def milliseconds(one: Architecture) -> float:

@@ -108,7 +108,9 @@ def _smaller_images(ours: Child, problem: Problem, rounds: int, steps: int) -> l
     """Our side on images of a quarter, half and all of the pixels, in turn."""
     height, width = problem.size
     sizes = [(height // 2, width // 2), (height // 2, width), (height, width)]
-    seconds: dict[tuple[int, int], list[float]] = {size: [] for size in sizes if min(size) >= 32}
+    seconds: dict[tuple[int, int], list[float]] = {
+        size: [] for size in sizes if min(size) >= problem.space.smallest_side
+    }
     macs = {}
     for number in range(rounds):
         for size, measured in seconds.items():

@@ -27,13 +27,15 @@ from nas_space.network import SegmentationNetwork
 TINY = SpaceConfig(
     stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2
 )
+DEEP = replace(TINY, widths=(8, 12, 16, 20), depths=((1,),) * 4)
 QUICK = ["--size", "32x64", "--rounds", "3", "--calls", "2", "--warmup", "1", "--threads", "1"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("benchmark")
-    (folder / "net.json").write_text(baseline1(TINY).to_json())
+    for name, space in (("net", TINY), ("deep", DEEP)):
+        (folder / f"{name}.json").write_text(baseline1(space).to_json())
     FORMATS["onnx"].write(
         SegmentationNetwork(baseline1(TINY), 7).eval(), folder / "other.onnx", ExportSettings((32, 64))
     )
@@ -204,6 +206,7 @@ def test_compiled(folder, capsys):
         (["--against", "{}/other.onnx", "--size", "64x64"], "other.onnx: takes 1x3x32x64 only; give --size 32x64"),
         (["--against", "baselin1"], "baselin1: no such network; did you mean baseline1?"),
         (["--size", "31x64"], "both sides must be at least 32 pixels"),
+        (["--against", "{}/deep.json"], "deep.json, size: 32x64: both sides must be at least 64 pixels for 4 stages"),
         (["--threads", "0"], "threads: 0 must be at least 1"),
         (["--rounds", "0"], "rounds: 0 must be at least 1"),
         (["--calls", "-1"], "calls: -1 must be at least 1"),

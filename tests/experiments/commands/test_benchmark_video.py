@@ -16,6 +16,7 @@ from experiments.options.arguments import parse
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
+DEEP = SpaceConfig(4, (8, 12, 16, 20), ((1,),) * 4, (1, 2), (1, 2), 4, 4)
 TINY = SpaceConfig(
     stem=4, widths=(8, 12), depths=((1, 2, 3), (1, 3)), dilations=(1, 2, 4), poolings=(1, 2), span=4, step=2
 )
@@ -24,6 +25,7 @@ TINY = SpaceConfig(
 @pytest.fixture
 def given(tmp_path: Path) -> list[str]:
     (tmp_path / "net.json").write_text(baseline1(TINY).to_json())
+    (tmp_path / "deep.json").write_text(baseline1(DEEP).to_json())
     writer = cv2.VideoWriter(str(tmp_path / "video.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
     for number in range(10):
         writer.write(np.full((48, 64, 3), 25 * number, np.uint8))
@@ -107,10 +109,11 @@ def test_an_onnx_file_that_the_engine_cannot_run(given, engine, nodes, capsys, t
         (["--rounds", "0"], "rounds: 0 must be at least 1"),
         (["--size", "16x64"], "both sides must be at least 32 pixels"),
         (["--arch", "nothing"], "nothing: no such network"),
+        (["--arch", "{}/deep.json"], "deep.json, size: 32x64: both sides must be at least 64 pixels for 4 stages"),
     ],
 )
-def test_mistakes_get_one_line(given, arguments, message, capsys):
-    assert main(["benchmark", "video", *given, *arguments]) == 2
+def test_mistakes_get_one_line(given, arguments, message, capsys, tmp_path):
+    assert main(["benchmark", "video", *given, *(word.format(tmp_path) for word in arguments)]) == 2
     output = capsys.readouterr()
     assert message in output.err and output.err.count("\n") == 1
 

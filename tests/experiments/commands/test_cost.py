@@ -3,6 +3,7 @@
 import csv
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -92,6 +93,18 @@ def test_counting_needs_no_engine(net, tmp_path, capsys, monkeypatch):
         and main(["cost", str(tmp_path / "fixed.onnx"), "--fps", "false", "--sizes", "32x64"]) == 2
     )
     assert capsys.readouterr().err.count("onnx is not installed; pip install 'ssr-nas[deploy]'\n") == 2
+
+
+def test_a_size_that_is_too_small_for_the_stages_is_left_out(net, tmp_path, capsys):
+    deep = tmp_path / "deep.json"
+    deep.write_text(baseline1(replace(TINY, widths=(8, 12, 16, 20), depths=((1,),) * 4)).to_json())
+    _, result = answer(capsys, str(deep), net, "--fps", "false", "--sizes", "32x64,64x64")
+    assert [row["size"] for row in result["networks"]] == ["64x64", "32x64", "64x64"]
+    assert result["notes"] == [f"{deep}: cannot be run at 32x64"]
+    for fps in ("true", "false"):
+        assert main(["cost", str(deep), "--fps", fps, "--sizes", "32x64"]) == 2
+        message = f"{deep}, size: 32x64: both sides must be at least 64 pixels for 4 stages\n"
+        assert capsys.readouterr().err.endswith(message)
 
 
 def test_an_onnx_file_without_its_weights(tmp_path, capsys):

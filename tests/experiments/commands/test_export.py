@@ -27,17 +27,18 @@ SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "torchscript": ".pt"}
 
 
 @pytest.fixture
-def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
-    """``checkpoint(head, dataset)``: the folder of a network of random weights."""
+def checkpoint(tmp_path: Path, tiny: Callable[..., Any], deep: Callable[..., Any]) -> Callable[..., Path]:
+    """``checkpoint(head, dataset, stages)``: the folder of a network of random weights."""
 
-    def make(head: Head = "encoder", dataset: str = "streets") -> Path:
-        folder = tmp_path / "trained"
+    def make(head: Head = "encoder", dataset: str = "streets", stages: int = 2) -> Path:
+        folder, size = tmp_path / "trained", (64, 72) if stages == 4 else (40, 48)
         folder.mkdir()
         classes, colours = _classes()
-        info = ModelInfo(Architecture.random(tiny(), random.Random(1)), head, classes, colours, (40, 48), dataset)
+        space = tiny() if stages == 2 else deep(stages)
+        info = ModelInfo(Architecture.random(space, random.Random(1)), head, classes, colours, size, dataset)
         network = SegmentationNetwork(info.architecture, len(classes), head)
         with torch.no_grad():
-            network.train()(torch.empty(8, 3, 40, 48).uniform_(-2, 2))
+            network.train()(torch.empty(8, 3, *size).uniform_(-2, 2))
         save_model(folder, network, info)
         return folder
 
@@ -66,14 +67,14 @@ def refusal(capsys: pytest.CaptureFixture[str], code: int, *arguments: str) -> s
     return captured.err.removeprefix("ssr-nas export: error: ").rstrip()
 
 
-@pytest.mark.parametrize("kind", SUFFIX)
+@pytest.mark.parametrize(
+    ("kind", "stages"), [("onnx", 2), ("onnx", 4), ("openvino", 2), ("openvino", 3), ("torchscript", 2)]
+)
 def test_a_file_that_an_application_runs(
-    kind: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, stages: int, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / f"model{SUFFIX[kind]}"
-    text, result = answer(
-        capsys, "--checkpoint", str(checkpoint("aggregation")), "--format", kind, "--out", str(out), "--dynamic", "true"
-    )
+    out, trained = tmp_path / f"model{SUFFIX[kind]}", str(checkpoint("aggregation", stages=stages))
+    text, result = answer(capsys, "--checkpoint", trained, "--format", kind, "--out", str(out), "--dynamic", "true")
     assert {
         "file",
         "max_logit_difference",
@@ -97,14 +98,19 @@ def test_a_file_that_an_application_runs(
     assert message == f"--out {out}: {out} is there already; choose another --out, or remove it"
 
 
-@pytest.mark.parametrize("kind", ["onnx", "openvino"])
+@pytest.mark.parametrize(("kind", "head", "stages"), [("onnx", "fusion", 3), ("openvino", "encoder", 2)])
 def test_eight_bits(
-    kind: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str,
+    head: Head,
+    stages: int,
+    checkpoint: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / f"model{SUFFIX[kind]}"
     arguments = [
         "--checkpoint",
-        str(checkpoint()),
+        str(checkpoint(head, stages=stages)),
         "--format",
         kind,
         "--out",

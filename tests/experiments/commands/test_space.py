@@ -2,13 +2,15 @@
 
 import json
 import random
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.cli import main
-from nas_space.architecture import Architecture
+from nas_space.architecture import Architecture, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 
@@ -87,6 +89,22 @@ def test_network_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str])
         "macs_total": expected.macs_total,
         "size": "97x131",
     }
+
+
+@pytest.mark.parametrize("stages", [3, 4])
+def test_spaces_and_networks_of_more_stages(
+    stages: int, tmp_path: Path, deep: Callable[..., SpaceConfig], capsys: pytest.CaptureFixture[str]
+) -> None:
+    space, file = deep(stages), tmp_path / "architecture.json"
+    file.write_text(baseline1(space).to_json())
+    given = {key: value for key, value in asdict(space).items() if key != "search"}
+    options = [word for key, value in given.items() for word in (f"--space.{key}", json.dumps(value))]
+    assert answer(capsys, *options, "--size", "64x64")["choices"] == space.sizes()["choices"]
+    expected = cost(baseline1(space), (64, 96), 19).params
+    assert answer(capsys, "--arch", str(file), "--size", "64x96")["params"] == expected
+    if stages == 4:  # what is given is a network: the space is another
+        assert main(["space", "--arch", str(file), "--size", "32x96"]) == 2
+        assert "size: 32x96: both sides must be at least 64 pixels for 4 stages" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

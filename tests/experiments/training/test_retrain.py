@@ -1,6 +1,7 @@
 """Retraining on tiny data: files, weights that load, determinism, learning, and one-line errors."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from experiments.data import SegmentationData, Split, load
 from experiments.data.frequency import class_weights
 from experiments.data.streams import val_stream
 from experiments.data.transforms import downsample_labels
+from experiments.latency import closing
 from experiments.metrics.evaluation import evaluate
 from experiments.model_file import ModelInfo, load_model
 from experiments.options.groups import DataOptions
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.retrain import model_cost, take_backbone
-from nas_space.architecture import baseline1
-from nas_space.config import SpaceConfig
+from nas_space.architecture import Architecture, baseline1
+from nas_space.config import Head, SpaceConfig
 
 TINY = ["--data.size", "32x40", "--data.limit", "16", "--data.batch", "4", "--device", "cpu"]
 PLAIN = ["--stages", "encoder", "--train.augmentation", "shift", "--train.loss", "cross-entropy"]
@@ -58,6 +60,25 @@ def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path)
     assert set(metrics["miou_resolution"]) == {"32x40"}
     assert list(metrics["epoch"]) == list(range(1, 9)) and metrics["loss_w"].iloc[-1] < metrics["loss_w"].iloc[0]
     assert load_model(tmp_path / "run")[1].head == "encoder"
+
+
+@pytest.mark.parametrize(("stages", "asked"), [(3, "fusion"), (4, "encoder")])
+def test_the_head_of_a_search_of_more_stages(
+    stages: int, asked: str, tmp_path: Path, deep: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heads: list[str] = []
+
+    def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head) -> closing.Speed:
+        heads.append(head)
+        return closing.Speed(10.0, 12.5, "measured by nobody")
+
+    monkeypatch.setattr(closing, "measured", measured)
+    (tmp_path / "network.json").write_text(baseline1(deep(stages)).to_json())
+    small = ["--data.size", "64x64", "--data.limit", "4", "--epochs", "1", "--stages", asked]
+    summary = retrain(tmp_path / "run", *small, network=("--arch", str(tmp_path / "network.json")))
+    assert summary["head"] == "fusion" and [stage["name"] for stage in summary["stages"]] == ["fusion"]
+    assert load_model(tmp_path / "run")[1].head == "fusion"
+    assert heads == ["fusion"]  # of the latency in the closing text
 
 
 def test_the_whole_recipe(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ import yaml
 
 from experiments.cli import main
 from experiments.training.monitor import RetrainMonitor
+from nas_space.architecture import baseline2
+from nas_space.config import SpaceConfig
 
 TINY = [
     "--data.size",
@@ -72,19 +75,27 @@ def test_killed_at_the_start_of_an_epoch(
     same(whole, run)
 
 
-def test_a_network_that_draws_random_numbers_goes_on_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("network", ["erfnet", "three stages", "four stages"])
+def test_other_networks_go_on_too(
+    network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, deep: Callable[..., SpaceConfig]
+) -> None:
     """ERFNet has dropout: what it draws depends on seed and epoch alone."""
-    arguments = ["retrain", "--peer", "erfnet", *TINY, "--epochs", "1"]
+    given = ["--peer", "erfnet"]
+    if network != "erfnet":
+        given = ["--arch", str(tmp_path / "network.json"), "--data.size", "64x72"]
+        (tmp_path / "network.json").write_text(baseline2(deep(4 if network == "four stages" else 3)).to_json())
+    arguments = ["retrain", *TINY, *given, "--epochs", "1"]
     assert main([*arguments, "--out", str(tmp_path / "whole")]) == 0
     start = RetrainMonitor.on_train_epoch_start
 
     def die(self: RetrainMonitor, trainer: Any, module: Any) -> None:
-        if trainer.current_epoch == 1:
+        if self.stage.first + trainer.current_epoch == 1:
             raise RuntimeError("killed")
         start(self, trainer, module)
 
     monkeypatch.setattr(RetrainMonitor, "on_train_epoch_start", die)
     assert main([*arguments, "--out", str(tmp_path / "parts")]) == 1
+    assert not (tmp_path / "parts" / "retrain.json").exists()
     monkeypatch.setattr(RetrainMonitor, "on_train_epoch_start", start)
     assert main(["retrain", "--resume", str(tmp_path / "parts")]) == 0
     weights = [(tmp_path / run / "model.safetensors").read_bytes() for run in ("whole", "parts")]

@@ -1,9 +1,11 @@
 """Names with a bound wherever a network is named."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from experiments.benchmark.networks import scaled
 from experiments.benchmark.networks.networks import find_networks
@@ -14,7 +16,9 @@ from experiments.search.comparison_networks import reference_networks
 from nas_space.architecture import Architecture, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
+from nas_space.errors import InputError
 
+Deep = Callable[..., SpaceConfig]
 SPACE, SIZE = SpaceConfig.compact(), (64, 96)
 
 
@@ -51,12 +55,22 @@ def test_time_is_measured_once_in_a_process(clock: list[Architecture], capsys: p
     assert len(clock) > count
 
 
-def test_beside_a_measured_network_it_is_of_its_space(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stages", [2, 3, 4])
+def test_beside_a_measured_network_it_is_of_its_space(stages: int, tmp_path: Path, deep: Deep) -> None:
+    space = SPACE if stages == 2 else deep(stages)
     file = tmp_path / "architecture.json"
-    file.write_text(baseline1(SPACE).to_json())
+    file.write_text(baseline1(space).to_json())
     _, found = find_networks([str(file), "baseline1@0.05M"], None, 9, Scaler(SIZE))
-    assert found.architecture is not None and found.architecture.space.dilations == SPACE.dilations
-    assert cost(found.architecture, SIZE, 9).params <= 5e4 and found.build is not None
+    assert found.architecture is not None and found.build is not None
+    assert found.architecture.space.dilations == space.dilations and len(found.architecture.stages) == stages
+    assert cost(found.architecture, SIZE, 9).params <= 5e4
+    assert found.build()(torch.zeros(1, 3, *SIZE)).shape == (1, 9, 8, 12)
+
+
+def test_it_is_not_measured_at_a_size_that_is_too_small(deep: Deep, clock: list[Architecture]) -> None:
+    with pytest.raises(InputError, match=r"^baseline2@10ms, size: 32x96: both sides must be at least 64 pixels"):
+        Scaler((32, 96))("baseline2@10ms", deep(4), 9)
+    assert clock == []
 
 
 def test_cost_and_space_name_them(capsys: pytest.CaptureFixture[str]) -> None:
