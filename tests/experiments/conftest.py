@@ -71,7 +71,7 @@ def write_pair() -> Callable[..., tuple[Path, Path]]:
 
 @pytest.fixture
 def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
-    """``checkpoint(name="run", **changes)``: a tiny network for street scenes; its weights tell images apart."""
+    """``checkpoint(name="run", space=None, **changes)``: a network for street scenes; its weights tell images apart."""
     import torch
 
     from experiments.data.streets.palette import CLASSES
@@ -80,7 +80,7 @@ def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
     from nas_space.architecture import baseline1
     from nas_space.network import SegmentationNetwork
 
-    def make(name: str = "run", seed: int = 0, **changes: Any) -> Path:
+    def make(name: str = "run", seed: int = 0, space: Any = None, **changes: Any) -> Path:
         torch.manual_seed(seed)
         values: dict[str, Any] = {
             "classes": CLASSES,
@@ -89,9 +89,11 @@ def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
             "dataset": "streets",
             **changes,
         }
-        info = ModelInfo(architecture=baseline1(tiny()), head="encoder", **values)
-        network = SegmentationNetwork(info.architecture, len(info.classes), "encoder")
-        torch.nn.init.normal_(network.head.weight, std=0.5)  # type: ignore[arg-type]
+        architecture = baseline1(space or tiny())
+        info = ModelInfo(architecture=architecture, head=architecture.space.heads[0], **values)
+        network = SegmentationNetwork(architecture, len(info.classes))
+        classifier: Any = network.head if space is None else network.head.classifier
+        torch.nn.init.normal_(classifier.weight, std=0.5)
         network.train()(torch.randn(8, 3, 32, 40) * torch.rand(8, 1, 1, 1) * 2)  # statistics of the batch norms
         folder = tmp_path / name
         folder.mkdir()

@@ -222,10 +222,12 @@ class Notes(Callback):
 
 @pytest.mark.parametrize("kind", [SSR, PDARTS, SNAS], ids=lambda kind: kind.__name__)
 def test_both_hold_the_same_after_all_steps_and_every_shrink(
-    kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path
+    kind: Kind, tiny: Callable[..., SpaceConfig], deep: Callable[..., SpaceConfig], tmp_path: Path
 ) -> None:
+    space = deep(3) if kind is PDARTS else tiny()
+
     def work(rank: int) -> Any:
-        module, notes = prepare(kind, tiny(), seed=rank), Notes(rank)  # what one process began with is overwritten
+        module, notes = prepare(kind, space, seed=rank), Notes(rank)  # what one process began with is overwritten
         fit(module, rank, notes)
         return {
             "notes": notes.notes,

@@ -9,8 +9,8 @@ import pytest
 from experiments.cli import main
 
 TINY = (
-    "--space.stem=4 --space.widths=8,12 --space.depths=[[1,2],[1,2]] --space.dilations=1,4 --space.span=2 "
-    "--space.step=1 --size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
+    "--space.stem=4 --space.widths=8,12,16 --space.depths=[[1,2],[1],[1,2]] --space.dilations=1,4 "
+    "--space.span=2,0,2 --space.step=1 --size=64x64 --classes=3 --rounds=1 --steps=1 --device=cpu"
 ).split()
 
 

@@ -22,7 +22,8 @@ from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
 
-SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
+SMALL = ["--space.widths", "20,24,32", "--space.depths", "[[1, 2], [1], [1, 2]]", "--space.dilations", "1,2"]
+SMALL += ["--space.span", "8"]
 TINY = [*SMALL, "--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--device", "cpu"]
 TINY += ["--epochs", "1", "--retrain_epochs", "1"]
 COUNTS = ["--strategies", "ssr", "--seeds", "0", "--random", "1", "--control", "true"]

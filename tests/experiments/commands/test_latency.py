@@ -161,9 +161,10 @@ def test_help_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "bundle.zip"
-    assert main(["latency", "pack", *ONE[:-1], "--out", str(out), "--json"]) == 0
+    four = ["--space.widths=8,12,16,20", "--space.depths=[[1],[1],[1],[1]]", "--space.span=2,0,0,0", "--size=64x64"]
+    assert main(["latency", "pack", *ONE[:-1], *four, "--out", str(out), "--json"]) == 0
     *text, last = capsys.readouterr().out.splitlines()
-    assert json.loads(last) == {"file": str(out), "networks": 5, "bytes": out.stat().st_size}
+    assert json.loads(last) == {"file": str(out), "networks": 6, "bytes": out.stat().st_size}
     assert "python bundle.zip --out table.json" in text[-1]
     with zipfile.ZipFile(out) as archive:
         assert {"__main__.py", "plan.json"} <= set(archive.namelist())

@@ -35,7 +35,7 @@ SEARCH = """
 epochs: {epochs}
 device: cpu
 data: {{size: 32x32, limit: 16, batch: 4}}
-space: {{stem: 4, widths: [8, 12], dilations: [1, 2], depths: [[1, 2], [1, 2]], span: 4, step: 4}}
+space: {{stem: 4, widths: [8, 12, 16], dilations: [1, 2], depths: [[1, 2], [1], [1, 2]], span: [4, 0, 8], step: 4}}
 method: {{lr: 0.05}}
 """
 TUNER = """

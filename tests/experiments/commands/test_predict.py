@@ -159,6 +159,18 @@ def test_options_of_evaluation_hold_here_too(
     assert "64x96, scales 0.5, 1, flipped too" in text and result["eval"]["scales"] == [0.5, 1.0]
 
 
+@pytest.mark.parametrize("stages", [3, 4])
+def test_networks_of_more_stages(
+    stages: int, tmp_path: Path, checkpoint: Checkpoint, deep: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, run = str(write_image(tmp_path / "a.png")), str(checkpoint(space=deep(stages), size=(64, 72)))
+    _, result = answer(capsys, "--checkpoint", run, image, "--out", str(tmp_path / "out"))
+    assert [one["size"] for one in result["images"]] == ["40x60"]
+    if stages == 4:
+        message = refusal(capsys, "--checkpoint", run, image, "--eval.size", "64x96", "--eval.scales", "0.5,1")
+        assert message == "eval.size: 32x48: both sides must be at least 64 pixels for 4 stages"
+
+
 def test_the_default_folder_is_a_run(
     tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

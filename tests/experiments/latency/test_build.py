@@ -22,7 +22,7 @@ from experiments.runs.environment import processor_name
 from experiments.runtime.engines import timed_call
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.architecture import Architecture, Layer
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
 from nas_space.lowering import LOWERINGS, Lowering
@@ -32,7 +32,7 @@ Tiny = Callable[..., SpaceConfig]
 
 
 def plan_of(space: SpaceConfig, engine: str = "onnxruntime", precision: str = "fp32") -> Plan:
-    return make_plan(space, (64, 96), 5, "encoder", PLAIN, engine, precision)
+    return make_plan(space, (64, 96), 5, space.heads[0], PLAIN, engine, precision)
 
 
 def test_layers_of_the_same_file_are_measured_once(tiny: Tiny) -> None:
@@ -60,13 +60,15 @@ def test_fewer_widths_where_all_would_be_too_many(tiny: Tiny, monkeypatch: pytes
     assert list(map(len, plan_of(space).widths)) == [5, 5]
 
 
-def test_each_network_is_the_reference_with_a_chain(tiny: Tiny) -> None:
-    plan = plan_of(tiny())
+@pytest.mark.parametrize("stages", [2, 3, 4])
+def test_each_network_is_the_reference_with_a_chain(stages: int, tiny: Tiny, deep: Tiny) -> None:
+    plan = plan_of(tiny() if stages == 2 else deep(stages))
     reference, *chains = plan.networks()
-    assert [len(stage) for stage in reference.stages] == [1, 1]
+    assert [len(stage) for stage in reference.stages] == [1] * stages
+    assert {stage for stage, _ in plan.layers} == set(range(stages))
     for (stage, layer), network in zip(plan.layers, chains, strict=True):
         assert network.stages[stage] == (*reference.stages[stage], *[layer] * COPIES)
-        assert network.stages[1 - stage] == reference.stages[1 - stage]
+        assert all(network.stages[other] == reference.stages[other] for other in range(stages) if other != stage)
 
 
 def test_a_plan_goes_through_json(tiny: Tiny) -> None:
@@ -74,19 +76,21 @@ def test_a_plan_goes_through_json(tiny: Tiny) -> None:
     assert Plan.from_dict(json.loads(json.dumps(plan.to_dict()))) == plan
 
 
-def test_a_table_adds_up(fake: Any, tiny: Tiny) -> None:
-    space, state = tiny(("depth",)), torch.get_rng_state()
+@pytest.mark.parametrize(("stages", "head"), [(2, "encoder"), (3, "fusion"), (4, "aggregation")])
+def test_a_table_adds_up(stages: int, head: Head, fake: Any, tiny: Tiny, deep: Tiny) -> None:
+    full = tiny() if stages == 2 else deep(stages)
+    space, state = replace(full, search=("depth",)), torch.get_rng_state()
     told: list[tuple[int, int]] = []
-    table = build_table(space, (64, 96), 5, "onnxruntime", 1, 2, progress=lambda *at: told.append(at))
+    table = build_table(space, (64, 96), 5, "onnxruntime", 1, 2, head=head, progress=lambda *at: told.append(at))
     assert torch.equal(torch.get_rng_state(), state) and told[-1][0] == told[-1][1] == len(told)
-    assert (table.engine, table.threads, table.precision, table.head) == ("onnxruntime", 1, "fp32", "encoder")
+    assert (table.engine, table.threads, table.precision, table.head) == ("onnxruntime", 1, "fp32", head)
     assert table.device == processor_name() and "onnxruntime" in table.versions
     assert table.fixed_ms == pytest.approx(fake.call_ms, abs=1e-4)
-    for stage, operator in product((0, 1), all_operators(space)):
+    for stage, operator in product(space.stages, all_operators(space)):
         for c1, c2 in product(table.widths[stage], repeat=2):
             layer = Layer(*operator, c1, c2)
             assert table.layer_ms(stage, *operator, c1, c2) == pytest.approx(fake.layer_ms(layer))
-    network = Architecture.random(tiny(), random.Random(0))
+    network = Architecture.random(full, random.Random(0))
     expected = fake.call_ms + sum(fake.layer_ms(layer) for layers in network.stages for layer in layers)
     assert table.predict(network) == pytest.approx(expected)
     assert LatencyTable.from_json(table.to_json()) == table

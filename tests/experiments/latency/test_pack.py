@@ -30,11 +30,11 @@ runpy.run_path(bundle, run_name="__main__")
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    space = SpaceConfig(4, (8, 12), ((1, 2), (1, 2)), (1,), (1, 2), 4, 4)
+    space = SpaceConfig(4, (8, 12, 16), ((1, 2), (1,), (1,)), (1,), (1, 2), (4, 0, 0), 4)
     out = tmp_path_factory.mktemp("bundle") / "bundle.zip"
     told: list[int] = []
-    count = write_bundle(Wanted(space, (32, 64), 3), out, lambda done, of: told.append(of))
-    assert count == 1 + 2 * 2 * 2 and told == [count] * count
+    count = write_bundle(Wanted(space, (32, 64), 3, head="fusion"), out, lambda done, of: told.append(of))
+    assert count == 1 + (2 + 1 + 1) * 2 and told == [count] * count
     return out
 
 
@@ -66,7 +66,7 @@ def test_an_unpacked_one(bundle: Path, tmp_path: Path, capsys: pytest.CaptureFix
     with zipfile.ZipFile(bundle) as archive:
         archive.extractall(tmp_path / "here")
     assert main(str(tmp_path / "here"), ["--out", str(tmp_path / "t.json"), "--rounds", "1"]) == 0
-    assert LatencyTable.load(tmp_path / "t.json").space.widths == (8, 12)
+    assert LatencyTable.load(tmp_path / "t.json").space.widths == (8, 12, 16)
     assert f"--constraint.table {tmp_path / 't.json'}" in capsys.readouterr().out
 
 

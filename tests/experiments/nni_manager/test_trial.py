@@ -73,9 +73,13 @@ def trial(folder: Path, **parameters: Any) -> tuple[int, Channel]:
 
 
 def test_every_epoch_and_the_result_reach_the_manager(folder: Path) -> None:
-    code, manager = trial(
-        folder, **{"strategy": "ssr", "seed": 3, "method.rho.width": 0.001, "space.search": ["depth", "width"]}
-    )
+    three_stages = {
+        "space.widths": [8, 12, 16],
+        "space.depths": [[1, 2], [1], [1, 2]],
+        "space.span": [4, 0, 8],
+    }
+    given = {"strategy": "ssr", "seed": 3, "method.rho.width": 0.001, "space.search": ["depth", "width"]}
+    code, manager = trial(folder, **given, **three_stages)
     assert code == 0
     intermediate, final = manager.of("PERIODICAL"), manager.of("FINAL")
     metrics = pd.read_csv(folder / "metrics.csv")

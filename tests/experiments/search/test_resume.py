@@ -23,8 +23,8 @@ SPACE = [
     "--method.h",
     "0.6",
 ]
-THREE = ["--space.widths", "16,24,32", "--space.depths", "[[1, 2], [1], [1, 2]]", "--space.span", "8,0,16"]
-FOUR = ["--space.widths", "16,24,32,36", "--space.depths", "[[1], [1], [1, 2], [1, 2]]", "--data.size", "64x64"]
+THREE = ["--space.widths", "20,24,32", "--space.depths", "[[1, 2], [1], [1, 2]]", "--space.span", "8,0,16"]
+FOUR = ["--space.widths", "20,24,28,32", "--space.depths", "[[1], [1], [1], [1, 2]]", "--data.size", "64x64"]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
 
 
