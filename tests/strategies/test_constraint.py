@@ -31,9 +31,10 @@ SIZE = (64, 96)
 KINDS = {"macs": "macs_total", "params": "params"}
 
 
-def small(search: tuple[str, ...] = DIMENSIONS) -> SpaceConfig:
-    """Few enough networks to look at each."""
-    return SpaceConfig(4, (8, 12), ((1, 2), (1, 2)), (1, 2), (1, 2), 4, 4, search)
+def small(search: tuple[str, ...] = DIMENSIONS, stages: int = 2) -> SpaceConfig:
+    """Few enough networks to look at each; a third stage has one width and one depth."""
+    widths, depths, span = (8, 12, 16)[:stages], ((1, 2), (1, 2), (1,))[:stages], (4, 4, 0)[:stages]
+    return SpaceConfig(4, widths, depths, (1, 2), (1, 2), span, 4, search)
 
 
 def bound(space: SpaceConfig, key: str, limit: float) -> Bound:
@@ -384,7 +385,7 @@ def test_a_feasible_removal_stays(seed: int, tiny: Callable[..., SpaceConfig], s
 @pytest.mark.parametrize("seed", range(12))
 def test_the_guard_leaves_a_network_within_both_bounds(seed: int) -> None:
     """Not one network for each: by looking at all that are left."""
-    space, generator = small(), random.Random(seed)
+    space, generator = small(stages=2 + seed % 2), random.Random(seed)
     before = Alive.full(space)
     ratios = drawn(before, seed)
     kept = before & Alive(*(ratio > generator.choice((0.3, 0.6)) for ratio in ratios))
@@ -475,7 +476,7 @@ def test_an_operator_that_comes_back_has_widths(survivors: Callable[..., Alive])
 @pytest.mark.parametrize("seed", range(8))
 def test_epoch_after_epoch_both_bounds_can_be_met(seed: int) -> None:
     """Removal upon removal, each guarded, until every choice is decided or nothing more may leave; then the cut."""
-    space, generator = small(), random.Random(seed)
+    space, generator = small(stages=2 + seed % 2), random.Random(seed)
     target = Architecture.random(space, generator)
     constraint = Constraint([bound(space, key, of(target, key) * 1.05) for key in KINDS], space)
     alive = Alive.full(space)
@@ -510,7 +511,7 @@ def limits(space: SpaceConfig, alive: Alive, generator: random.Random, keys: lis
 @pytest.mark.parametrize("keys", [["params"], ["macs"], ["macs", "params"]], ids=str)
 @pytest.mark.parametrize("seed", range(15))
 def test_within_every_bound(keys: list[str], seed: int, survivors: Callable[..., Alive]) -> None:
-    space, generator = small(), random.Random(seed)
+    space, generator = small(stages=2 + seed % 2), random.Random(seed)
     alive = survivors(space, seed, 0.6)
     ratios = drawn(alive, seed)
     bounds = limits(space, alive, generator, keys)
