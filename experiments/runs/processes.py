@@ -6,14 +6,18 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 ROOT = str(Path(__file__).parents[2])  # where this toolkit lies
 RUN, CHECKPOINT, LEADER = "SSR_NAS_RUN", "SSR_NAS_CHECKPOINT", "SSR_NAS_LEADER"
 """Set for followers: the run's folder, the checkpoint to go on from or nothing, and the first process's id."""
 HANGUP = (signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()
+MOMENT = 0.02  # seconds until a signal that came within an import is looked at again
+LONGEST_IMPORT = 20.0  # seconds after which an import is interrupted all the same
 POLL = 0.5  # seconds between two looks at another process
 
 # As ``python -m``, but a folder ``experiments`` in the current one does not count (Python 3.11 has ``-P`` for that).
@@ -46,21 +50,32 @@ class Terminated(KeyboardInterrupt):
 
 @contextmanager
 def termination_handled() -> Iterator[None]:
-    """SIGTERM inside raises ``Terminated``, where it would end this process without a word.
+    """SIGTERM inside raises ``Terminated``; Ctrl+C and a closed terminal (SIGHUP) raise ``KeyboardInterrupt``.
 
-    Where the caller ignores it, it stays ignored. Lightning's trainer calls the handler that it finds beside its own:
-    it ends by itself after the step, and nothing is raised here.
+    None of them is raised within an import: it waits for its end, since what is imported may swallow it, or abort.
+    What the caller ignores stays ignored, as SIGHUP under ``nohup``. Lightning's trainer calls the handler of SIGTERM
+    that it finds beside its own: it ends by itself after the step, and nothing is raised here.
     """
 
     def terminate(signum: int, frame: object) -> None:
         if os.getpid() != owner:  # a forked worker, which its own parent ends
             signal.signal(signum, signal.SIG_DFL)
             os.kill(os.getpid(), signum)
-        elif signal.getsignal(signum) is terminate:
+        elif signal.getsignal(signum) is terminate and not later(signum, frame):
             raise Terminated
 
-    owner = os.getpid()
-    with _handled((signal.SIGTERM,), terminate, signal.SIG_IGN):
+    def interrupt(signum: int, frame: object) -> None:
+        if signum != signal.SIGINT and os.getpid() != owner:
+            signal.signal(signum, signal.SIG_DFL)
+            os.kill(os.getpid(), signum)
+        elif not later(signum, frame):
+            raise KeyboardInterrupt
+
+    owner, later = os.getpid(), _Later()
+    with (
+        _handled((signal.SIGTERM,), terminate, signal.SIG_IGN),
+        _handled((signal.SIGINT, *HANGUP), interrupt, signal.SIG_IGN),
+    ):
         yield
 
 
@@ -69,10 +84,40 @@ def terminable() -> Iterator[None]:
     """SIGTERM or a closed terminal (SIGHUP) inside is an interrupt, as Ctrl+C is. ``nohup`` keeps its meaning."""
 
     def terminate(signum: int, frame: object) -> None:
-        raise KeyboardInterrupt
+        if not later(signum, frame):
+            raise KeyboardInterrupt
 
+    later = _Later()
     with _handled((signal.SIGTERM,), terminate), _handled(HANGUP, terminate, signal.SIG_IGN):
         yield
+
+
+class _Later:
+    """Sends a signal once more after a moment, while an import is running."""
+
+    def __init__(self) -> None:
+        self._first: float | None = None
+        self._timer: threading.Timer | None = None
+
+    def __call__(self, signum: int, frame: object) -> bool:
+        """Whether the signal comes again, so that its handler has nothing to do now."""
+        self._first = time.monotonic() if self._first is None else self._first
+        is_over = time.monotonic() - self._first > LONGEST_IMPORT
+        if is_over or not _is_importing(frame) or not hasattr(signal, "pthread_kill"):  # Windows has none
+            return False
+        if self._timer is None or not self._timer.is_alive():
+            self._timer = threading.Timer(MOMENT, signal.pthread_kill, (threading.main_thread().ident, signum))
+            self._timer.daemon = True
+            self._timer.start()
+        return True
+
+
+def _is_importing(frame: object) -> bool:
+    while isinstance(frame, FrameType):
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextmanager

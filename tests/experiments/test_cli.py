@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments import cli, commands
+from experiments import commands
 from experiments.cli import main
+from experiments.runs import processes
+from experiments.runs.failures import DEBUG
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
@@ -105,7 +107,7 @@ def trial_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "try_command", raising=False)
     monkeypatch.setitem(commands.COMMANDS, "try", "try_command")
-    monkeypatch.delenv(cli.DEBUG, raising=False)
+    monkeypatch.delenv(DEBUG, raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -379,13 +381,19 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
             2,
             "error: the disk is full while writing x.ckpt; make room, or ",
         ),
-        ("raise KeyboardInterrupt", 130, "interrupted; "),
+        ("raise KeyboardInterrupt", 130, "interrupted; give the command again"),
         (
             "raise KeyboardInterrupt('go on with: ssr-nas search --resume runs/a')",
             130,
             "interrupted; go on with: ssr-nas search --resume",
         ),
         ("import signal\nsignal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)", 143, "terminated; "),
+        (
+            "import signal\ntry:\n signal.getsignal(signal.SIGTERM)(signal.SIGTERM, None)\n"
+            "except KeyboardInterrupt:\n raise KeyboardInterrupt('what is done is in x') from None",
+            143,
+            "terminated; what is done is in x",
+        ),
         ("try:\n raise KeyboardInterrupt\nexcept KeyboardInterrupt:\n raise SystemExit(1)", 130, "interrupted; "),
         ("raise PermissionError(13, 'Permission denied', 'x')", 2, "error: x: Permission denied; "),
         ("import os\nopen('figures', 'w').close()\nos.mkdir('figures')", 2, "error: figures: File exists; "),
@@ -405,20 +413,88 @@ def test_failures_are_one_line(statement: str, code: int, message: str, capsys: 
     assert error.count("\n") == 1 and error.startswith(f"ssr-nas try: {message}")
 
 
-def test_a_termination_is_told_by_every_command(tmp_path: Path) -> None:
-    """Outside of training too, where nothing but the command line listens to SIGTERM."""
-    (tmp_path / "try_command.py").write_text(COMMAND)
-    code = (
-        "from experiments import cli, commands; commands.COMMANDS['try'] = 'try_command'; raise SystemExit(cli.main())"
+SIGNALS = [
+    (signal.SIGINT, 130, "interrupted"),
+    (signal.SIGTERM, 143, "terminated"),
+    (signal.SIGHUP, 130, "interrupted"),
+]
+PROGRAM = (
+    "from experiments import cli, commands; commands.COMMANDS['try'] = 'try_command'; raise SystemExit(cli.main())"
+)
+
+
+def child(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Python with the modules in ``folder`` before all others; it hears signals that these tests may ignore."""
+
+    def hear() -> None:
+        for number, _, _ in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), str(ROOT)))},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear,
     )
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_a_signal_is_told_by_every_command(number: int, code: int, word: str, tmp_path: Path) -> None:
+    """Outside of training too, where nothing but the command line listens to it."""
     wait = "import sys, time; print('ready', file=sys.stderr, flush=True); time.sleep(60)"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))}
-    command = [sys.executable, "-c", code, "try", "--fail", wait]
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+    with child(tmp_path, "-c", PROGRAM, "try", "--fail", wait) as process:
         assert process.stderr is not None and process.stderr.readline() == "ready\n"
-        process.terminate()
-        assert process.stderr.read().startswith("ssr-nas try: terminated; ")
-    assert process.returncode == 143
+        process.send_signal(number)
+        assert process.stderr.read() == f"ssr-nas try: {word}; give the command again\n"
+    assert process.returncode == code
+
+
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_a_signal_while_something_is_imported_is_not_lost(number: int, code: int, word: str, tmp_path: Path) -> None:
+    """Imported code may catch whatever is raised, as parts of torch and numpy do."""
+    sent = f"import signal\ntry:\n signal.raise_signal({int(number)})\n loaded = True\n"
+    (tmp_path / "swallows.py").write_text(sent + "except BaseException:\n loaded = False\n")
+    told = "import swallows, sys, time\nprint(swallows.loaded, file=sys.stderr)\ntime.sleep(60)"
+    with child(tmp_path, "-c", PROGRAM, "try", "--fail", told) as process:
+        assert process.communicate()[1] == f"True\nssr-nas try: {word}; give the command again\n"
+    assert process.returncode == code
+
+
+def test_an_import_that_takes_very_long_is_interrupted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "LONGEST_IMPORT", -1.0)
+    (tmp_path / "hangs.py").write_text(
+        "import signal, sys\nsignal.getsignal(signal.SIGINT)(signal.SIGINT, sys._getframe())\n"
+    )
+    assert main(["try", "--fail", "import hangs"]) == 130
+
+
+@pytest.mark.parametrize("start", ["module", "script"])
+@pytest.mark.parametrize(("number", "code", "word"), SIGNALS)
+def test_a_signal_before_the_command_is_one_line(number: int, code: int, word: str, start: str, tmp_path: Path) -> None:
+    """The command line itself is still being imported, by code that catches whatever is raised."""
+    (tmp_path / "difflib.py").write_text(
+        f"import signal\ntry:\n signal.raise_signal({int(number)})\nexcept BaseException:\n pass\n"
+    )
+    script = "import sys; from experiments.cli import main; sys.exit(main())"  # as pip writes it
+    with child(tmp_path, *(("-m", "experiments.cli") if start == "module" else ("-c", script)), "--version") as process:
+        out, error = process.communicate()
+    assert (process.returncode, out, error.count("\n")) == (code, "", 1)
+    assert error.startswith(f"ssr-nas: {word}; ")
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("search", "--resume and its run folder"), ("compare", "what is missing"), ("export", "again")]
+)
+def test_an_interrupt_says_how_this_command_goes_on(
+    name: str, hint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(commands.COMMANDS, name, "try_command")
+    assert main([name, "--fail", "raise KeyboardInterrupt"]) == 130
+    line = capsys.readouterr().err
+    assert line.startswith(f"ssr-nas {name}: interrupted; ") and hint in line
+    assert ("--resume" in line) == (name == "search")
 
 
 def test_a_termination_that_the_caller_ignores_stays_ignored(capsys: pytest.CaptureFixture[str]) -> None:
@@ -448,7 +524,7 @@ def test_a_file_without_end_is_refused(arguments: list[str], capsys: pytest.Capt
 
 
 def test_traceback_on_demand(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv(cli.DEBUG, "1")
+    monkeypatch.setenv(DEBUG, "1")
     assert main(["try", "--fail", "1 / 0"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
