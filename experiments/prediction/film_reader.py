@@ -10,12 +10,13 @@ import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from experiments.data.decoders import patient_pillow
 from experiments.data.files import Array
+from experiments.prediction.film_damage import Damage
+from experiments.prediction.film_frame import pixels_of
 from experiments.runtime.kinds import kind_of_file
 from experiments.runtime.silence import silent_opencv
 from nas_space.errors import InputError
@@ -23,8 +24,6 @@ from nas_space.errors import InputError
 RATE = 25.0
 """Frames a second of a source that gives none."""
 FASTEST = 1000.0
-ENOUGH = 0.95
-"""A file that ends before this share of what its header promises is damaged; the header is often an estimate."""
 LONGEST_GAP = 600.0
 """Seconds between two frames. A longer gap is a clock that was set anew, as where two recordings are joined."""
 SHORTEST_RETURN = 1.0
@@ -119,8 +118,7 @@ class Film:
 
     def __iter__(self) -> Iterator[Frame]:
         clock = _Clock(self.rate)
-        packets, broken, corrupt = 0, 0, False
-        extent = _Extent()
+        damage = Damage(self._container.format.name, self._stream, self.rate, self._length)
         demuxed = self._container.demux()
         while True:
             try:
@@ -129,63 +127,23 @@ class Film:
                 break
             if packet is None:
                 break
-            if packet.pts is not None and packet.time_base is not None:
-                begin = float(packet.pts * packet.time_base)
-                extent.add(begin, begin + float((packet.duration or 0) * packet.time_base))
+            damage.add_packet(packet)
             if packet.stream is not self._stream:
                 continue
-            packets += packet.size > 0
-            extent.ticks = max(extent.ticks, packets, 1 + (packet.dts if packet.dts is not None else -1))
-            corrupt = packet.is_corrupt if packet.size else corrupt
             try:
                 frames = self._stream.decode(packet)
             except FFmpegError:
-                broken += clock.started  # before the first frame: a film that was cut, and begins between two pictures
+                damage.add_undecoded(packet)
                 continue
             for frame in frames:
-                yield Frame(clock.tell(frame.time), _pixels(frame))
-        self.damage = self._find_damage(packets, extent, broken, corrupt)
-
-    def _find_damage(self, packets: int, extent: "_Extent", broken: int, corrupt: bool) -> str | None:
-        """Sound may be longer than the picture, and a cut film hides frames: what counts is how far the file goes."""
-        # Of a cut AVI, FFmpeg estimates the length by what is there. Its header counts ticks, also empty ones.
-        if self._is_avi and extent.ticks < ENOUGH * self._stream.frames:
-            return f"ends after {extent.ticks} of {self._stream.frames} frames"
-        last = 2 / self.rate  # some containers do not say how long the last frame is shown
-        length = self._length
-        if length is not None and "matroska" in self._container.format.name and length > extent.begin:
-            length -= extent.begin  # FFmpeg writes there when the film ends, not how long it is
-        if length is not None and extent.seconds + last < ENOUGH * length:
-            return f"ends after {extent.seconds:.1f} of {length:.1f} seconds"
-        if broken:
-            return f"{broken} of its {packets} frames cannot be decoded"
-        return "ends in the middle of a frame" if corrupt else None
+                damage.add_frame(frame)
+                yield Frame(clock.tell(frame.time), pixels_of(frame, self.source))
+        self.damage = damage.describe()
 
     def close(self) -> None:
         with suppress(FFmpegError):
             self._container.close()
         self._file.close()
-
-
-class _Extent:
-    """How far the packets of a file reach: in seconds, over all streams, and in ticks of the picture."""
-
-    def __init__(self) -> None:
-        self.ticks = 0
-        self._begin: float | None = None
-        self._end = 0.0
-
-    def add(self, begin: float, end: float) -> None:
-        """A packet is shown from ``begin`` to ``end``, in seconds of the file's clock."""
-        self._begin, self._end = (begin, end) if self._begin is None else (min(self._begin, begin), max(self._end, end))
-
-    @property
-    def begin(self) -> float:
-        return self._begin or 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self._end - self.begin
 
 
 class MovingPicture:
@@ -277,12 +235,12 @@ class _Clock:
         self._step = 1 / rate
         self._offset = 0.0
         self._last = 0.0
-        self.started = False
+        self._started = False
 
     def tell(self, seconds: float | None) -> float:
         """The time of the next frame, whose own clock says ``seconds``."""
-        if not self.started:
-            self.started, self._offset = True, seconds or 0.0
+        if not self._started:
+            self._started, self._offset = True, seconds or 0.0
             return 0.0
         time = None if seconds is None else seconds - self._offset
         if time is None or not self._last < time <= self._last + LONGEST_GAP:
@@ -291,12 +249,6 @@ class _Clock:
             self._offset = seconds - time if seconds is not None and is_anew else self._offset
         self._last = time
         return time
-
-
-def _pixels(frame: VideoFrame) -> Array:
-    pixels: Array = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
-    turns = round(frame.rotation / 90) % 4  # counterclockwise, as numpy turns
-    return np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels
 
 
 def _damaged(path: Path) -> InputError:

@@ -18,6 +18,8 @@ def predict_film(
 ) -> dict[str, Any]:
     """Write a film of overlays, each frame at the source's time; its legend holds all classes, since they come and go.
 
+    An mp4 has one size. A frame of another size than the first is segmented at its own, then fitted to the first's.
+
     With a slow network, a camera gives fewer frames: each has its true time. Ctrl-C ends and keeps a recording.
 
     Args:
@@ -28,8 +30,9 @@ def predict_film(
         limit: stop after so many frames.
 
     Returns:
-        Frames read and promised, size, average rate, length in seconds, whether the source is not whole (``damaged``),
-        and what shows it (``damage``, else None).
+        Frames read and promised, size of the first, number of the first frame that has another (``resized_from``, else
+        None), average rate, length in seconds, whether the source is not whole (``damaged``), and what shows it
+        (``damage``, else None).
 
     Raises:
         InputError: there is not one frame, or they cannot be written.
@@ -38,14 +41,18 @@ def predict_film(
     path.parent.mkdir(parents=True, exist_ok=True)
     writer: Writer | None = None
     read, seconds, complete = 0, 0.0, False
+    size: tuple[int, int] | None = None
+    resized_from: int | None = None
     total = min(film.promised or limit or 0, limit or film.promised or 0) or None
     is_camera = isinstance(film, Camera)
     try:
         for frame in tqdm(film, desc=path.stem, unit="frame", total=total, leave=False, disable=None):
             classes = segmenter(frame.pixels)
-            picture = overlay(frame.pixels, classes, info.classes, info.colours, range(len(info.classes)))
+            own = (frame.pixels.shape[0], frame.pixels.shape[1])
+            size = size or own
+            resized_from = read + 1 if resized_from is None and own != size else resized_from
+            picture = overlay(frame.pixels, classes, info.classes, info.colours, range(len(info.classes)), size)
             if writer is None:
-                size = f"{frame.pixels.shape[0]}x{frame.pixels.shape[1]}"
                 writer = Writer(path, film.rate, (picture.shape[0], picture.shape[1]))
             writer.write(picture, frame.seconds)
             read, seconds = read + 1, frame.seconds
@@ -60,10 +67,11 @@ def predict_film(
         film.close()
         if writer is not None and not complete:
             writer.abandon()
-    if writer is None:
+    if writer is None or size is None:
         camera, file = f"camera {film.source}: gives no frame", f"{film.source}: has no frame that can be read"
         raise InputError(camera if is_camera else file)
     writer.finish()
     length = {"rate": film.rate, "seconds": seconds + 1 / film.rate}
     damage = {"damaged": film.damage is not None, "damage": film.damage}
-    return {"frames": read, "promised": film.promised, "size": size, **length, **damage}
+    sizes = {"size": "{}x{}".format(*size), "resized_from": resized_from}
+    return {"frames": read, "promised": film.promised, **sizes, **length, **damage}

@@ -10,24 +10,12 @@ from experiments.runtime.kinds import FILM, STILLS, is_animated, kind_of_file, r
 
 IMAGES = (".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
 VIDEOS = (
-    *(
-        ".3g2",
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".f4v",
-        ".flv",
-        ".m2ts",
-        ".m2v",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-    ),
-    *(".mpg", ".mts", ".mxf", ".ogm", ".ogv", ".qt", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
+    *(".264", ".265", ".3g2", ".3gp", ".asf", ".avi", ".divx", ".dv", ".f4v", ".flv", ".h264", ".h265", ".hevc"),
+    *(".ivf", ".m1v", ".m2ts", ".m2v", ".m4v", ".mjpeg", ".mjpg", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts"),
+    *(".mxf", ".nut", ".ogm", ".ogv", ".qt", ".rm", ".rmvb", ".ts", ".vob", ".webm", ".wmv", ".y4m"),
 )
+PICTURES_IN_A_ROW = (".mjpeg", ".mjpg")
+"""Suffixes of films that are nothing but one JPEG after the other: the content of a picture."""
 OFTEN_TEXT = (".mts", ".ts")
 """Suffixes of films and of TypeScript."""
 SOUND = (".aac", ".flac", ".m4a", ".m4b", ".mka", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".wma")
@@ -52,8 +40,10 @@ class Source:
     @property
     def is_video(self) -> bool:
         """Whether it is a film or a moving picture by its content; by its suffix where that is not known."""
-        kind = kind_of_file(self.path)
-        return _moves(self.path, kind) if kind in STILLS else kind == FILM or self.path.suffix.lower() in VIDEOS
+        kind, suffix = kind_of_file(self.path), self.path.suffix.lower()
+        if kind in STILLS and suffix not in PICTURES_IN_A_ROW:
+            return _moves(self.path, kind)
+        return kind == FILM or suffix in VIDEOS
 
 
 def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:

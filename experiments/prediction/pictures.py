@@ -33,7 +33,12 @@ def blend(image: Array, classes: Array, colours: Sequence[Colour]) -> Array:
 
 
 def overlay(
-    image: Array, classes: Array, names: Sequence[str], colours: Sequence[Colour], shown: Sequence[int] | None = None
+    image: Array,
+    classes: Array,
+    names: Sequence[str],
+    colours: Sequence[Colour],
+    shown: Sequence[int] | None = None,
+    size: tuple[int, int] | None = None,
 ) -> Array:
     """The blended image, with the names and colours of classes below it.
 
@@ -43,18 +48,39 @@ def overlay(
         names: of all classes.
         colours: of all classes.
         shown: classes in the legend; those in ``classes`` if absent.
+        size: height and width to which the image is fitted with its colours; its own if absent.
 
     Returns:
         ``(H + legend, max(W, NARROWEST), 3)`` uint8 RGB.
     """
     shown = present(classes) if shown is None else shown
-    height, width = classes.shape
+    blended = blend(image, classes, colours)
+    if size is not None and size != classes.shape:
+        blended = fitted(blended, size)
+    height, width = blended.shape[:2]
     shown_names, shown_colours = tuple(names[i] for i in shown), tuple(colours[i] for i in shown)
     letters = int(np.clip((height * width) ** 0.5 / 36, 12, 64))  # height in pixels
     panel = legend(shown_names, shown_colours, max(width, NARROWEST), letters)
     canvas = np.full((height + panel.shape[0], panel.shape[1], 3), 255, np.uint8)
-    canvas[:height, :width] = blend(image, classes, colours)
+    canvas[:height, :width] = blended
     canvas[height:] = panel
+    return canvas
+
+
+def fitted(picture: Array, size: tuple[int, int]) -> Array:
+    """The whole picture at another size, its sides in proportion, in the middle of a white canvas.
+
+    Args:
+        picture: ``(H, W, 3)`` uint8 RGB.
+        size: height and width of the canvas.
+    """
+    height, width = picture.shape[:2]
+    scale = min(size[0] / height, size[1] / width)
+    inner = max(round(height * scale), 1), max(round(width * scale), 1)
+    canvas = np.full((*size, 3), 255, np.uint8)
+    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    resized = cv2.resize(picture, inner[::-1], interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas[top : top + inner[0], left : left + inner[1]] = resized
     return canvas
 
 

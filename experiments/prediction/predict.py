@@ -73,6 +73,9 @@ def predict_all(
     def film(source: Frames, name: str) -> dict[str, Any]:
         row = predict_film(source, segmenter, info, folder / "overlay" / f"{name}.mp4", limit)
         predictions.films.append({"source": str(source.source), "name": name, **row})
+        if row["resized_from"] is not None:
+            change = f"frame {row['resized_from']} and others have another size than the first ({row['size']})"
+            tqdm.write(f"{source.source}: {change}; they are fitted to it", file=sys.stderr)
         return row
 
     if camera is not None:

@@ -62,6 +62,10 @@ _STARTS = {
     b"\x06\x0e+4": FILM,  # MXF
     b".RMF": FILM,
     b"YUV4MPEG2 ": FILM,
+    b"nut/multimedia container\0": FILM,
+    b"DKIF": FILM,  # IVF
+    b"\x1f\x07\0\x3f": FILM,  # DV, NTSC
+    b"\x1f\x07\0\xbf": FILM,  # DV, PAL
 }
 _STILL_BRANDS = {
     **{b"avif": "AVIF", b"avis": "AVIF", b"crx ": CAMERA},
@@ -103,7 +107,9 @@ def kind_of(head: bytes) -> str | None:
         return "PNM"
     if head.startswith(b"BM") and len(head) > 18 and head[15:18] == b"\0\0\0":  # the size of its second header
         return "BMP"
-    return FILM if _is_transport_stream(head) else _kind_without_mark(head) or _kind_of_text(head)
+    if _is_transport_stream(head) or _is_bare_stream(head):
+        return FILM
+    return _kind_without_mark(head) or _kind_of_text(head)
 
 
 def kind_of_file(path: Path) -> str | None:
@@ -142,6 +148,15 @@ def _is_transport_stream(head: bytes) -> bool:
         len(head) > start + 4 * size and all(head[start + i * size] == 0x47 for i in range(5))
         for start, size in ((0, 188), (4, 192), (0, 204))
     )
+
+
+def _is_bare_stream(head: bytes) -> bool:
+    """H.264 and H.265 without a container: a start code, and a unit that such a stream begins with."""
+    if not head.startswith((b"\0\0\1", b"\0\0\0\1")):
+        return False
+    first, second = (head[head.index(1) + 1 :] + b"\0\0")[:2]
+    # Of H.264: parameters (7), additional information (6), a delimiter (9). Of H.265: 32 to 35 and 39, of layer 0.
+    return first & 0x9F in (6, 7, 9) or (first >> 1 in (32, 33, 34, 35, 39) and second == 1)
 
 
 def _kind_without_mark(head: bytes) -> str | None:

@@ -16,7 +16,7 @@ MakeFilm = Callable[..., Path]
 
 @pytest.fixture
 def make_film(tmp_path: Path) -> MakeFilm:
-    """``make_film(name, times)``: frames of 48x64, each brighter by 20, at these times in seconds."""
+    """``make_film(name, times)``: frames of 48x64, each brighter by 20 or moving noise, at these times in seconds."""
 
     def make(
         name: str,
@@ -27,12 +27,14 @@ def make_film(tmp_path: Path) -> MakeFilm:
         sound: float = 0.0,
         start: float = 0.0,
         rate: float = 10,
+        noise: bool = False,
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         with av.open(str(path), "w", format=format) as container:
             stream: Any = container.add_stream(codec, Fraction(rate).limit_denominator(2000))
             stream.height, stream.width, stream.pix_fmt = *size, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+            stream.options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
             stream.codec_context.time_base = Fraction(1, 1000) if rate == 10 else 1 / Fraction(rate)
             voice: Any = container.add_stream("aac" if codec != "libvpx" else "libopus", 48000) if sound else None
             if voice is not None:
@@ -43,7 +45,10 @@ def make_film(tmp_path: Path) -> MakeFilm:
                     container.mux(voice.encode(tone))
                 container.mux(voice.encode(None))
             for i, seconds in enumerate(times):
-                frame = VideoFrame.from_ndarray(np.full((*size, 3), 20 * i % 256, np.uint8), "rgb24")
+                picture = np.full((*size, 3), 20 * i % 256, np.uint8)
+                if noise:
+                    picture = np.roll(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), 3 * i, axis=1)
+                frame = VideoFrame.from_ndarray(picture, "rgb24")
                 base = stream.codec_context.time_base
                 frame.pts, frame.time_base = round((start + seconds) / base), base
                 container.mux(stream.encode(frame))

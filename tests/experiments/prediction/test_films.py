@@ -55,7 +55,8 @@ def test_a_film_of_overlays(
     out = tmp_path / "new" / name.replace(".avi", ".mp4")
     row = predict_film(open_film(source), *trained, out)
     times = {"rate": pytest.approx(rate, abs=0.01), "seconds": pytest.approx(6 / rate, rel=0.01)}
-    assert row == {"frames": 6, "promised": 6, "size": "48x64", **times, "damaged": False, "damage": None}
+    sizes = {"size": "48x64", "resized_from": None}
+    assert row == {"frames": 6, "promised": 6, **sizes, **times, "damaged": False, "damage": None}
     frames, found = read(out)
     assert (
         len(frames) == 6
@@ -80,6 +81,30 @@ def test_sides_that_are_odd(tmp_path: Path) -> None:
     writer.finish()
     frames, _ = read(tmp_path / "a.mp4")
     assert len(frames) == 3 and frames[0].shape == (32, 302, 3) and frames[0][:30, :300].max() < 30
+
+
+@pytest.mark.parametrize("second", [(96, 128), (24, 32), (96, 64)], ids=["larger", "smaller", "upright"])
+def test_frames_of_another_size_are_shown_whole_above_the_legend(
+    second: tuple[int, int], make_film: MakeFilm, tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]
+) -> None:
+    """As where two recordings are joined, or a broadcast changes."""
+    film, other = (make_film(name, size=size) for name, size in (("a.ts", (48, 64)), ("b.ts", second)))
+    film.write_bytes(film.read_bytes() + other.read_bytes())
+    seen: list[tuple[int, ...]] = []
+
+    def segment(pixels: np.ndarray) -> np.ndarray:
+        seen.append(pixels.shape[:2])
+        return np.arange(pixels.shape[1], dtype=np.uint8)[None].repeat(pixels.shape[0], 0) * 2 // pixels.shape[1]
+
+    row = predict_film(open_film(film), segment, trained[1], tmp_path / "out.mp4")  # type: ignore[arg-type]
+    assert row["frames"] == 12 and row["size"] == "48x64" and row["resized_from"] == 7
+    assert seen == [(48, 64)] * 6 + [second] * 6
+    frames, _ = read(tmp_path / "out.mp4")
+    legends = [frame[50:].astype(int) for frame in frames]
+    assert len({frame.shape for frame in frames}) == 1
+    assert all(np.abs(legend - legends[0]).mean() < 4 for legend in legends)
+    left, right = (tuple(frames[-1][20:28, place : place + 4].mean((0, 1)).astype(int)) for place in (22, 40))
+    assert left != right  # the classes of the two halves, both within the frame
 
 
 def test_a_film_without_a_frame(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
