@@ -4,6 +4,7 @@ import shlex
 import sys
 import time
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from experiments.nni_manager.stop import failure_reason, resume_hint, stopping
 from experiments.nni_manager.tunnel import Tunnels
 from experiments.runs.folder import new_run
 from experiments.runs.processes import program, terminable
-from experiments.runs.tables import readable
+from experiments.runs.tables import number, readable
 from nas_space.errors import InputError
 
 
@@ -125,7 +126,15 @@ def _report(record: Record, experiment: str, out: Path | None, failure: str | No
 def _export(record: Record, experiment: str, out: Path | None) -> dict[str, Any]:
     with new_run(None, "launch", record.name) if out is None else nullcontext(out) as folder:
         best = export_best(record, folder)
-    print(f"\nbest network    {best['file']}  (trial {best['trial']})")
+    print(f"\nbest network    {best['file']}  (trial {best['trial']}: {_score(best['result'])})")
     print(f"all of them     ssr-nas export-best {experiment} --select pareto")
     print(f"next            {program()} retrain --arch {shlex.quote(best['file'])}{best['result'].get('data', '')}")
     return best
+
+
+def _score(result: Mapping[str, Any]) -> str:
+    """By which score a trial is the best one. A search scores at two resolutions; earlier versions named none."""
+    resolution, full, size = (result.get(key) for key in ("resolution", "miou_full", "resolution_full"))
+    labels = f" with labels at {resolution}" if resolution else ""
+    at_full = f"; {number(100 * full, 1)} % at {size}" if isinstance(full, float) and size else ""
+    return f"the highest mIoU{labels}, {number(100 * result['default'], 1)} %{at_full}"

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ def run(options: Options) -> dict[str, Any]:
 
     before = resumed("search", options)
     if before is not None:
-        with locked(before):
+        with nullcontext() if _is_complete(before) else locked(before):  # it may lie where nobody can write
             return _resume(before)
     if len(options.target.values) > 1:
         return _run_targets(options)
@@ -41,6 +42,14 @@ def run(options: Options) -> dict[str, Any]:
         write_config(folder, replace(options, out=str(folder)))
         prepared.write_table(folder)
         return _execute(prepared, folder)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether nothing is left to be searched, for one target or for several."""
+    from experiments.search.targets import FRONT
+
+    runs = [run for run in folder.iterdir() if (run / CONFIG).is_file()] if (folder / FRONT).is_file() else [folder]
+    return all((run / "search.json").is_file() for run in runs)
 
 
 def _resume(folder: Path) -> dict[str, Any]:
@@ -90,7 +99,7 @@ def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
     from experiments.search.prepare import prepare_search
     from experiments.search.targets import front_rows, front_table, one_by_one, write_front
 
-    searches = one_by_one(options)
+    searches, is_complete = one_by_one(options), _is_complete(folder)
     for name, one in searches.items():
         run = folder / name
         if (run / CONFIG).is_file():
@@ -102,7 +111,8 @@ def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
         prepared.write_table(run)
         _execute(prepared, run)
     rows = front_rows(folder, list(searches))
-    write_front(folder, rows)
+    if not is_complete:
+        write_front(folder, rows)
     print(f"\nfront of {len(rows)} targets ({options.strategy}), {front_table(rows)}\n")
     print(f"run folder      {folder}  (front.json, figures/front.png, a run folder for each target)")
     return {"networks": rows, "run": str(folder)}

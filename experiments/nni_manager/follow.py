@@ -38,6 +38,9 @@ def follow(
 ) -> str:
     """Print a line for each trial that ends, until the experiment is over, and return its last status.
 
+    What a trial has warned of, such as too few steps, is printed with the first trial that has; so is NNI's limit,
+    where one has ended the experiment.
+
     It is over in a status of ``OVER``. In ``EXHAUSTED``, and in one that NNI 3.0 does not have, it is over when no
     trial has waited or run for ``QUIET`` seconds.
 
@@ -52,6 +55,7 @@ def follow(
         ManagerError: the manager has ended, and nobody has stopped it.
     """
     printed: set[str] = set()
+    warned: set[str] = set()
     best: float | None = None
     status, quiet, idle, none_runs = "", _Since(), _Since(), False
     with tqdm(total=total, desc="trials", unit="trial", disable=None) as bar:
@@ -69,12 +73,18 @@ def follow(
             for trial in (trial for trial in trials if trial["status"] in ENDED and trial["trialJobId"] not in printed):
                 printed.add(trial["trialJobId"])
                 bar.write(format_trial_line(trial, rest))
+                for warning in _warnings(trial, rest):
+                    if warning not in warned:
+                        warned.add(warning)
+                        bar.write(f"    {warning} (trial {trial['trialJobId']}; the same of another is not told again)")
                 best = max(filter(None, (best, _result(trial).get("default"))), default=None)
                 bar.update()
             running = sum(trial["status"] == "RUNNING" for trial in trials)
             pending = sum(trial["status"] not in ENDED for trial in trials)
             bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
             if status in OVER:
+                if status == "DONE" and (limit := _limit(rest, len(trials))) is not None:
+                    bar.write(limit)
                 return status
             if quiet.lasts(status not in GOES_ON and not pending, QUIET) and not _queued(rest, trials, resumed):
                 bar.write(
@@ -86,6 +96,28 @@ def follow(
                 none_runs = True
                 bar.write(f"no trial has run for {IDLE:.0f} s: {NONE_RUNS}")
             time.sleep(POLL)
+
+
+def _warnings(trial: Mapping[str, Any], rest: Rest) -> list[str]:
+    try:
+        return rest.warnings(trial["trialJobId"])
+    except requests.RequestException:  # as of a reason
+        return []
+
+
+def _limit(rest: Rest, trials: int) -> str | None:
+    """Which of its limits has ended an experiment, in words; None where it cannot be told."""
+    try:
+        limits = rest.get("experiment")["params"]
+        most, longest = limits.get("maxTrialNumber"), limits.get("maxExperimentDuration")
+    except (requests.RequestException, KeyError, TypeError, AttributeError):
+        return None
+    have_run = f"{trials} trial{'s have' if trials != 1 else ' has'} run"
+    if isinstance(most, int) and trials >= most:
+        return f"stopped by maxTrialNumber {most}: {have_run}"
+    if longest is None:
+        return None
+    return f"stopped by maxExperimentDuration {longest}: {have_run}" + (f", not {most}" if most is not None else "")
 
 
 class _Since:

@@ -33,9 +33,16 @@ class Rest:
 
     def reason(self, trial: str) -> str:
         """The last line that a trial has written to standard error."""
-        answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.stderr", timeout=30)
-        lines = answer.text.strip().splitlines() if answer.ok else []
+        lines = self._errors_of(trial)
         return lines[-1] if lines else "no reason on its standard error"
+
+    def warnings(self, trial: str) -> list[str]:
+        """The lines that a trial has written as warnings, such as that it has too few steps."""
+        return [line for line in self._errors_of(trial) if line.startswith("warning: ")]
+
+    def _errors_of(self, trial: str) -> list[str]:
+        answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.stderr", timeout=30)
+        return answer.text.strip().splitlines() if answer.ok else []
 
     def stop(self) -> None:
         """End the experiment: running trials are stopped, and can be resumed."""

@@ -53,6 +53,18 @@ def number(value: Any, decimals: int | None = None) -> str:
     return _number(value, decimals, 0)
 
 
+def duration(seconds: float) -> str:
+    """A time for people, in the unit that leaves at least two digits.
+
+    >>> duration(4.25), duration(90), duration(3600), duration(20000)
+    ('4.2 seconds', '90 seconds', '60 minutes', '5.6 hours')
+    """
+    for unit, size in (("seconds", 1.0), ("minutes", 60.0)):
+        if seconds < 120 * size:
+            return f"{seconds / size:.{0 if seconds >= 10 * size else 1}f} {unit}"
+    return f"{seconds / 3600:.1f} hours"
+
+
 def _is_missing(value: Any) -> bool:
     return value is None or value != value
 

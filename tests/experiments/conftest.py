@@ -3,6 +3,9 @@
 Pillow writes the images, so that another library checks what OpenCV reads.
 """
 
+import errno
+import io
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -101,3 +104,29 @@ def checkpoint(tmp_path: Path, tiny: Callable[..., Any]) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture
+def read_only(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """``read_only()``: from now on no file can be opened for writing, also by root, whom no permission stops."""
+    opened, opened_by_number = io.open, os.open
+
+    def refuse(path: object) -> OSError:
+        return OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    def by_name(path: Any, mode: str = "r", *rest: Any, **options: Any) -> Any:
+        if set(mode) & set("wax+") and path != os.devnull:
+            raise refuse(path)
+        return opened(path, mode, *rest, **options)
+
+    def by_number(path: Any, flags: int, *rest: Any, **options: Any) -> int:
+        if flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            raise refuse(path)
+        return opened_by_number(path, flags, *rest, **options)
+
+    def close() -> None:
+        monkeypatch.setattr("builtins.open", by_name)
+        monkeypatch.setattr("io.open", by_name)
+        monkeypatch.setattr("os.open", by_number)
+
+    return close

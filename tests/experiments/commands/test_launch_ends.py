@@ -100,8 +100,19 @@ def test_an_experiment_that_is_done(experiment: Any, capsys: pytest.CaptureFixtu
     assert (
         f"ssr-nas retrain --arch {file} --data.name camvid\n" in out
     )  # on what it was searched on, not on the default
+    assert "(trial good1: the highest mIoU, 50.0 %)" in out
     (row,) = (line for line in out.splitlines() if "plain" in line)
     assert row.split() == ["plain", "SUCCEEDED", "1", "25.0"]
+
+
+def test_the_best_network_names_the_resolution_of_its_score(
+    experiment: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"resolution": "12x16", "miou_full": 0.404, "resolution_full": "96x128"}
+    experiment.trials = (Trial("good1", 0, "SUCCEEDED", {"seed": 0}, OURS | scores),)
+    assert main(["launch", "x.yml"]) == 0
+    expected = "(trial good1: the highest mIoU with labels at 12x16, 50.0 %; 40.4 % at 96x128)"
+    assert expected in capsys.readouterr().out
 
 
 def test_a_crash_of_the_tuner_is_a_failure_and_what_there_is_is_exported(

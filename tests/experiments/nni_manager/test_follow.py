@@ -43,6 +43,7 @@ GOOD = {"default": 0.5, "macs": 30e6, "discrete": 1, "seconds": 12.0}
 class Manager:
     """Answers a sequence of looks; an exception is raised."""
 
+    limits: dict[str, Any] = {}
     next_number = 1  # of the trial after the last that the tuner has given
 
     def __init__(self, *looks: Any) -> None:
@@ -57,12 +58,15 @@ class Manager:
 
     def get(self, path: str) -> Any:
         if path == "experiment":
-            return {"nextSequenceId": self.next_number}
+            return {"nextSequenceId": self.next_number, "params": self.limits}
         assert path == "trial-jobs"
         return self.looks.pop(0)[1]
 
     def reason(self, name: str) -> str:
         return f"why {name}"
+
+    def warnings(self, name: str) -> list[str]:
+        return []
 
 
 @pytest.fixture(autouse=True)
@@ -103,6 +107,43 @@ def test_a_reason_that_cannot_be_asked_for_stops_nothing(capsys: pytest.CaptureF
 
     assert follow(Busy(("DONE", [trial(0, "FAILED")])), 1, lambda: None, lambda: None) == "DONE"  # type: ignore[arg-type]
     assert "0 t0 FAILED: strategy=ssr row=IE(2): its reason could not be read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("status", ["SUCCEEDED", "EARLY_STOPPED"])
+def test_what_trials_warn_of_is_told_once(status: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cut or stopped trial says in its own log alone that it had too few steps."""
+
+    class Warns(Manager):
+        def warnings(self, name: str) -> list[str]:
+            if name == "t3":
+                raise requests.ConnectionError
+            return ["warning: 4 steps are too few"] if name != "t2" else ["warning: other"]
+
+    looks = [("DONE", [trial(number, status, **GOOD) for number in range(4)])]
+    follow(Warns(*looks), None, lambda: None, lambda: None)  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert out.count("warning: 4 steps are too few (trial t0;") == out.count("too few") == 1
+    assert out.count("warning: other (trial t2;") == 1 and " t3 " in out
+
+
+@pytest.mark.parametrize(
+    ("limits", "told"),
+    [
+        ({"maxTrialNumber": 2}, "stopped by maxTrialNumber 2: 2 trials have run"),
+        ({"maxTrialNumber": 9, "maxExperimentDuration": "10m"}, "maxExperimentDuration 10m: 2 trials have run, not 9"),
+        ({"maxExperimentDuration": "10m"}, "stopped by maxExperimentDuration 10m: 2 trials have run"),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_the_limit_that_ends_it_is_told(
+    limits: dict[str, Any], told: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manager = Manager(("DONE", [trial(number, "SUCCEEDED", **GOOD) for number in range(2)]))
+    manager.limits = limits
+    assert follow(manager, None, lambda: None, lambda: None) == "DONE"  # type: ignore[arg-type]
+    out = capsys.readouterr().out
+    assert told in out if told else "stopped by" not in out
 
 
 def test_the_manager_has_ended() -> None:

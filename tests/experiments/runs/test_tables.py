@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.report.markdown import escape, markdown, with_deviations
-from experiments.runs.tables import number, numbers, readable
+from experiments.runs.tables import duration, number, numbers, readable
 
 
 @pytest.mark.parametrize(
@@ -66,3 +66,12 @@ def test_markdown_shows_names_letter_by_letter() -> None:
 def test_means_keep_their_deviations() -> None:
     merged = with_deviations(pd.DataFrame({"miou": [48.7, 0.004], "miou_sd": [1.2, None]}))
     assert merged.to_dict("list") == {"miou": ["48.7 ± 1.2", "0.004"]}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.04, "0.0 seconds"), (4.2, "4.2 seconds"), (119, "119 seconds"), (150, "2.5 minutes"), (7000, "117 minutes")],
+)
+def test_a_short_time_is_not_0_minutes(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+    assert duration(20000) == "5.6 hours"

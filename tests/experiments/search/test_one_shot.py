@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,11 +146,16 @@ def test_resume_before_the_first_checkpoint_starts_again(tmp_path: Path, decided
     same(json.loads((decided / "search.json").read_text()), json.loads((out / "search.json").read_text()))
 
 
-def test_resume_of_a_complete_run_changes_nothing(decided: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_resume_of_a_complete_run_changes_nothing(
+    is_read_only: bool, decided: Path, read_only: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     def files() -> dict[Path, int]:
         return {path: path.stat().st_mtime_ns for path in decided.rglob("*") if path.name != LOCK}
 
     before = files()
+    if is_read_only:
+        read_only()
     assert main(["search", "--resume", str(decided)]) == 0
     assert "complete" in capsys.readouterr().out
     assert files() == before

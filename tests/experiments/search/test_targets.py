@@ -1,6 +1,7 @@
 """Targets of cost in a search: one, several with their front, and what is refused."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -24,7 +25,9 @@ DECIDE = ["--method.lr", "1.5", "--method.h", "0.6", "--method.warmup", "0", "--
 
 
 @pytest.mark.slow
-def test_several_targets_leave_a_front_and_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_several_targets_leave_a_front_and_go_on(
+    tmp_path: Path, read_only: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "front"
     assert main(["search", *TINY, *DECIDE, "--target.macs", "2M,2.6M", "--out", str(out)]) == 0
     networks = json.loads((out / "front.json").read_text())["networks"]
@@ -43,6 +46,8 @@ def test_several_targets_leave_a_front_and_go_on(tmp_path: Path, capsys: pytest.
     assert (out / "macs-2M" / "search.json").read_bytes() == kept
     again = json.loads((out / "front.json").read_text())["networks"]
     assert [row["found"] for row in again] == [row["found"] for row in networks]
+    read_only()
+    assert main(["search", "--resume", str(out)]) == 0
 
 
 @pytest.mark.parametrize("macs", ["1.3M", "2M", "3.2M"])

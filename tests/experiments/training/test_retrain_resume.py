@@ -190,8 +190,13 @@ def test_a_stage_that_had_ended_early_is_not_taken_up_again(tmp_path: Path, monk
     assert [stage["epochs"] for stage in stages] == [2, 2]
 
 
-def test_a_complete_run_is_left_alone(whole: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("is_read_only", [False, True])
+def test_a_complete_run_is_left_alone(
+    is_read_only: bool, whole: Path, read_only: Callable[[], None], capsys: pytest.CaptureFixture[str]
+) -> None:
     before = {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.name != ".lock"}
+    if is_read_only:
+        read_only()
     assert main(["retrain", "--resume", str(whole)]) == 0
     assert "complete" in capsys.readouterr().out
     assert {path: path.stat().st_mtime_ns for path in whole.rglob("*") if path.name != ".lock"} == before
