@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.latency.options import TableOptions
-from experiments.runs.files import new_file
+from experiments.runs.files import named, new_file
 
 
 @dataclass(kw_only=True)
@@ -39,7 +39,7 @@ def run(options: Options) -> dict[str, Any]:
         assert out is not None
         temporary = hidden_beside(out, f".{os.urandom(16).hex()}.tmp")
         try:
-            with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
+            with named(out), tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
 
                 def progress(done: int, of: int) -> None:
                     bar.set_description_str(f"writing {done} of {of} networks")

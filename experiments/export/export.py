@@ -17,6 +17,7 @@ from experiments.data.dataset import Split
 from experiments.export.formats import FORMATS, Format
 from experiments.export.settings import ExportError, ExportSettings
 from experiments.export.verify import Agreement, as_input, compare_answers, score
+from experiments.runs.files import named
 from experiments.runtime.decoding import check_utf8
 from experiments.runtime.description import Description
 from nas_space.errors import InputError
@@ -106,7 +107,7 @@ def export(
     file_format = FORMATS[kind]
     check_out(out, kind)
     staged = tempfile.TemporaryDirectory(".tmp", f".{out.name[:40]}.", out.parent, ignore_cleanup_errors=True)
-    with staged as folder, _full_disk_told(out):
+    with staged as folder, named(out), _full_disk_told(out):
         file = Path(folder) / out.name
         settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
         file_format.write(network, file, settings)

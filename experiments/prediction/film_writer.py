@@ -13,6 +13,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from experiments.data.files import Array
+from experiments.runs.files import named
 from nas_space.errors import InputError
 
 CODEC = "mpeg4"
@@ -80,7 +81,8 @@ class Writer:
         frame = VideoFrame.from_ndarray(canvas, format="rgb24")
         self._last = max(round(seconds * TICKS), self._last + 1)
         frame.pts, frame.time_base, frame.duration = self._last, Fraction(1, TICKS), self._step
-        self._container.mux(self._stream.encode(frame))
+        with named(self.path):
+            self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> None:
         """Close the film and give it its name.
@@ -89,11 +91,12 @@ class Writer:
             OSError: the disk is full.
         """
         try:
-            self._container.mux(self._stream.encode(None))
-            self._container.close()
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
+            with named(self.path):
+                self._container.mux(self._stream.encode(None))
+                self._container.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._file.close()
         except BaseException:
             self.abandon()
             raise

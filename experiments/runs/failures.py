@@ -12,6 +12,7 @@ from nas_space.errors import InputError
 
 DEBUG = "SSR_NAS_DEBUG"
 HIDDEN = re.compile(r"(?:(?<=/)|(?<= )|^)\.([^/]+)\.\w{8,32}\.tmp$")  # how files are called until they are whole
+HIDDEN_FOLDER = re.compile(r"(?:(?<=/)|(?<= )|^)\.[^/]+\.\w{8}\.tmp/")  # in which an export is tried
 LONGEST = 1600  # characters of a message
 DISK_FULL = (ENOSPC, EDQUOT)
 UNUSABLE = (EACCES, EPERM, EROFS, ENAMETOOLONG, ELOOP, ENOTDIR, EISDIR, ENOENT, EEXIST)
@@ -46,12 +47,17 @@ def guarded(prog: str, hint: str, run: Callable[[], int]) -> int:
             return error.code or 0
         of_system = [cause for cause in causes if isinstance(cause, OSError)]
         for full in (cause for cause in of_system if cause.errno in DISK_FULL):
-            where = HIDDEN.sub(r"\1", f" while writing {full.filename}" if full.filename else "")
+            where = _known(f" while writing {full.filename}" if full.filename else "")
             return fail(prog, f"the disk is full{where}; make room, or give an --out on another disk", 2, error)
         for refused in (cause for cause in of_system if cause.errno in UNUSABLE and cause.filename):
-            path = HIDDEN.sub(r"\1", str(refused.filename2 or refused.filename))  # the name that the user knows
+            path = _known(str(refused.filename2 or refused.filename))
             return fail(prog, f"{path}: {refused.strerror}; make it usable, or choose another path", 2, error)
         return fail(prog, f"{type(error).__name__}: {error} (set {DEBUG}=1 for the traceback)", 1, error)
+
+
+def _known(text: str) -> str:
+    """``text`` with the name of a file that the user knows, where it has one that it had until it was whole."""
+    return HIDDEN.sub(r"\1", HIDDEN_FOLDER.sub("", text))
 
 
 def fail(prog: str, message: str, code: int, error: BaseException | None = None) -> int:

@@ -27,13 +27,27 @@ def write_atomic(path: str | Path, content: str | bytes, new: bool = False) -> N
     path = Path(path)
     temporary = hidden_beside(path, f".{os.urandom(16).hex()}.tmp")
     try:
-        with open(temporary, "xb") as file:
+        with named(path), open(temporary, "xb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         (_place_new if new else os.replace)(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """An error of the system inside that names no file, as of a full disk while a file is written, names this one."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None:  # a library may raise its own error from the system's
+            if isinstance(cause, OSError) and cause.errno is not None and cause.filename is None:
+                cause.filename = str(path)
+            cause = cause.__cause__ or cause.__context__
         raise
 
 

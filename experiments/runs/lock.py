@@ -4,7 +4,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nas_space.errors import InputError
@@ -45,8 +45,9 @@ def locked(folder: Path, wait: bool = False) -> Iterator[None]:
                 raise InputError(f"{folder}: {busy}; wait for it, or choose another --out") from None
             print(f"{folder}: waiting for process {holder}, which still works in this run", file=sys.stderr)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # a full disk: what the run writes next says so, by its name
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -67,7 +68,10 @@ def held(path: Path, what: str) -> Iterator[None]:
         yield
         return
     lock = hidden_beside(path, ".lock")
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None  # the name that the user knows
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from experiments.options.groups import comparable
+from experiments.runs.files import named
 from nas_space.errors import InputError
 from nas_space.memory import free_memory
 
@@ -21,7 +22,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.tmp")  # always the same: a kill leaves one file at most
         try:
-            with temporary.open("wb") as file:
+            with named(target), temporary.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())

@@ -405,6 +405,11 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
             2,
             "error: the disk is full while writing x y.md; ",
         ),
+        (
+            "raise OSError(28, 'No', 'a/.m.onnx.2cudof2g.tmp/m.onnx')",
+            2,
+            "error: the disk is full while writing a/m.onnx; ",
+        ),
     ],
 )
 def test_failures_are_one_line(statement: str, code: int, message: str, capsys: pytest.CaptureFixture[str]) -> None:

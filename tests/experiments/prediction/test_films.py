@@ -162,6 +162,7 @@ def test_a_full_disk_is_told_as_one(frames: int, tmp_path: Path) -> None:
         writer.finish()
     writer.abandon()
     assert error.value.errno == errno.ENOSPC and not list(tmp_path.iterdir())
+    assert error.value.filename == str(tmp_path / "a.mp4")
 
 
 def test_paths_of_any_name(make_film: MakeFilm, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from experiments.options.quantity import Quantity
 from experiments.runs import files
-from experiments.runs.files import check_new_file, new_file, write_atomic, write_json
+from experiments.runs.files import check_new_file, named, new_file, write_atomic, write_json
 from nas_space.errors import InputError
 
 
@@ -145,6 +145,24 @@ def test_a_file_without_links_that_cannot_be_placed_leaves_nothing(
     with pytest.raises(OSError, match="full"):
         write_atomic(tmp_path / "file", "text", new=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("raised", [OSError(errno.ENOSPC, "full"), OSError(errno.ENOSPC, "full", "other")])
+def test_a_full_disk_names_the_file(raised: OSError, tmp_path: Path) -> None:
+    name = raised.filename or str(tmp_path / "a.bin")
+    with pytest.raises(RuntimeError) as error, named(tmp_path / "a.bin"):
+        raise RuntimeError("unexpected position") from raised
+    assert error.value.__cause__ is raised and raised.filename == name
+
+
+def test_a_file_that_meets_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(files.os, "fsync", refuse)
+    with pytest.raises(OSError) as error:
+        write_atomic(tmp_path / "a.json", "text")
+    assert error.value.filename == str(tmp_path / "a.json") and not list(tmp_path.iterdir())
 
 
 def test_who_wants_a_file_in_the_making_is_told_before_the_work(tmp_path: Path) -> None:

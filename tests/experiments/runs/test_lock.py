@@ -1,11 +1,13 @@
 """One process at a time in a run's folder, and none for ever."""
 
+import errno
 import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.runs.folder import new_run
-from experiments.runs.lock import LOCK, locked
+from experiments.runs.lock import LOCK, held, locked
 from nas_space.errors import InputError
 
 HOLD = """
@@ -117,3 +119,21 @@ def test_what_a_kill_leaves_before_a_run_has_begun_is_no_run(tmp_path: Path) -> 
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="holds files already"), new_run(str(tmp_path), "search", ""):
         pytest.fail("went in")
+
+
+def test_a_full_disk_is_left_to_the_first_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock has no name that a user knows; its content is only for a message."""
+
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(os, "pwrite", refuse)
+    with locked(tmp_path):
+        pass
+
+
+def test_a_folder_where_no_lock_can_be_made_is_told_by_the_file(tmp_path: Path, read_only: Callable[[], None]) -> None:
+    read_only()
+    with pytest.raises(OSError) as error, held(tmp_path / "m.onnx", "m.onnx"):
+        pytest.fail("went in")
+    assert error.value.errno == errno.EROFS and error.value.filename == str(tmp_path / "m.onnx")

@@ -25,8 +25,9 @@ def test_a_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as error:
         io.save_checkpoint({"state_dict": {}, "epoch": 2}, path)
+    assert error.value.filename == str(path)
     monkeypatch.undo()
     assert io.load_checkpoint(path)["epoch"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["last.ckpt"]
