@@ -80,7 +80,10 @@ def run(options: Options) -> dict[str, Any]:
     network, info = load_model(options.checkpoint)
     description, out = _describe(options, info), Path(options.out)
     if info.architecture is not None:
-        check_size("size", description.size, len(info.architecture.stages))
+        stages, real = len(info.architecture.stages), options.data.size
+        check_size("size", description.size, stages)
+        if real != AS_TRAINED:
+            check_size("data.size", parse_size(real), stages)
     check_out(out, options.format)
     with held(out, f"--out {out}"):
         return _run(options, network, info, description, out)

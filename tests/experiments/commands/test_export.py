@@ -98,6 +98,15 @@ def test_a_file_that_an_application_runs(
     assert message == f"--out {out}: {out} is there already; choose another --out, or remove it"
 
 
+@pytest.mark.parametrize("key", ["size", "data.size"])
+def test_images_that_are_too_small_for_the_stages(
+    key: str, checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trained, out = str(checkpoint("fusion", stages=4)), str(tmp_path / "model.onnx")
+    given = ["--checkpoint", trained, "--format", "onnx", "--out", out, "--dynamic", "true", f"--{key}", "48x64"]
+    assert refusal(capsys, 2, *given) == f"{key}: 48x64: both sides must be at least 64 pixels for 4 stages"
+
+
 @pytest.mark.parametrize(("kind", "head", "stages"), [("onnx", "fusion", 3), ("openvino", "encoder", 2)])
 def test_eight_bits(
     kind: str,
