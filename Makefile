@@ -11,7 +11,7 @@ test:
 	$(VENV)/bin/pytest
 
 slow:
-	$(VENV)/bin/pytest -m slow
+	$(VENV)/bin/pytest -m slow -n 3
 
 lint:
 	$(VENV)/bin/ruff check .
