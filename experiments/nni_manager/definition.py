@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from experiments.nni_manager.algorithms import check_algorithms, has_common_space
+from experiments.nni_manager.value_range import check_range
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
 from nas_space.text_file import read_text
 
-EXAMPLE = "{_type: choice, _value: [1, 2]}"
 PLATFORMS = ("local", "remote", "openpai", "aml", "dlc", "kubeflow", "frameworkcontroller", "adl")
 
 
@@ -25,7 +26,8 @@ def read_experiment(path: str | Path) -> Any:
         path: the file that ``nnictl create --config`` takes.
 
     Raises:
-        InputError: it cannot be read, NNI's validator refuses it, or no trial knows a key of its search space.
+        InputError: it cannot be read, NNI's validator refuses it, NNI has no such tuner or assessor, no trial knows a
+            key of its search space, or nothing can be drawn from it.
     """
     file = Path(path)
     try:
@@ -55,22 +57,28 @@ def read_experiment(path: str | Path) -> Any:
         utils.unset_base_path()  # NNI forgets it after an error, and refuses the next file
     if (kind := canonical.experiment_type) != "hpo":
         raise InputError(f"{path}: experimentType {kind}: only hpo, whose trials run `ssr-nas trial`")
+    check_algorithms(str(path), canonical)
     if any(re.search(r"\bssr-nas\s+trial\b", text) for text in (str(canonical.trial_command), str(content))):
         check_search_space(str(path), canonical.search_space)
+    elif has_common_space(canonical) and isinstance(canonical.search_space, Mapping):
+        for key, entry in canonical.search_space.items():
+            if isinstance(entry, Mapping):
+                check_range(f"{path}: search space: {key}", entry)
     return config
 
 
 def check_search_space(path: str, space: Any) -> None:
-    """Make sure that ``ssr-nas trial`` knows every key of a search space.
+    """Make sure that ``ssr-nas trial`` knows every key of a search space, and that NNI can draw its values.
 
     Raises:
-        InputError: a key that is no option, unless it only names a choice between groups of options.
+        InputError: a key that is no option, unless it only names a choice between groups of options; or a type that
+            NNI does not know, or arguments that it does not take.
     """
     from experiments.options.arguments import explain_unknown
-    from experiments.options.leaves import leaves
+    from experiments.options.leaves import as_text, leaves
     from experiments.search.options import SearchOptions
 
-    known = [leaf.key for leaf in leaves(SearchOptions)]
+    known = {leaf.key: leaf.default for leaf in leaves(SearchOptions)}
 
     def check(part: Mapping[str, Any]) -> None:
         for key, entry in part.items():
@@ -79,10 +87,13 @@ def check_search_space(path: str, space: Any) -> None:
             values = entry.get("_value") if isinstance(entry, Mapping) and isinstance(entry.get("_type"), str) else None
             groups = [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
             if key not in known and not groups:
-                raise InputError(f"{path}: search space: {key}: {explain_unknown(str(key), known)}")
+                raise InputError(f"{path}: search space: {key}: {explain_unknown(str(key), list(known))}")
             if not isinstance(values, list) or not values:
-                text = " ".join(str(entry).split())[:80]
-                raise InputError(f"{path}: search space: {key}: expected {EXAMPLE}, got {text}")
+                text, example = " ".join(str(entry).split())[:80], as_text(known.get(key, 0))
+                raise InputError(
+                    f"{path}: search space: {key}: expected {{_type: choice, _value: [{example}]}}, got {text}"
+                )
+            check_range(f"{path}: search space: {key}", entry)
             for group in groups:
                 check(group)
 

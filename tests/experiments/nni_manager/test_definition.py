@@ -60,9 +60,15 @@ def test_machines_of_a_remote_one(write: Callable[..., Path], tmp_path: Path) ->
         ({"trainingService": {"platform": "moon"}}, "moon"),
         ({"searchSpace": {}}, "search space is empty"),
         ({"trialConcurrency": 0}, "trial_concurrency > 0"),
-        ({"searchSpace": {"seed": 5}}, "seed: expected {_type: choice, _value: [1, 2]}"),
-        ({"searchSpace": {"seed": {"_type": "choice", "_value": 5}}}, "seed: expected {_type: choice, _value: [1, 2]}"),
-        ({"searchSpace": {"seed": {"_value": [5]}}}, "seed: expected {_type: choice, _value: [1, 2]}"),
+        ({"searchSpace": {"seed": 5}}, "seed: expected {_type: choice, _value: [0]}"),
+        ({"searchSpace": {"seed": {"_type": "choice", "_value": 5}}}, "seed: expected {_type: choice, _value: [0]}"),
+        ({"searchSpace": {"seed": {"_value": [5]}}}, "seed: expected {_type: choice, _value: [0]}"),
+        ({"searchSpace": {"strategy": {"_type": "choice", "_value": []}}}, "expected {_type: choice, _value: [ssr]}"),
+        ({"tuner": {"name": "GridSerach"}}, "tuner.name: unknown 'GridSerach'; did you mean GridSearch?"),
+        ({"tuner": {"name": "Foo"}}, "tuner.name: unknown 'Foo'; choose from PPO, SMAC, TPE"),
+        ({"assessor": {"name": "Medianstopp"}}, "assessor.name: unknown 'Medianstopp'; did you mean Medianstop?"),
+        ({"tuner": {"className": "mine.Tuner", "codeDirectory": "."}}, "tuner.className: mine.Tuner: there is no "),
+        ({"tuner": {"className": "Tuner", "codeDirectory": "."}}, "tuner.className: 'Tuner' names no module"),
         ({"searchSpace": {5: {"_type": "choice", "_value": [1]}}}, "5: unknown key"),
         ({"searchSpace": {"method.rho.withd": {"_type": "choice", "_value": [1]}}}, "did you mean method.rho.width"),
     ],
@@ -76,6 +82,65 @@ def test_mistakes(
     error = capsys.readouterr().err
     assert len(error.splitlines()) == 1 and str(path) in error and words in error
     assert sorted(file.name for file in path.parent.iterdir()) == ["experiment.yml"]
+
+
+@pytest.mark.parametrize("command", ["ssr-nas trial", "python mine.py"])
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        ("choise", [1], "_type: unknown 'choise'; did you mean choice?"),
+        ("LogUniform", [1, 2], "did you mean loguniform?"),
+        ("loguniform", [0.1, 0.001], "_value: 0.1 is not below 0.001; loguniform takes [low, high]"),
+        ("loguniform", [0, 1], "the lower bound must be above 0"),
+        ("uniform", [1], "must hold 2 numbers"),
+        ("quniform", [0, 1], "must hold 3 numbers"),
+        ("quniform", [0, 1, 0], "q must be above 0"),
+        ("uniform", ["1e-3", 1], "'1e-3' is no number (YAML reads 1e-3 as text"),
+        ("uniform", [0, float("inf")], "inf is no number"),
+        ("randint", [0, 1.5], "must hold whole numbers"),
+        ("qlognormal", [0, -1, 1], "sigma must be above 0"),
+    ],
+)
+def test_what_nni_cannot_draw_from(
+    kind: str, values: list[Any], words: str, command: str, write: Callable[..., Path]
+) -> None:
+    path = write(searchSpace={"method.lr": {"_type": kind, "_value": values}}, trialCommand=command)
+    with pytest.raises(InputError) as error:
+        read_experiment(path)
+    assert f"{path}: search space: method.lr: _" in str(error.value) and words in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("randint", [0, 5]),
+        ("uniform", [-1, 0.5]),
+        ("quniform", [0, 1, 0.1]),
+        ("loguniform", [0.001, 0.1]),
+        ("normal", [-1, 1]),
+        ("qlognormal", [0, 1, 1]),
+    ],
+)
+def test_what_nni_can_draw_from(kind: str, values: list[Any]) -> None:
+    check_search_space("x", {"method.lr": {"_type": kind, "_value": values}})
+
+
+def test_a_tuner_of_one_s_own(write: Callable[..., Path], tmp_path: Path) -> None:
+    path = write(tuner={"className": "mine.Tuner", "codeDirectory": "."})
+    (tmp_path / "mine.py").write_text("class Tunner:\n    pass\n")
+    with pytest.raises(InputError, match=r"mine.py has no 'Tuner'; did you mean Tunner\?"):
+        read_experiment(path)
+    (tmp_path / "mine.py").write_text("class Tuner:\n    pass\n")
+    assert read_experiment(path).tuner.class_name == "mine.Tuner"
+    space = {"x": {"_type": "my-own", "_value": 3}}  # only this tuner knows what that is
+    read_experiment(
+        write(tuner={"className": "mine.Tuner", "codeDirectory": "."}, trialCommand="python mine.py", searchSpace=space)
+    )
+
+
+@pytest.mark.parametrize("name", ["gridsearch", "PPOTuner", "TPE"])
+def test_nni_s_names_have_no_case_and_aliases(name: str, write: Callable[..., Path]) -> None:
+    assert read_experiment(write(tuner={"name": name}, assessor={"name": "Curvefitting"})).tuner.name == name
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a: [", b"- 1", b"", b"!!python/object/apply:os.getcwd []"])
