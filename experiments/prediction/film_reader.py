@@ -16,6 +16,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 from experiments.data.decoders import patient_pillow
 from experiments.data.files import Array
 from experiments.prediction.film_damage import Damage
+from experiments.prediction.film_file import unread_parts
 from experiments.prediction.film_frame import pixels_of
 from experiments.runtime.kinds import kind_of_file
 from experiments.runtime.silence import silent_opencv
@@ -138,7 +139,8 @@ class Film:
             for frame in frames:
                 damage.add_frame(frame)
                 yield Frame(clock.tell(frame.time), pixels_of(frame, self.source))
-        self.damage = damage.describe()
+        parts = damage.describe(), unread_parts(self._file, self._container.format.name)
+        self.damage = "; ".join(part for part in parts if part is not None) or None
 
     def close(self) -> None:
         with suppress(FFmpegError):
