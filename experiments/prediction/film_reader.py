@@ -3,18 +3,24 @@
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple, Protocol
 
 import av
 import cv2
 import numpy as np
 from av.error import FFmpegError
+from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from experiments.data.decoders import patient_pillow
 from experiments.data.files import Array
+from experiments.prediction.film_clock import Clock
 from experiments.prediction.film_damage import Damage
 from experiments.prediction.film_file import unread_parts
 from experiments.prediction.film_frame import pixels_of
@@ -25,10 +31,10 @@ from nas_space.errors import InputError
 RATE = 25.0
 """Frames a second of a source that gives none."""
 FASTEST = 1000.0
-LONGEST_GAP = 600.0
-"""Seconds between two frames. A longer gap is a clock that was set anew, as where two recordings are joined."""
-SHORTEST_RETURN = 1.0
-"""Seconds back that are a clock set anew. Less is the order of decoding, which some files give instead of times."""
+FIRST = 64
+"""Packets that show how long the film's gaps usually are."""
+MOST_PARTS = 255
+"""Largest number in a pixel's aspect ratio that MPEG-4 can say."""
 MOVING = ("GIF", "PNG", "WebP")
 """Kinds of image files that may hold a moving picture."""
 
@@ -53,11 +59,15 @@ class Frames(Protocol):
         rate: frames a second, on average.
         promised: number of frames as the file gives or estimates it; None if it does not.
         damage: after the last frame: what shows that the file is not whole, in words; else None.
+        remark: what of the source is read, in words, if that is not all; else None.
+        aspect: from the first frame on: how wide a pixel is shown, by its height.
     """
 
     rate: float
     promised: int | None
     damage: str | None
+    remark: str | None
+    aspect: Fraction
 
     @property
     def source(self) -> Path | int: ...
@@ -103,6 +113,11 @@ class Film:
             self.close()
             raise InputError(f"{path}: holds no film, only sound or still pictures; remove it")
         self._stream: VideoStream = next((s for s in films if s.disposition & s.disposition.default), films[0])
+        self.remark: str | None = None
+        if len(films) > 1:
+            which = f"number {films.index(self._stream) + 1} ({self._stream.height}x{self._stream.width})"
+            self.remark = f"holds {len(films)} picture streams; only {which} is read"
+        self.aspect = Fraction(1)
         self._stream.thread_type = "AUTO"
         # Of an AVI, FFmpeg's average is the rate of the header's ticks, of which many may be empty.
         average = self._stream.guessed_rate if self._is_avi else self._stream.average_rate
@@ -118,16 +133,12 @@ class Film:
         return self._container.format.name == "avi"
 
     def __iter__(self) -> Iterator[Frame]:
-        clock = _Clock(self.rate)
+        packets = self._packets()
+        first = list(islice(packets, FIRST))
+        clock = Clock(self.rate, self._usual_gap(first))
         damage = Damage(self._container.format.name, self._stream, self.rate, self._length)
-        demuxed = self._container.demux()
-        while True:
-            try:
-                packet = next(demuxed, None)
-            except FFmpegError:
-                break
-            if packet is None:
-                break
+        is_first = True
+        for packet in chain(first, packets):
             damage.add_packet(packet)
             if packet.stream is not self._stream:
                 continue
@@ -138,9 +149,29 @@ class Film:
                 continue
             for frame in frames:
                 damage.add_frame(frame)
+                if is_first:
+                    is_first, self.aspect = False, self._shown_aspect(frame)
                 yield Frame(clock.tell(frame.time), pixels_of(frame, self.source))
         parts = damage.describe(), unread_parts(self._file, self._container.format.name)
         self.damage = "; ".join(part for part in parts if part is not None) or None
+
+    def _packets(self) -> Iterator[Packet]:
+        """Those of all streams, up to the end or to damage that FFmpeg cannot pass."""
+        with suppress(FFmpegError):
+            yield from self._container.demux()
+
+    def _usual_gap(self, packets: list[Packet]) -> float:
+        """Seconds from one frame to the next, the median of the first ones; 0 if they do not show it."""
+        times = sorted(packet.pts for packet in packets if packet.stream is self._stream and packet.pts is not None)
+        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        return float(median(gaps) * (self._stream.time_base or 0)) if gaps else 0.0
+
+    def _shown_aspect(self, frame: VideoFrame) -> Fraction:
+        """A pixel's width by its height, upright; 1 where the film has none, or none that an mp4 takes."""
+        aspect = Fraction(self._stream.sample_aspect_ratio or 1).limit_denominator(MOST_PARTS)
+        if not 0 < aspect <= MOST_PARTS or max(aspect.numerator, aspect.denominator) > MOST_PARTS:
+            return Fraction(1)
+        return 1 / aspect if round(frame.rotation / 90) % 2 else aspect
 
     def close(self) -> None:
         with suppress(FFmpegError):
@@ -149,11 +180,14 @@ class Film:
 
 
 class MovingPicture:
-    """A moving GIF, PNG or WebP.
+    """A moving GIF, PNG or WebP, turned as its EXIF says.
 
     Raises:
         InputError: the file cannot be read, or is damaged.
     """
+
+    remark: str | None = None
+    aspect = Fraction(1)
 
     def __init__(self, path: Path) -> None:
         self.source: Path | int = path
@@ -205,6 +239,8 @@ class Camera:
 
     promised: int | None = None
     damage: str | None = None
+    remark: str | None = None
+    aspect = Fraction(1)
 
     def __init__(self, number: int) -> None:
         self.source: Path | int = number
@@ -217,7 +253,7 @@ class Camera:
         self.rate = rate if 0 < rate <= FASTEST else RATE
 
     def __iter__(self) -> Iterator[Frame]:
-        clock = _Clock(self.rate)
+        clock = Clock(self.rate)
         while True:
             with silent_opencv:
                 is_read, frame = self._capture.read()
@@ -228,29 +264,6 @@ class Camera:
 
     def close(self) -> None:
         self._capture.release()
-
-
-class _Clock:
-    """Times from zero that always grow, of frames whose own times may be missing, repeated or set anew."""
-
-    def __init__(self, rate: float) -> None:
-        self._step = 1 / rate
-        self._offset = 0.0
-        self._last = 0.0
-        self._started = False
-
-    def tell(self, seconds: float | None) -> float:
-        """The time of the next frame, whose own clock says ``seconds``."""
-        if not self._started:
-            self._started, self._offset = True, seconds or 0.0
-            return 0.0
-        time = None if seconds is None else seconds - self._offset
-        if time is None or not self._last < time <= self._last + LONGEST_GAP:
-            is_anew = time is not None and not self._last - SHORTEST_RETURN < time <= self._last
-            time = self._last + self._step
-            self._offset = seconds - time if seconds is not None and is_anew else self._offset
-        self._last = time
-        return time
 
 
 def _damaged(path: Path) -> InputError:

@@ -24,6 +24,7 @@ QUALITY = 3
 """Quantiser of the codec, the same for every frame: 1 is best, 31 smallest."""
 LAMBDA = 118
 """FFmpeg's unit of a quantiser."""
+SQUARE = Fraction(1)
 LARGEST = 8191
 """Longest side that MPEG-4 can say."""
 
@@ -35,13 +36,14 @@ class Writer:
         path: the file; its folder exists.
         rate: frames per second, on average; the last frame is shown so long.
         size: height and width of its frames; an odd side gets one more pixel.
+        aspect: how wide a pixel is shown, by its height; both parts at most 255.
 
     Raises:
         InputError: frames of this size cannot be written.
         OSError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, rate: float, size: tuple[int, int]) -> None:
+    def __init__(self, path: Path, rate: float, size: tuple[int, int], aspect: Fraction = SQUARE) -> None:
         self.path = path
         self.size = size[0] + size[0] % 2, size[1] + size[1] % 2  # chroma is stored for 2x2 pixels
         if max(self.size) > LARGEST:
@@ -59,6 +61,8 @@ class Writer:
             self._stream.height, self._stream.width = self.size
             self._stream.pix_fmt = "yuv420p"
             self._stream.codec_context.time_base = Fraction(1, TICKS)
+            if aspect != SQUARE:
+                self._stream.codec_context.sample_aspect_ratio = aspect
         except BaseException:
             self.abandon()
             raise

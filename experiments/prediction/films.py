@@ -53,7 +53,7 @@ def predict_film(
             resized_from = read + 1 if resized_from is None and own != size else resized_from
             picture = overlay(frame.pixels, classes, info.classes, info.colours, range(len(info.classes)), size)
             if writer is None:
-                writer = Writer(path, film.rate, (picture.shape[0], picture.shape[1]))
+                writer = Writer(path, film.rate, (picture.shape[0], picture.shape[1]), film.aspect)
             writer.write(picture, frame.seconds)
             read, seconds = read + 1, frame.seconds
             if read == limit:

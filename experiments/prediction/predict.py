@@ -71,6 +71,8 @@ def predict_all(
     """
 
     def film(source: Frames, name: str) -> dict[str, Any]:
+        if source.remark is not None:
+            tqdm.write(f"{source.source}: {source.remark}", file=sys.stderr)
         row = predict_film(source, segmenter, info, folder / "overlay" / f"{name}.mp4", limit)
         predictions.films.append({"source": str(source.source), "name": name, **row})
         if row["resized_from"] is not None:

@@ -90,6 +90,19 @@ def test_a_variable_rate_keeps_its_times(name: str, make_film: MakeFilm) -> None
     assert [frame.seconds for frame in frames] == pytest.approx(times, abs=0.002)
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4"])
+def test_the_regular_long_gaps_of_a_timelapse_are_kept(name: str, make_film: MakeFilm) -> None:
+    times = [900.0 * i for i in range(5)]
+    frames, film = read(make_film(name, times, rate=25))
+    assert [frame.seconds for frame in frames] == pytest.approx(times, abs=0.002)
+    assert film.damage is None and film.remark is None
+
+
+def test_one_long_gap_among_short_ones_is_a_clock_set_anew(make_film: MakeFilm) -> None:
+    frames, _ = read(make_film("a.mkv", [0, 0.1, 0.2, 900, 900.1]))
+    assert [frame.seconds for frame in frames][-1] < 1
+
+
 def test_a_clock_that_is_set_anew(make_film: MakeFilm) -> None:
     first, second = (make_film(name, start=start, format="mpegts") for name, start in (("a.ts", 500), ("b.ts", 0)))
     first.write_bytes(first.read_bytes() + second.read_bytes())
@@ -190,6 +203,7 @@ def test_of_several_pictures_the_default_one_is_read(make_film: MakeFilm, tmp_pa
             one.close()
     frames, film = read(tmp_path / "c.mkv")
     assert len(frames) == 6 and frames[0].pixels.shape == (96, 128, 3) and film.damage is None
+    assert film.remark == "holds 2 picture streams; only number 2 (96x128) is read"
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.avi", "a.flv", "a.mp4"])

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -134,6 +135,26 @@ def test_a_film_of_variable_rate_keeps_its_length(
     film = open_film(tmp_path / "out.mp4")
     assert [frame.seconds for frame in film] == pytest.approx(times, abs=0.002)
     film.close()
+
+
+@pytest.mark.parametrize("turn", [False, True])
+def test_pixels_that_are_not_square_stay_so(
+    turn: bool, tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]
+) -> None:
+    writer = Writer(tmp_path / "a.mp4", 10, (48, 64), Fraction(16, 11))
+    writer.write(np.zeros((48, 64, 3), np.uint8), 0)
+    writer.finish()
+    if turn:
+        data = bytearray((tmp_path / "a.mp4").read_bytes())
+        place = data.index(bytes.fromhex("00010000" + 12 * "00" + "00010000"), data.index(b"tkhd"))
+        one = 0x10000
+        data[place : place + 20] = b"".join(part.to_bytes(4, "big", signed=True) for part in (0, one, 0, -one, 0))
+        (tmp_path / "a.mp4").write_bytes(data)
+    predict_film(open_film(tmp_path / "a.mp4"), *trained, tmp_path / "out.mp4")
+    film = open_film(tmp_path / "out.mp4")
+    frames = list(film)
+    film.close()
+    assert film.aspect == (Fraction(11, 16) if turn else Fraction(16, 11)) and len(frames) == 1
 
 
 def test_a_failure_leaves_no_film(tmp_path: Path, trained: tuple[TorchSegmenter, ModelInfo]) -> None:
