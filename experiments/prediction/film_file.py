@@ -15,7 +15,7 @@ TAG = 11
 """Bytes of the head of an FLV's tag; four with its length follow it."""
 TAGS = (8, 9, 18)
 """Sound, picture and metadata."""
-SECOND = "holds a second film behind the first, which is not read; join films with ffmpeg's concat"
+SECOND = "holds a second film behind the first, which is not read (join films with ffmpeg's concat)"
 
 
 def unread_parts(file: BinaryIO, container: str) -> str | None:

@@ -20,6 +20,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from experiments.data.decoders import patient_pillow
 from experiments.data.files import Array
+from experiments.data.orientation import read_orientation
 from experiments.prediction.film_clock import Clock
 from experiments.prediction.film_damage import Damage
 from experiments.prediction.film_file import unread_parts
@@ -35,6 +36,16 @@ FIRST = 64
 """Packets that show how long the film's gaps usually are."""
 MOST_PARTS = 255
 """Largest number in a pixel's aspect ratio that MPEG-4 can say."""
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What undoes an EXIF orientation; Pillow turns anticlockwise."""
 MOVING = ("GIF", "PNG", "WebP")
 """Kinds of image files that may hold a moving picture."""
 
@@ -203,6 +214,7 @@ class MovingPicture:
             raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
         except Exception:  # Pillow raises a dozen kinds for a damaged file
             raise _damaged(path) from None
+        self._turn = TURNS.get(read_orientation(path))
         self._seconds = self._shown()
         self.rate = min(1 / self._seconds, FASTEST)
 
@@ -216,7 +228,8 @@ class MovingPicture:
         try:
             with patient_pillow:
                 for index, frame in enumerate(ImageSequence.Iterator(self._image)):
-                    pixels = np.asarray(frame.convert("RGB"))
+                    picture = frame.convert("RGB")
+                    pixels = np.asarray(picture if self._turn is None else picture.transpose(self._turn))
                     if index == 0 and self._image.info.get("default_image"):
                         continue  # what programs show that know no moving PNG
                     yield Frame(start, pixels)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -230,3 +231,21 @@ def test_bits_of_a_lone_image_are_told_once(
         assert capsys.readouterr().err.count("read as an image of 12 bits") == told
         rows = json.loads((tmp_path / f"out{bits}" / "predictions.json").read_text())["images"]
         assert [row.get("assumed_bits") for row in rows] == [kept, kept]
+
+
+def test_two_cameras_in_one_film_and_two_films_in_one_file_are_told(
+    tmp_path: Path, checkpoint: Checkpoint, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        streams: list[Any] = [container.add_stream("mpeg4", 10) for _ in range(2)]
+        for stream in streams:
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for stream in streams:
+            container.mux(stream.encode(av.VideoFrame(64, 48, "yuv420p")))
+            container.mux(stream.encode(None))
+    path.write_bytes(2 * path.read_bytes())
+    assert main(["predict", "--checkpoint", str(checkpoint()), str(path), "--out", str(tmp_path / "out")]) == 2
+    first, second, _ = capsys.readouterr().err.splitlines()
+    assert first == f"{path}: holds 2 picture streams; only number 1 (48x64) is read"
+    assert second.startswith(f"ssr-nas predict: {path}: holds a second film behind the first, which is not read")

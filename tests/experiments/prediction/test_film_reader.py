@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from experiments.data.files import read_image
 from experiments.prediction.film_reader import Camera, Frame, Frames, open_film
 from experiments.prediction.film_writer import Writer
 from experiments.prediction.inputs import Source
@@ -322,6 +323,22 @@ def test_moving_pictures_are_films(kind: str, tmp_path: Path) -> None:
     assert [frame.pixels[5, 5].tolist() for frame in frames] == [[60 * i, 0, 0] for i in range(4)]
     pictures[1].save(path)
     assert not Source(path, "a").is_video  # one picture does not move
+
+
+@pytest.mark.parametrize("orientation", range(1, 10))
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_moving_pictures_are_turned_as_still_ones_are(kind: str, orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    noise = np.random.default_rng(0).integers(0, 256, (2, 20, 30, 3), np.uint8)
+    first, second = (Image.fromarray(picture) for picture in noise)
+    lossless: dict[str, Any] = {"lossless": True} if kind == "webp" else {}
+    first.save(tmp_path / f"a.{kind}", save_all=True, append_images=[second], duration=100, exif=exif, **lossless)
+    frames, _ = read(tmp_path / f"a.{kind}")
+    assert len(frames) == 2
+    for frame, still in zip(frames, (first, second), strict=True):
+        still.save(tmp_path / f"still.{kind}", exif=exif, **lossless)
+        assert np.array_equal(frame.pixels, read_image(tmp_path / f"still.{kind}"))
 
 
 def test_files_that_are_no_films(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
