@@ -7,7 +7,7 @@ import torch
 
 from experiments.data.dataset import SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
-from experiments.data.orientation import TURNED
+from experiments.data.remarks import remark_lines
 from experiments.data.source import DataSource, Sample, open_source
 from experiments.options.groups import IGNORE, DataOptions, parse_size
 from experiments.runs.processes import rank
@@ -19,8 +19,9 @@ __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_so
 def load(options: DataOptions) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
-    How labels and 16-bit images are read, and what EXIF turns, is told on standard error, where several ways are
-    possible. Searches with different seeds see the same images. ``shuffle_labels`` mixes the training images' labels.
+    Where several ways are possible, it is told on standard error how labels and 16-bit images are read; so are remarks
+    on the files, such as images that are not used. Searches with different seeds see the same images.
+    ``shuffle_labels`` mixes the training images' labels.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.
@@ -30,9 +31,8 @@ def load(options: DataOptions) -> SegmentationData:
     for words in (source.reading, source.image_reading):
         if words and rank() == 0:
             print(f"{source.name}: {words}", file=sys.stderr, flush=True)
-    for problem in source.problems:
-        if problem.kind == TURNED and rank() == 0:
-            print(f"note: {problem}", file=sys.stderr, flush=True)
+    for line in remark_lines(source.problems) if rank() == 0 else ():
+        print(f"note: {line}", file=sys.stderr, flush=True)
     data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):

@@ -18,6 +18,8 @@ Array = npt.NDArray[np.uint8]
 
 TWO_READINGS = "two readings"
 """Kind of a mistake: labels mean different classes in two ways, and nothing says which one counts."""
+LEFT_OUT = "left out"
+"""Kind of a remark: folders of images that are not used."""
 
 
 class DataError(InputError):

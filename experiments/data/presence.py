@@ -13,6 +13,7 @@ from experiments.data.beyond_limit import find_beyond
 from experiments.data.dataset import LabelCounts, SegmentationData
 from experiments.data.files import Array, DataError
 from experiments.data.label_counts import sampled
+from experiments.data.remarks import remark_lines
 from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE, DataOptions, parse_size
 from experiments.runs.processes import rank
@@ -46,14 +47,15 @@ def check_classes(data: SegmentationData, options: DataOptions, strides: Iterabl
     problems += vanishing_classes(data.source, data.train_counts, options, strides, beyond.at_size)
     for split, counts in (("train", data.train_counts), ("val", data.val_counts)):
         problems += covered_classes(data.source, split, counts)
-    problems += [one for one in absent_classes(data.source, "val", data.val_counts, options) if one.kind == COVERED]
+    unscored = absent_classes(data.source, "val", data.val_counts, options)
+    problems += [one for one in unscored if one.kind == COVERED]
     stopping = [problem for problem in problems if problem.stops and not goes_on]
     if stopping:
         more = f" (and {len(stopping) - 1} more: ssr-nas data check lists them all)" if len(stopping) > 1 else ""
         raise InputError(f"data: {stopping[0]}{more}")
     if rank() == 0:
-        for problem in problems:
-            print(f"note: {problem}", file=sys.stderr, flush=True)
+        for line in (*map(str, problems), *remark_lines([one for one in unscored if one.kind != COVERED])):
+            print(f"note: {line}", file=sys.stderr, flush=True)
 
 
 COVERED = "covered class"

@@ -29,6 +29,7 @@ def find_split(
     Raises:
         InputError: the data set cannot be found, has no such split, or its classes are not the network's.
     """
+    from experiments.data.files import LEFT_OUT
     from experiments.data.source import open_source
 
     source = open_source(completed(checkpoint, info, options))
@@ -36,7 +37,8 @@ def find_split(
         difference = _difference(info.classes, source)
         raise InputError(f"--checkpoint {checkpoint}: {difference}; give the data that it was trained for")
     if split not in source.splits:
-        raise InputError(f"split: {source.name} has no {split!r}; choose from {', '.join(source.splits)}")
+        why = "".join(f"; {problem}" for problem in source.problems if problem.kind == LEFT_OUT)
+        raise InputError(f"split: {source.name} has no {split!r}; choose from {', '.join(source.splits)}{why}")
     return source, source.splits[split]
 
 

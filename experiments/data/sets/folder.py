@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
+from experiments.data.files import LEFT_OUT, DataError
 from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
 from experiments.data.sets.class_file import ClassList, Entry, find_class_file, flag_words, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
@@ -12,6 +14,7 @@ from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
 VAL_FRACTION = 0.2
+SPLITS = ("train", "val", "test")
 LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
 
 
@@ -27,7 +30,8 @@ def find_folder(options: DataOptions) -> DataSource:
         raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
     classes = read_class_file(find_class_file(root, options.classes), options.threshold is not None)
     reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
-    if folders := _folders(root):
+    folders = _folders(root)
+    if folders:
         matched = {split: match(*pair, LAYOUT) for split, pair in folders.items()}
         parts = {split: pairs for split, (pairs, _) in matched.items()}
         problems = [problem for _, wrong in matched.values() for problem in wrong]
@@ -39,6 +43,7 @@ def find_folder(options: DataOptions) -> DataSource:
         parts = {
             split: [pair for pair in pairs if (pair[0] in chosen) == (split == "val")] for split in ("train", "val")
         }
+    problems += _left_out(root, folders)
     # All masks, whatever the limit: another command may use other ones, and must read them alike.
     problems += reader.settle([mask for part in parts.values() for _, _, mask in part])
     splits = {split: make_samples(part, reader, options.limit) for split, part in parts.items()}
@@ -94,11 +99,39 @@ def _braces(path: Path) -> str:
 def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:
     """Images and masks of each split, in ``SPLIT/images`` or ``images/SPLIT``; nothing if they are not divided."""
     if (root / "train").is_dir() or (root / "val").is_dir():
-        places = {split: (root / split / "images", root / split / "masks") for split in ("train", "val", "test")}
+        places = {split: (root / split / "images", root / split / "masks") for split in SPLITS}
     elif (root / "images" / "train").is_dir():
-        places = {split: (root / "images" / split, root / "masks" / split) for split in ("train", "val", "test")}
+        places = {split: (root / "images" / split, root / "masks" / split) for split in SPLITS}
     else:
         return {}
     if not all(folder.is_dir() for folder in places["test"]):
         del places["test"]
     return {split: (Folder(images, IMAGES), Folder(masks, MASKS)) for split, (images, masks) in places.items()}
+
+
+def _left_out(root: Path, folders: Mapping[str, tuple[Folder, Folder]]) -> list[DataError]:
+    """A remark that names the folders with images beside those that are used, such as ``test`` beside ``images``.
+
+    Args:
+        root: the data set's folder.
+        folders: images and masks of each split; nothing where ``images`` is divided, which lists what lies inside it.
+    """
+    used = [images.path for images, _ in folders.values()] or [root / "images"]
+    others = [root / "images", *(root / split / "images" for split in SPLITS)]
+    others += [root / "images" / split for split in SPLITS] if folders else []
+    counts = {folder.relative_to(root): _count_images(folder) for folder in others if folder not in used}
+    found = [f"{count} image{'s' * (count != 1)} in {folder}/" for folder, count in counts.items() if count]
+    if not found:
+        return []
+    names = ", ".join(f"{folder.relative_to(root)}/" for folder in used)
+    hint = "a split needs images/ and masks/, and all splits the same layout; move or remove what is left out"
+    text = f"{root}: {' and '.join(found)} not used, beside {names}; {hint}"
+    return [DataError(LEFT_OUT, root, text, stops=False)]
+
+
+def _count_images(folder: Path) -> int:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return 0
+    return sum(name.lower().endswith(IMAGES) and not name.startswith(".") for name in names)

@@ -1,6 +1,7 @@
 """Users' own folders: three layouts, a division that stays, and a line for every mistake."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,48 @@ def test_images_and_masks_alone_are_divided(tmp_path: Path, write_folder: Callab
     for fraction in (0.0, 1.0, -1.0, float("nan")):
         with pytest.raises(InputError, match="data.val_fraction: .* must lie between 0 and 1"):
             open_source(options(root, val_fraction=fraction))
+
+
+@pytest.mark.parametrize(
+    ("layout", "more", "expected"),
+    [
+        ("train/images val/images", "images", "1 image in images/"),
+        ("train/images val/images", "images/train test/images", "1 image in test/images/ and 1 image in images/train/"),
+        ("images/train images/val", "images test/images", "1 image in images/ and 1 image in test/images/"),
+        ("images/train images/val", "images/test", "1 image in images/test/"),  # without masks
+        ("images", "test/images", "1 image in test/images/"),
+        ("images/train images/val images/test", "", None),
+        ("images", "", None),
+    ],
+)
+def test_images_beside_those_that_are_used_are_told(tmp_path: Path, layout: str, more: str, expected: str) -> None:
+    (tmp_path / "classes.csv").write_text("name,id\na,0\nb,1\n")
+    for place in (*layout.split(), *more.split()):
+        for kind in ("images", "masks") if place in layout.split() else ("images",):
+            folder = tmp_path / place.replace("images", kind)
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in "ab" if place == "images" and not more.startswith("images") else "a":
+                Image.fromarray(np.eye(8, dtype=np.uint8)).save(folder / f"{name}.png")
+    told = [str(one) for one in open_source(options(tmp_path)).problems if one.kind == "left out"]
+    assert len(told) == (expected is not None)
+    if expected is not None:
+        used = ", ".join(f"{place}/" for place in layout.split())
+        assert told[0].startswith(f"{tmp_path}: {expected} not used, beside {used}; a split needs images/ and masks/")
+
+
+def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("c", "b"):
+        Image.new("L", (9, 9)).save(root / "train" / "masks" / f"{name}.png")
+        (root / "train" / "images" / "more").mkdir(exist_ok=True)
+        Image.new("L", (9, 9)).save(root / "train" / "images" / "more" / f"{name}.png")
+    for path in (root / "val" / "masks").iterdir():
+        path.rename(path.with_stem(f"{path.stem}_mask"))
+    load(options(root))
+    notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 3  # one for each kind
+    assert re.search(r"more/b.png and 1 more in folders inside of it are not used; move them up$", notes[0])
+    assert re.search(r"masks/b.png: has no image .*\(and 1 more of this kind: ssr-nas data check lists", notes[1])
+    assert notes[2].endswith("differ in the ending '_mask' of labels; val0.png is paired with val0_mask.png")
 
 
 def test_the_division_depends_on_names_alone() -> None:
