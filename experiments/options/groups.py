@@ -86,7 +86,8 @@ class DataOptions:
         batch: images per training step.
         classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
         labels: how all masks of ``folder`` are read: ``index``, ``palette`` or ``colour``; absent, the masks say it.
-        threshold: masks of two classes in ``folder`` hold shades of grey; from this one on (such as 128), the second.
+        threshold: masks of two classes in ``folder`` hold shades of grey; from this one on (such as 128), the second. A
+            value that the file of classes lists as ignored stays ignored.
         first_page: of files with several pages (TIFF, moving PNG), read the first one; absent, they are refused.
         val_fraction: share of an undivided ``folder`` that validates, chosen by the names' hash; 0.2 if absent.
         allow_absent: train although a class has no training pixel.

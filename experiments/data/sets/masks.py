@@ -14,7 +14,14 @@ from experiments.data.label_file import LabelPixels, format_error, open_label
 from experiments.data.labels import Table, look_up, make_table
 from experiments.data.sets.class_file import ClassList, flag_words
 from experiments.data.sets.reading import Decision, colour_codes, contradicts, decide
-from experiments.data.sets.two_values import apply_threshold, has_soft_edges, soft_edges_error, two_classes
+from experiments.data.sets.two_values import (
+    apply_threshold,
+    has_soft_edges,
+    ignored_shades,
+    one_sided_problem,
+    soft_edges_error,
+    two_classes,
+)
 from nas_space.errors import InputError
 
 MASKS = (".png", ".bmp", ".tif", ".tiff")
@@ -28,6 +35,7 @@ class MaskReader:
         classes: the file.
         labels: how masks are read, ``index``, ``palette`` or ``colour``; None where the masks decide.
         threshold: from this shade of grey on, a pixel belongs to the second of two classes; None without a threshold.
+            A shade that the file lists as ignored stays ignored.
         first_page: read the first of several pages.
 
     Raises:
@@ -46,6 +54,7 @@ class MaskReader:
         self.first_page = first_page
         self._labels = labels
         self._pair = None if threshold is None else two_classes(classes)
+        self._ignored = {} if threshold is None else ignored_shades(classes)
         self._decision: Decision | None = None
 
     def settle(self, masks: Sequence[Path]) -> list[DataError]:
@@ -54,8 +63,9 @@ class MaskReader:
         Raises:
             InputError: ``labels`` is unknown, or the file of classes lacks what it needs.
         """
-        if self._pair is not None:
-            return []
+        if self.threshold is not None:
+            problem = one_sided_problem(masks, self.threshold, self._ignored, self.first_page)
+            return [] if problem is None else [problem]
         self._decision = decide(self.classes, masks, self._labels, self.first_page)
         return [self._decision.problem] if self._decision.problem else []
 
@@ -68,7 +78,8 @@ class MaskReader:
         """
         if self._pair is not None:
             dark, bright = (self.classes.names[index] for index in self._pair)
-            return f"masks are read as shades: {bright} from {self.threshold} on, {dark} below"
+            ignored = "".join(f", {shade} ({name}) ignored" for shade, name in self._ignored.items())
+            return f"masks are read as shades: {bright} from {self.threshold} on, {dark} below{ignored}"
         if self._decision is None:
             raise ValueError("settle first")
         return "" if self._decision.problem else self._decision.words
@@ -93,7 +104,7 @@ class MaskReader:
         mask = open_label(path, self.first_page, lossy=self._pair is not None)
         if self._pair is not None:
             assert self.threshold is not None
-            return apply_threshold(path, mask, self.threshold, self._pair)
+            return apply_threshold(path, mask, self.threshold, self._pair, self._ignored)
         if self._decision is None:
             raise ValueError("settle first")
         if contradicts(self._decision, self.classes, mask):

@@ -1,5 +1,7 @@
 """Masks of two classes as shades of grey: soft edges recognised, and a threshold that cuts them."""
 
+from collections.abc import Collection, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -7,8 +9,10 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.data.files import Array, DataError
-from experiments.data.label_file import LabelPixels, format_error
+from experiments.data.label_file import LabelPixels, format_error, open_label
+from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import ClassList
+from experiments.options.groups import IGNORE
 from nas_space.errors import InputError
 
 NEAR = 32
@@ -19,6 +23,10 @@ SHARE = 0.6
 """Share of the pixels that are near one of the two."""
 FEWEST = 3
 """Shades of a mask with soft edges, at least."""
+NOISE = 12
+"""Shades this near to black or white, or to one another, may be noise of one value."""
+FEW = 3
+"""Most shades of a mask that are values and no noise."""
 
 
 def two_classes(classes: ClassList) -> tuple[int, int]:
@@ -55,19 +63,98 @@ def soft_edges_error(path: Path) -> DataError:
     return DataError("soft edges", path, f"{text}; give --data.threshold 128, or save it without smoothing")
 
 
-def apply_threshold(path: Path, mask: LabelPixels, threshold: int, pair: tuple[int, int]) -> Array:
+def ignored_shades(classes: ClassList) -> dict[int, str]:
+    """Shades of grey that the file of classes lists as ignored, with their names: by colour if it has one, else by id.
+
+    The value 255 is ignored only where it is listed: it is the second class of most such masks.
+    """
+    shades: dict[int, str] = {}
+    for entry in classes.entries:
+        grey = entry.colour[0] if entry.colour and len(set(entry.colour)) == 1 else None
+        shade = entry.id if entry.colour is None else grey
+        if entry.ignored and shade is not None and shade < 256:
+            shades[shade] = entry.name
+    return shades
+
+
+def apply_threshold(
+    path: Path, mask: LabelPixels, threshold: int, pair: tuple[int, int], ignored: Collection[int] = ()
+) -> Array:
     """Class indices ``(H, W)``: the second of ``pair`` from ``threshold`` on, the first below it.
 
+    Shades that are exactly one of ``ignored`` give 255.
+
     Raises:
-        DataError: the mask is not grey, or holds 0 and 1, which are ids and no shades.
+        DataError: the mask is not grey.
     """
     shades = grey_shades(mask)
     if shades is None:
         text = "holds colours, or 16-bit numbers; --data.threshold divides shades of grey of 8 bits: save it as such"
         raise format_error(path, text)
-    if mask.bits > 1 and shades.max(initial=0) == 1:
-        raise format_error(path, f"holds 0 and 1, both below --data.threshold {threshold}; save it with 0 and 255")
-    return np.where(shades >= threshold, np.uint8(pair[1]), np.uint8(pair[0]))
+    table = np.where(np.arange(256) >= threshold, np.uint8(pair[1]), np.uint8(pair[0]))
+    table[list(ignored)] = IGNORE
+    return np.asarray(table[shades])
+
+
+def on_one_side(mask: LabelPixels, threshold: int, ignored: Collection[int] = ()) -> tuple[int, int] | None:
+    """Two values of a mask that mean something, and lie on the same side of the threshold; None where it is all right.
+
+    Noise near black or white is all right, and so are shades of which none stands out, as a faint gradient has them.
+    """
+    shades = grey_shades(mask)
+    if shades is None:
+        return None
+    counts = _histogram(shades)
+    counts[list(ignored)] = 0
+    present = np.flatnonzero(counts)
+    if not len(present) or present[0] < threshold <= present[-1]:
+        return None
+    is_dark = bool(present[-1] < threshold)
+    if is_dark and mask.bits > 1 and present[-1] == 1:
+        return 0, 1
+    # A threshold at the very end says that whatever lies on this side is one class.
+    is_meant = threshold > 255 - NOISE if is_dark else threshold <= NOISE or present[0] >= 255 - NOISE
+    if is_meant or len(present) == 1:
+        return None
+    first, second = np.argsort(-counts, kind="stable")[:2]
+    stands_out = 2 * counts[second] >= counts.sum() - counts[first] and abs(int(first) - int(second)) > NOISE
+    if len(present) > FEW and not stands_out:
+        return None
+    return int(min(first, second)), int(max(first, second))
+
+
+def one_sided_problem(
+    masks: Sequence[Path], threshold: int, ignored: Collection[int], first_page: bool
+) -> DataError | None:
+    """What is wrong if the two values of some masks lie on one side of the threshold, with their number."""
+
+    def look(path: Path) -> tuple[int, int] | None:
+        try:
+            state = path.stat()
+        except OSError:
+            return None
+        return _look_once(path, (state.st_mtime_ns, state.st_size), threshold, tuple(ignored), first_page)
+
+    looks = zip(masks, in_threads(look, masks, "masks: threshold"), strict=True)
+    found = [(path, values) for path, values in looks if values is not None]
+    if not found:
+        return None
+    path, (low, high) = found[0]
+    more = f" (and {len(found) - 1} more such mask{'s' * (len(found) > 2)})" if len(found) > 1 else ""
+    side = "below" if low < threshold else "not below"
+    text = f"{path}: holds {low} and {high}, both {side} --data.threshold {threshold}{more}"
+    hint = f"give a threshold from {low + 1} to {high} if all masks are such, or save them with 0 and 255"
+    return DataError("one side", path, f"{text}; {hint}")
+
+
+@lru_cache(maxsize=2**16)
+def _look_once(
+    path: Path, _: tuple[int, int], threshold: int, ignored: tuple[int, ...], first_page: bool
+) -> tuple[int, int] | None:
+    try:
+        return on_one_side(open_label(path, first_page, lossy=True), threshold, ignored)
+    except DataError:  # told when its turn comes
+        return None
 
 
 def grey_shades(mask: LabelPixels) -> Array | None:

@@ -190,7 +190,7 @@ def test_a_threshold_reads_black_and_white_by_ids(make: Make, classes: str) -> N
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (Image.fromarray(parts(0, 1)), "holds 0 and 1, both below --data.threshold 128"),
+        (Image.fromarray(parts(0, 1)), "holds 0 and 1, both below --data.threshold 128 .and 2 more"),
         (
             Image.fromarray(np.array([(0, 0, 0), (255, 0, 0)], np.uint8)[parts(0, 1)]),
             "holds colours, or 16-bit numbers",
@@ -201,6 +201,56 @@ def test_a_threshold_reads_black_and_white_by_ids(make: Make, classes: str) -> N
 def test_what_a_threshold_cannot_divide(make: Make, mask: Image.Image, message: str) -> None:
     with pytest.raises(InputError, match=rf"m0\.png: {message}"):
         load(make(IDS, *[mask] * 3, threshold=128))
+
+
+@pytest.mark.parametrize(
+    ("classes", "words"),
+    [
+        ("name,id,ignore\nhole,0,\nsheet,255,no\nborder,128,yes\n", ", 128 (border) ignored"),
+        ("name,id,colour,ignore\nhole,0,#000000,\nsheet,1,#ffffff,\nborder,2,#808080,yes\n", ", 128 (border) ignored"),
+        ("name,id\nhole,0\nsheet,1\nvoid,128\n", ", 128 (void) ignored"),
+        ("name,id,ignore\nhole,0,\nsheet,1,\nfar,300,yes\n", ""),
+    ],
+)
+def test_a_threshold_keeps_what_is_listed_as_ignored(make: Make, classes: str, words: str) -> None:
+    options = make(classes, *[Image.fromarray(parts(0, 128, 255))] * 3, threshold=128)
+    assert np.unique(load(options).val.labels).tolist() == ([0, 1, 255] if words else [0, 1])
+    assert open_source(options).reading == f"masks are read as shades: sheet from 128 on, hole below{words}"
+
+
+RAMP = np.tile(np.arange(56, dtype=np.uint8), (40, 1))
+
+
+@pytest.mark.parametrize(
+    ("mask", "threshold", "values"),
+    [
+        *[(parts(*pair), 128, pair) for pair in ((0, 38), (0, 100), (0, 2), (1, 2), (200, 255), (130, 220))],
+        (parts(0, 0, 50, 100), 128, (0, 50)),
+        (parts(*[0] * 10, *[100] * 10, 40, 70), 128, (0, 100)),  # with soft edges
+        (parts(0, 128), 200, (0, 128)),
+        *[(parts(value), 128, None) for value in (0, 38, 200, 255)],
+        (parts(0, 255), 128, None),
+        (RAMP % 13, 128, None),  # noise
+        (255 - RAMP % 13, 128, None),
+        (parts(254, 255), 128, None),
+        (2 * RAMP, 128, None),  # a faint gradient
+        (parts(1, 2), 1, None),  # what is not 0 is the second class
+        (parts(0, 128), 255, None),
+        (parts(0, 64), 128, None),  # 64 is ignored
+    ],
+)
+def test_two_values_on_one_side_of_a_threshold(
+    make: Make, mask: np.ndarray, threshold: int, values: tuple[int, int] | None
+) -> None:
+    classes = f"{IDS}border,64,yes\n".replace("e,0", "e,0,").replace("t,1", "t,1,").replace("name,id", "name,id,ignore")
+    good = Image.fromarray(parts(0, 255))
+    options = make(classes, good, Image.fromarray(mask), Image.fromarray(mask), good, threshold=threshold)
+    if values is None:
+        open_source(options)
+        return
+    message = r"m1\.png: holds {} and {}, both (not )?below --data\.threshold {} \(and 1 more such mask\)"
+    with pytest.raises(InputError, match=message.format(*values, threshold)):
+        open_source(options)
 
 
 PALETTES = {
