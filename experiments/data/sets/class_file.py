@@ -42,12 +42,14 @@ class Entry:
         id: its value in index masks.
         colour: its colour in colour masks.
         ignored: it counts neither in the loss nor in the score; the network does not know it.
+        is_unasked: it is ignored for its id 255 alone, which the file need not mean.
     """
 
     name: str
     id: int | None
     colour: Colour | None
     ignored: bool
+    is_unasked: bool = False
 
 
 @dataclass(frozen=True)
@@ -235,10 +237,12 @@ def _entry(place: str, row: Mapping[str, Any], is_white_a_class: bool = False) -
     if not isinstance(name, str) or not name.strip():
         raise InputError(f"{place}: name is missing, or no text; write it in quotes")
     name, number = name.strip(), _id(place, row.get("id"))
-    ignored = _flag(place, row.get("ignore"))
+    ignored, is_unasked = _flag(place, row.get("ignore")), False
     if ignored is None:
-        ignored = (number == IGNORE and not is_white_a_class) or name.lower() in IGNORED_NAMES
-    return Entry(name, number, _colour(place, row.get("colour")), ignored)
+        is_named = name.lower() in IGNORED_NAMES
+        is_unasked = number == IGNORE and not is_white_a_class and not is_named
+        ignored = is_unasked or is_named
+    return Entry(name, number, _colour(place, row.get("colour")), ignored, is_unasked)
 
 
 def _id(place: str, value: Any) -> int | None:

@@ -43,7 +43,7 @@ def find_folder(options: DataOptions) -> DataSource:
         parts = {
             split: [pair for pair in pairs if (pair[0] in chosen) == (split == "val")] for split in ("train", "val")
         }
-    problems += _left_out(root, folders)
+    problems += [*_left_out(root, folders), *_ignored_classes(classes)]
     # All masks, whatever the limit: another command may use other ones, and must read them alike.
     problems += reader.settle([mask for part in parts.values() for _, _, mask in part])
     splits = {split: make_samples(part, reader, options.limit) for split, part in parts.items()}
@@ -55,8 +55,8 @@ def find_folder(options: DataOptions) -> DataSource:
         tuple(problems),
         reader.words,
         values=tuple(map(_value, classes.classes)),
-        ignored=_ignored(classes),
-        cure=_cure(classes),
+        ignored=_ignored(classes, options.threshold),
+        cure=_cure(classes, options.threshold),
     )
 
 
@@ -74,18 +74,34 @@ def _value(entry: Entry) -> str:
     return f"value {entry.id}" if entry.id is not None else f"colour {entry.colour}"
 
 
-def _ignored(classes: ClassList) -> str:
+def _ignored_classes(classes: ClassList) -> list[DataError]:
+    """A remark on what would be a class, had it another id than 255."""
+    path = classes.path
+    return [
+        DataError(
+            "ignored class",
+            path,
+            f"{path}: {entry.name} ({entry.id}) is ignored, as id {entry.id} is; if it should be a class, give it "
+            f"{flag_words(path, False)} (if not, {flag_words(path, True)})",
+            stops=False,
+        )
+        for entry in classes.entries
+        if entry.is_unasked
+    ]
+
+
+def _ignored(classes: ClassList, threshold: int | None) -> str:
     """What is ignored in the masks: what the file of classes says, and 255 where it says nothing of it."""
     named = [f"{entry.name}, {_value(entry)}" for entry in classes.entries if entry.ignored]
-    return " or ".join([*(["value 255"] if _ignores_unasked(classes) else []), *named]) or "nothing"
+    return " or ".join([*(["value 255"] if _ignores_unasked(classes, threshold) else []), *named]) or "nothing"
 
 
-def _ignores_unasked(classes: ClassList) -> bool:
-    return IGNORE in classes.by_id and all(entry.id != IGNORE for entry in classes.entries)
+def _ignores_unasked(classes: ClassList, threshold: int | None) -> bool:
+    return threshold is None and IGNORE in classes.by_id and all(entry.id != IGNORE for entry in classes.entries)
 
 
-def _cure(classes: ClassList) -> str:
-    if not _ignores_unasked(classes):
+def _cure(classes: ClassList, threshold: int | None) -> str:
+    if not _ignores_unasked(classes, threshold):
         return f"if they should be {{name}}, correct the masks or {_braces(classes.path)}"
     two = "give --data.threshold 128, or " if len(classes.classes) == 2 else ""
     flag = flag_words(classes.path, False)

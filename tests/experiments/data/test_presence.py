@@ -134,10 +134,18 @@ def test_a_limit_excuses_what_the_other_labels_have(tmp_path: Path, capsys: pyte
     options = write_set(tmp_path / "has", of(0), of(0), of(0), of(0, 1))
     limited = replace(options, limit=2)
     check_classes(load(limited), limited, (1,))
-    assert "class plant (value 1) never occurs in what data.limit 2 leaves" in capsys.readouterr().err
+    assert "train: class plant (value 1) never occurs in what data.limit 2 leaves" in capsys.readouterr().err
     check_classes(load(options), options, (1,))
     assert "never occurs" not in capsys.readouterr().err
     assert data_check.run(data_check.Options(limited))["usable"]
+
+
+def test_a_class_without_a_score_is_told_before_a_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = write_set(tmp_path / "set", of(0, 1), of(0, 1))
+    for mask in (tmp_path / "set" / "val" / "masks").iterdir():
+        Image.fromarray(of(0)).save(mask)
+    check_classes(load(options), options, (1,))
+    assert "note: val: class plant (value 1) never occurs; it gets no score" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("limit", [None, 2, 4, 9])

@@ -125,6 +125,28 @@ def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFi
     assert notes[2].endswith("differ in the ending '_mask' of labels; val0.png is paired with val0_mask.png")
 
 
+@pytest.mark.parametrize(
+    ("header", "entry", "told"),
+    [
+        ("name,id", "roof,255", True),
+        ("name,id,ignore", "roof,255,", True),
+        ("name,id,ignore", "roof,255,yes", False),
+        ("name,id,ignore", "roof,255,no", False),
+        ("name,id", "void,255", False),
+        ("name,id", "void,9", False),
+    ],
+)
+def test_a_class_that_is_ignored_for_its_id_is_told(root: Path, header: str, entry: str, told: bool) -> None:
+    more = "," * (header.count(",") - 1)
+    lines = [header, *(f"c{index},{index}{more}" for index in range(4)), entry]
+    (root / "classes.csv").write_text("\n".join(lines))
+    found = [str(one) for one in open_source(options(root)).problems if one.kind == "ignored class"]
+    text = (
+        "roof (255) is ignored, as id 255 is; if it should be a class, give it false in the column ignore (if not, true"
+    )
+    assert found == ([f"{root / 'classes.csv'}: {text} in the column ignore)"] if told else [])
+
+
 def test_the_division_depends_on_names_alone() -> None:
     names = [f"image{i}" for i in range(50)]
     chosen = validation_names(names, 0.2)
