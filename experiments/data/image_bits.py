@@ -4,8 +4,8 @@ A camera of 12 bits writes 16-bit files whose high byte is nearly black. A singl
 camera has 12 bits or 16; all images together do.
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,12 +66,26 @@ def find_bits(paths: Sequence[Path], first_page: bool = False) -> tuple[int | No
     return bits, f"16-bit images are read as {bits}-bit ones ({reason}; --data.image_bits says otherwise)"
 
 
+def has_deep(paths: Iterable[Path]) -> bool:
+    """Whether an image has samples of 16 bits, by its header; images are looked at up to the first one."""
+    return any(map(_seems_deep, paths))
+
+
 def find_depth(path: Path, first_page: bool = False) -> Depth | None:
     """What an image tells; None if it has 8 bits or cannot be read, which its reader will say."""
     try:
+        state = path.stat()
+    except OSError:
+        return None
+    return _find_once(path, (state.st_mtime_ns, state.st_size), first_page)
+
+
+@lru_cache(maxsize=2**16)
+def _find_once(path: Path, _: tuple[int, int], first_page: bool) -> Depth | None:
+    if not _seems_deep(path):
+        return None
+    try:
         with patient_pillow:
-            if not _is_deep(path):
-                return None
             samples = decode_samples(path.read_bytes(), first_page=first_page)
     except (OSError, RefusedImageError):
         return None
@@ -80,6 +94,14 @@ def find_depth(path: Path, first_page: bool = False) -> Depth | None:
     largest = int(samples.values.max(initial=0))
     scaled_up = samples.bits is not None and largest >= 2**samples.bits
     return Depth(largest, 16 if scaled_up else samples.bits)
+
+
+def _seems_deep(path: Path) -> bool:
+    try:
+        with patient_pillow:
+            return _is_deep(path)
+    except (OSError, RefusedImageError):
+        return False
 
 
 def _is_deep(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar, cast
 
 from experiments.data.files import TWO_READINGS, Array, DataError
-from experiments.data.image_bits import find_bits
+from experiments.data.image_bits import find_bits, has_deep
 from experiments.data.orientation import find_turned
 from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
@@ -118,6 +118,10 @@ def survey(options: DataOptions) -> DataSource:
     bits, words = options.image_bits, ""
     if bits is None:
         files = [sample.image for sample in samples if sample.image is not None]
+        if options.limit is not None and has_deep(files):
+            # All images, whatever the limit: another command may use other ones, and must read them alike.
+            whole = finder(options.name)(replace(options, limit=None)).splits.values()
+            files = [sample.image for part in whole for sample in part if sample.image is not None]
         bits, words = find_bits(files, options.first_page)
     return source if bits is None else replace(_with_bits(source, bits), image_reading=words)
 

@@ -141,7 +141,7 @@ def _left_out(root: Path, folders: Mapping[str, tuple[Folder, Folder]]) -> list[
         return []
     names = ", ".join(f"{folder.relative_to(root)}/" for folder in used)
     hint = "a split needs images/ and masks/, and all splits the same layout; move or remove what is left out"
-    text = f"{root}: {' and '.join(found)} not used, beside {names}; {hint}"
+    text = f"{root}: not used: {' and '.join(found)} (used: {names}); {hint}"
     return [DataError(LEFT_OUT, root, text, stops=False)]
 
 

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from experiments.commands import data_check
-from experiments.data import load
+from experiments.data import load, open_source
 from experiments.data.image_bits import CHUNK, Depth, find_bits, find_depth
 from experiments.options.groups import DataOptions
 
@@ -104,6 +104,21 @@ def test_a_dark_image_keeps_its_place_beside_the_others(
         assert (f"as {bits}-bit ones" in report["image_reading"]) == (bits != 16)
         assert report["image_reading"] in capsys.readouterr().out
         assert load(DataOptions(**{**vars(options), "image_bits": 16})).image_bits == 16
+
+
+def test_a_limit_leaves_the_bits_as_they_are(
+    tmp_path: Path, write_folder: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = write_folder(tmp_path / "plants", colours=False)
+    options = DataOptions(name="folder", root=str(root), size="40x56")
+    for path in (root / "train" / "images").iterdir():
+        save(path, np.full((40, 56), 16000 if path.stem == "train2" else 900, np.uint16))
+    limited = DataOptions(**{**vars(options), "limit": 1})
+    source = open_source(limited)
+    assert source.image_bits == 14 and source.image_reading == open_source(options).image_reading
+    assert [sample.name for sample in source.splits["train"]] == ["train0"]
+    monkeypatch.setattr("experiments.data.image_bits.decode_samples", None)
+    assert open_source(limited).image_bits == 14  # nothing is decoded twice
 
 
 def test_images_of_8_bits_have_no_bits_to_tell(tmp_path: Path, write_folder: Callable[..., Path]) -> None:

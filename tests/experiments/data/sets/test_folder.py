@@ -107,7 +107,7 @@ def test_images_beside_those_that_are_used_are_told(tmp_path: Path, layout: str,
     assert len(told) == (expected is not None)
     if expected is not None:
         used = ", ".join(f"{place}/" for place in layout.split())
-        assert told[0].startswith(f"{tmp_path}: {expected} not used, beside {used}; a split needs images/ and masks/")
+        assert told[0].startswith(f"{tmp_path}: not used: {expected} (used: {used}); a split needs images/ and masks/")
 
 
 def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
