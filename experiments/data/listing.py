@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from experiments.data.files import DataError
 from experiments.data.labels import ReadLabel, read_pair
-from experiments.data.misplaced import OBJECTS, check_root, deeper_files, deeper_folder, in_words
+from experiments.data.misplaced import OBJECTS, check_root, deeper_files, deeper_folder, in_words, rename_splits
 from experiments.data.pairing import Neighbours, Pairing, pair_names
 from experiments.data.source import Sample, evenly
 from experiments.options.groups import DataOptions
@@ -209,7 +209,7 @@ def _where(listing: Listing, images: Collection[str] = ()) -> str:
         parents = Counter(path.parent.name for path in listing.deeper)
         if any(count > 1 and name in images for name, count in parents.items()):
             return f", but {in_words(listing.deeper)}, {OBJECTS}"
-        return f", but {in_words(listing.deeper)} lie deeper in it: move them up"
+        return f", but {in_words(listing.deeper)} lie deeper in it: {rename_splits(parents) or 'move them up'}"
     return (
         f", but {in_words(listing.beside)} lie in it directly: move them into an inner folder" if listing.beside else ""
     )

@@ -12,6 +12,10 @@ DEEPEST = 3
 """Levels of inner folders that are looked into."""
 OBJECTS = "which look like one mask per object: draw all objects of an image into one mask"
 
+SPLITS = {"train": ("training",), "val": ("valid", "validation", "dev"), "test": ("testing",)}
+"""Other names of a split's folder. Case does not count."""
+KINDS = {"images": ("image",), "masks": ("mask",)}
+
 
 def check_root(root: Path, holds: str) -> None:
     """Refuse a root whose only inner folder with what it must hold is one level deeper.
@@ -32,11 +36,33 @@ def check_root(root: Path, holds: str) -> None:
 
 
 def deeper_folder(path: Path) -> str:
-    """What is said of a missing folder that lies one level deeper; empty if it does not."""
+    """What is said of a missing folder that lies there under a like name, or one level deeper; empty if it does not."""
     above = next(parent for parent in path.parents if os.path.isdir(parent))
     rest = path.relative_to(above)
-    found = next((folder for folder in _folders(above) if os.path.isdir(folder / rest)), None)
-    return "" if found is None else f", but {found / rest} is there: move what is in {found} up into {above}"
+    inner = _folders(above)
+    near = next((folder for folder in inner if _usual_name(folder.name) == rest.parts[0]), None)
+    if near is not None:
+        return f", but {near} is there: rename it to {rest.parts[0]}"
+    found = [folder for folder in inner if os.path.isdir(folder / rest)]
+    if not found:
+        return ""
+    cure = rename_splits(folder.name for folder in found) or f"move what is in {found[0]} up into {above}"
+    return f", but {found[0] / rest} is there: {cure}"
+
+
+def rename_splits(names: Iterable[str]) -> str | None:
+    """What to rename where folders have other names of splits, such as ``Train``; None if none of them has."""
+    usual = {name: _usual_name(name) for name in names}
+    pairs = [f"{name}/ to {split}/" for name, split in usual.items() if split in SPLITS]
+    return f"rename {' and '.join(pairs)}" if pairs else None
+
+
+def _usual_name(name: str) -> str | None:
+    """The name that a folder of another name, or of another case, should have."""
+    for usual, others in (SPLITS | KINDS).items():
+        if name != usual and name.casefold() in (usual, *others):
+            return usual
+    return None
 
 
 def deeper_files(folders: Iterable[Path], extensions: Collection[str], tail: str = "") -> list[Path]:

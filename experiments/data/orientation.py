@@ -55,7 +55,7 @@ def is_on_its_side(orientation: int) -> bool:
 
 
 def find_turned(pairs: Sequence[tuple[Path, Path]]) -> list[DataError]:
-    """A remark for photos that are turned without their masks, and for masks that are turned without their photos.
+    """Remarks: photos that are turned without their masks, masks without their photos, and both, but differently.
 
     Args:
         pairs: image and mask.
@@ -63,7 +63,8 @@ def find_turned(pairs: Sequence[tuple[Path, Path]]) -> list[DataError]:
     files = [path for pair in pairs for path in pair]
     found = dict(zip(files, in_threads(read_orientation, files, "images and masks: EXIF"), strict=True))
     apart = [pair for pair in pairs if _is_open(*pair, found[pair[0]], found[pair[1]])]
-    photos = [pair[0] for pair in apart if found[pair[0]] != UPRIGHT]
+    both = [pair for pair in apart if UPRIGHT not in (found[pair[0]], found[pair[1]])]
+    photos = [photo for photo, mask in apart if found[mask] == UPRIGHT]
     masks = [pair[1] for pair in apart if found[pair[0]] == UPRIGHT]
     problems = []
     for what, other, paths, cure in (
@@ -79,6 +80,15 @@ def find_turned(pairs: Sequence[tuple[Path, Path]]) -> list[DataError]:
                 f"(exiftool -Orientation= FILE)"
             )
             problems.append(DataError(TURNED, paths[0], text, stops=False))
+    if both:
+        photo, mask = both[0]
+        what = "1 photo and its mask" if len(both) == 1 else f"{len(both)} photos and their masks"
+        text = (
+            f"{what} are turned differently as EXIF says (first {photo}: {PLACES[found[photo]]}, {mask}: "
+            f"{PLACES[found[mask]]}); sizes do not tell whether they fit: masks must lie as a viewer shows the photos; "
+            f"remove the tag that is wrong (exiftool -Orientation= FILE)"
+        )
+        problems.append(DataError(TURNED, photo, text, stops=False))
     return problems
 
 

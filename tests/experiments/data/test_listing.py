@@ -167,6 +167,12 @@ def test_an_empty_folder_of_one_kind_of_files(tmp_path: Path) -> None:
             ["no images", "label without image"],
             "but {root}/i/x/city/a.png lie deeper in it: move them up",
         ),
+        (
+            ["i/Train/a.png", "i/valid/b.png", "l/a.png"],
+            False,
+            ["no images", "label without image"],
+            "{root}/i/Train/a.png and 1 more lie deeper in it: rename Train/ to train/ and valid/ to val/; layout",
+        ),
         (["i/a.png", "l/a.png", "l/old/a.png", "i/.x/b.png"], False, [], ""),
     ],
 )
@@ -187,6 +193,23 @@ def test_a_folder_one_level_deeper(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no i/, but \S*/zip does; give --data.root \S*/zip$"):
         root_folder(options, "i/")
     assert root_folder(options, "l/") == root_folder(options, "nothing/") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("names", "missing", "hint"),
+    [
+        ("Train/images Val/images", "images", "{}/Train/images is there: rename Train/ to train/ and Val/ to val/"),
+        ("train/images valid/images", "val/images", "{}/valid is there: rename it to val"),
+        ("train/images Validation/images", "val/masks", "{}/Validation is there: rename it to val"),
+        ("train/Images", "train/images", "{}/train/Images is there: rename it to images"),
+        ("train/images other/val/images", "val/images", "{0}/other/val/images is there: move what is in {0}/other up"),
+    ],
+)
+def test_folders_of_other_names_are_to_be_renamed(tmp_path: Path, names: str, missing: str, hint: str) -> None:
+    tree(tmp_path, *(f"{name}/a.png" for name in names.split()))
+    missing_folder = Folder(tmp_path / missing, (".png",))
+    problem = match(missing_folder, missing_folder, "layout")[1][0]
+    assert str(problem).startswith(f"{tmp_path / missing}: no such folder, but {hint.format(tmp_path)}")
 
 
 def test_a_mask_for_each_object_is_not_to_be_renamed(tmp_path: Path) -> None:

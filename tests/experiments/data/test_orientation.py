@@ -86,12 +86,13 @@ def test_masks_are_turned_by_what_turns_images(tmp_path: Path, key: str) -> None
         (3, 1, (40, 24), "1 photo is turned as EXIF says (first {photo}: turned by 180 degrees)"),
         (2, 1, (40, 24), "(first {photo}: mirrored)"),
         (6, 1, (24, 24), "(first {photo}: turned by 90 degrees)"),
-        (6, 8, (40, 24), "(first {photo}: turned by 90 degrees)"),
+        (6, 8, (40, 24), "(first {photo}: turned by 90 degrees, {mask}: turned by 270 degrees); sizes do not tell"),
         (1, 3, (40, 24), "1 mask is turned as EXIF says (first {mask}: turned by 180 degrees), and the photo"),
         (3, 3, (40, 24), ""),
         (6, 6, (24, 24), ""),
         (6, 1, (40, 24), ""),  # the size tells it
         (1, 1, (24, 24), ""),
+        (2, 3, (8, 6), "1 photo and its mask are turned differently as EXIF says (first {photo}: mirrored, {mask}: "),
     ],
 )
 def test_told_where_sizes_do_not_tell(tmp_path: Path, photo: int, mask: int, size: tuple[int, int], told: str) -> None:
