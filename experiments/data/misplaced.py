@@ -57,6 +57,11 @@ def rename_splits(names: Iterable[str]) -> str | None:
     return f"rename {' and '.join(pairs)}" if pairs else None
 
 
+def split_folders(folder: Path) -> list[Path]:
+    """Inner folders that have the name of a split, or a like one, such as ``Train`` or ``valid``."""
+    return [inner for inner in _folders(folder) if {inner.name, _usual_name(inner.name)} & SPLITS.keys()]
+
+
 def _usual_name(name: str) -> str | None:
     """The name that a folder of another name, or of another case, should have."""
     for usual, others in (SPLITS | KINDS).items():

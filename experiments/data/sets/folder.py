@@ -7,6 +7,7 @@ from pathlib import Path
 
 from experiments.data.files import LEFT_OUT, DataError
 from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
+from experiments.data.misplaced import split_folders
 from experiments.data.sets.class_file import ClassList, Entry, find_class_file, flag_words, read_class_file
 from experiments.data.sets.masks import MASKS, MaskReader
 from experiments.data.source import DataSource
@@ -133,8 +134,8 @@ def _left_out(root: Path, folders: Mapping[str, tuple[Folder, Folder]]) -> list[
         folders: images and masks of each split; nothing where ``images`` is divided, which lists what lies inside it.
     """
     used = [images.path for images, _ in folders.values()] or [root / "images"]
-    others = [root / "images", *(root / split / "images" for split in SPLITS)]
-    others += [root / "images" / split for split in SPLITS] if folders else []
+    others = [root / "images", *(split / "images" for split in split_folders(root))]
+    others += split_folders(root / "images") if folders else []
     counts = {folder.relative_to(root): _count_images(folder) for folder in others if folder not in used}
     found = [f"{count} image{'s' * (count != 1)} in {folder}/" for folder, count in counts.items() if count]
     if not found:

@@ -91,6 +91,8 @@ def test_images_and_masks_alone_are_divided(tmp_path: Path, write_folder: Callab
         ("images/train images/val", "images test/images", "1 image in images/ and 1 image in test/images/"),
         ("images/train images/val", "images/test", "1 image in images/test/"),  # without masks
         ("images", "test/images", "1 image in test/images/"),
+        ("images", "Test/images", "1 image in Test/images/"),
+        ("images/train images/val", "images/valid", "1 image in images/valid/"),
         ("images/train images/val images/test", "", None),
         ("images", "", None),
     ],
