@@ -2,6 +2,7 @@
 
 import random
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -125,6 +126,15 @@ def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFi
     assert re.search(r"more/b.png and 1 more in folders inside of it are not used; move them up$", notes[0])
     assert re.search(r"masks/b.png: has no image .*\(and 1 more of this kind: ssr-nas data check lists", notes[1])
     assert notes[2].endswith("differ in the ending '_mask' of labels; val0.png is paired with val0_mask.png")
+
+
+def test_an_image_in_two_splits_is_told_before_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load(options(root))
+    assert "note" not in capsys.readouterr().err
+    shutil.copy(root / "train" / "images" / "train2.png", root / "val" / "images" / "val1.png")
+    load(options(root))
+    text = "note: 1 image of val is in train too (first val1, the same as train2); val is not independent of train"
+    assert text in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
