@@ -143,7 +143,8 @@ def one_sided_problem(
     more = f" (and {len(found) - 1} more such mask{'s' * (len(found) > 2)})" if len(found) > 1 else ""
     side = "below" if low < threshold else "not below"
     text = f"{path}: holds {low} and {high}, both {side} --data.threshold {threshold}{more}"
-    hint = f"give a threshold from {low + 1} to {high} if all masks are such, or save them with 0 and 255"
+    between = f"of {high}" if high == low + 1 else f"from {low + 1} to {high}"
+    hint = f"give a threshold {between} if all masks are such, or save them with 0 and 255"
     return DataError("one side", path, f"{text}; {hint}")
 
 
