@@ -98,6 +98,10 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     """
     path = Path(checkpoint)
     path = path / WEIGHTS if path.is_dir() else path
+    if path.suffix in (".onnx", ".xml") and path.is_file():
+        raise InputError(
+            f"{path}: an exported file; give the {WEIGHTS} that it was made of, or use experiments.Segmenter"
+        )
     if not path.is_file():
         raise InputError(f"{path}: no such file; give the {WEIGHTS} of a retraining, or its folder")
     try:

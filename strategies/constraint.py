@@ -24,6 +24,9 @@ TOLERANCE = 1.0 + 1e-9  # costs are sums of floating-point numbers
 GRID = 10  # steps of a weight from 0 to 1, where several costs are bounded and weighed against each other
 
 
+AT = " at cost.size (data.size, if that is absent)"
+
+
 @dataclass(frozen=True)
 class Bound:
     """One bound.
@@ -45,6 +48,10 @@ class Bound:
     def met_by(self, architecture: Architecture) -> bool:
         """Whether a network is within the bound."""
         return self.of(architecture) <= self.limit * TOLERANCE
+
+    def amount(self, value: float) -> str:
+        """A cost in words: milliseconds to four digits, counted costs in full."""
+        return f"{value:.4g} ms" if self.name == "latency_ms" else f"{value:,.0f}"
 
 
 class Constraint(nn.Module):
@@ -76,7 +83,9 @@ class Constraint(nn.Module):
         for bound in self.bounds:
             least = bound.of(smallest)
             if least > bound.limit * TOLERANCE:
-                problem = f"{bound.limit:.4g} is below the smallest network's {least:.4g}; raise it"
+                most = bound.cost.dearest(*Alive.full(space).to(self.relative.table.device))
+                span = f"networks of the space have {bound.amount(least)} to {bound.amount(most)}"
+                problem = f"{bound.amount(bound.limit)} is below the smallest network's; {span}{AT}: raise it"
                 raise InputError(f"constraint.{bound.name}: {problem}")
         self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))

@@ -100,8 +100,10 @@ def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
     from experiments.search.targets import front_rows, front_table, one_by_one, write_front
 
     searches, is_complete = one_by_one(options), _is_complete(folder)
-    for name, one in searches.items():
+    for number, (name, one) in enumerate(searches.items(), 1):
         run = folder / name
+        if not is_complete:
+            print(f"\ntarget {number} of {len(searches)}: {name}", flush=True)
         if (run / CONFIG).is_file():
             _resume(run)
             continue

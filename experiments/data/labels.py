@@ -80,7 +80,8 @@ def read_pair(
         if image.shape[1::-1] == shape:
             hint = "the label lies on its side: turn it, or make it anew at the image's size"
             if any(is_on_its_side(read_orientation(path)) for path in (image_path, label_path)):
-                hint = "images are turned by their EXIF orientation, labels too: remove that tag, or turn the label"
+                turned = label_path if is_on_its_side(read_orientation(label_path)) else image_path
+                hint = f"a tag (EXIF orientation) turns {turned.name} alone: remove the tag, or turn the label's pixels"
         text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
         if values:
             text += f"; it also holds {next(iter(values))}, which is no class"

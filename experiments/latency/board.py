@@ -58,16 +58,22 @@ def main(bundle: str, arguments: Sequence[str] | None = None) -> int:
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, out)
-    print(f"table  {out}\nuse it: ssr-nas search --constraint.latency_ms MILLISECONDS --constraint.table {out}")
+    size = "{}x{}".format(*plan.size)
+    use = f"ssr-nas search --constraint.latency_ms MILLISECONDS --constraint.table {out} --cost.size {size}"
+    print(f"table  {out}\nuse it, with the data of {plan.classes} classes and the space that it was made for: {use}")
     return 0
 
 
 def _measure(plan: Plan, manifest: dict[str, Any], place: Any, threads: int, rounds: int, version: str) -> str:
     device, count = processor_name(), len(manifest["files"])
-    print(f"{count} networks with {plan.engine} {version}, {plan.precision}, threads: {threads}, on {device}")
+    print(f"{count} networks, two or three measurements of each")
+    print(f"with {plan.engine} {version}, {plan.precision}, threads: {threads}, on {device}")
 
     def progress(done: int, of: int) -> None:
-        print(f"\r{done} of {of} measurements", end="", file=sys.stderr, flush=True)
+        if sys.stderr.isatty():
+            print(f"\r{done} of {of} measurements", end="", file=sys.stderr, flush=True)
+        elif done * 10 // of > (done - 1) * 10 // of:  # in a log, a line for each tenth
+            print(f"{done} of {of} measurements", file=sys.stderr, flush=True)
 
     networks = [_extract(place / NETWORKS / f"{number:04}", name) for number, name in enumerate(manifest["files"])]
     shape, pixels = plan.interface.shape(plan.size), plan.interface.pixels
@@ -78,7 +84,8 @@ def _measure(plan: Plan, manifest: dict[str, Any], place: Any, threads: int, rou
         clock_of(threads),
         progress,
     )
-    print(file=sys.stderr)
+    if sys.stderr.isatty():
+        print(file=sys.stderr)
     versions = {"ssr-nas": manifest["ssr_nas"], "python": platform.python_version(), plan.engine: version}
     date = datetime.now().astimezone().isoformat(timespec="seconds")
     return plan.table(times, threads, device, date, versions).to_json()

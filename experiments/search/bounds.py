@@ -9,7 +9,6 @@ from experiments.latency.wording import describe_clock
 from experiments.runs.processes import rank
 from experiments.search.options import SearchOptions, wanted_table
 from nas_space.config import SpaceConfig
-from nas_space.errors import InputError
 from nas_space.expected_cost import TabulatedCost, counted_cost
 from nas_space.latency import LatencyTable
 from strategies.constraint import Bound, Constraint
@@ -75,10 +74,7 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         table = LatencyTable.load(file)
         space = options.space.resolve()
         needed = {key: getattr(given, key) for key in ("engine", "precision", "threads")}
-        table.check(space, options.cost_size, **needed, head=given.head or space.heads[0])
-        if table.classes != num_classes:
-            made = f"made for {table.classes} classes, the data has {num_classes}"
-            raise InputError(f"constraint.table: {made}; build another")
+        table.check(space, options.cost_size, **needed, head=given.head or space.heads[0], classes=num_classes)
     if rank() == 0:  # the further processes of a search say nothing
         print(f"latency of      {describe_clock(table)}", flush=True)
     return table

@@ -169,3 +169,10 @@ def test_a_file_of_something_else(metadata: dict[str, str] | None, tmp_path: Pat
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         load_model(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.xml"])
+def test_an_exported_file_is_known(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(b"exported")
+    with pytest.raises(InputError, match=f"{name}: an exported file; give the model.safetensors"):
+        load_model(tmp_path / name)

@@ -307,7 +307,9 @@ def test_a_bound_below_the_smallest_network(
     least = of(extreme(space, False), key)
     Constraint([bound(space, key, least)], space)  # reachable, just
     with pytest.raises(
-        InputError, match=f"^constraint.{key}: .*" + re.escape(f"the smallest network's {least:.4g}; raise it")
+        InputError,
+        match=f"^constraint.{key}: .*"
+        + re.escape(f"the smallest network's; networks of the space have {least:,.0f} to "),
     ):
         Constraint([bound(space, key, least * (1 - 1e-6))], space)
 

@@ -144,13 +144,13 @@ def test_a_bound_on_latency_that_cannot_be_met_leaves_no_folder(
 ) -> None:
     bound = ["--constraint.latency_ms", "0.4", "--constraint.table", str(file)]
     assert main(["search", *ARGUMENTS, *bound, "--out", str(tmp_path / "run")]) == 2
-    assert "constraint.latency_ms: 0.4 is below" in capsys.readouterr().err and not (tmp_path / "run").exists()
+    assert "constraint.latency_ms: 0.4 ms is below" in capsys.readouterr().err and not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"latency_ms": 0.4}, "constraint.latency_ms: 0.4 is below the smallest network"),
+        ({"latency_ms": 0.4}, "constraint.latency_ms: 0.4 ms is below the smallest network"),
         ({"engine": "openvino"}, "engine is onnxruntime, but openvino is needed"),
         ({"precision": "int8"}, "precision is fp32, but int8 is needed"),
         ({"threads": 2}, "threads is 1, but 2 is needed"),
@@ -166,7 +166,7 @@ def test_what_does_not_fit_is_refused(file: Path, change: dict[str, object], mes
 
 def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Path) -> None:
     given = options(latency_ms=1.2, table=str(file))
-    with pytest.raises(InputError, match="classes"):
+    with pytest.raises(InputError, match=r"classes is 9, but 11 is needed; measure one with: .* --classes 11"):
         latency_table(given, 11)
     given.data.size = "64x64"
     with pytest.raises(InputError, match="size"):

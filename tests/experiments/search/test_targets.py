@@ -63,9 +63,9 @@ def test_random_search_draws_inside_of_the_band(macs: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--target.macs", "1K"], "target.macs: 1000 is below the smallest network's; networks of the space have"),
-        (["--target.params", "80M"], "target.params: 8e+07 is above the largest network's"),
-        (["--target.macs", "2M,80M"], "target.macs: 8e+07 is above the largest network's"),
+        (["--target.macs", "1K"], "target.macs: 1,000 is below the smallest network's; networks of the space have"),
+        (["--target.params", "80M"], "target.params: 80,000,000 is above the largest network's"),
+        (["--target.macs", "2M,80M"], "target.macs: 80,000,000 is above the largest network's"),
         (["--target.macs", "2M,2M"], "target.macs: 2e+06 is given twice"),
         (["--target.macs", "nan"], "--target.macs: expected"),
         (["--target.macs", "0"], "--target.macs: expected"),
