@@ -35,6 +35,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (longest.get(item.path.name, len(longest)), -tests[item.path], first[item.path]))
 
 
+ONE_PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
+    "0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
+)
+"""A PNG file."""
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread() -> None:
     """Before any fixture of a module runs a search: sums over several threads differ in their last bits."""
@@ -51,6 +58,18 @@ def repeatable() -> Iterator[None]:
     torch.set_num_threads(1)
     torch.manual_seed(1234)
     yield
+
+
+@pytest.fixture
+def real_figures() -> None:
+    """For tests that look at what is drawn."""
+
+
+@pytest.fixture(autouse=True)
+def figures_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not drawn: that takes longer than a small search."""
+    if "real_figures" not in request.fixturenames:
+        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **_: file.write(ONE_PIXEL))
 
 
 @pytest.fixture

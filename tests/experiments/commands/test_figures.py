@@ -9,6 +9,8 @@ from PIL import Image
 
 from experiments.cli import main
 
+pytestmark = pytest.mark.usefixtures("real_figures")
+
 Checkpoint = Callable[..., Path]
 
 

@@ -14,6 +14,8 @@ from experiments.report.verdicts import percentiles, spread, verdicts
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("real_figures")
+
 NAMES = ("ssr-0", "ssr-1", "baseline1", "random-0", "random-1")
 COSTS = {name: {"params": 1000.0 * i, "macs_total": 1e6 * i} for i, name in enumerate(NAMES, 1)}
 SUMMARY: dict[str, Any] = {

@@ -10,6 +10,8 @@ from experiments.model_file import load_model
 from experiments.report.feature_maps import feature_maps
 from nas_space.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("real_figures")
+
 
 def test_mean_absolute_activations_of_both_stages(checkpoint: Callable[..., Path]) -> None:
     network, _ = load_model(checkpoint())

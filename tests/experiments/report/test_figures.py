@@ -17,6 +17,8 @@ from experiments.report.figures import (
     training_figure,
 )
 
+pytestmark = pytest.mark.usefixtures("real_figures")
+
 METRICS = pd.DataFrame(
     {
         "epoch": [1, 2, 3],

@@ -2,6 +2,7 @@
 
 import matplotlib
 import pandas as pd
+import pytest
 import torch
 from torch import nn
 
@@ -9,6 +10,8 @@ from experiments.data import load
 from experiments.options.groups import DataOptions
 from experiments.report.figures import comparison_figure, png
 from experiments.report.gallery import colour_map, predict, side_by_side, validation_figure
+
+pytestmark = pytest.mark.usefixtures("real_figures")
 
 
 class Constant(nn.Module):

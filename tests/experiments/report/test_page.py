@@ -18,6 +18,8 @@ from nas_space.architecture import Architecture, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
+pytestmark = pytest.mark.usefixtures("real_figures")
+
 EPOCHS = 12
 
 

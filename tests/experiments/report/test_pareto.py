@@ -2,7 +2,11 @@
 
 import random
 
+import pytest
+
 from experiments.report.pareto import front
+
+pytestmark = pytest.mark.usefixtures("real_figures")
 
 
 def test_front_is_what_nobody_dominates() -> None:
