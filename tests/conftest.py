@@ -11,7 +11,7 @@ import pytest
 
 # Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in
 # the end.
-LONGEST = ("test_killed.py", "test_launch.py", "test_devices.py", "test_compare.py")
+LONGEST = ("test_killed.py", "test_launch_goes_on.py", "test_launch.py", "test_devices.py", "test_compare.py")
 
 
 def pytest_configure(config: pytest.Config) -> None:

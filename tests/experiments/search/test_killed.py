@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 pytestmark = pytest.mark.slow
+Run = Callable[..., int]
 EPOCHS, BATCHES = 12, 4
 SEARCH = [
     *(
@@ -42,17 +44,19 @@ SEARCH = [
     ),
 ]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
-# Runs the command and kills it by SIGKILL at a moment of a kind, counted from the start of this process.
+# For each line, runs a command in a process of its own, and kills it by SIGKILL at a moment of a kind, counted from its
+# start. The processes are forked when all is imported: that takes longer than the search.
 KILLER = """
-import os, signal, sys
+import json, os, signal, sys
 from pathlib import Path
 import torch
 from experiments.cli import main
+from experiments.commands import search
+from experiments.search import one_shot, prepare
 from experiments.training import checkpoints
 from strategies.search_module import SearchModule
 
-kind, at = sys.argv[1], int(sys.argv[2])
-seen = 0
+kind, at, seen = "never", 0, 0
 
 def moment(name):
     global seen
@@ -103,20 +107,36 @@ before(SearchModule, "training_step", "step")
 before(SearchModule, "_shrink", "before a shrink")
 before(SearchModule, "_forget_moments", "in a shrink")
 after(SearchModule, "apply_alive", "after narrowing")
-sys.exit(main(sys.argv[3:]))
+for line in sys.stdin:
+    kind, at, arguments = json.loads(line)
+    child = os.fork()
+    if not child:
+        os.dup2(2, 1)
+        os._exit(main(arguments))
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-def run(folder: Path, arguments: list[str], kind: str = "never", at: int = 0) -> int:
-    """The command's exit code; it runs in a process of its own."""
-    script = folder / "killer.py"
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Run]:
+    """``run(arguments, kind, at)``: the command's exit code."""
+    script = tmp_path / "killer.py"
     script.write_text(KILLER)
+    command, pipe = [sys.executable, str(script)], subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
-        [sys.executable, str(script), kind, str(at), *arguments], env=environment, capture_output=True, text=True
-    )
-    assert done.returncode in (0, -signal.SIGKILL), done.stderr
-    return done.returncode
+    with (tmp_path / "errors").open("w+") as errors:
+        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True) as process:
+            assert process.stdin is not None and process.stdout is not None
+            told, answers = process.stdin, process.stdout
+
+            def one(arguments: list[str], kind: str = "never", at: int = 0) -> int:
+                told.write(json.dumps([kind, at, arguments]) + "\n")
+                told.flush()
+                code = int(answers.readline())
+                assert code in (0, -signal.SIGKILL), (tmp_path / "errors").read_text()
+                return code
+
+            yield one
 
 
 def moments(seed: int) -> list[tuple[str, int]]:
@@ -140,16 +160,16 @@ def moments(seed: int) -> list[tuple[str, int]]:
 
 
 @pytest.mark.parametrize("seed", [0])
-def test_killed_at_random_moments_it_ends_the_same_bit_for_bit(seed: int, tmp_path: Path) -> None:
+def test_killed_at_random_moments_it_ends_the_same_bit_for_bit(seed: int, run: Run, tmp_path: Path) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert run(tmp_path, [*SEARCH, "--out", str(whole)]) == 0
+    assert run([*SEARCH, "--out", str(whole)]) == 0
     arguments = [*SEARCH, "--out", str(parts)]
     for number, (kind, at) in enumerate(moments(seed)):
-        assert run(tmp_path, arguments, kind, at) == -signal.SIGKILL, f"the search ended before {kind}"
+        assert run(arguments, kind, at) == -signal.SIGKILL, f"the search ended before {kind}"
         assert not (parts / "search.json").exists()
         assert number > 0 or not (parts / "checkpoints" / "last.ckpt").exists()
         arguments = ["search", "--resume", str(parts)]
-    assert run(tmp_path, arguments) == 0
+    assert run(arguments) == 0
     first, second = (json.loads((folder / "search.json").read_text()) for folder in (whole, parts))
     assert len({removal["epoch"] for removal in first["removals"]}) > 2, (
         "the search of this test must shrink in several epochs"
