@@ -89,7 +89,7 @@ def test_a_checkpoint_brings_pressure_and_goal_back(tiny: Callable[..., SpaceCon
 def test_targets_that_no_network_reaches(key: str, searched: tuple[str, ...], tiny: Callable[..., SpaceConfig]) -> None:
     space = tiny(searched)
     least, most = of(extreme(space, False), key), of(extreme(space, True), key)
-    span = re.escape(f"have {least:.6g} to {most:.6g}")
+    span = re.escape(f"have {least:,.0f} to {most:,.0f}")
     for value, side in ((least - 1, "below the smallest"), (most + 1, "above the largest")):
         with pytest.raises(InputError, match=f"^target.{key}: .*{side} network's.*{span}"):
             Target(bound(space, key, value), (), space)

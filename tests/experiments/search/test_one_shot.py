@@ -173,6 +173,7 @@ def test_a_damaged_checkpoint_is_refused_in_one_line(
     assert "last.ckpt" in error and error.startswith("ssr-nas search: error:")
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_resume_after_a_kill_before_the_report_writes_it(tmp_path: Path, decided: Path) -> None:
     out = tmp_path / "run"
     shutil.copytree(decided, out)

@@ -19,6 +19,7 @@ from experiments.training.monitor import RetrainMonitor
 from nas_space.architecture import baseline2
 from nas_space.config import SpaceConfig
 
+pytestmark = pytest.mark.usefixtures("real_figures")
 TINY = [
     "--data.size",
     "32x40",
