@@ -3,4 +3,4 @@
 Nothing is imported here, so that reading the command's options loads no torch.
 """
 
-ROUNDS = 2  # quiet turns of each network in each pass, if nobody says otherwise
+ROUNDS = 6  # quiet turns of each network in each pass, if nobody says otherwise

@@ -18,7 +18,7 @@ from nas_space.config import Head
 from nas_space.latency import LatencyTable
 from nas_space.network import SegmentationNetwork
 
-ROUNDS = 2  # quiet turns of the network in each pass, between turns of baseline1
+ROUNDS = 6  # quiet turns of the network in each pass, between turns of baseline1
 
 
 class Speed(NamedTuple):

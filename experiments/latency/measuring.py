@@ -18,12 +18,13 @@ from typing import NamedTuple
 
 from experiments.runtime.engines import Call
 
-LEAST, MOST = 3, 10  # timed calls of a turn
-ENOUGH = 0.03  # seconds of timed calls after which a turn ends
+LEAST, MOST = 1, 10  # timed calls of a turn; short turns fit between the spells of a busy host
+ENOUGH = 0.004  # seconds of timed calls after which a turn ends
 QUIET = 1.1  # a turn was quiet where it took at most so many times what the quickest turns took
 FIRST = 20  # turns of the reference before all others: they show how quick it can be
 PATIENCE = 3  # most turns of a network for each that must be quiet
 PASSES = 3  # through all networks, with minutes between them; the last one takes those alone whose first two disagree
+OPENINGS = 2  # of a network's file in a pass, so that none keeps a lucky place in memory
 AGREE = 1.04  # most that the shares of two passes that agree differ by
 
 
@@ -80,7 +81,7 @@ def measure(
         pace = [_turn(open_file(reference.file()), clock) for _ in range(max(rounds, FIRST))]
 
         def take_turns(network: _Timed) -> None:
-            opened = (open_file(network.file()) for _ in range(rounds))
+            opened = (open_file(network.file()) for _ in range(min(rounds, OPENINGS)))
             network.passes.append(_turns(open_file(reference.file()), opened, rounds, pace, clock))
 
         for done, (turn, network) in enumerate(product(range(PASSES), others), 1):
@@ -107,7 +108,11 @@ class _Timed:
         return self._file
 
     def share(self, pace: Sequence[float]) -> float:
-        """How many times the reference's time it takes: median of its quiet turns, or of all where none was."""
+        """How many times the reference's time it takes, where neither was slowed down.
+
+        Of its quiet turns the quickest count: a spell may be so short that it hits the network alone. Where no turn
+        was quiet, the median of all counts.
+        """
         return _share(list(chain(*self.passes)), pace)
 
     def is_doubtful(self, pace: Sequence[float]) -> bool:
@@ -119,7 +124,7 @@ class _Timed:
 def _turns(beside: Call, opened: Iterator[Call], rounds: int, pace: list[float], clock: Clock) -> list[_Turn]:
     """Turns of a network between turns of the reference until ``rounds`` are quiet, at most ``PATIENCE`` times as many.
 
-    Its file is opened anew for each of the first ``rounds``, so that none keeps a lucky place in memory.
+    Each takes the next of ``opened``, and the last one again where there is none.
     """
     turns: list[_Turn] = []
     pace.append(_turn(beside, clock))
@@ -136,7 +141,8 @@ def _turns(beside: Call, opened: Iterator[Call], rounds: int, pace: list[float],
 
 def _share(turns: Sequence[_Turn], pace: Sequence[float]) -> float:
     limit = QUIET * quickest(pace)
-    return median(turn.share for turn in [one for one in turns if one.is_quiet(limit)] or turns)
+    shares = [turn.share for turn in turns if turn.is_quiet(limit)]
+    return quiet(shares) if shares else median(turn.share for turn in turns)
 
 
 def quickest(seconds: Sequence[float]) -> float:

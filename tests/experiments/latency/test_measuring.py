@@ -95,7 +95,7 @@ def test_only_quiet_turns_tell_the_share(clock: Any) -> None:
     def open_file(file: Path) -> Callable[[], Any]:
         seconds = float(file.read_text())
         slowed = 1.5 if seconds == 0.003 else 1.0
-        return lambda: clock.spend(seconds * (slowed if busy[int(clock() / 0.7) % 2] else 1.0))
+        return lambda: clock.spend(seconds * (slowed if busy[int(clock() / 0.05) % 2] else 1.0))
 
     times = measure([writer(s) for s in (0.003, *[0.005] * 20)], open_file, 3, clock)
     assert times == pytest.approx([3.0, *[5.0] * 20], rel=0.02)
