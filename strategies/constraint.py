@@ -24,9 +24,6 @@ TOLERANCE = 1.0 + 1e-9  # costs are sums of floating-point numbers
 GRID = 10  # steps of a weight from 0 to 1, where several costs are bounded and weighed against each other
 
 
-AT = " at cost.size (data.size, if that is absent)"
-
-
 @dataclass(frozen=True)
 class Bound:
     """One bound.
@@ -52,6 +49,11 @@ class Bound:
     def amount(self, value: float) -> str:
         """A cost in words: milliseconds to four digits, counted costs in full."""
         return f"{value:.4g} ms" if self.name == "latency_ms" else f"{value:,.0f}"
+
+    def span(self, least: float, most: float) -> str:
+        """What the networks of a space cost, in words."""
+        at = "" if self.name == "params" else " at cost.size (data.size, if that is absent)"
+        return f"networks of the space have {self.amount(least)} to {self.amount(most)}{at}"
 
 
 class Constraint(nn.Module):
@@ -84,8 +86,8 @@ class Constraint(nn.Module):
             least = bound.of(smallest)
             if least > bound.limit * TOLERANCE:
                 most = bound.cost.dearest(*Alive.full(space).to(self.relative.table.device))
-                span = f"networks of the space have {bound.amount(least)} to {bound.amount(most)}"
-                problem = f"{bound.amount(bound.limit)} is below the smallest network's; {span}{AT}: raise it"
+                span = bound.span(least, most)
+                problem = f"{bound.amount(bound.limit)} is below the smallest network's; {span}: raise it"
                 raise InputError(f"constraint.{bound.name}: {problem}")
         self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))

@@ -21,7 +21,7 @@ from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities, TabulatedCost
 from strategies.alive import LEVELS, Alive, Ratios
 from strategies.budget import most_probable_within, nearest
-from strategies.constraint import AT, TOLERANCE, Bound, Constraint, mixture
+from strategies.constraint import TOLERANCE, Bound, Constraint, mixture
 
 FLOOR = 0.93
 """Least cost of the found network, as a share of the target."""
@@ -56,8 +56,7 @@ class Target(Constraint):
         least, most = target.cost.cheapest(*full), target.cost.dearest(*full)
         if not least <= target.limit * TOLERANCE or not target.limit <= most * TOLERANCE:
             side, fix = ("below the smallest", "raise") if least > target.limit else ("above the largest", "lower")
-            span = f"networks of the space have {target.amount(least)} to {target.amount(most)}{AT}"
-            given = target.amount(target.limit)
+            given, span = target.amount(target.limit), target.span(least, most)
             raise InputError(f"target.{target.name}: {given} is {side} network's; {span}: {fix} it")
         super().__init__((target, *bounds), space)
         self.target = target

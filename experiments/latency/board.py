@@ -34,7 +34,9 @@ def main(bundle: str, arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog=f"python {bundle}", description="Measure this bundle's latency table here.")
     parser.add_argument("--out", default="table.json", help="the table's file, a new one (default: table.json)")
     parser.add_argument("--threads", type=int, default=1, help="threads of the engine (default: 1)")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"turns of each network (default: {ROUNDS})")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help=f"quiet turns of each network in a pass (default: {ROUNDS})"
+    )
     options = parser.parse_args(arguments)
     out = Path(options.out)
     if options.threads < 1 or options.rounds < 1:
