@@ -13,6 +13,7 @@ LARGEST = 4096  # of every number of a space: far beyond any network
 MOST_FORMS = 2**22  # of a layer: its operators times pairs of widths; a table of costs holds each, 32 MiB
 MOST_CANDIDATES = 2**20  # of all choices together; a search keeps a number for each (the paper's space has 3240)
 DIMENSIONS = ("dilation", "pooling", "width", "depth")
+PRESETS = ("compact", "paper", "pyramid")
 Head = Literal["encoder", "aggregation", "fusion"]
 LEAST_STAGES, MOST_STAGES = 2, 4  # searched stages of a space
 WIDTH_KEYS = ("width_3x1", "width_1x3")  # the searched widths of an operator, as labels and fields
@@ -126,16 +127,21 @@ class SpaceConfig:
         return cls(16, (32, 64), ((1, 2, 3), (2, 3, 4)), (1, 2, 4, 8), (1, 2), 16, 4, search)
 
     @classmethod
+    def pyramid(cls, search: tuple[str, ...] = DIMENSIONS) -> "SpaceConfig":
+        """Three stages, down to stride 16: about half to one and a half of the time of LR-ASPP (docs/pyramid.md)."""
+        depths = ((1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5, 6, 7))
+        return cls(16, (64, 128, 192), depths, (1, 2, 4, 8), (1, 2), (48, 96, 128), (16, 32, 32), search)
+
+    @classmethod
     def preset(cls, name: str, search: tuple[str, ...] = DIMENSIONS, **overrides: Any) -> "SpaceConfig":
         """The space called ``name`` with some fields replaced.
 
         Raises:
             InputError: an unknown name, or fields that do not make a space.
         """
-        presets = {"compact": cls.compact, "paper": cls.paper}
-        if name not in presets:
-            raise InputError(f"space.preset: unknown {name!r}; choose from {', '.join(presets)}")
-        return cls(**{**asdict(presets[name]()), "search": tuple(search), **overrides})
+        if name not in PRESETS:
+            raise InputError(f"space.preset: unknown {name!r}; choose from {', '.join(PRESETS)}")
+        return cls(**{**asdict(getattr(cls, name)()), "search": tuple(search), **overrides})
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "SpaceConfig":
@@ -151,6 +157,11 @@ class SpaceConfig:
             return cls(**data)
         except TypeError as error:
             raise InputError(f"space: {error}") from None
+
+    @property
+    def preset_name(self) -> str | None:
+        """The preset that this space is, whatever is searched; None where it is none."""
+        return next((name for name in PRESETS if SpaceConfig.preset(name, self.search) == self), None)
 
     @property
     def stages(self) -> range:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nas_space.architecture import Architecture
-from nas_space.config import Head, SpaceConfig, operator_name
+from nas_space.config import PRESETS, Head, SpaceConfig, operator_name
 from nas_space.errors import InputError
 from nas_space.text_file import read_text, reason
 
@@ -268,7 +268,7 @@ def build_command(space: SpaceConfig, size: tuple[int, int], **options: object) 
             options.append(f"--space.depths '{json.dumps(space.depths)}'")
         return options
 
-    shortest = min(map(changes, ("compact", "paper")), key=len)
+    shortest = min(map(changes, PRESETS), key=len)
     return " ".join(["ssr-nas latency", *shortest, f"--size {_by(size)}", *(f"--{k} {v}" for k, v in options.items())])
 
 

@@ -16,7 +16,7 @@ from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
 from experiments.runs.files import new_file, write_json
 from experiments.runs.names import visible
-from experiments.runs.tables import number, numbers
+from experiments.runs.tables import counted, number, numbers
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -93,7 +93,8 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
         seconds = [{**row, "seconds": timing.seconds.tolist()} for row, timing in zip(rows, timings, strict=True)]
         write_json(out, {**result, "networks": seconds}, new=True)
     print(describe_conditions(measured_with))
-    print(f"{setup.rounds} rounds of {setup.calls} calls, networks in turns, each in a process of its own")
+    turns = f"{counted(setup.rounds, 'round')} of {counted(setup.calls, 'call')}"
+    print(f"{turns}, networks in turns, each in a process of its own")
     print("; ".join(filter(None, (options.size, ", ".join(options.precision), describe_baselines(networks)))))
     print(f"\n{_table(rows)}\n\nto repeat it: {command}")
     if out is not None:

@@ -17,7 +17,7 @@ from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import SpaceOptions, check_seed, parse_size
 from experiments.runs.decoration import decoration
 from experiments.runs.files import new_file, write_atomic
-from experiments.runs.tables import number, numbers
+from experiments.runs.tables import counted, number, numbers
 from nas_space.config import check_size
 from nas_space.errors import InputError
 
@@ -106,11 +106,12 @@ def _format_tables(result: dict[str, Any]) -> str:
     ]
     texts = [(name, *numbers([ours, nni], 3), remark) for name, ours, nni, remark in rows]
     tools = result["versions"]
+    turns = f"{counted(result['rounds'], 'round')} of {counted(result['steps'], 'iteration')}"
     lines = [
         f"space {result['space']} ({', '.join(result['search'])})",
         f"batch {result['batch']} at {result['size']}, precision {result['precision']}",
         f"{result['device']}, torch {tools['torch']}, NNI {tools['nni']} ({result['nni_layout']}), {result['date']}",
-        f"{result['rounds']} rounds of {result['steps']} iterations, medians (lowest to highest round)",
+        f"{turns}, medians (lowest to highest round)",
         "",
         f"  {'':<28}{'ours':>10}{'NNI':>10}",
         *(f"  {name:<28}{ours:>10}{nni:>10}  {remark}".rstrip() for name, ours, nni, remark in texts),

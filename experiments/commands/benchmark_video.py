@@ -59,11 +59,9 @@ def run(options: Options) -> dict[str, Any]:
 def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import tempfile
 
-    import psutil
     from tqdm import tqdm
 
     from experiments.benchmark.networks.files import check_file, write_file
-    from experiments.benchmark.networks.load import LoadMeter
     from experiments.benchmark.networks.machine import conditions, describe_conditions
     from experiments.benchmark.networks.networks import find_networks
     from experiments.benchmark.networks.scaled import Scaler
@@ -71,6 +69,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     from experiments.benchmark.networks.timing import make_setup
     from experiments.benchmark.networks.video import measure_stream, read_frames
     from experiments.export.timed_file import FILE_ENGINES
+    from experiments.runs.load import LoadMeter
 
     size = parse_size(options.size)
     for key in ("batch", "frames"):
@@ -91,7 +90,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     ):
         file = write_file(network, options.engine, "fp32", size, Path(folder), options.batch)
         run_file = _open(options, file, setup.threads, (options.batch, 3, *size))
-        meter = LoadMeter(lambda: sum(psutil.Process().cpu_times()[:2]))
+        meter = LoadMeter()
         throughput = measure_stream(
             lambda: islice(read_frames(source), options.frames), run_file, size, options.batch, setup.rounds, bar.update
         )

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
-from experiments.runs.tables import new_table, write_table
+from experiments.runs.tables import counted, new_table, write_table
 from nas_space.errors import InputError
 
 SIZES = ("512x1024", "768x1536", "1024x2048", "360x480", "360x640")
@@ -66,7 +66,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import pandas as pd
     from tqdm import tqdm
 
-    from experiments.benchmark.networks.cost_table import cost_rows, group_by_size, readable_table
+    from experiments.benchmark.networks.cost_table import MACS, cost_rows, group_by_size, readable_table
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.scaled import Scaler
@@ -91,7 +91,9 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     if out is not None:
         write_table(out, text, table, result)
     if setup is not None:
-        print(f"{describe_conditions(measured[0])}\n{options.precision}, {setup.rounds} rounds of {setup.calls} calls")
+        turns = f"{counted(setup.rounds, 'round')} of {counted(setup.calls, 'call')}"
+        print(f"{describe_conditions(measured[0])}\n{options.precision}, {turns}")
     print(f"{describe_baselines(networks)}\n")
-    print("\n".join([text, *notes, *(f"{one['size']}: {one['warning']}" for one in measured[1:] if one["warning"])]))
+    loaded = [f"{one['size']}: {one['warning']}" for one in measured[1:] if one["warning"]]
+    print("\n".join([text, MACS, *notes, *loaded]))
     return result

@@ -15,7 +15,7 @@ from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.runs.files import new_file, write_json
 from experiments.runs.names import labels
-from experiments.runs.tables import number, numbers
+from experiments.runs.tables import counted, number, numbers
 from experiments.runs.threads import Threads, check_threads, computing
 
 
@@ -91,8 +91,8 @@ def _format_table(result: dict[str, Any], views: str) -> str:
     width = max(map(len, names))
     tolerance = f"outlines within {100 * result['boundary_tolerance']:g} % of the diagonal"
     lines = (
-        f"{result['dataset']} {result['split']}: {result['images']} images, scored at {result['resolution']}, "
-        f"network at {views}",
+        f"{result['dataset']} {result['split']}: {counted(result['images'], 'image')}, "
+        f"scored at {result['resolution']}, network at {views}",
         "",
         f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
         *(

@@ -14,6 +14,7 @@ from experiments.export.formats import EIGHT_BITS, FORMATS, describe_formats
 from experiments.options.groups import DataOptions, parse_size
 from experiments.prediction.trained_on import AS_TRAINED, as_trained
 from experiments.runs.lock import held
+from experiments.runs.tables import counted
 from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
 from nas_space.config import check_size
@@ -189,7 +190,7 @@ def _summary_lines(description: Description, exported: "Exported", dataset: str)
     gives = "classes" if interface.argmax else "logits"
     resolution = "at the size of the image" if interface.resize else "at the resolution of the network"
     lines = [
-        f"{agreement.images} images, random ones and some of {dataset}: logits differ by at most "
+        f"{counted(agreement.images, 'image')}, random ones and some of {dataset}: logits differ by at most "
         f"{agreement.max_logit_difference:.2g}, {100 * agreement.equal_pixels:.3f} % of the pixels are equal",
         f"takes {takes} of {size}; gives {gives} {resolution}",
         f"batch norms folded, partial residuals as {description.lowering}, precision {description.precision}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.export.formats import FORMATS, TIMED
 from experiments.options.groups import SpaceOptions, parse_size
+from experiments.runs.tables import counted
 from experiments.runs.threads import check_threads
 from nas_space.architecture import Architecture
 from nas_space.config import check_size
@@ -77,7 +78,7 @@ def run(options: Options) -> dict[str, Any]:
     finally:
         torch.set_num_threads(threads)
     print(f"{processor_name()}, threads {options.threads}, float32, {options.size}")
-    print(f"{options.count} random networks of {options.space.preset}, {options.rounds} rounds")
+    print(f"{counted(options.count, 'random network')} of {options.space.preset}, {counted(options.rounds, 'round')}")
     ratios = {
         kind: {form: statistics.geometric_mean(row.ratio[form] for row in rows) for form in LOWERINGS}
         for kind, rows in timings.items()

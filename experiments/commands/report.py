@@ -13,7 +13,7 @@ from experiments.options.leaves import WHOLE
 from experiments.report.markdown import markdown
 from experiments.runs.files import plain
 from experiments.runs.names import visible
-from experiments.runs.tables import new_table, write_table
+from experiments.runs.tables import counted, new_table, write_table
 from nas_space.errors import InputError
 
 
@@ -52,7 +52,7 @@ def _run(options: Options, experiments: list[str], out: Path | None) -> dict[str
         (table,) = tables.values()
         write_table(out, markdown(table), table, rows)
     for name, table in tables.items():
-        print(f"{visible(records[name].name)} ({name}), {len(table)} trials\n\n{markdown(table)}")
+        print(f"{visible(records[name].name)} ({name}), {counted(len(table), 'trial')}\n\n{markdown(table)}")
     pages = _write_pages([name for name in options.runs if name not in records])
     return {"reports": pages, "experiments": rows}
 

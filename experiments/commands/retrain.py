@@ -14,7 +14,7 @@ from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resu
 from experiments.runs.lock import locked
 from experiments.runs.names import labels
 from experiments.runs.processes import program
-from experiments.runs.tables import duration, number, numbers
+from experiments.runs.tables import counted, duration, number, numbers
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
@@ -148,7 +148,7 @@ def _execute(
     print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in zip(names, scores, strict=True)))
     print(
         f"mIoU {number(100 * summary['miou'], 1)} % on the validation split, labels at {summary['resolution']}, "
-        f"after {summary['epochs']} epochs in {duration(60 * summary['minutes'])} "
+        f"after {counted(summary['epochs'], 'epoch')} in {duration(60 * summary['minutes'])} "
         f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
     for i, line in enumerate(_speed(training.info)):

@@ -13,6 +13,7 @@ from experiments.runs.decoration import decoration
 from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.processes import program
+from experiments.runs.tables import counted
 from experiments.search.options import SearchOptions, SearchRunOptions, check_options
 from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
@@ -209,9 +210,11 @@ def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
         since = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}"
         return f"{since}, by {' and '.join(rules)} alone" if rules else since
     entropy = f"{summary['entropy']['final']:.1f} nats"
-    state = f"not discrete after {summary['epochs']} epochs, entropy {entropy}: cut to the most probable candidates"
+    epochs = counted(summary["epochs"], "epoch")
+    state = f"not discrete after {epochs}, entropy {entropy}: cut to the most probable candidates"
     if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
         return state
     steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
     enough = "it takes some 500 to 1000 with the default method"  # in the compact space, on street scenes and CamVid
-    return f"{state}; {steps} steps were too few, {enough}: raise --epochs or --method.lr, or lower --data.batch"
+    given = f"{counted(steps, 'step')} {'was' if steps == 1 else 'were'} too few"
+    return f"{state}; {given}, {enough}: raise --epochs or --method.lr, or lower --data.batch"

@@ -11,6 +11,8 @@ from typing import Any
 from experiments.latency import ROUNDS, build
 from experiments.runs.environment import engine_versions, processor_name
 from experiments.runs.files import write_atomic
+from experiments.runs.load import LoadMeter, warning
+from experiments.runs.tables import counted
 from experiments.runtime.engines import PACKAGES
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.config import Head, SpaceConfig
@@ -84,11 +86,13 @@ def find_table(
     again: bool = False,
     progress: Progress = lambda done, of: None,
 ) -> LatencyTable:
-    """The table that the cache holds, or one that is measured now and kept there; one line says which.
+    """The table that the cache holds, or one that is measured now and kept there.
+
+    One line says which. Another one warns where the machine was loaded meanwhile.
 
     Args:
         wanted: what it is for.
-        say: told the line.
+        say: told the lines.
         rounds: quiet turns of each network in a pass.
         again: measure, whatever the cache holds.
         progress: as of ``build_table``.
@@ -101,10 +105,13 @@ def find_table(
     if not again and (table := _read(wanted, file)) is not None:
         say(f"latency table: cached of {table.date}, {file}")
         return table
-    how = (wanted.precision, "1 thread" if wanted.threads == 1 else f"{wanted.threads} threads")
+    how = (wanted.precision, counted(wanted.threads, "thread"))
     size = "{}x{}".format(*wanted.size)
     say(f"latency table: measuring with {wanted.engine}, {', '.join(how)}, at {size}; kept in {file}")
+    meter = LoadMeter()
     table = wanted.measure(rounds, progress)
+    if loaded := warning(meter.others(), wanted.threads):
+        say(f"warning: {loaded}; when it is idle, ssr-nas latency --again true measures anew")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, table.to_json())

@@ -10,7 +10,9 @@ from experiments.latency.measuring import clock_of, measure
 from experiments.latency.networks import patterned
 from experiments.latency.wording import describe_clock
 from experiments.runs.environment import engine_versions, processor_name
+from experiments.runs.load import LoadMeter, warning
 from experiments.runs.processes import free_cores
+from experiments.runs.tables import counted
 from experiments.runtime.engines import INSTALL, PACKAGES, timed_call
 from experiments.runtime.interface import PLAIN
 from nas_space.architecture import Architecture, baseline1
@@ -22,11 +24,19 @@ ROUNDS = 6  # quiet turns of the network in each pass, between turns of baseline
 
 
 class Speed(NamedTuple):
-    """Milliseconds of one image through a network and through ``baseline1``, and what says so, in words."""
+    """Milliseconds of one image through a network and through ``baseline1``.
+
+    Attributes:
+        found_ms: of the network.
+        baseline_ms: of ``baseline1``.
+        source: what says so, in words.
+        warning: what makes the figures uncertain; None where nothing does.
+    """
 
     found_ms: float
     baseline_ms: float
     source: str
+    warning: str | None = None
 
 
 def predicted(network: Architecture, table: LatencyTable) -> Speed:
@@ -54,6 +64,7 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
         module = patterned(SegmentationNetwork, architecture, classes, head)
         return write_timed(module, engine, "fp32", size, folder)
 
+    meter = LoadMeter()
     baseline_ms, found_ms = measure(
         [partial(write, baseline1(network.space)), partial(write, network)],
         lambda file: timed_call(engine, file, threads, shape),
@@ -62,14 +73,16 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
     )
     version = engine_versions(PACKAGES[engine])[engine]
     head_name = head or network.space.heads[0]
-    how = f"fp32, {threads} {'thread' if threads == 1 else 'threads'}, {size[0]}x{size[1]}, {head_name} head"
-    return Speed(found_ms, baseline_ms, f"measured now: {engine} {version}, {how}, on {processor_name()}")
+    how = f"fp32, {counted(threads, 'thread')}, {size[0]}x{size[1]}, {head_name} head"
+    source = f"measured now: {engine} {version}, {how}, on {processor_name()}"
+    return Speed(found_ms, baseline_ms, source, warning(meter.others(), threads))
 
 
 def describe_speed(speed: Speed | None) -> list[str]:
-    """Two lines, or one where nothing was measured."""
+    """A line with the figures, one with their source, and a warning if there is one; or one line that says why not."""
     if speed is None:
         return [f"not measured: neither {' nor '.join(FILE_ENGINES)} is installed; {INSTALL}"]
     found, baseline = (f"{ms:.3g} ms, {1000 / ms:.3g} FPS" for ms in (speed.found_ms, speed.baseline_ms))
     share = f"{speed.found_ms / speed.baseline_ms:.2f} of baseline1 ({baseline})"
-    return [f"{found} as exported, {share}", speed.source]
+    warned = [f"warning: {speed.warning}"] if speed.warning else []
+    return [f"{found} as exported, {share}", speed.source, *warned]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.runs.tables import number, numbers
+from experiments.runs.tables import counted, number, numbers
 from nas_space.config import operator_name
 from nas_space.latency import LatencyTable, all_operators
 
@@ -14,7 +14,7 @@ SAVES_NOTHING = 0.98  # the narrowest 1x3 takes at least so much of the widest o
 def describe_how(of: LatencyTable) -> str:
     """Precision, threads, size, head, and what else lies inside the files."""
     inside = [name for name in ("pixels", "resize", "argmax") if getattr(of, name)]
-    threads = "1 thread" if of.threads == 1 else f"{of.threads} threads"
+    threads = counted(of.threads, "thread")
     return ", ".join([of.precision, threads, f"{of.size[0]}x{of.size[1]}", f"{of.head} head", *inside])
 
 

@@ -53,6 +53,11 @@ def number(value: Any, decimals: int | None = None) -> str:
     return _number(value, decimals, 0)
 
 
+def counted(many: int, thing: str, things: str | None = None) -> str:
+    """Such as ``1 epoch`` or ``20 epochs``; ``things`` is the plural where an s does not make it."""
+    return f"{many:,} {thing if many == 1 else things or f'{thing}s'}"
+
+
 def duration(seconds: float) -> str:
     """A time for people, in the unit that leaves at least two digits.
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from experiments.runs.tables import counted
 from experiments.search.options import SearchOptions
 from experiments.training.few_steps import FEWEST, epochs_for
 from strategies.composition import Composition
@@ -67,7 +68,7 @@ def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | 
     enough = max(epochs_for(max(need.steps, FEWEST), batches), need.epochs)
     if options.epochs >= enough:
         return None
-    given = f"{options.epochs * batches} steps ({options.epochs} epoch{'s'[: options.epochs != 1]} of {batches})"
+    given = f"{counted(options.epochs * batches, 'step')} ({counted(options.epochs, 'epoch')} of {batches})"
     why = need.why if need.steps >= FEWEST or options.epochs < need.epochs else "to train its weights"
     return f"{given} are too few for {options.strategy} {why}; --epochs {enough} would do"
 
@@ -83,5 +84,5 @@ def few_trial_steps(options: SearchOptions, batches: int, epochs: int) -> str | 
     if epochs * batches >= FEWEST:
         return None
     enough = -(-epochs_for(FEWEST, batches) * options.method.samples // 2)  # a search of E epochs makes 2 E passes
-    given = f"{epochs * batches} steps for each of {options.method.samples} networks are too few to tell them apart"
-    return f"{given}; --epochs {enough} would do, or a smaller --method.samples"
+    given = f"{counted(epochs * batches, 'step')} for each of {options.method.samples} networks"
+    return f"{given} are too few to tell them apart; --epochs {enough} would do, or a smaller --method.samples"

@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Sequence
 
+from experiments.runs.tables import counted
 from experiments.training.recipe import RetrainOptions, Stage
 
 FEWEST = 100
@@ -32,7 +33,8 @@ def few_training_steps(options: RetrainOptions, stages: Sequence[Stage], batches
     epochs = stages[0].epochs
     if epochs * batches >= FEWEST:
         return None
+    verb = "is" if epochs * batches == 1 else "are"
     each = " in each stage" if len(stages) > 1 else ""
-    steps = f"{epochs * batches} steps{each} (epochs of {batches}) are too few to train a network"
+    steps = f"{counted(epochs * batches, 'step')}{each} (epochs of {batches}) {verb} too few to train a network"
     times = epochs // options.epochs  # a peer has the epochs of all stages
     return f"{steps}; --epochs {-(-epochs_for(FEWEST, batches) // times)} gives {FEWEST} or more"

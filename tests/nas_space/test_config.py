@@ -149,7 +149,7 @@ def test_bad_values_name_their_key(change: dict[str, Any], message: str, tiny: C
 
 
 def test_an_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(InputError, match="space.preset: unknown 'papers'; choose from compact, paper"):
+    with pytest.raises(InputError, match="space.preset: unknown 'papers'; choose from compact, paper, pyramid"):
         SpaceConfig.preset("papers")
 
 

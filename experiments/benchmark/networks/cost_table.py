@@ -101,6 +101,9 @@ def cost_rows(
     return rows, measured_with, list(notes.values())
 
 
+MACS = "MACs G: of convolutions and matrix products; with all else: of everything, also pooling and activations"
+
+
 def readable_table(table: pd.DataFrame) -> pd.DataFrame:
     """The table in the units of the papers: millions, billions, images a second."""
     units = {"params": ("params M", 1e6), "macs_conv": ("MACs G", 1e9), "macs_total": ("MACs G with all else", 1e9)}

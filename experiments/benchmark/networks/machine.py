@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from experiments.benchmark.networks.load import warning
 from experiments.benchmark.networks.timing import NetworkTiming, Setup
 from experiments.runs.environment import engine_versions, gpu_driver, processor_name
+from experiments.runs.load import warning
+from experiments.runs.tables import counted
 from experiments.runtime.engines import PACKAGES
 
 
@@ -44,7 +45,7 @@ def describe_conditions(measured: Mapping[str, Any]) -> str:
     """What ``conditions`` returns, in two lines for people."""
     device, driver = measured["device"], measured["driver"]
     device += f", driver {driver}" if driver else f", {measured['cores']} cores"
-    threads = "1 thread" if measured["threads"] == 1 else f"{measured['threads']} threads"
+    threads = counted(measured["threads"], "thread")
     engine = f"{measured['engine']} {measured['version']} on {device}"
     load = f"meanwhile others kept {measured['busy_cores_of_others']:.2f} cores busy"
     load = f"warning: {measured['warning']}" if measured["warning"] else load

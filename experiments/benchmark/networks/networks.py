@@ -102,11 +102,10 @@ def describe_baselines(networks: Sequence[Network]) -> str:
     if first is None or first.architecture is None:
         return ""
     space = first.architecture.space
-    presets = (name for name in ("compact", "paper") if SpaceConfig.preset(name, search=space.search) == space)
     block = ", with the aggregation block" if first.head == "aggregation" else ""
     *others, last = map(str, space.widths)
     channels = f"{', '.join(others)} and {last} channels"
-    return f"baselines of the {next(presets, 'measured')} space, {channels}{block}"
+    return f"baselines of the {space.preset_name or 'measured'} space, {channels}{block}"
 
 
 def _read(name: str) -> Network:

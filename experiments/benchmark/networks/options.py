@@ -8,7 +8,8 @@ class Baselines:
     """Where the reference networks come from.
 
     Args:
-        preset: space of baseline1 and baseline2: compact or paper; absent, that of the measured architecture, or paper.
+        preset: space of baseline1 and baseline2: compact, paper or pyramid; absent, that of the first network
+            that has one, or paper.
     """
 
     preset: str | None = None

@@ -6,6 +6,7 @@ from functools import cache
 from experiments.benchmark.networks.networks import Network, random_weights
 from experiments.benchmark.networks.statistics import latency
 from experiments.benchmark.networks.timing import Entry, Setup, make_setup, measure
+from experiments.runs.tables import counted
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig, check_size
 from nas_space.cost import cost
@@ -45,13 +46,15 @@ class Scaler:
 
 @cache
 def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, head: Head | None) -> Architecture:
-    def counted(kind: str, network: Architecture) -> float:
+    of = f"scaled from the {space.preset_name or 'given'} space"
+
+    def amount(kind: str, network: Architecture) -> float:
         return float(getattr(cost(network, scaler.size, classes, head), kind))
 
     if name.kind != "ms":
-        network = largest_within(name, space, lambda one: counted(name.kind, one))
+        network = largest_within(name, space, lambda one: amount(name.kind, one))
         unit = "parameters" if name.kind == "params" else f"MACs at {_by(scaler.size)}"
-        print(f"{name.name}: {describe(network)}, {counted(name.kind, network):,.0f} {unit}", flush=True)
+        print(f"{name.name}: {of}, {describe(network)}, {amount(name.kind, network):,.0f} {unit}", flush=True)
         return network
     check_size(f"{name.name}, size", scaler.size, len(space.widths))
     setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
@@ -59,10 +62,10 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
     def milliseconds(one: Architecture) -> float:
         return _milliseconds(one, scaler, setup, classes, head)
 
-    network, taken = largest_measured(name, space, milliseconds, lambda one: counted("macs_total", one))
-    threads = "1 thread" if setup.threads == 1 else f"{setup.threads} threads"
+    network, taken = largest_measured(name, space, milliseconds, lambda one: amount("macs_total", one))
+    threads = counted(setup.threads, "thread")
     how = f"measured as exported, {setup.engine}, {scaler.precision}, {threads}, {_by(scaler.size)}"
-    print(f"{name.name}: {describe(network)}, {taken:.3g} ms {how}", flush=True)
+    print(f"{name.name}: {of}, {describe(network)}, {taken:.3g} ms {how}", flush=True)
     return network
 
 

@@ -10,11 +10,11 @@ import psutil
 import torch
 
 from experiments.benchmark.networks.files import check_file, count_batch_norms, size_mb, write_file
-from experiments.benchmark.networks.load import LoadMeter
 from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.statistics import Seconds
 from experiments.benchmark.networks.workers import Task, Worker, take_turns
 from experiments.export.timed_file import FILE_ENGINES
+from experiments.runs.load import LoadMeter
 from experiments.runs.processes import free_cores
 from experiments.runs.threads import check_threads
 from experiments.runtime.engines import check_engine

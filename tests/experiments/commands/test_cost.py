@@ -42,7 +42,11 @@ def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
     ]
     rounded = [round(row["macs_total"] / 1e9, 1) for row in result["networks"][:4]]
     assert rounded == [11.2, 25.2, 44.8, 3.7] and result["networks"][0]["params"] == 961_807
-    assert "| baseline1 | 512x1024 | 0.962 | 11.1 | 11.2 |" in text and result["measured"] == []
+    assert (
+        "| baseline1 | 512x1024 | 0.962 | 11.1 | 11.2 |" in text
+        and "\nMACs G: of convolutions" in text
+        and result["measured"] == []
+    )
 
 
 def test_any_networks_at_any_sizes_are_measured(net, tmp_path, capsys):

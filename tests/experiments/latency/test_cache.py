@@ -1,5 +1,6 @@
 """Tables are kept by everything that decides them, and one line says what was used."""
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from experiments.latency import cache
 from experiments.latency.cache import Wanted, find_table
+from experiments.runs.load import LoadMeter
 from experiments.runtime.interface import Interface
 from nas_space.config import SpaceConfig
 
@@ -16,6 +18,7 @@ from nas_space.config import SpaceConfig
 @pytest.fixture
 def wanted(tiny: Callable[..., SpaceConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wanted:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(LoadMeter, "others", lambda _: 0.0)
     return Wanted(tiny(), (64, 96), 5)
 
 
@@ -36,6 +39,13 @@ def test_a_table_is_measured_once(fake: Any, wanted: Wanted, tmp_path: Path) -> 
     assert said.startswith("latency table: cached of 20") and said.endswith(f", {file}")
     find(wanted, again=True)
     assert fake.now > spent
+
+
+def test_a_loaded_machine_is_told(fake: Any, wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LoadMeter, "others", lambda _: float(os.cpu_count() or 1))
+    said = find(wanted)[1].splitlines()
+    assert said[1].startswith("warning: the machine was loaded: others kept ") and said[1].endswith(" measures anew")
+    assert len(find(wanted)[1].splitlines()) == 1  # of the cache
 
 
 def test_searched_dimensions_and_depths_do_not_count(wanted: Wanted) -> None:

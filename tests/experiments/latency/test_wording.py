@@ -48,6 +48,7 @@ def test_a_speed_in_words() -> None:
         "10 ms, 100 FPS as exported, 0.80 of baseline1 (12.5 ms, 80 FPS)",
         "says who",
     ]
+    assert describe_speed(Speed(10.0, 12.5, "says who", "it was loaded"))[2:] == ["warning: it was loaded"]
     (line,) = describe_speed(None)
     assert line == "not measured: neither onnxruntime nor openvino is installed; pip install 'ssr-nas[deploy]'"
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from experiments.report.markdown import escape, markdown, with_deviations
-from experiments.runs.tables import duration, number, numbers, readable
+from experiments.runs.tables import counted, duration, number, numbers, readable
 
 
 @pytest.mark.parametrize(
@@ -75,3 +75,8 @@ def test_means_keep_their_deviations() -> None:
 def test_a_short_time_is_not_0_minutes(seconds: float, text: str) -> None:
     assert duration(seconds) == text
     assert duration(20000) == "5.6 hours"
+
+
+def test_one_thing_and_several() -> None:
+    assert [counted(1, "epoch"), counted(0, "epoch"), counted(1200, "epoch")] == ["1 epoch", "0 epochs", "1,200 epochs"]
+    assert [counted(1, "class", "classes"), counted(2, "class", "classes")] == ["1 class", "2 classes"]

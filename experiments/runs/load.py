@@ -7,6 +7,11 @@ from collections.abc import Callable
 import psutil
 
 
+def own_seconds() -> float:
+    """Processor seconds of this process, so far."""
+    return float(sum(psutil.Process().cpu_times()[:2]))
+
+
 class LoadMeter:
     """Measures how many cores others keep busy from its making to ``others``.
 
@@ -14,7 +19,7 @@ class LoadMeter:
         measured: processor seconds of the processes that are measured, so far.
     """
 
-    def __init__(self, measured: Callable[[], float]) -> None:
+    def __init__(self, measured: Callable[[], float] = own_seconds) -> None:
         self.measured = measured
         self.start = time.perf_counter(), _busy(), measured()
 

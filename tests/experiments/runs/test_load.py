@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 import pytest
 
-from experiments.benchmark.networks import load
-from experiments.benchmark.networks.load import LoadMeter, warning
+from experiments.runs import load
+from experiments.runs.load import LoadMeter, warning
 
 
 def test_work_of_others_is_seen_and_own_work_is_not(monkeypatch):
