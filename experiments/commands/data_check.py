@@ -104,7 +104,8 @@ def _format_table(result: "Inspection") -> str:
 
     classes = labels(result.source.classes, lambda name: sum(map(_columns_of, name)) <= NAME)
     columns = {split: _column(classes, report) for split, report in result.splits.items()}
-    return pd.DataFrame(columns).rename_axis(columns=_title(result)).to_string()
+    table = pd.DataFrame(columns).rename_axis(columns=_title(result)).to_string()
+    return f"{table}\nshares of classes are of the pixels that are not ignored, the ignored share is of all pixels"
 
 
 def _columns_of(letter: str) -> int:

@@ -36,7 +36,7 @@ def follow(
     keep: Callable[[], None],
     resumed: bool = False,
 ) -> str:
-    """Print a line for each trial that ends, until the experiment is over, and return its last status.
+    """Print a line for each trial that starts, and one for each that ends, until the experiment is over, and return its last status.
 
     What a trial has warned of, such as too few steps, is printed with the first trial that has; so is NNI's limit,
     where one has ended the experiment.
@@ -54,6 +54,7 @@ def follow(
     Raises:
         ManagerError: the manager has ended, and nobody has stopped it.
     """
+    started: set[str] = set()
     printed: set[str] = set()
     warned: set[str] = set()
     best: float | None = None
@@ -79,6 +80,10 @@ def follow(
                         bar.write(f"    {warning} (trial {trial['trialJobId']}; the same of another is not told again)")
                 best = max(filter(None, (best, _result(trial).get("default"))), default=None)
                 bar.update()
+            for trial in (trial for trial in trials if trial["status"] == "RUNNING"):
+                if trial["trialJobId"] not in started:
+                    started.add(trial["trialJobId"])
+                    bar.write(_begin(trial))
             running = sum(trial["status"] == "RUNNING" for trial in trials)
             pending = sum(trial["status"] not in ENDED for trial in trials)
             bar.set_postfix_str(f"{running} running" + (f", best mIoU {100 * best:.1f} %" if best is not None else ""))
@@ -147,10 +152,15 @@ def _queued(rest: Rest, trials: Sequence[Mapping[str, Any]], resumed: bool) -> b
     return following - 1 > max((trial.get("sequenceId") or 0 for trial in trials), default=0 if resumed else -1)
 
 
-def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
-    """One ended trial in words."""
+def _begin(trial: Mapping[str, Any]) -> str:
+    """Which trial it is, how it is, and its parameters."""
     parameters = json.loads(trial["hyperParameters"][-1])["parameters"] if trial.get("hyperParameters") else {}
     values = " ".join(f"{key}={value}" for key, value in by_name(parameters).items())
+    return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {values}"
+
+
+def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
+    """One ended trial in words."""
     result = _result(trial)
     if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
         state = f"{'discrete' if result['discrete'] else 'cut'}, {result['seconds']:.0f} s"
@@ -163,7 +173,7 @@ def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
             outcome = "its reason could not be read"
     else:
         outcome = f"mIoU {100 * result['default']:.1f} %" if "default" in result else "no result"
-    return f"{trial['sequenceId']:>3} {trial['trialJobId']} {trial['status']}: {values}: {outcome}"
+    return f"{_begin(trial)}: {outcome}"
 
 
 def _result(trial: Mapping[str, Any]) -> dict[str, Any]:

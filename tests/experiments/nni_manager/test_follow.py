@@ -88,7 +88,9 @@ def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatc
     captured = capsys.readouterr()
     told = [text for text in captured.out.splitlines() if text.strip()]
     assert told == [
+        "  0 t0 RUNNING: strategy=ssr row=IE(2)",
         "  0 t0 SUCCEEDED: strategy=ssr row=IE(2): mIoU 50.0 %, 30.0 M MACs, discrete, 12 s",
+        "  1 t1 RUNNING: strategy=ssr row=IE(2)",
         "  1 t1 FAILED: strategy=ssr row=IE(2): why t1",
         "  2 t2 USER_CANCELED: strategy=ssr row=IE(2): no result",
     ]

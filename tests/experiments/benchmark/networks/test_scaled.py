@@ -42,7 +42,7 @@ def test_the_head_counts(capsys: pytest.CaptureFixture[str]) -> None:
     with_block = Scaler(SIZE)("baseline2@0.1M", SPACE, 9, "aggregation")
     assert cost(plain, SIZE, 9).params <= 1e5 >= cost(with_block, SIZE, 9, "aggregation").params
     assert cost(plain, SIZE, 9).params > cost(with_block, SIZE, 9).params
-    assert "baseline2@0.1M: stem" in capsys.readouterr().out
+    assert "baseline2@0.1M: scaled from the compact space, stem 16, " in capsys.readouterr().out
 
 
 def test_time_is_measured_once_in_a_process(clock: list[Architecture], capsys: pytest.CaptureFixture[str]) -> None:
