@@ -36,7 +36,7 @@ def follow(
     keep: Callable[[], None],
     resumed: bool = False,
 ) -> str:
-    """Print a line for each trial that starts, and one for each that ends, until the experiment is over, and return its last status.
+    """Print a line for each trial that starts and for each that ends, until the experiment is over; return its status.
 
     What a trial has warned of, such as too few steps, is printed with the first trial that has; so is NNI's limit,
     where one has ended the experiment.
