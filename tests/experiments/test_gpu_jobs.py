@@ -1,0 +1,82 @@
+"""The jobs for a lent GPU: their commands are ones that exist, they wait for each other, and a cut run goes on."""
+
+import importlib.util
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from experiments.commands import COMMANDS
+from experiments.options.arguments import parse
+
+FOLDER = Path(__file__).parents[2] / "experiments" / "configs" / "gpu"
+
+
+@pytest.fixture(scope="module")
+def gpu() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("gpu_run", FOLDER / "run.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gpu_run"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("rehearse", [False, True])
+def test_every_command_is_understood(rehearse: bool, gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FOLDER.parents[2])
+    jobs, more = gpu.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
+    for job in jobs.values():
+        words = [*job.command, *(more[job.command[0]].split() if rehearse else [])]
+        count = 2 if " ".join(words[:2]) in COMMANDS else 1
+        module = importlib.import_module(COMMANDS[" ".join(words[:count])])
+        parse("ssr-nas", "", module.Options, words[count:])
+
+
+def test_each_waits_for_those_that_it_reads(gpu: ModuleType) -> None:
+    jobs, _ = gpu.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
+    before: set[str] = set()
+    for name, job in jobs.items():
+        assert set(job.needs) <= before, name
+        before.add(name)
+    assert jobs["encoder_target_1"].needs == ["search_target_0"] and len(jobs["speed"].needs) == 5
+
+
+def test_a_cut_run_goes_on(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call is over at once; the second one continues what has begun, and what fails stops nothing else."""
+    told = tmp_path / "told"
+    command = f"import sys; open({str(told)!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10))"
+    program = tmp_path / "program"
+    program.write_text(
+        f"#!{sys.executable}\n{command}\n"
+        "from pathlib import Path\n"
+        "words = sys.argv[3:]\n"
+        "folder = Path(words[-1])\n"
+        "folder.mkdir(parents=True, exist_ok=True)\n"
+        "(folder / 'config.yml').touch()\n"
+        "if '--resume' in words: (folder / f'{words[0]}.json').touch()\n"
+        "elif 'slow' in words: __import__('time').sleep(60)\n"
+        "else: sys.exit(1)\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setattr(gpu.sys, "executable", str(program))
+    runs = tmp_path / "runs"
+    runs.mkdir()
+
+    def jobs() -> dict[str, object]:
+        listed = {"first": ["search", "slow"], "second": ["retrain", str(runs / "first")], "bad": ["search"]}
+        return {name: gpu.Job(name, words, ["first"] if name == "second" else []) for name, words in listed.items()}
+
+    begun = jobs()
+    gpu.run(begun, runs, 2, 3.0, {})
+    assert begun["bad"].failed and not begun["first"].failed and not (runs / "second").exists()  # type: ignore[attr-defined]
+    again = jobs()
+    gpu.run(again, runs, 2, 10.0, {})
+    lines = told.read_text().splitlines()
+    assert (
+        f"-m experiments.cli search --resume {runs / 'first'}" in lines and (runs / "first" / "search.json").is_file()
+    )
+    assert again["second"].failed and again["bad"].done(runs)  # type: ignore[attr-defined]
+    gpu.collect(again, runs, tmp_path / "out")
+    assert (tmp_path / "out" / "runs.tar.gz").is_file()
