@@ -69,7 +69,7 @@ def test_a_cut_run_goes_on(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.
         return {name: gpu.Job(name, words, ["first"] if name == "second" else []) for name, words in listed.items()}
 
     begun = jobs()
-    gpu.run(begun, runs, 2, 3.0, {})
+    gpu.run(begun, runs, 2, 1.5, {})
     assert begun["bad"].failed and not begun["first"].failed and not (runs / "second").exists()  # type: ignore[attr-defined]
     again = jobs()
     gpu.run(again, runs, 2, 10.0, {})
