@@ -1,6 +1,6 @@
 """Runs a list of commands on one device, many at once, for a limited time; the same call goes on where the last ended.
 
-    python experiments/configs/gpu/run.py experiments/configs/gpu/jobs.yml --data CAMVID --runs runs/gpu --seconds 560
+    python -m experiments.examples.gpu_jobs experiments/configs/gpu/jobs.yml --data CAMVID --runs runs/gpu --seconds 560
 
 Each job is a command of ssr-nas with a folder of its own in ``--runs``. It is done when its proof lies there. A job
 that was cut off is continued by ``--resume``, or begun anew where its command has none. A job waits for those it needs.

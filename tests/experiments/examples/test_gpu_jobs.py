@@ -1,32 +1,22 @@
 """The jobs for a lent GPU: their commands are ones that exist, they wait for each other, and a cut run goes on."""
 
-import importlib.util
+import importlib
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from experiments.commands import COMMANDS
+from experiments.examples import gpu_jobs
 from experiments.options.arguments import parse
 
-FOLDER = Path(__file__).parents[2] / "experiments" / "configs" / "gpu"
-
-
-@pytest.fixture(scope="module")
-def gpu() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("gpu_run", FOLDER / "run.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gpu_run"] = module
-    spec.loader.exec_module(module)
-    return module
+FOLDER = Path(__file__).parents[3] / "experiments" / "configs" / "gpu"
 
 
 @pytest.mark.parametrize("rehearse", [False, True])
-def test_every_command_is_understood(rehearse: bool, gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_command_is_understood(rehearse: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(FOLDER.parents[2])
-    jobs, more = gpu.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
+    jobs, more = gpu_jobs.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
     for job in jobs.values():
         words = [*job.command, *(more[job.command[0]].split() if rehearse else [])]
         count = 2 if " ".join(words[:2]) in COMMANDS else 1
@@ -34,8 +24,8 @@ def test_every_command_is_understood(rehearse: bool, gpu: ModuleType, monkeypatc
         parse("ssr-nas", "", module.Options, words[count:])
 
 
-def test_each_waits_for_those_that_it_reads(gpu: ModuleType) -> None:
-    jobs, _ = gpu.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
+def test_each_waits_for_those_that_it_reads() -> None:
+    jobs, _ = gpu_jobs.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
     before: set[str] = set()
     for name, job in jobs.items():
         assert set(job.needs) <= before, name
@@ -43,7 +33,7 @@ def test_each_waits_for_those_that_it_reads(gpu: ModuleType) -> None:
     assert jobs["encoder_target_1"].needs == ["search_target_0"] and len(jobs["speed"].needs) == 5
 
 
-def test_a_cut_run_goes_on(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cut_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first call is over at once; the second one continues what has begun, and what fails stops nothing else."""
     told = tmp_path / "told"
     command = f"import sys; open({str(told)!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10))"
@@ -60,23 +50,25 @@ def test_a_cut_run_goes_on(gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.
         "else: sys.exit(1)\n"
     )
     program.chmod(0o755)
-    monkeypatch.setattr(gpu.sys, "executable", str(program))
+    monkeypatch.setattr(gpu_jobs.sys, "executable", str(program))
     runs = tmp_path / "runs"
     runs.mkdir()
 
     def jobs() -> dict[str, object]:
         listed = {"first": ["search", "slow"], "second": ["retrain", str(runs / "first")], "bad": ["search"]}
-        return {name: gpu.Job(name, words, ["first"] if name == "second" else []) for name, words in listed.items()}
+        return {
+            name: gpu_jobs.Job(name, words, ["first"] if name == "second" else []) for name, words in listed.items()
+        }
 
     begun = jobs()
-    gpu.run(begun, runs, 2, 1.5, {})
+    gpu_jobs.run(begun, runs, 2, 1.5, {})
     assert begun["bad"].failed and not begun["first"].failed and not (runs / "second").exists()  # type: ignore[attr-defined]
     again = jobs()
-    gpu.run(again, runs, 2, 10.0, {})
+    gpu_jobs.run(again, runs, 2, 10.0, {})
     lines = told.read_text().splitlines()
     assert (
         f"-m experiments.cli search --resume {runs / 'first'}" in lines and (runs / "first" / "search.json").is_file()
     )
     assert again["second"].failed and again["bad"].done(runs)  # type: ignore[attr-defined]
-    gpu.collect(again, runs, tmp_path / "out")
+    gpu_jobs.collect(again, runs, tmp_path / "out")
     assert (tmp_path / "out" / "runs.tar.gz").is_file()
