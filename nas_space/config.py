@@ -128,9 +128,10 @@ class SpaceConfig:
 
     @classmethod
     def pyramid(cls, search: tuple[str, ...] = DIMENSIONS) -> "SpaceConfig":
-        """Three stages, down to stride 16: about half to one and a half of the time of LR-ASPP (docs/pyramid.md)."""
-        depths = ((1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5, 6, 7))
-        return cls(16, (64, 128, 192), depths, (1, 2, 4, 8), (1, 2), (48, 96, 128), (16, 32, 32), search)
+        """Four stages, down to stride 32: for the latency of small networks from the shelf (results/pyramid.md)."""
+        depths = ((1, 2, 3, 4), (1, 2, 3, 4, 5, 6), (1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 4, 5, 6))
+        span, step = (32, 64, 96, 128), (8, 16, 32, 32)
+        return cls(16, (48, 96, 160, 224), depths, (1, 2, 4, 8), (1, 2), span, step, search)
 
     @classmethod
     def preset(cls, name: str, search: tuple[str, ...] = DIMENSIONS, **overrides: Any) -> "SpaceConfig":

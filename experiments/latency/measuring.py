@@ -20,6 +20,7 @@ from experiments.runtime.engines import Call
 
 LEAST, MOST = 1, 10  # timed calls of a turn; short turns fit between the spells of a busy host
 ENOUGH = 0.004  # seconds of timed calls after which a turn ends
+LONG = 0.02  # seconds of a call that counts though another network has just had the caches: filling them takes 1 %
 QUIET = 1.1  # a turn was quiet where it took at most so many times what the quickest turns took
 FIRST = 20  # turns of the reference before all others: they show how quick it can be
 PATIENCE = 3  # most turns of a network for each that must be quiet
@@ -76,13 +77,19 @@ def measure(
         clock: the clock, in seconds.
         progress: told how many measurements are done, and of how many.
     """
+
+    def opened(network: _Timed) -> Call:
+        call = open_file(network.file())
+        call()  # allocates
+        return call
+
     with tempfile.TemporaryDirectory(prefix="ssr-nas-") as name, _no_collection():
         reference, *others = (_Timed(network, Path(name) / str(number)) for number, network in enumerate(networks))
-        pace = [_turn(open_file(reference.file()), clock) for _ in range(max(rounds, FIRST))]
+        pace = [_turn(opened(reference), clock) for _ in range(max(rounds, FIRST))]
 
         def take_turns(network: _Timed) -> None:
-            opened = (open_file(network.file()) for _ in range(min(rounds, OPENINGS)))
-            network.passes.append(_turns(open_file(reference.file()), opened, rounds, pace, clock))
+            calls = (opened(network) for _ in range(min(rounds, OPENINGS)))
+            network.passes.append(_turns(opened(reference), calls, rounds, pace, clock))
 
         for done, (turn, network) in enumerate(product(range(PASSES), others), 1):
             if turn < PASSES - 1 or network.is_doubtful(pace):
@@ -163,14 +170,22 @@ def quiet(seconds: Sequence[float]) -> float:
 
 
 def _turn(call: Call, clock: Clock) -> float:
-    """Median seconds of ``LEAST`` to ``MOST`` calls, until ``ENOUGH`` seconds have passed; the first is not timed."""
-    call()  # allocates, and fills the caches
-    seconds: list[float] = []
+    """Median seconds of ``LEAST`` to ``MOST`` calls, until ``ENOUGH`` seconds have passed.
+
+    The first one also fills the caches. It counts where it is ``LONG``.
+    """
+    seconds = [_timed(call, clock)]
+    if seconds[0] < LONG:
+        seconds.clear()
     while len(seconds) < LEAST or (len(seconds) < MOST and sum(seconds) < ENOUGH):
-        start = clock()
-        call()
-        seconds.append(clock() - start)
+        seconds.append(_timed(call, clock))
     return median(seconds)
+
+
+def _timed(call: Call, clock: Clock) -> float:
+    start = clock()
+    call()
+    return clock() - start
 
 
 @contextmanager

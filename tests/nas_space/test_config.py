@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nas_space.config import DIMENSIONS, SpaceConfig, operator_name
+from nas_space.config import DIMENSIONS, PRESETS, SpaceConfig, operator_name
 from nas_space.errors import InputError
 
 SUBSETS = list(chain.from_iterable(combinations(DIMENSIONS, n) for n in range(5)))
@@ -31,6 +31,22 @@ def test_the_papers_space_has_the_papers_sizes() -> None:
     assert sizes["log10_supernet_configurations"] == pytest.approx(324.442, abs=5e-4)
     assert sizes["log10_networks"] == pytest.approx(49.445, abs=5e-4)
     assert sizes["entropy_nats"] == pytest.approx(789.42, abs=5e-3)
+
+
+def test_the_pyramids_sizes() -> None:
+    """Counted by hand: 4 depths, an operator for each of 25 layers, two widths for each of its 8 operators."""
+    space = SpaceConfig.pyramid()
+    assert space.sizes()["choices"] == 4 + 25 + 25 * 8 * 2
+    layers = ((200, 4), (200, 6), (128, 9), (200, 6))  # 8 operators x pairs of widths, and the most layers
+    networks = math.prod(sum(kinds**depth for depth in range(1, most + 1)) for kinds, most in layers)
+    assert space.sizes()["log10_networks"] == pytest.approx(math.log10(networks))
+    assert space.heads == ("fusion", "aggregation") and space.baseline_depths == (2, 3, 5, 3)
+
+
+def test_a_preset_knows_its_name() -> None:
+    for name in PRESETS:
+        assert SpaceConfig.preset(name).preset_name == SpaceConfig.preset(name, ("width",)).preset_name == name
+    assert SpaceConfig.preset("compact", dilations=(1, 2)).preset_name is None
 
 
 @pytest.mark.parametrize(("search", "nats"), ENTROPIES.items(), ids=str)
