@@ -93,10 +93,12 @@ class BilevelStep:
     def regularization(self, progress: float) -> Tensor:
         """``sum over levels of rho * regularizer`` at this point of the search, a scalar (SSR paper, equation 10)."""
         parameters, rho = self.parameters, self.composition.rho
-        levels = zip(parameters.log_probabilities(), parameters.logits(), parameters.alive, strict=True)
+        shrinking, alive = self.composition.shrinking, parameters.alive
+        pressed = alive if shrinking is None else shrinking.pressed(alive)
+        levels = zip(parameters.log_probabilities(), parameters.logits(), pressed, strict=True)
         terms = [
-            weight * self.composition.regularizer(log_p, logits, alive).sum()
-            for weight, (log_p, logits, alive) in zip((rho.depth, rho.operator, rho.width), levels, strict=True)
+            weight * self.composition.regularizer(log_p, logits, mask).sum()
+            for weight, (log_p, logits, mask) in zip((rho.depth, rho.operator, rho.width), levels, strict=True)
         ]
         return self.composition.phases.rho_scale(progress) * torch.stack(terms).sum()
 
@@ -137,6 +139,7 @@ class BilevelStep:
             for parameter, alive in zip(logits, self.parameters.alive, strict=True):
                 assert parameter.grad is not None
                 parameter.grad.add_(parameter * alive, alpha=self.composition.method.weight_decay)
+            self.parameters.share_gradients()
         optimizer.step()
 
     def _task_gradient(self, batch: Batch, batch_idx: int, weights: bool, logits: bool) -> Tensor:

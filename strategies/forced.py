@@ -23,7 +23,6 @@ class Stages(Shrinking):
     """
 
     rule = "stage"
-    restarts = True
 
     def __init__(self, shares: Sequence[float] = (0.6, 0.4, 0.0)) -> None:
         self.shares = tuple(shares)
@@ -44,6 +43,10 @@ class Stages(Shrinking):
             count = torch.ceil((size.to(mask.device) * share).double().mul(1e6).round().div(1e6)).clamp(min=1)
             levels.append(mask & (ranks(ratio, mask) < count[..., None]))
         return Alive(*levels)
+
+    def renewed(self, before: Alive, after: Alive) -> Alive:
+        """All of them."""
+        return after
 
 
 class Decisions(Shrinking):

@@ -38,6 +38,9 @@ class MethodOptions:
         ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value
             to all of it, so that the task decides where it can before the regularizer decides the rest (0: all of it at
             once).
+        stagger: the regularizer acts on one layer's operators at a time, the most certain first; after each decision
+            the other layers' logits begin anew. Depth and width come last (SSR and its controls; the paper: false).
+        share_widths: the operators of a layer share their width logits (the paper: false).
         rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, so that ties do not
             saturate; probabilities stay as they are (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
@@ -57,6 +60,8 @@ class MethodOptions:
     warmup: float = 0.15
     explore: float = 0.1
     ramp: float = 0.0
+    stagger: bool = False
+    share_widths: bool = False
     rescale: bool = True
     arch_split: float | None = None
     order: int = 1

@@ -34,6 +34,7 @@ class ArchitectureParameters(nn.Module):
         space: the searched space.
         relaxation: logits -> probabilities.
         generator: source of the initial logits, ``1e-3 * N(0, 1)``.
+        shares_widths: all operators of a layer have the same width logits, and learn from each other's gradients.
 
     Shape:
         alpha ``(stages, depths)``, beta ``(layers, operators)``, gamma ``(layers, operators, 2, widths)``.
@@ -43,14 +44,23 @@ class ArchitectureParameters(nn.Module):
     alive_operator: Tensor
     alive_width: Tensor
 
-    def __init__(self, space: SpaceConfig, relaxation: Relaxation, generator: torch.Generator | None = None) -> None:
+    def __init__(
+        self,
+        space: SpaceConfig,
+        relaxation: Relaxation,
+        generator: torch.Generator | None = None,
+        shares_widths: bool = False,
+    ) -> None:
         super().__init__()
         self.space = space
         self.relaxation = relaxation
+        self.shares_widths = shares_widths
         alive = Alive.full(space)
         for name, level, mask in zip(("alpha", "beta", "gamma"), LEVELS, alive, strict=True):
             self.register_parameter(name, nn.Parameter(INITIAL * torch.randn(mask.shape, generator=generator)))
             self.register_buffer(f"alive_{level}", mask)
+        if shares_widths:
+            self._share_widths()
         for stage in range(len(space.layers)):
             widths = torch.zeros(space.most_widths)  # what fills up a stage with fewer widths has no channels
             widths[: len(space.width_candidates(stage))] = torch.tensor(space.width_candidates(stage))
@@ -90,6 +100,12 @@ class ArchitectureParameters(nn.Module):
     def ratios(self) -> Ratios:
         """Retaining ratio of every candidate (SSR paper, equation 11)."""
         return Ratios(*map(retaining_ratio, self.log_probabilities(), self.alive))
+
+    def share_gradients(self) -> None:
+        """Sum the width logits' gradients over the operators of a layer, where these share their widths."""
+        gradient = self.logits()[2].grad
+        if self.shares_widths and gradient is not None:
+            gradient.copy_(gradient.sum(1, keepdim=True).expand_as(gradient).clone())
 
     def refresh(self) -> None:
         """Compute what the next forward pass reads; with a gradient where the logits require one."""
@@ -135,10 +151,19 @@ class ArchitectureParameters(nn.Module):
             logits.copy_(self.relaxation.rescale(logits, mask))
 
     @torch.no_grad()
-    def restart(self) -> None:
-        """Draw the logits anew, as at the start, from torch's global generator."""
-        for logits in self.logits():
-            logits.copy_(INITIAL * torch.randn(logits.shape))
+    def restart(self, renewed: Alive) -> None:
+        """Draw some logits anew, as at the start, from torch's global generator."""
+        for logits, mask in zip(self.logits(), renewed, strict=True):
+            drawn = INITIAL * torch.randn(logits.shape)
+            logits.copy_(torch.where(mask, drawn.to(logits.device), logits))
+        if self.shares_widths:
+            self._share_widths()
+
+    @torch.no_grad()
+    def _share_widths(self) -> None:
+        """Give all operators of a layer the width logits of the first."""
+        *_, gamma = self.logits()
+        gamma.copy_(gamma[:, :1].expand_as(gamma).clone())
 
     def architecture(self, ratios: Ratios | None = None) -> Architecture:
         """The candidate with the highest ratio in every choice; absent, of ``ratios()``: the most probable survivor."""

@@ -115,9 +115,10 @@ class SearchModule(BaseOneShotLightningModule):
             self.removals += removals
             self.apply_alive(after)
             self._forget_moments(after)
-            if shrinking.restarts:
-                parameters.restart()
-                self._forget_moments(Alive(*(torch.zeros_like(mask) for mask in after)))
+            renewed = shrinking.renewed(before, after)
+            if renewed is not None:
+                parameters.restart(renewed)
+                self._forget_moments(Alive(*(mask & ~new for mask, new in zip(after, renewed, strict=True))))
         if self.method.rescale:
             parameters.rescale()
         if after.is_discrete():

@@ -36,11 +36,9 @@ class Shrinking(ABC):
 
     Attributes:
         rule: its name in the list of removals.
-        restarts: whether the logits begin anew after its removals.
     """
 
     rule: str
-    restarts = False
 
     @abstractmethod
     def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
@@ -51,6 +49,14 @@ class Shrinking(ABC):
             alive: the current survivors.
             progress: finished part of the search, in (0, 1]; at 1 a rule that forces decisions has made all of them.
         """
+
+    def pressed(self, alive: Alive) -> Alive:
+        """Masks of the candidates whose choices the regularizer acts on, until ``keep`` is called again: here all."""
+        return alive
+
+    def renewed(self, before: Alive, after: Alive) -> Alive | None:
+        """Masks of the candidates whose logits begin anew after a removal; here none do."""
+        return None
 
     def start(self, full: Alive) -> None:  # noqa: B027  # most need no preparation
         """Called once, before the search, with the masks of the whole space."""

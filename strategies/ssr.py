@@ -7,6 +7,7 @@ survivor. The super-network then is the found network: there is no discretizatio
 
 Differs from the paper: it shrinks once per epoch instead of after every step (cheaper, no synchronisation). Beyond the
 paper, and on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``. Without them it is the paper's.
+``method.stagger`` decides one layer after the other (``strategies/staggered.py``).
 
 The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``:
 information entropy, and the zero-one losses on ``sg(a)`` in their L1 and L2 form. These are summed over candidates and
@@ -17,6 +18,7 @@ from strategies.method import MethodOptions
 from strategies.regularizers import Regularizer, information_entropy, ssr, zero_one_l1, zero_one_l2
 from strategies.relaxation import SigmoidNormalised
 from strategies.shrinking import LevelThreshold
+from strategies.staggered import Staggered
 from strategies.strategy import DifferentiableStrategy
 
 
@@ -31,7 +33,8 @@ class SSR(DifferentiableStrategy):
     loss: Regularizer = staticmethod(ssr)
 
     def __init__(self, method: MethodOptions, seed: int = 0) -> None:
-        super().__init__(SigmoidNormalised(), type(self).loss, LevelThreshold(method.h), method, seed)
+        shrinking = Staggered(method) if method.stagger else LevelThreshold(method.h)
+        super().__init__(SigmoidNormalised(), type(self).loss, shrinking, method, seed)
 
 
 class SSRInformationEntropy(SSR):

@@ -79,7 +79,8 @@ class DifferentiableStrategy(OneShotStrategy):
         if not isinstance(model, JointSpace):
             raise TypeError(f"expected a JointSpace, got {type(model).__name__}")
         generator = torch.Generator().manual_seed(self.seed)
-        parameters = ArchitectureParameters(model.config, self.composition.relaxation, generator)
+        relaxation, method = self.composition.relaxation, self.composition.method
+        parameters = ArchitectureParameters(model.config, relaxation, generator, method.share_widths)
         if self.composition.shrinking is not None:
             self.composition.shrinking.start(parameters.alive)
         stages = list(model.stages())

@@ -87,18 +87,33 @@ class CropStream(BatchStream):
         seed: the run's seed.
         crop: height and width of the batches' images.
         label_stride: label resolution, in pixels a cell; 1 keeps all pixels.
+        stream: of a search: ``WEIGHTS`` or ``ARCHITECTURE``.
+        rank: as of ``BatchStream``.
+        world: as of ``BatchStream``.
     """
 
-    def __init__(self, split: Split, batch: int, seed: int, crop: tuple[int, int], label_stride: int = 8) -> None:
-        super().__init__(split, batch, seed, WEIGHTS, label_stride=label_stride)
+    def __init__(
+        self,
+        split: Split,
+        batch: int,
+        seed: int,
+        crop: tuple[int, int],
+        label_stride: int = 8,
+        *,
+        stream: int = WEIGHTS,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        super().__init__(split, batch, seed, stream, label_stride=label_stride, rank=rank, world=world)
         self.crop = crop
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         generator, size = self.generator(), self.split.labels.shape
         order = torch.randperm(len(self.split), generator=generator).tolist()
         views = draw_views(len(order), (size[1], size[2]), self.crop, generator)
-        for start in range(0, len(self) * self.batch, self.batch):
-            chosen = [(i, views[i]) for i in order[start : start + self.batch]]
+        part = self.batch // self.world
+        for start in range(self.rank * part, len(self) * self.batch, self.batch):
+            chosen = [(i, views[i]) for i in order[start : start + part]]
             pairs = [cut(self.split.images[i], self.split.labels[i], view, self.crop) for i, view in chosen]
             images, labels = (torch.stack(part) for part in zip(*pairs, strict=True))
             yield normalise(images), downsample_labels(labels, self.label_stride)

@@ -274,6 +274,9 @@ class TargetOptions:
                     raise InputError(f"target.{key}: {value:g} is given twice; leave it out")
 
 
+AUGMENTATIONS = ("crop", "shift")
+
+
 @dataclass
 class TrainOptions:
     """How weights are trained, in a search and from scratch.
@@ -281,10 +284,13 @@ class TrainOptions:
     Args:
         lr: Adam's learning rate for the weights, with poly decay over the epochs.
         weight_decay: Adam's L2 coefficient for the weights.
+        augmentation: shift (flip, and shift by up to two pixels) or crop (random scale 0.75 to 1.75, crop, flip, colour
+            jitter).
     """
 
     lr: float = 0.001
     weight_decay: float = 0.0001
+    augmentation: str = "shift"
 
     def check(self) -> None:
         """Refuse values without meaning.
@@ -296,3 +302,6 @@ class TrainOptions:
             raise InputError(f"train.lr: {self.lr:g} must be above 0")
         if not 0.0 <= self.weight_decay < float("inf"):
             raise InputError(f"train.weight_decay: {self.weight_decay:g} must be at least 0")
+        if self.augmentation not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            raise InputError(f"train.augmentation: unknown {self.augmentation!r}; choose from {known}")

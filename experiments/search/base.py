@@ -9,10 +9,11 @@ from typing import Any
 from torch import nn
 
 from experiments.data import SegmentationData, Split, split_halves
+from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
-from experiments.data.streams import val_stream
+from experiments.data.streams import BatchStream, val_stream
 from experiments.metrics.evaluation import evaluate
-from experiments.options.groups import IGNORE
+from experiments.options.groups import IGNORE, parse_size
 from experiments.report.figures import png
 from experiments.report.gallery import validation_figure
 from experiments.runs.decoration import decoration
@@ -20,6 +21,7 @@ from experiments.runs.environment import device_name, versions
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
+from experiments.runs.processes import rank
 from experiments.runs.threads import Threads
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
@@ -176,3 +178,11 @@ class BaseSearch(ABC):
         write_atomic(self.run / "architecture.json", architecture.to_json())
         write_json(self.run / "search.json", summary)
         return summary
+
+
+def search_stream(options: SearchOptions, split: Split, stream: int) -> BatchStream:
+    """A training stream of a search, in this process."""
+    batch, seed, world = options.data.batch, options.seed, options.devices
+    if options.train.augmentation == "crop":
+        return CropStream(split, batch, seed, parse_size(options.data.size), stream=stream, rank=rank(), world=world)
+    return BatchStream(split, batch, seed, stream, rank=rank(), world=world)

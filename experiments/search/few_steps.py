@@ -8,6 +8,7 @@ from experiments.training.few_steps import FEWEST, epochs_for
 from strategies.composition import Composition
 from strategies.forced import Decisions, Stages
 from strategies.shrinking import LevelThreshold
+from strategies.staggered import LAST, Staggered
 
 DECIDED = 7.5
 """Learning rates times steps with the regularizer's full weight, before a threshold has decided every choice.
@@ -44,6 +45,11 @@ def need_of(composition: Composition, layers: int) -> Need:
     phases, shrinking, lr = composition.phases, composition.shrinking, composition.method.lr
     trains = 1.0 - phases.warmup
     steps = TOLD_APART / (lr * trains) if lr else 0.0
+    if isinstance(shrinking, Staggered):
+        turns = 1.0 - LAST - phases.warmup - phases.explore
+        decided = DECIDED / (lr * LAST) if lr else 0.0
+        epochs = epochs_for(layers / max(turns, 1e-3), 1)
+        return Need(decided, epochs, f"to decide {layers} layers, one an epoch, and then depth and width")
     if isinstance(shrinking, LevelThreshold):
         acts = max(trains - phases.explore - phases.ramp / 2, 1e-3)
         decided = DECIDED / (lr * acts) if lr else 0.0

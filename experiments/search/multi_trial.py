@@ -11,13 +11,13 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from tqdm import tqdm
 
 from experiments.data import Split
-from experiments.data.streams import WEIGHTS, BatchStream, val_stream
+from experiments.data.streams import WEIGHTS, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.metrics.evaluation import evaluate
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import draw_pareto, write_pareto
-from experiments.search.base import BaseSearch, Outcome
+from experiments.search.base import BaseSearch, Outcome, search_stream
 from experiments.search.few_steps import few_trial_steps
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
@@ -63,7 +63,7 @@ class MultiTrialSearch(BaseSearch):
         self.space = options.space.resolve()
         self.epochs = max(1, round(2 * options.epochs / options.method.samples))
         self.trained: dict[Architecture, TrainedNetwork] = {}
-        self.stream = BatchStream(weights, options.data.batch, options.seed, WEIGHTS)
+        self.stream = search_stream(options, weights, WEIGHTS)
         self.held_out = val_stream(architecture, options.data.batch)
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:

@@ -11,13 +11,13 @@ import torch
 from nni.nas.evaluator.pytorch import Lightning
 
 from experiments.data import Split
-from experiments.data.streams import ARCHITECTURE, WEIGHTS, BatchStream
+from experiments.data.streams import ARCHITECTURE, WEIGHTS
 from experiments.metrics.evaluation import largest_difference
 from experiments.options.device import resolve_precision
 from experiments.report.pareto import draw_pareto
 from experiments.runs.files import plain, write_atomic
 from experiments.runs.processes import rank
-from experiments.search.base import BaseSearch, Outcome
+from experiments.search.base import BaseSearch, Outcome, search_stream
 from experiments.search.few_steps import Need, few_search_steps, need_of
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
@@ -50,8 +50,7 @@ class Search(BaseSearch):
         self.space = JointSpace(options.space.resolve(), self.num_classes)
         self.space.to(memory_format=torch.channels_last)
         self.streams = tuple(
-            BatchStream(part, options.data.batch, options.seed, stream, rank=rank(), world=options.devices)
-            for part, stream in ((weights, WEIGHTS), (architecture, ARCHITECTURE))
+            search_stream(options, part, stream) for part, stream in ((weights, WEIGHTS), (architecture, ARCHITECTURE))
         )
         self.module = SegmentationModule(options.train, options.epochs, self.class_weights)
         costs = {

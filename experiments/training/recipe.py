@@ -11,7 +11,6 @@ from nas_space.errors import InputError
 
 HEADS: tuple[Head, ...] = ("encoder", "aggregation")
 LABEL_STRIDE = {"encoder": 8, "fusion": 8, "aggregation": 1}
-AUGMENTATIONS = ("crop", "shift")
 LOSSES = ("ohem", "cross-entropy")
 WEIGHT_K = {8: 1.2, 1: 1.1}
 """ENet's constant of the class weights by label stride: those of ERFNet's published weights for 1/8 and full labels."""
@@ -24,7 +23,7 @@ class RecipeOptions(TrainOptions):
     Args:
         lr: Adam's learning rate for the weights, with poly decay over the epochs of each stage.
         weight_decay: Adam's L2 coefficient for the weights.
-        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (as a search: flip, shift).
+        augmentation: crop (random scale 0.75 to 1.75, crop, flip, colour jitter) or shift (flip, shift).
         crop: HEIGHTxWIDTH of training images with augmentation crop, data.size if absent; validation sees whole ones.
         loss: ohem (cross-entropy of the hard pixels) or cross-entropy (of all); classes are weighted in both.
         ema: decay of an exponential moving average of the weights, which is then validated and saved; 0 for none.
@@ -41,9 +40,8 @@ class RecipeOptions(TrainOptions):
 
     def check(self) -> None:
         super().check()
-        for key, value, known in (("augmentation", self.augmentation, AUGMENTATIONS), ("loss", self.loss, LOSSES)):
-            if value not in known:
-                raise InputError(f"train.{key}: unknown {value!r}; choose from {', '.join(known)}")
+        if self.loss not in LOSSES:
+            raise InputError(f"train.loss: unknown {self.loss!r}; choose from {', '.join(LOSSES)}")
         if self.crop is not None:
             if self.augmentation != "crop":
                 raise InputError(f"train.crop: has no effect with train.augmentation {self.augmentation}; leave it out")
@@ -156,5 +154,5 @@ class RetrainOptions:
 
 
 def plain_recipe(train: TrainOptions) -> RecipeOptions:
-    """The cheap recipe of a search, for comparisons: flip and shift, cross-entropy of all pixels."""
-    return RecipeOptions(train.lr, train.weight_decay, augmentation="shift", loss="cross-entropy")
+    """The cheap recipe of a search, for comparisons: its augmentation, cross-entropy of all pixels."""
+    return RecipeOptions(train.lr, train.weight_decay, augmentation=train.augmentation, loss="cross-entropy")

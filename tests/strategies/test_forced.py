@@ -137,7 +137,8 @@ def test_stages_keep_the_best_of_a_ragged_space(epochs: int, seed: int, tiny: Ca
 
 
 def test_only_stages_restart_the_logits() -> None:
-    assert [name for name, rule in RULES.items() if rule().restarts] == ["stages"]
+    alive = levels(torch.ones(2, 3, dtype=torch.bool))
+    assert [name for name, rule in RULES.items() if rule().renewed(alive, alive)] == ["stages"]
 
 
 # when decisions fall
