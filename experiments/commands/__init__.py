@@ -8,7 +8,8 @@ a function ``exit_code(result) -> int`` says so. The modules are named here and 
 from importlib.util import find_spec
 
 NAMES = (
-    *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "report", "data check", "cost"),
+    *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "report"),
+    *("data check", "cost"),
     *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
     *("benchmark video", "trial", "launch", "export-best"),
 )

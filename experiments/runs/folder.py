@@ -99,12 +99,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     return content
 
 
-def resumed(command: str, options: "DataclassInstance") -> Path | None:
+def resumed(command: str, options: "DataclassInstance", free: Collection[str] = ()) -> Path | None:
     """The folder of the run that ``--resume`` names, None without it.
 
     Args:
-        command: ``search`` or ``retrain``.
+        command: ``search``, ``retrain`` or ``landscape``.
         options: of the command, with a field ``resume``.
+        free: options that may be given beside it.
 
     Raises:
         InputError: another option is given, or the folder holds no run, another command's, or a damaged ``config.yml``.
@@ -113,11 +114,11 @@ def resumed(command: str, options: "DataclassInstance") -> Path | None:
     folder = values.pop("resume")
     if folder is None:
         return None
-    given = [key for key in values if values[key] != defaults[key]]
+    given = [key for key in values if key not in free and values[key] != defaults[key]]
     if given:
         raise InputError(f"--resume takes every other option from {Path(folder) / CONFIG}: leave out --{given[0]}")
     content = read_config(folder)
-    marks = {"search": "strategy", "retrain": "peer"}
+    marks = {"search": "strategy", "retrain": "peer", "landscape": "networks"}
     other = next((name for name, mark in marks.items() if mark in content and marks[command] not in content), None)
     if other is not None:
         raise InputError(f"--resume {folder}: the run of a {other}; go on with it by ssr-nas {other} --resume {folder}")

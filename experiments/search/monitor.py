@@ -11,7 +11,7 @@ from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
 from experiments.search.state import SearchState
 from experiments.training.epochs import EpochMonitor, learning_rate
-from nas_space.expected_cost import TabulatedCost
+from nas_space.expected_cost import Probabilities, TabulatedCost
 from strategies.alive import LEVELS
 
 
@@ -24,6 +24,7 @@ class SearchMonitor(EpochMonitor):
         validation: the validation stream.
         costs: tables of costs whose expected value is a column of the rows, by the column's name.
         options: of the search, plain values; kept in the checkpoint, so that a resume can compare.
+        on_probabilities: called with the numbers of the epochs so far, and the probabilities of each.
     """
 
     hint: str = ": lower train.lr or method.lr"
@@ -31,6 +32,8 @@ class SearchMonitor(EpochMonitor):
     validation: BatchStream
     costs: Mapping[str, TabulatedCost]
     options: dict[str, Any]
+    on_probabilities: Callable[[list[int], list[Probabilities]], None] = lambda epochs, history: None
+    history: dict[int, Probabilities] = field(default_factory=dict, init=False)
     gap_before: dict[str, float] | None = field(default=None, init=False)
 
     def batch_losses(self, outputs: Any) -> torch.Tensor:
@@ -61,6 +64,8 @@ class SearchMonitor(EpochMonitor):
             "seconds": seconds,
             "seconds_validation": self.seconds - seconds,
         }
+        self.history[epoch] = Probabilities(*(p.detach().float().cpu() for p in state.probabilities))
+        self.on_probabilities(list(self.history), list(self.history.values()))
         self.add_row(trainer, row)
 
     def validate(self, search: Any, network: torch.nn.Module) -> Scores:
@@ -78,7 +83,11 @@ class SearchMonitor(EpochMonitor):
         return {**score, "entropy": f"{row['entropy']:.1f}", "alive": alive}
 
     def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "gap_before": self.gap_before, "options": self.options}
+        history = {epoch: list(probabilities) for epoch, probabilities in self.history.items()}
+        state = {"rows": self.rows, "gap_before": self.gap_before, "options": self.options}
+        return {**state, "probabilities": history}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         self.rows, self.gap_before = list(state_dict["rows"]), state_dict["gap_before"]
+        history = state_dict.get("probabilities", {})  # absent in checkpoints of earlier versions
+        self.history = {epoch: Probabilities(*levels) for epoch, levels in history.items()}

@@ -22,6 +22,7 @@ from experiments.search.few_steps import Need, few_search_steps, need_of
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
+from experiments.search.probabilities import write_probabilities
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
 from experiments.training.checkpoints import resumed_state
@@ -72,6 +73,7 @@ class Search(BaseSearch):
             validation=self.validation,
             costs=costs,
             options=plain(asdict(options)),
+            on_probabilities=partial(write_probabilities, self.run),
         )
 
     def execute(self, checkpoint: Path | None = None) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from experiments.cli import main
 from experiments.runs.lock import LOCK
+from experiments.search.probabilities import read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
 from nas_space.network import SegmentationNetwork
@@ -61,6 +62,10 @@ def test_the_run_folder_is_complete(decided: Path) -> None:
     assert any((decided / "tensorboard").iterdir())
     metrics = pd.read_csv(decided / "metrics.csv")
     assert metrics["epoch"].tolist() == [1, 2, 3, 4]
+    logged = read_probabilities(decided, Architecture.load(decided / "architecture.json").space)
+    assert logged is not None and logged[0].tolist() == [1, 2, 3, 4]
+    entropy = -sum(torch.special.xlogy(level, level).flatten(1).sum(-1) for level in logged[1])
+    assert torch.as_tensor(entropy).tolist() == pytest.approx(metrics["entropy"].tolist(), abs=1e-3)
 
 
 def test_ends_discrete_by_threshold_with_no_gap(decided: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -64,6 +65,10 @@ def test_resumed_is_the_same(strategy: str, extra: list[str], tmp_path: Path, mo
     assert (whole / "pareto.json").read_text() == (parts / "pareto.json").read_text()
     metrics = [pd.read_csv(run / "metrics.csv").filter(regex="^(?!seconds)") for run in (whole, parts)]
     pd.testing.assert_frame_equal(*metrics)
+    with np.load(whole / "probabilities.npz") as one, np.load(parts / "probabilities.npz") as two:
+        assert one["epoch"].tolist() == list(range(1, 7))
+        for name in one:
+            np.testing.assert_array_equal(one[name], two[name])
 
 
 @pytest.mark.filterwarnings("ignore:.*:UserWarning:nni")

@@ -1,0 +1,1 @@
+"""A landscape: many networks of one space trained alike, and where the choice of a search stands among them."""

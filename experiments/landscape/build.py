@@ -1,0 +1,174 @@
+"""A landscape from options to its table: what is missing is trained."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from experiments.data import SegmentationData, load
+from experiments.landscape.options import FREE, LandscapeOptions, check_landscape
+from experiments.landscape.plan import Planned, planned_networks, planned_trainings
+from experiments.landscape.summary import summarise
+from experiments.landscape.table import TABLE, Trained, read_rows, write_facts, write_rows
+from experiments.landscape.workers import train_all
+from experiments.options.device import resolve_device
+from experiments.options.groups import comparable, part_of
+from experiments.runs.environment import device_name, processor_name, versions
+from experiments.runs.files import plain
+from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, write_config
+from experiments.runs.lock import locked
+from experiments.runs.tables import duration
+from experiments.training.few_steps import few_training_steps, warn
+from experiments.training.recipe import RetrainOptions
+from experiments.training.retrain import check_data, plan
+from nas_space.architecture import Architecture
+from nas_space.errors import InputError
+from nas_space.memory import TRAINED, check_network
+
+
+def landscape_folder(options: LandscapeOptions) -> Path:
+    """The landscape's folder: new, empty, or that of one whose networks were trained with the same options.
+
+    Raises:
+        InputError: it cannot be made, or holds something else, or a landscape with other options.
+    """
+    folder = Path(options.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot be made a landscape's folder ({error.strerror})"
+        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    if all(is_leftover(entry.name) for entry in folder.iterdir()):
+        return folder
+    if not (folder / CONFIG).is_file() or not {"networks", "seeds", "out"} <= read_config(folder).keys():
+        raise InputError(f"--out {folder}: holds files already, and no landscape; choose another --out")
+    before = comparable(filled(read_config(folder), plain(asdict(LandscapeOptions()))))
+    now = comparable(plain(asdict(options)))
+    changed = [key for key in now if key not in FREE and before.get(key) != now[key]]
+    if changed:
+        raise InputError(f"--out {folder}: was begun with another {changed[0]!r}; choose another --out")
+    return folder
+
+
+def build(options: LandscapeOptions) -> dict[str, Any]:
+    """Train what is missing, and write the table after every training.
+
+    Args:
+        options: of the landscape.
+
+    Returns:
+        What ``summarise`` says of the table, with ``run`` (the folder) and ``failed`` (a line for each training that
+        has failed).
+
+    Raises:
+        InputError: an option or a file that cannot be used.
+        RuntimeError: a process cannot start.
+    """
+    check_landscape(options)
+    data, networks = load(options.data), planned_networks(options)
+    _check(options, data, next(iter(networks.values())))
+    folder = landscape_folder(options)  # before a lock is left in a folder of something else
+    with locked(folder):
+        landscape_folder(options)  # whoever held it has written since
+        table = folder / TABLE
+        space = options.space.resolve()
+        rows = read_rows(table, space) if table.is_file() else ()
+        write_config(folder, replace(options, out=str(folder), resume=None))
+        facts = _facts(options, data)
+        write_facts(table, facts)
+        trainings = planned_trainings(options, networks)
+        tally = _Tally(table, trainings, {(row.architecture, row.seed): row for row in rows})
+        print(
+            f"landscape   {folder}: {len(networks)} networks x {len(options.seeds)} seeds, {tally.counts()}", flush=True
+        )
+        try:
+            train_all(tally.missing, folder / CONFIG, options.workers, options.threads_each, tally.add)
+        finally:
+            tally.close()
+        summary = summarise(space, list(tally.rows.values()))
+        write_facts(table, {**facts, "summary": summary})
+    return {**summary, "run": str(folder), "failed": tally.failed}
+
+
+def _check(options: LandscapeOptions, data: SegmentationData, network: Architecture) -> None:
+    recipe = part_of(RetrainOptions, options)
+    check_data(recipe, data, network)
+    check_network("the landscape's largest network", network, num_classes=len(data.classes), copies=TRAINED)
+    stages = plan(recipe, network)
+    warn(few_training_steps(recipe, stages, max(len(data.train) // options.data.batch, 1)))
+
+
+def _facts(options: LandscapeOptions, data: SegmentationData) -> dict[str, Any]:
+    """What ``landscape.json`` says of the trainings."""
+    of_data = {key: value for key, value in asdict(options.data).items() if key not in ("root", "classes")}
+    recipe = {key: getattr(options, key) for key in ("epochs", "stages", "precision")}
+    device = resolve_device(options.device)
+    return {
+        "space": asdict(options.space.resolve()),
+        "data": {**of_data, "train_images": len(data.train), "val_images": len(data.val), "classes": data.classes},
+        "recipe": {**recipe, "train": asdict(options.train)},
+        "resolution": options.data.size,
+        "networks": options.networks,
+        "seeds": options.seeds,
+        "machine": processor_name() if device == "cpu" else device_name(device),
+        "processes": options.workers,
+        "threads": options.threads_each,
+        "versions": versions(),
+        "date": date.today().isoformat(),
+    }
+
+
+@dataclass(eq=False)
+class _Tally:
+    """The rows of the table, and how far the trainings are.
+
+    Args:
+        table: the CSV file.
+        trainings: all, in order.
+        rows: those that are done.
+    """
+
+    table: Path
+    trainings: Sequence[Planned]
+    rows: Mapping[tuple[Architecture, int], Trained]
+    failed: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.missing = [one for one in self.trainings if (one.architecture, one.seed) not in self.rows]
+        self._bar = tqdm(
+            total=len(self.missing), desc="landscape", unit="training", disable=None if self.missing else True
+        )
+        self._start, self._ended = time.monotonic(), 0
+
+    def counts(self) -> str:
+        """How many trainings there are, in words."""
+        return f"{len(self.trainings) - len(self.missing)} of {len(self.trainings)} trainings are done"
+
+    def add(self, planned: Planned, result: Trained | str) -> None:
+        """Keep a training's row, or its failure, and say so."""
+        self._ended += 1
+        title = f"{planned.name}, seed {planned.seed}"
+        if isinstance(result, str):
+            self.failed.append(f"{title}: {result}")
+            tqdm.write(f"landscape: {title} has failed: {result}", file=sys.stderr)
+        else:
+            done = {**self.rows, (planned.architecture, planned.seed): result}
+            order = [(one.architecture, one.seed) for one in self.trainings]
+            kept = [key for key in done if key not in set(order)]  # of a larger landscape
+            self.rows = {key: done[key] for key in [*order, *kept] if key in done}
+            write_rows(self.table, self.rows.values())
+        left = (time.monotonic() - self._start) / self._ended * (len(self.missing) - self._ended)
+        self._bar.update()
+        if self._bar.disable and not isinstance(result, str):
+            count = f"{self._ended} of {len(self.missing)} trainings"
+            score = f"{title}: {100 * result.miou:.1f} % in {duration(60 * result.minutes)}"
+            print(f"landscape: {count}, {score}; {duration(left)} left", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """End the bar."""
+        self._bar.close()

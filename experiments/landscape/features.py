@@ -1,0 +1,92 @@
+"""How like two networks of a space are: the kernels of the predictor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from nas_space.architecture import Architecture, Layer
+from nas_space.config import SpaceConfig
+
+Floats = npt.NDArray[np.float64]
+ABSENT = -1.0
+OTHER_POOLING = 0.5
+"""How like two layers are that differ in their pooling alone."""
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Networks as numbers.
+
+    Args:
+        layers: for each place of a layer its dilation (as power of two), pooling and widths (as shares of the full
+            one): ``(networks, layers, 4)``; ``ABSENT`` beyond the depth.
+        summary: for each stage its depth, the logarithm of how far it sees, the sum and the maximum of its dilations'
+            logarithms, its pooled layers, and its mean width: ``(networks, 6 x stages)``.
+    """
+
+    layers: Floats
+    summary: Floats
+
+
+def encode(space: SpaceConfig, networks: Sequence[Architecture]) -> Encoded:
+    """The networks of one space as numbers."""
+    deepest = [max(depths) for depths in space.depths]
+    layers = np.full((len(networks), sum(deepest), 4), ABSENT)
+    summary = np.empty((len(networks), len(deepest), 6))
+    for i, network in enumerate(networks):
+        row = 0
+        for stage, (chosen, full) in enumerate(zip(network.stages, space.widths, strict=True)):
+            numbers = np.array([_numbers(layer, full) for layer in chosen])
+            layers[i, row : row + len(chosen)] = numbers
+            logs, pooled, widths = numbers[:, 0], numbers[:, 1] > 1, numbers[:, 2:]
+            seen = np.log2(1 + (2 * 2.0**logs * numbers[:, 1]).sum())
+            summary[i, stage] = len(chosen), seen, logs.sum(), logs.max(), pooled.sum(), widths.mean()
+            row += deepest[stage]
+    return Encoded(layers, summary.reshape(len(networks), -1))
+
+
+def _numbers(layer: Layer, full: int) -> tuple[float, float, float, float]:
+    return float(np.log2(layer.dilation)), layer.pooling, layer.width_3x1 / full, layer.width_1x3 / full
+
+
+def likeness(networks: Encoded, known: Encoded) -> Floats:
+    """The kernels, centred: how like each network is to each known one: ``(4, networks, known)``.
+
+    Not centred, all networks would share a part, and the mean of the scores would be fitted twice.
+    """
+    of_known = kernels(known, known, known)
+    raw = of_known if networks is known else kernels(networks, known, known)
+    means = of_known.mean(1)  # (4, known)
+    centred: Floats = raw - raw.mean(2, keepdims=True) - means[:, None] + means.mean(1)[:, None, None]
+    return centred
+
+
+def kernels(first: Encoded, second: Encoded, reference: Encoded) -> Floats:
+    """Four measures of likeness, each 1 for equal networks: ``(4, first, second)``.
+
+    The share of layers with an equal operator; the mean likeness of the layers (near dilations are like each other);
+    its square, which knows all pairs of layers; the likeness of the summaries.
+
+    Args:
+        first: of ``encode``.
+        second: of the same space.
+        reference: gives mean and deviation of each number of the summary.
+    """
+    shape = (len(first.layers), len(second.layers))
+    equal, like = np.zeros(shape), np.zeros(shape)
+    places = first.layers.shape[1]
+    for place in range(places):
+        a, b = first.layers[:, None, place], second.layers[None, :, place]  # (first, 1, 4), (1, second, 4)
+        same_pooling, absent = a[..., 1] == b[..., 1], (a[..., 1] == ABSENT) != (b[..., 1] == ABSENT)
+        equal += same_pooling & (a[..., 0] == b[..., 0])
+        distance = (a[..., 0] - b[..., 0]) ** 2 / 2 + 8 * ((a[..., 2:] - b[..., 2:]) ** 2).sum(-1)
+        like += np.exp(-distance) * np.where(same_pooling, 1.0, OTHER_POOLING) * ~absent
+    mean, deviation = reference.summary.mean(0), reference.summary.std(0)
+    varies = deviation > 1e-9
+    one, two = ((part.summary[:, varies] - mean[varies]) / deviation[varies] for part in (first, second))
+    squares = (one**2).sum(1)[:, None] + (two**2).sum(1)[None] - 2 * one @ two.T
+    return np.stack(
+        [equal / places, like / places, (like / places) ** 2, np.exp(-squares / (2 * max(varies.sum(), 1)))]
+    )

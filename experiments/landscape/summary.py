@@ -1,0 +1,79 @@
+"""A landscape in a few numbers: its best network, the hand-made ones, and how far it can be trusted."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.landscape.notation import to_text
+from experiments.landscape.predictor import cross_validated
+from experiments.landscape.table import HAND_MADE, Trained
+from experiments.landscape.truth import ceiling, network_scores, seed_correlation, seed_counts
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
+
+
+def names_of(rows: Sequence[Trained]) -> dict[Architecture, str]:
+    """The name of each network."""
+    return {row.architecture: row.name for row in rows}
+
+
+def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
+    """What a table says.
+
+    Args:
+        space: of its networks.
+        rows: of the table.
+
+    Returns:
+        ``trainings``, ``trained`` (networks), ``minutes``; ``best`` and the hand-made networks, each with ``name``,
+        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it);
+        ``seed_correlation``, ``ceiling`` and ``predictor_correlation``, None where too few networks have them.
+    """
+    scores, counts, names = network_scores(rows) if rows else {}, seed_counts(rows), names_of(rows)
+    networks = list(scores)
+    correlation = seed_correlation(rows)
+    values, trainings = np.array([scores[n] for n in networks]), np.array([float(counts[n]) for n in networks])
+    summary: dict[str, Any] = {"trainings": len(rows), "trained": len(networks)}
+    summary["minutes"] = sum(row.minutes for row in rows)
+    if networks:
+        summary["best"] = _described(max(networks, key=lambda n: scores[n]), scores, counts, names)
+    for network, name in names.items():
+        if name in HAND_MADE:
+            summary[name] = _described(network, scores, counts, names)
+    summary["seed_correlation"] = correlation
+    summary["ceiling"] = ceiling(correlation, round(trainings.mean())) if networks else None
+    summary["predictor_correlation"] = cross_validated(space, networks, values, trainings) if networks else None
+    return summary
+
+
+def _described(
+    network: Architecture,
+    scores: Mapping[Architecture, float],
+    counts: Mapping[Architecture, int],
+    names: Mapping[Architecture, str],
+) -> dict[str, Any]:
+    others = [score for other, score in scores.items() if other != network]
+    below = 100 * float(np.mean([score < scores[network] for score in others])) if others else None
+    described = {"name": names[network], "architecture": to_text(network), "miou": scores[network]}
+    return {**described, "seeds": counts[network], "percentile": below}
+
+
+def closing_text(summary: Mapping[str, Any]) -> str:
+    """The summary in lines."""
+    lines = []
+    for key in ("best", *HAND_MADE):
+        if key in summary:
+            one = summary[key]
+            place = "" if one["percentile"] is None else f", above {one['percentile']:.0f} % of the others"
+            title = f"best ({one['name']})" if key == "best" else key
+            lines.append(f"  {title:<18}{100 * one['miou']:>6.2f} %  {one['architecture']}{place}")
+    kinds = {
+        "seed_correlation": "rank correlation of one seed with another",
+        "ceiling": "rank correlation of a perfect prediction with the mean over the seeds",
+        "predictor_correlation": "rank correlation of the predictor with networks that it has not seen",
+    }
+    for key, words in kinds.items():
+        value = "-" if summary[key] is None else f"{summary[key]:.2f}"
+        lines.append(f"  {value:>6}  {words}")
+    return "\n".join(lines)

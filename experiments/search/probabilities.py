@@ -1,0 +1,71 @@
+"""The probabilities of a search's single choices after every epoch, before its shrinking: ``probabilities.npz``."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.runs.files import write_atomic
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+from nas_space.expected_cost import Probabilities
+
+PROBABILITIES = "probabilities.npz"
+EPOCH = "epoch"
+
+
+def write_probabilities(run: Path, epochs: Sequence[int], history: Sequence[Probabilities]) -> None:
+    """Write the file, whole.
+
+    Args:
+        run: the run's folder.
+        epochs: number of each epoch, from 1.
+        history: the probabilities of each epoch.
+
+    Shape:
+        In the file: epoch ``(epochs,)``, and the levels of ``Probabilities``, each with the epochs as first axis.
+    """
+    levels = {
+        name: np.stack([getattr(probabilities, name).numpy() for probabilities in history])
+        for name in Probabilities._fields
+    }
+    content = io.BytesIO()
+    np.savez_compressed(content, **{EPOCH: np.asarray(epochs)}, **levels)  # type: ignore[arg-type]
+    write_atomic(run / PROBABILITIES, content.getvalue())
+
+
+def read_probabilities(run: Path, space: SpaceConfig) -> tuple[npt.NDArray[np.int64], Probabilities] | None:
+    """What ``write_probabilities`` wrote.
+
+    Args:
+        run: the run's folder.
+        space: of the search.
+
+    Returns:
+        The epochs, and the probabilities with the epochs as first axis; None where there is no such file, as of
+        sampled networks or of an earlier version.
+
+    Raises:
+        InputError: the file is damaged, or of another space.
+    """
+    import torch
+
+    from strategies.alive import Alive
+
+    path = run / PROBABILITIES
+    if not path.is_file():
+        return None
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+            epochs = file[EPOCH].astype(np.int64)
+            levels = [torch.from_numpy(file[name].astype(np.float64)) for name in Probabilities._fields]
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: cannot be read ({type(error).__name__}); remove it, or search again") from None
+    if [tuple(level.shape) for level in levels] != [(len(epochs), *mask.shape) for mask in Alive.full(space)]:
+        raise InputError(f"{path}: is of another space than its run; remove it, or search again")
+    if not all(bool(((level >= 0) & (level <= 1.001)).all()) for level in levels):
+        raise InputError(f"{path}: holds what is no probability; remove it, or search again")
+    return epochs, Probabilities(*levels)
