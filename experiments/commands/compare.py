@@ -1,14 +1,34 @@
 """Compare searches: strategies x seeds, their networks retrained beside baselines and random networks, one table."""
 
+from pathlib import Path
 from typing import Any
 
 from experiments.search import comparison
+from nas_space.errors import InputError
 
 Options = comparison.ComparisonOptions
 
 
 def run(options: Options) -> dict[str, Any]:
     """Run what is missing; write, print and return the table with both spreads (random networks, retrainings)."""
+    if options.landscape is None:
+        if options.runs:
+            raise InputError("runs: has no effect without landscape; give --landscape FILE too")
+        return _compare(options)
+    from experiments.landscape.comparison import compare_runs
+    from experiments.landscape.runs import check_space
+    from experiments.landscape.table import read_landscape
+
+    landscape = read_landscape(options.landscape)
+    if options.runs:
+        return compare_runs(landscape, options.runs, options.out)
+    check_space(options.space.resolve(), landscape, "the searches: their space")
+    result = _compare(options)
+    searches = [str(Path(options.out) / "search" / name) for name in comparison.planned_searches(options)]
+    return {**result, "landscape": compare_runs(landscape, searches, options.out)}
+
+
+def _compare(options: Options) -> dict[str, Any]:
     from experiments.benchmark.networks.scaled import Scaler
     from experiments.report.comparison import write_comparison
     from experiments.runs.folder import write_config

@@ -38,6 +38,5 @@ def _resumed(options: Options) -> Options:
     if folder is None:
         return options
     before, _ = parse("ssr-nas landscape", "", Options, [f"--config={folder / CONFIG}"])
-    defaults = Options()
-    given = {key: getattr(options, key) for key in FREE if getattr(options, key) != getattr(defaults, key)}
+    given = {key: getattr(options, key) for key in FREE if getattr(options, key) != getattr(Options(), key)}
     return replace(before, **{**given, "out": str(folder), "resume": None})

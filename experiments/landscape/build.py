@@ -71,7 +71,7 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
     """
     check_landscape(options)
     data, networks = load(options.data), planned_networks(options)
-    _check(options, data, next(iter(networks.values())))
+    _check(options, data, networks)
     folder = landscape_folder(options)  # before a lock is left in a folder of something else
     with locked(folder):
         landscape_folder(options)  # whoever held it has written since
@@ -84,7 +84,8 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
         trainings = planned_trainings(options, networks)
         tally = _Tally(table, trainings, {(row.architecture, row.seed): row for row in rows})
         print(
-            f"landscape   {folder}: {len(networks)} networks x {len(options.seeds)} seeds, {tally.counts()}", flush=True
+            f"landscape   {folder}: {len(networks)} networks x {len(options.seed_list)} seeds, {tally.counts()}",
+            flush=True,
         )
         try:
             train_all(tally.missing, folder / CONFIG, options.workers, options.threads_each, tally.add)
@@ -95,11 +96,12 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
     return {**summary, "run": str(folder), "failed": tally.failed}
 
 
-def _check(options: LandscapeOptions, data: SegmentationData, network: Architecture) -> None:
-    recipe = part_of(RetrainOptions, options)
-    check_data(recipe, data, network)
-    check_network("the landscape's largest network", network, num_classes=len(data.classes), copies=TRAINED)
-    stages = plan(recipe, network)
+def _check(options: LandscapeOptions, data: SegmentationData, networks: Mapping[str, Architecture]) -> None:
+    recipe, baseline = part_of(RetrainOptions, options), next(iter(networks.values()))
+    check_data(recipe, data, baseline)
+    for name, network in networks.items():
+        check_network(name, network, num_classes=len(data.classes), copies=TRAINED)
+    stages = plan(recipe, baseline)
     warn(few_training_steps(recipe, stages, max(len(data.train) // options.data.batch, 1)))
 
 
@@ -113,8 +115,8 @@ def _facts(options: LandscapeOptions, data: SegmentationData) -> dict[str, Any]:
         "data": {**of_data, "train_images": len(data.train), "val_images": len(data.val), "classes": data.classes},
         "recipe": {**recipe, "train": asdict(options.train)},
         "resolution": options.data.size,
-        "networks": options.networks,
-        "seeds": options.seeds,
+        "networks": options.network_count,
+        "seeds": options.seed_list,
         "machine": processor_name() if device == "cpu" else device_name(device),
         "processes": options.workers,
         "threads": options.threads_each,

@@ -22,8 +22,9 @@ class Encoded:
     Args:
         layers: for each place of a layer its dilation (as power of two), pooling and widths (as shares of the full
             one): ``(networks, layers, 4)``; ``ABSENT`` beyond the depth.
-        summary: for each stage its depth, the logarithm of how far it sees, the sum and the maximum of its dilations'
-            logarithms, its pooled layers, and its mean width: ``(networks, 6 x stages)``.
+        summary: for each stage how far it sees (as power of two), its pooled layers, its depth, the sum and the maximum
+            of its dilations' logarithms, how often the dilation changes from layer to layer, and its mean width:
+            ``(networks, stages, 7)``.
     """
 
     layers: Floats
@@ -34,7 +35,7 @@ def encode(space: SpaceConfig, networks: Sequence[Architecture]) -> Encoded:
     """The networks of one space as numbers."""
     deepest = [max(depths) for depths in space.depths]
     layers = np.full((len(networks), sum(deepest), 4), ABSENT)
-    summary = np.empty((len(networks), len(deepest), 6))
+    summary = np.empty((len(networks), len(deepest), 7))
     for i, network in enumerate(networks):
         row = 0
         for stage, (chosen, full) in enumerate(zip(network.stages, space.widths, strict=True)):
@@ -42,9 +43,10 @@ def encode(space: SpaceConfig, networks: Sequence[Architecture]) -> Encoded:
             layers[i, row : row + len(chosen)] = numbers
             logs, pooled, widths = numbers[:, 0], numbers[:, 1] > 1, numbers[:, 2:]
             seen = np.log2(1 + (2 * 2.0**logs * numbers[:, 1]).sum())
-            summary[i, stage] = len(chosen), seen, logs.sum(), logs.max(), pooled.sum(), widths.mean()
+            changes = (logs[1:] != logs[:-1]).sum()
+            summary[i, stage] = seen, pooled.sum(), len(chosen), logs.sum(), logs.max(), changes, widths.mean()
             row += deepest[stage]
-    return Encoded(layers, summary.reshape(len(networks), -1))
+    return Encoded(layers, summary)
 
 
 def _numbers(layer: Layer, full: int) -> tuple[float, float, float, float]:
@@ -52,22 +54,22 @@ def _numbers(layer: Layer, full: int) -> tuple[float, float, float, float]:
 
 
 def likeness(networks: Encoded, known: Encoded) -> Floats:
-    """The kernels, centred: how like each network is to each known one: ``(4, networks, known)``.
+    """The kernels, centred: how like each network is to each known one: ``(5, networks, known)``.
 
     Not centred, all networks would share a part, and the mean of the scores would be fitted twice.
     """
     of_known = kernels(known, known, known)
     raw = of_known if networks is known else kernels(networks, known, known)
-    means = of_known.mean(1)  # (4, known)
+    means = of_known.mean(1)  # (5, known)
     centred: Floats = raw - raw.mean(2, keepdims=True) - means[:, None] + means.mean(1)[:, None, None]
     return centred
 
 
 def kernels(first: Encoded, second: Encoded, reference: Encoded) -> Floats:
-    """Four measures of likeness, each 1 for equal networks: ``(4, first, second)``.
+    """Five measures of likeness, each 1 for equal networks: ``(5, first, second)``.
 
     The share of layers with an equal operator; the mean likeness of the layers (near dilations are like each other);
-    its square, which knows all pairs of layers; the likeness of the summaries.
+    its square, which knows all pairs of layers; the likeness of what the stages see; that of the whole summaries.
 
     Args:
         first: of ``encode``.
@@ -83,10 +85,17 @@ def kernels(first: Encoded, second: Encoded, reference: Encoded) -> Floats:
         equal += same_pooling & (a[..., 0] == b[..., 0])
         distance = (a[..., 0] - b[..., 0]) ** 2 / 2 + 8 * ((a[..., 2:] - b[..., 2:]) ** 2).sum(-1)
         like += np.exp(-distance) * np.where(same_pooling, 1.0, OTHER_POOLING) * ~absent
-    mean, deviation = reference.summary.mean(0), reference.summary.std(0)
+    like /= places
+    summaries = [part.summary for part in (first, second, reference)]
+    sight, whole = _gaussian(*(part[..., :2] for part in summaries)), _gaussian(*summaries)
+    return np.stack([equal / places, like, like**2, sight, whole])
+
+
+def _gaussian(first: Floats, second: Floats, reference: Floats) -> Floats:
+    """Likeness of rows of numbers that are measured by their deviations in ``reference``: ``(first, second)``."""
+    one, two, known = (part.reshape(len(part), -1) for part in (first, second, reference))
+    mean, deviation = known.mean(0), known.std(0)
     varies = deviation > 1e-9
-    one, two = ((part.summary[:, varies] - mean[varies]) / deviation[varies] for part in (first, second))
+    one, two = ((part[:, varies] - mean[varies]) / deviation[varies] for part in (one, two))
     squares = (one**2).sum(1)[:, None] + (two**2).sum(1)[None] - 2 * one @ two.T
-    return np.stack(
-        [equal / places, like / places, (like / places) ** 2, np.exp(-squares / (2 * max(varies.sum(), 1)))]
-    )
+    return np.asarray(np.exp(-squares / (2 * max(varies.sum(), 1))))

@@ -10,6 +10,8 @@ from nas_space.errors import InputError
 
 FREE = ("networks", "seeds", "processes", "out", "resume", "device", "threads")
 """Options that may change when a landscape goes on: they choose trainings, or where they run."""
+NETWORKS, SEEDS = 100, (0, 1)
+"""Where nobody says it: absent, so that --resume can tell what is given."""
 ON_GPU = 2
 """Trainings at a time on a GPU, where nobody says it: each takes memory of its own."""
 
@@ -19,8 +21,9 @@ class LandscapeOptions(RetrainOptions):
     """Options of ``ssr-nas landscape``; those of ``retrain`` hold for each of its trainings.
 
     Args:
-        networks: how many random networks are trained beside baseline1 and baseline2; a larger number keeps the first.
-        seeds: trainings of every network, one for each seed; all of the first seed come first.
+        networks: how many random networks are trained beside baseline1 and baseline2, 100 if absent; a larger number
+            keeps the first.
+        seeds: trainings of every network, one for each seed, 0,1 if absent; all of the first seed come first.
         processes: trainings at a time; as many as there are cores if absent (2 on a GPU).
         epochs: passes over the training set, in each stage.
         stages: encoder (a search's head, labels at 1/8), aggregation (full labels), or encoder,aggregation.
@@ -34,8 +37,8 @@ class LandscapeOptions(RetrainOptions):
             config.yml.
     """
 
-    networks: int = 100
-    seeds: list[int] = field(default_factory=lambda: [0, 1])
+    networks: int | None = None
+    seeds: list[int] | None = None
     processes: int | None = None
     epochs: int = 20
     stages: list[str] = field(default_factory=lambda: ["encoder"])
@@ -43,6 +46,16 @@ class LandscapeOptions(RetrainOptions):
     train: RecipeOptions = field(default_factory=lambda: RecipeOptions(augmentation="shift", loss="cross-entropy"))
     out: str = "runs/landscape"
     resume: str | None = None
+
+    @property
+    def network_count(self) -> int:
+        """Random networks."""
+        return NETWORKS if self.networks is None else self.networks
+
+    @property
+    def seed_list(self) -> list[int]:
+        """Seeds of every network, in order."""
+        return list(SEEDS) if self.seeds is None else self.seeds
 
     @property
     def workers(self) -> int:
@@ -68,11 +81,12 @@ def check_landscape(options: LandscapeOptions) -> None:
         raise InputError("space.search: nothing is searched, so there is one network; give a dimension")
     if options.seed != 0:
         raise InputError("seed: a landscape takes several, give --seeds")
-    if options.networks < 1:
+    if options.network_count < 1:
         raise InputError(f"networks: {options.networks} must be at least 1")
-    if not options.seeds or len(set(options.seeds)) < len(options.seeds):
-        raise InputError(f"seeds: {','.join(map(str, options.seeds))!r} must be one or more different seeds")
-    for seed in options.seeds:
+    seeds = options.seed_list
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise InputError(f"seeds: {','.join(map(str, seeds))!r} must be one or more different seeds")
+    for seed in seeds:
         check_seed(seed)
     if options.processes is not None and options.processes < 1:
         raise InputError(f"processes: {options.processes} must be at least 1")

@@ -34,11 +34,11 @@ def planned_networks(options: LandscapeOptions) -> dict[str, Architecture]:
         network = REFERENCES[name](space)
         if network not in networks.values():  # both are the same where no dilation is a candidate
             networks[name] = network
-    drawn = sample_networks(space, options.networks + len(networks), DRAW)
-    others = [network for network in drawn if network not in networks.values()][: options.networks]
+    drawn = sample_networks(space, options.network_count + len(networks), DRAW)
+    others = [network for network in drawn if network not in networks.values()][: options.network_count]
     return networks | {f"random-{number}": network for number, network in enumerate(others)}
 
 
 def planned_trainings(options: LandscapeOptions, networks: Mapping[str, Architecture]) -> list[Planned]:
     """Seed by seed: a table that is not complete holds all networks with the first seed before any with the next."""
-    return [Planned(name, network, seed) for seed in options.seeds for name, network in networks.items()]
+    return [Planned(name, network, seed) for seed in options.seed_list for name, network in networks.items()]

@@ -16,7 +16,7 @@ from experiments.landscape.truth import rank_correlation
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 
-MIXTURES = np.array([mixture for mixture in product((0.0, 1.0), repeat=4) if any(mixture)])
+MIXTURES = np.array([mixture for mixture in product((0.0, 1.0), repeat=5) if any(mixture)])
 NOISE = np.geomspace(0.01, 100.0, 9)
 """Variance of one training's noise, over that of the shared part."""
 FOLDS = 10

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.landscape.notation import to_text
 from experiments.landscape.predictor import cross_validated
 from experiments.landscape.table import HAND_MADE, Trained
-from experiments.landscape.truth import ceiling, network_scores, seed_correlation, seed_counts
+from experiments.landscape.truth import Floats, ceiling, network_scores, seed_correlation, seed_counts
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 
@@ -16,6 +16,26 @@ from nas_space.config import SpaceConfig
 def names_of(rows: Sequence[Trained]) -> dict[Architecture, str]:
     """The name of each network."""
     return {row.architecture: row.name for row in rows}
+
+
+def table_of(rows: Sequence[Trained]) -> tuple[list[Architecture], Floats, Floats]:
+    """The networks, the score of each, and of how many trainings it is the mean."""
+    scores, counts = network_scores(rows), seed_counts(rows)
+    networks = list(scores)
+    return networks, np.array([scores[n] for n in networks]), np.array([float(counts[n]) for n in networks])
+
+
+def quality(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, float | None]:
+    """How far a table can be trusted: ``seed_correlation``, ``ceiling`` and ``predictor_correlation``.
+
+    None where too few networks have it.
+    """
+    correlation, (networks, scores, trainings) = seed_correlation(rows), table_of(rows)
+    return {
+        "seed_correlation": correlation,
+        "ceiling": ceiling(correlation, round(trainings.mean())) if len(networks) else None,
+        "predictor_correlation": cross_validated(space, networks, scores, trainings),
+    }
 
 
 def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
@@ -27,24 +47,18 @@ def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
 
     Returns:
         ``trainings``, ``trained`` (networks), ``minutes``; ``best`` and the hand-made networks, each with ``name``,
-        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it);
-        ``seed_correlation``, ``ceiling`` and ``predictor_correlation``, None where too few networks have them.
+        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it); and
+        what ``quality`` tells.
     """
-    scores, counts, names = network_scores(rows) if rows else {}, seed_counts(rows), names_of(rows)
-    networks = list(scores)
-    correlation = seed_correlation(rows)
-    values, trainings = np.array([scores[n] for n in networks]), np.array([float(counts[n]) for n in networks])
-    summary: dict[str, Any] = {"trainings": len(rows), "trained": len(networks)}
+    scores, counts, names = network_scores(rows), seed_counts(rows), names_of(rows)
+    summary: dict[str, Any] = {"trainings": len(rows), "trained": len(scores)}
     summary["minutes"] = sum(row.minutes for row in rows)
-    if networks:
-        summary["best"] = _described(max(networks, key=lambda n: scores[n]), scores, counts, names)
+    if scores:
+        summary["best"] = _described(max(scores, key=lambda n: scores[n]), scores, counts, names)
     for network, name in names.items():
         if name in HAND_MADE:
             summary[name] = _described(network, scores, counts, names)
-    summary["seed_correlation"] = correlation
-    summary["ceiling"] = ceiling(correlation, round(trainings.mean())) if networks else None
-    summary["predictor_correlation"] = cross_validated(space, networks, values, trainings) if networks else None
-    return summary
+    return summary | quality(space, rows)
 
 
 def _described(

@@ -56,9 +56,9 @@ class Landscape:
     """A landscape that was read.
 
     Args:
-        name: of its file, without suffix.
+        name: of its file, without suffix, or of its folder.
         space: what its networks were drawn from.
-        rows: the trainings.
+        rows: the trainings, at least one.
         facts: the content of the JSON file.
     """
 
@@ -91,15 +91,16 @@ def read_landscape(path: str | Path) -> Landscape:
         path: its table, or the folder of ``ssr-nas landscape``.
 
     Raises:
-        InputError: a file is missing or damaged; the message names it.
+        InputError: a file is missing or damaged, or holds no training; the message names it.
     """
     table = Path(path)
     table = table / TABLE if table.is_dir() else table
     facts = _read_facts(table.with_suffix(".json"), table)
     space = SpaceConfig.from_dict(facts["space"])
-    return Landscape(
-        table.stem if table.name != TABLE else table.absolute().parent.name, space, read_rows(table, space), facts
-    )
+    rows = read_rows(table, space)
+    if not rows:
+        raise InputError(f"{table}: holds no training yet; go on with ssr-nas landscape --resume {table.parent}")
+    return Landscape(table.stem if table.name != TABLE else table.absolute().parent.name, space, rows, facts)
 
 
 def _read_facts(file: Path, table: Path) -> dict[str, Any]:

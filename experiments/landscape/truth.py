@@ -24,6 +24,8 @@ def network_scores(rows: Sequence[Trained]) -> dict[Architecture, float]:
     Args:
         rows: the trainings, in any number for each network.
     """
+    if not rows:
+        return {}
     networks = list(dict.fromkeys(row.architecture for row in rows))
     seeds = sorted({row.seed for row in rows})
     design = np.zeros((len(rows) + 1, len(networks) + len(seeds)))

@@ -196,22 +196,28 @@ def _dilation_colors(dilations: Sequence[int]) -> dict[int, str]:
     return {dilation: to_hex(colormaps["YlGnBu"](0.15 + 0.75 * i / steps)) for i, dilation in enumerate(dilations)}
 
 
-def comparison_figure(entropies: Mapping[str, "pd.DataFrame"]) -> Figure:
-    """Total entropy by epoch, one line for each search (SSR paper, Figures 5f and 8).
+def comparison_figure(
+    curves: Mapping[str, "pd.DataFrame"], column: str = "entropy", title: str = "entropy (nats)"
+) -> Figure:
+    """A number of each search by epoch, such as the total entropy (SSR paper, Figures 5f and 8): a line for each.
 
     Args:
-        entropies: ``epoch`` and ``entropy`` of each search ``<strategy>-<seed>``; a strategy's searches share a colour.
+        curves: ``epoch`` and ``column`` of each search ``<strategy>-<seed>``; a strategy's searches share a colour.
+        column: what is drawn.
+        title: what stands beside the axis.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
     axes = figure.subplots()
     drawn: dict[str, Line2D] = {}
-    for name, metrics in entropies.items():
+    for name, metrics in curves.items():
         strategy = name.rpartition("-")[0]
         place = list(drawn).index(strategy) if strategy in drawn else len(drawn)
         color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
-        (line,) = axes.plot(metrics["epoch"], metrics["entropy"], style, color=color, linewidth=1.6, alpha=0.8)
+        (line,) = axes.plot(metrics["epoch"], metrics[column], style, color=color, linewidth=1.6, alpha=0.8)
         drawn.setdefault(strategy, line)
-    axes.set(xlabel="epoch", ylabel="entropy (nats)", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel=title)
+    if column == "entropy":
+        axes.set_ylim(0, None)
     axes.spines[["top", "right"]].set_visible(False)
     if drawn:
         # Matplotlib leaves out what begins with _, so the names are set afterwards.

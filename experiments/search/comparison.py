@@ -11,6 +11,7 @@ from nas_space.errors import InputError
 from nas_space.scaling import REFERENCES, parse_scaled
 
 FREE = {"strategies", "seeds", "references", "random", "matched", "control", "retrain_seeds", "workers", "out"}
+FREE |= {"landscape", "runs"}
 """Options that may change from one call to the next: they choose runs, and do not alter one."""
 
 
@@ -29,6 +30,10 @@ class ComparisonOptions(SearchOptions):
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
         workers: runs at a time; they share the cores.
+        landscape: the table of ssr-nas landscape, or its folder: it tells where each search's choice stands among
+            networks that are trained already.
+        runs: with landscape, folders of finished searches or comparisons, which are compared in place of strategies x
+            seeds; nothing is trained, and all options but out are without effect.
         out: the comparison's folder; runs that it holds are reused, unfinished ones continued.
     """
 
@@ -41,6 +46,8 @@ class ComparisonOptions(SearchOptions):
     retrain_epochs: int = 30
     retrain_seeds: int = 1
     workers: int = 1
+    landscape: str | None = None
+    runs: list[str] = field(default_factory=list)
     out: str = "runs/compare"
 
 

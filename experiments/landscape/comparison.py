@@ -1,0 +1,179 @@
+"""Searches compared in a landscape: one table, and the correlation over the epochs, as files and as text."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from experiments.landscape.runs import (
+    MISSING_NOTE,
+    FoundNetwork,
+    differences,
+    probabilities_missing,
+    read_found,
+    run_folders,
+)
+from experiments.landscape.standing import Standing
+from experiments.landscape.table import Landscape
+from experiments.report.markdown import markdown
+from experiments.runs.decoration import decoration
+from experiments.runs.files import write_atomic, write_json
+from experiments.runs.folder import CONFIG, is_leftover, read_config
+from experiments.runs.tables import readable
+from nas_space.errors import InputError
+
+FILES = ("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png")
+SHOWN = 8
+"""Epochs whose correlation is printed; the file holds all."""
+
+
+def standing_folder(out: str) -> Path:
+    """The folder that the tables go to: new, empty, a comparison's, or one that holds such tables alone.
+
+    Raises:
+        InputError: it cannot be made, or holds something else.
+    """
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot be made a comparison's folder ({error.strerror})"
+        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    others = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name) and entry.name not in FILES]
+    if others and not (CONFIG in others and "strategies" in read_config(folder)):
+        raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
+    return folder
+
+
+def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[str, Any]:
+    """Tell where the choices of finished searches stand; nothing is trained.
+
+    Args:
+        landscape: the landscape.
+        runs: folders of searches, or of comparisons.
+        out: the folder for ``FILES``.
+
+    Returns:
+        The content of ``standing.json``: ``rows``, ``groups``, ``correlations`` and what the landscape is worth.
+
+    Raises:
+        InputError: a run that is missing, damaged, or of another space.
+    """
+    found = [read_found(name, folder, landscape) for name, folder in run_folders(runs).items()]
+    folder, standing = standing_folder(out), Standing(landscape)
+    for one in found:
+        told = differences(one, landscape)
+        if told:
+            _note(f"{one.name}: searched with {', '.join(told)}; what is best there may differ")
+        if probabilities_missing(one):
+            _note(f"{one.name}: {MISSING_NOTE}")
+    curves = {one.name: _curve(one, standing) for one in found}
+    table = standing_table(standing, found, curves)
+    groups = group_table(table)
+    correlations = [
+        {"network": one.name, "group": one.group, **row}
+        for one in found
+        for row in curves[one.name].to_dict(orient="records")
+    ]
+    quality = standing.quality
+    result = {"landscape": landscape.name, **quality, "rows": _records(table), "groups": _records(groups)}
+    result["correlations"] = correlations
+    columns = ["network", "group", "epoch", "correlation"]
+    write_atomic(folder / "standing.csv", table.to_csv(index=False))
+    write_atomic(folder / "standing.md", "\n".join(markdown(part) for part in (table, groups) if len(part)))
+    write_atomic(folder / "correlation.csv", pd.DataFrame(correlations, columns=columns).to_csv(index=False))
+    write_json(folder / "standing.json", result)
+    with decoration(f"the figure {folder / 'correlation.png'}"):
+        from experiments.report.figures import comparison_figure, png
+
+        named = {f"{one.group}-{number}": curves[one.name] for number, one in enumerate(found)}
+        drawn = {name: curve for name, curve in named.items() if len(curve)}
+        title = "rank correlation with the landscape"
+        write_atomic(folder / "correlation.png", png(comparison_figure(drawn, "correlation", title)))
+    for part in (table, groups, _by_epoch(curves)):
+        if len(part):
+            print(readable(part).to_string(index=False), end="\n\n")
+    print(_worth(landscape, quality))
+    print(f"\n{folder}: {', '.join(FILES)}")
+    return result
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr, flush=True)
+
+
+def _curve(found: FoundNetwork, standing: Standing) -> pd.DataFrame:
+    """``epoch`` and ``correlation`` of a search; no rows where it has none."""
+    values = [] if found.probabilities is None else standing.correlations(found.probabilities)
+    return pd.DataFrame({"epoch": list(found.epochs), "correlation": pd.Series(values, dtype=float)})
+
+
+def standing_table(
+    standing: Standing, found: Sequence[FoundNetwork], curves: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
+    """One row for each search, then those of ``Standing.fixed_rows``.
+
+    Args:
+        standing: of the landscape.
+        found: what the searches have found.
+        curves: ``epoch`` and ``correlation`` of each.
+
+    Returns:
+        Columns: network, group, strategy, miou (percent), score (measured or predicted), percentile and regret (points) of
+        it, predicted_percentile, predicted_regret, correlation (of the last epoch), largest (of all epochs),
+        largest_epoch, architecture.
+    """
+    rows = []
+    for one in found:
+        curve = curves[one.name].dropna()
+        row: dict[str, Any] = {"group": one.group, "strategy": one.strategy}
+        row |= {"correlation": None, "largest": None, "largest_epoch": None}
+        if len(curve):
+            best = curve.loc[curve["correlation"].idxmax()]
+            row |= {"correlation": curve["correlation"].iloc[-1], "largest": best["correlation"]}
+            row["largest_epoch"] = int(best["epoch"])
+        rows.append(standing.row(one.name, one.architecture, row))
+    columns = ["network", "group", "strategy", "miou", "score", "percentile", "regret", "predicted_percentile"]
+    columns += ["predicted_regret", "correlation", "largest", "largest_epoch", "architecture"]
+    return pd.DataFrame([*rows, *standing.fixed_rows()], columns=columns)
+
+
+def group_table(table: pd.DataFrame) -> pd.DataFrame:
+    """The mean of each group with several searches; the standard deviation of its regret in ``regret_sd``."""
+    rows = []
+    columns = ["miou", "percentile", "regret", "predicted_percentile", "predicted_regret", "correlation", "largest"]
+    for group, members in table.groupby("group", sort=False):
+        if len(members) > 1:
+            numbers = members[columns].apply(pd.to_numeric)
+            row = {"group": group, "searches": len(members), **numbers.mean().to_dict()}
+            rows.append({**row, "regret_sd": numbers["regret"].std()})
+    return pd.DataFrame(rows, columns=["group", "searches", *columns, "regret_sd"])
+
+
+def _by_epoch(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """The correlation at up to ``SHOWN`` evenly spaced epochs of the longest search."""
+    last = max((int(curve["epoch"].max()) for curve in curves.values() if len(curve)), default=0)
+    epochs = sorted({-(-last * step // SHOWN) for step in range(1, SHOWN + 1)} - {0})
+    rows = []
+    for name, curve in curves.items():
+        by_epoch = dict(zip(curve["epoch"], curve["correlation"], strict=True))
+        if by_epoch:
+            rows.append({"correlation at epoch": name, **{str(epoch): by_epoch.get(epoch) for epoch in epochs}})
+    return pd.DataFrame(rows)
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    records: list[dict[str, Any]] = json.loads(table.to_json(orient="records"))
+    return records
+
+
+def _worth(landscape: Landscape, quality: Mapping[str, Any]) -> str:
+    shown = {key: "-" if quality[key] is None else f"{quality[key]:.2f}" for key in quality if key != "networks"}
+    return (
+        f"landscape {landscape.name}: {quality['networks']} networks on {landscape.facts['data'].get('name')} at "
+        f"{landscape.facts['resolution']}; rank correlation of one seed with another {shown['seed_correlation']}, "
+        f"of the predictor with networks that it has not seen {shown['predictor_correlation']}"
+    )

@@ -1,0 +1,128 @@
+"""The finished searches that are compared in a landscape."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments.landscape.table import Landscape
+from experiments.runs.folder import CONFIG, read_config, read_summary
+from experiments.search.probabilities import PROBABILITIES, read_probabilities
+from nas_space.architecture import Architecture
+from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
+from nas_space.expected_cost import Probabilities
+
+
+@dataclass(frozen=True)
+class FoundNetwork:
+    """What a search has found.
+
+    Args:
+        name: of the run, different from those of the others.
+        strategy: of the search.
+        group: what its mean is taken with: runs called ``<group>-<seed>``, or else of one strategy.
+        architecture: the found network.
+        epochs: of ``probabilities``; empty without them.
+        probabilities: of every choice, with the epochs as first axis; None where the run has none.
+        data: its options ``data``, plain values.
+    """
+
+    name: str
+    strategy: str
+    group: str
+    architecture: Architecture
+    epochs: Sequence[int]
+    probabilities: Probabilities | None
+    data: Mapping[str, Any]
+
+
+def run_folders(given: Sequence[str]) -> dict[str, Path]:
+    """The run folders of searches by name; a comparison's folder stands for all searches in it.
+
+    Raises:
+        InputError: a folder that is neither, or a run that is named twice.
+    """
+    folders: list[Path] = []
+    for text in given:
+        folder = Path(text)
+        inside = sorted(path.parent for path in (folder / "search").glob("*/search.json"))
+        if not (folder / "search.json").is_file() and not inside:
+            kind = "an unfinished run" if (folder / CONFIG).is_file() else "no run of a search, and no comparison"
+            raise InputError(f"--runs {folder}: {kind}; give folders that hold a search.json")
+        folders += inside or [folder]
+    resolved = [folder.resolve() for folder in folders]
+    for folder in resolved:
+        if resolved.count(folder) > 1:
+            raise InputError(f"--runs {folder}: is named twice; leave it out")
+    return dict(zip(_names(resolved), folders, strict=True))
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """As many last parts of each path as tell it from the others."""
+    for parts in range(1, max((len(folder.parts) for folder in folders), default=0)):
+        names = ["/".join(folder.parts[-parts:]) for folder in folders]
+        if len(set(names)) == len(names):
+            return names
+    return [str(folder) for folder in folders]
+
+
+def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork:
+    """What the search in a folder has found.
+
+    Raises:
+        InputError: a file is missing or damaged, or the search had another space than the landscape.
+    """
+    summary = read_summary(folder / "search.json", ("strategy", "seed", "space"))
+    try:
+        space = SpaceConfig.from_dict(summary["space"])
+    except InputError as error:
+        raise InputError(f"{folder / 'search.json'}: {error}; remove the file and repeat the search") from None
+    check_space(space, landscape, f"{folder}: its space")
+    architecture, read = Architecture.load(folder), read_probabilities(folder, space)
+    data = read_config(folder).get("data") if (folder / CONFIG).is_file() else None
+    epochs, probabilities = ((), None) if read is None else (read[0].tolist(), read[1])
+    strategy = str(summary["strategy"])
+    group = name.removesuffix(f"-{summary['seed']}")
+    group = strategy if group == name else group
+    return FoundNetwork(
+        name, strategy, group, architecture, epochs, probabilities, data if isinstance(data, Mapping) else {}
+    )
+
+
+def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:
+    """Refuse a space that is not the landscape's.
+
+    Args:
+        space: of a search.
+        landscape: where its choice is looked up.
+        what: begins the message.
+
+    Raises:
+        InputError: they differ, with the first difference.
+    """
+    for key, value in vars(landscape.space).items():
+        own = getattr(space, key)
+        if own != value:
+            shown = [",".join(map(str, each)) if isinstance(each, tuple) else each for each in (own, value)]
+            raise InputError(
+                f"{what} has {key} {shown[0]}, and the landscape {landscape.name} {shown[1]}; "
+                "search in the landscape's space, or give another --landscape"
+            )
+
+
+def differences(found: FoundNetwork, landscape: Landscape) -> list[str]:
+    """Options of the data, in words, with which the search and the landscape differ: they decide what is true."""
+    told = landscape.facts["data"]
+    keys = [key for key in ("name", "size", "limit") if key in found.data and found.data[key] != told.get(key)]
+    return [f"data.{key} {found.data[key]} (landscape: {told.get(key)})" for key in keys]
+
+
+def probabilities_missing(found: FoundNetwork) -> bool:
+    """Whether a differentiable search has left no probabilities, as one of an earlier version."""
+    from strategies.registry import MULTI_TRIAL
+
+    return found.probabilities is None and found.strategy not in MULTI_TRIAL
+
+
+MISSING_NOTE = f"has no {PROBABILITIES} (of an earlier version): its correlation is not known"

@@ -1,0 +1,220 @@
+"""Where the choices of searches stand, on landscapes whose function is known; the command without any training."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from experiments.cli import main
+from experiments.landscape.standing import DRAWN, Standing, log_probabilities, whole_space
+from experiments.landscape.table import TABLE, read_landscape
+from experiments.search.probabilities import write_probabilities
+from nas_space.architecture import Architecture, baseline1, baseline2
+from nas_space.config import DIMENSIONS, SpaceConfig
+from nas_space.expected_cost import Probabilities
+from strategies.alive import Alive
+
+PART = ("dilation", "pooling")
+Write = Callable[..., Path]
+Space = Callable[..., SpaceConfig]
+
+
+@pytest.fixture
+def standing(tmp_path: Path, tiny: Space, write_landscape: Write) -> Standing:
+    return Standing(read_landscape(write_landscape(tmp_path / TABLE, tiny(PART), count=30)))
+
+
+def leaning(network: Architecture, most: float = 0.7) -> Probabilities:
+    """Probabilities that favour one network in every choice."""
+    space = network.space
+    levels = []
+    for full, only in zip(Alive.full(space), Alive.only(network), strict=True):
+        others = (full & ~only).float()
+        p = others * (1 - most) / others.sum(-1, keepdim=True).clamp(min=1) + only * most
+        levels.append(p / p.sum(-1, keepdim=True).clamp(min=1e-9))
+    return Probabilities(*levels)
+
+
+def test_the_whole_space_is_all_its_networks(tiny: Space) -> None:
+    networks = whole_space(tiny(PART))
+    assert len(networks) == len(set(networks)) == 6**3
+    deeper = tiny(("pooling", "depth"))
+    assert len(set(whole_space(deeper))) == (2 + 4 + 8) * (2 + 8)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("experiments.landscape.standing.DRAWN", 7)
+        assert len(whole_space(tiny(DIMENSIONS))) == 7 < DRAWN
+
+
+def test_a_networks_probability_is_the_product_of_its_choices(tiny: Space) -> None:
+    space = tiny(DIMENSIONS)
+    networks = [Architecture.from_sample(space, baseline1(space).to_sample()), baseline2(space)]
+    logs = log_probabilities(Probabilities(*(level[None] for level in leaning(networks[0]))), networks)
+    choices = 2 + 3 * 3  # depths; operator and two widths of each layer of baseline1
+    assert logs[0, 0] == pytest.approx(choices * np.log(0.7), abs=1e-5)
+    assert logs[0, 1] < logs[0, 0]
+
+
+def test_a_measured_network_has_its_own_score(standing: Standing) -> None:
+    best = standing.place(standing.best)
+    assert (best.measured, best.regret, best.miou) == (True, 0.0, max(standing.scores.values()))
+    worst = standing.place(min(standing.scores, key=lambda n: standing.scores[n]))
+    assert worst.percentile == 0.0 and worst.regret == pytest.approx(np.ptp(list(standing.scores.values())))
+    assert worst.predicted_percentile is not None and best.predicted_percentile is not None
+    assert worst.predicted_percentile < 20 < 80 < best.predicted_percentile
+
+
+def test_another_network_is_predicted(standing: Standing) -> None:
+    """The function is additive: the prediction comes near, and the best of the whole space has no regret."""
+    others = [network for network in whole_space(standing.landscape.space) if network not in standing.scores]
+    truths = [0.5 + 0.01 * _helps(network) for network in others]
+    places = [standing.place(network) for network in others[::10]]
+    assert not any(place.measured for place in places)
+    assert [place.miou for place in places] == pytest.approx(truths[::10], abs=0.02)
+    best = standing.place(others[int(np.argmax(truths))])
+    assert best.percentile is not None and best.percentile > 90
+    assert best.regret == best.predicted_regret and best.regret is not None and best.regret < 0.01
+
+
+def _helps(network: Architecture) -> int:
+    first, second = network.stages
+    return sum(layer.dilation for layer in second) - sum(layer.pooling for layer in (*first, *second))
+
+
+def test_few_networks_predict_nothing(tmp_path: Path, tiny: Space, write_landscape: Write) -> None:
+    standing = Standing(read_landscape(write_landscape(tmp_path / TABLE, tiny(PART), count=2)))
+    other = next(network for network in whole_space(tiny(PART)) if network not in standing.scores)
+    assert vars(standing.place(other)) == {**dict.fromkeys(vars(standing.place(other))), "measured": False}
+
+
+def test_probabilities_that_know_the_truth_correlate_with_it(standing: Standing) -> None:
+    space = standing.landscape.space
+    networks = whole_space(space)
+    best, worst = max(networks, key=_helps), min(networks, key=_helps)
+    uniform = Probabilities(*(mask / mask.sum(-1, keepdim=True).clamp(min=1) for mask in Alive.full(space)))
+    epochs = [uniform, leaning(best), Probabilities(*(mask.float() for mask in Alive.only(best))), leaning(worst)]
+    nothing, good, decided, bad = standing.correlations(Probabilities(*map(torch.stack, zip(*epochs, strict=True))))
+    assert nothing is None  # all networks are alike
+    assert good is not None and decided is not None and bad is not None
+    assert good > 0.3 and decided == pytest.approx(good) and bad < -0.3
+
+
+def write_run(folder: Path, network: Architecture, strategy: str = "ssr", epochs: int = 2, **data: Any) -> Path:
+    """The files of a finished search that are looked at."""
+    folder.mkdir(parents=True)
+    seed = int(folder.name.rpartition("-")[2]) if "-" in folder.name else 5
+    summary = {"strategy": strategy, "seed": seed, "space": asdict(network.space)}
+    (folder / "search.json").write_text(json.dumps(summary))
+    (folder / "architecture.json").write_text(network.to_json())
+    options = {"name": "streets", "size": "32x40", "limit": 8, **data}
+    (folder / "config.yml").write_text(yaml.safe_dump({"strategy": strategy, "data": options}))
+    if epochs:
+        history = [leaning(network, 0.4 + 0.1 * epoch) for epoch in range(epochs)]
+        write_probabilities(folder, list(range(1, epochs + 1)), history)
+    return folder
+
+
+def compare(*arguments: object) -> int:
+    return main(["compare", *map(str, arguments)])
+
+
+def test_the_command_needs_no_training(
+    tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.runs.jobs.run_jobs", lambda *_: pytest.fail("something was run"))
+    networks = whole_space(standing.landscape.space)
+    best, worst = max(networks, key=_helps), min(networks, key=_helps)
+    for seed, network in enumerate((best, worst)):
+        write_run(tmp_path / "runs" / "search" / f"ssr-{seed}", network)
+    write_run(tmp_path / "mine" / "ssr-0", standing.best, "random", epochs=0, size="64x64")
+    write_run(tmp_path / "old", standing.best, "darts", epochs=0)
+    runs = f"{tmp_path / 'runs'},{tmp_path / 'mine' / 'ssr-0'},{tmp_path / 'old'}"
+    out = tmp_path / "out"
+    for _ in range(2):
+        assert compare("--landscape", tmp_path / TABLE, "--runs", runs, "--out", out, "--json") == 0
+    told = capsys.readouterr()
+    result = json.loads(told.out.splitlines()[-1])
+    rows = {row["network"]: row for row in result["rows"]}
+    names = ["search/ssr-0", "search/ssr-1", "mine/ssr-0", f"{tmp_path.name}/old"]
+    assert [name for name in rows if rows[name]["strategy"]] == names
+    assert rows["search/ssr-0"]["correlation"] > 0.3 > -0.3 > rows["search/ssr-1"]["correlation"]
+    assert rows["mine/ssr-0"]["regret"] == 0.0 and rows["mine/ssr-0"]["correlation"] is None
+    assert {"baseline1", "baseline2", "random (mean of 30)"} <= set(rows)
+    assert any(name.startswith("best (") and row["regret"] == 0.0 for name, row in rows.items())
+    (group,) = result["groups"]
+    assert (group["group"], group["searches"]) == ("search/ssr", 2)
+    assert group["regret"] == pytest.approx((rows["search/ssr-0"]["regret"] + rows["search/ssr-1"]["regret"]) / 2)
+    assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40)" in told.err
+    assert told.err.count("has no probabilities.npz") == 2  # of old, in both calls; not of random
+    assert {path.name for path in out.iterdir()} == {
+        *("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png")
+    }
+    curves = pd.read_csv(out / "correlation.csv")
+    assert curves["epoch"].tolist() == [1, 2, 1, 2] and curves["network"].nunique() == 2
+    assert json.loads((out / "standing.json").read_text())["rows"] == result["rows"]
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(
+    tmp_path: Path, standing: Standing, tiny: Space, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "run", standing.best)
+    narrow = write_run(tmp_path / "narrow", baseline1(tiny(("dilation",))))
+    other = write_run(tmp_path / "other", baseline1(tiny(PART, dilations=(1, 2))))
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "config.yml").write_text("strategy: ssr\n")
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mine.txt").write_text("")
+    table = ["--landscape", tmp_path / TABLE]
+    cases = [
+        (["--runs", run], "runs: has no effect without landscape"),
+        ([*table, "--runs", narrow], "its space has search dilation, and the landscape"),
+        ([*table, "--runs", other], "its space has dilations 1,2, and the landscape"),
+        ([*table, "--runs", tmp_path / "begun"], "an unfinished run"),
+        ([*table, "--runs", tmp_path / "notes"], "no run of a search"),
+        ([*table, "--runs", f"{run},{run}"], "is named twice"),
+        ([*table, "--runs", run, "--out", tmp_path / "notes"], "holds files already, and no comparison"),
+        (["--landscape", tmp_path / "no.csv", "--runs", run], "no.csv: no such file"),
+        ([*table], "the searches: their space has stem 16, and the landscape"),
+    ]
+    for arguments, problem in cases:
+        end = [] if "--out" in arguments else ["--out", tmp_path / "out"]
+        assert compare(*arguments, *end) == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert problem in line
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["mine.txt"]
+
+
+def test_searches_of_the_command_itself_are_looked_up(
+    tmp_path: Path, standing: Standing, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def searched(options: Any) -> dict[str, Any]:
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "config.yml").write_text("strategies: [ssr]\nout: out\n")
+        for seed in options.seeds:
+            write_run(tmp_path / "out" / "search" / f"ssr-{seed}", standing.best)
+        return {"rows": []}
+
+    monkeypatch.setattr("experiments.commands.compare._compare", searched)
+    space = [
+        "--space.stem",
+        "4",
+        "--space.widths",
+        "8,12",
+        "--space.depths",
+        "[[1, 2, 3], [1, 3]]",
+        "--space.span",
+        "4",
+    ]
+    space += ["--space.step", "2", "--space.dilations", "1,2,4", "--space.search", "dilation,pooling"]
+    arguments = ["--strategies", "ssr", "--seeds", "0,1", "--out", tmp_path / "out", "--json"]
+    assert compare("--landscape", tmp_path / TABLE, *space, *arguments) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    rows = [row for row in result["landscape"]["rows"] if row["strategy"] == "ssr"]
+    assert [row["network"] for row in rows] == ["ssr-0", "ssr-1"] and rows[0]["regret"] == 0.0
+    assert (tmp_path / "out" / "standing.md").is_file()
