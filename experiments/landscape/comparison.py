@@ -122,8 +122,8 @@ def standing_table(
         curves: ``epoch`` and ``correlation`` of each.
 
     Returns:
-        Columns: network, group, strategy, miou (percent), score (measured or predicted), percentile and regret (points) of
-        it, predicted_percentile, predicted_regret, correlation (of the last epoch), largest (of all epochs),
+        Columns: network, group, strategy, miou (percent), score (measured or predicted), its percentile and regret
+        (points), predicted_percentile, predicted_regret, correlation (of the last epoch), largest (of all epochs),
         largest_epoch, architecture.
     """
     rows = []
