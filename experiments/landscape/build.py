@@ -161,8 +161,8 @@ class _Tally:
         else:
             done = {**self.rows, (planned.architecture, planned.seed): result}
             order = [(one.architecture, one.seed) for one in self.trainings]
-            kept = [key for key in done if key not in set(order)]  # of a larger landscape
-            self.rows = {key: done[key] for key in [*order, *kept] if key in done}
+            # What a larger landscape has trained stays, at the end.
+            self.rows = {key: done[key] for key in dict.fromkeys([*order, *done]) if key in done}
             write_rows(self.table, self.rows.values())
         left = (time.monotonic() - self._start) / self._ended * (len(self.missing) - self._ended)
         self._bar.update()

@@ -8,6 +8,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,8 +144,8 @@ def read_rows(table: Path, space: SpaceConfig) -> tuple[Trained, ...]:
         except (KeyError, TypeError, ValueError, OverflowError, InputError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else error
             raise InputError(f"{table}: line {number}: {what}; put it right, or remove the line") from None
-    keys = [(row.architecture, row.seed) for row in rows]
-    twice = next((row for row, key in zip(rows, keys, strict=True) if keys.count(key) > 1), None)
+    seen = Counter((row.architecture, row.seed) for row in rows)
+    twice = next((row for row in rows if seen[row.architecture, row.seed] > 1), None)
     if twice is not None:
         raise InputError(f"{table}: {twice.name} stands there twice with seed {twice.seed}; remove one line")
     return tuple(rows)
