@@ -74,9 +74,7 @@ def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[st
     table = standing_table(standing, found, curves)
     groups = group_table(table)
     correlations = [
-        {"network": one.name, "group": one.group, **row}
-        for one in found
-        for row in curves[one.name].to_dict(orient="records")
+        {"network": one.name, "group": one.group, **row} for one in found for row in _records(curves[one.name])
     ]
     quality = standing.quality
     result = {"landscape": landscape.name, **quality, "rows": _records(table), "groups": _records(groups)}
