@@ -130,7 +130,7 @@ def standing_table(
         row: dict[str, Any] = {"group": one.group, "strategy": one.strategy}
         row |= {"correlation": None, "largest": None, "largest_epoch": None}
         if len(curve):
-            best = curve.loc[curve["correlation"].idxmax()]
+            best = curve.iloc[int(curve["correlation"].to_numpy().argmax())]
             row |= {"correlation": curve["correlation"].iloc[-1], "largest": best["correlation"]}
             row["largest_epoch"] = int(best["epoch"])
         rows.append(standing.row(one.name, one.architecture, row))
