@@ -129,17 +129,16 @@ class BilevelStep:
         logits, constraint = self.parameters.logits(), self.composition.constraint
         for parameter in logits:
             parameter.requires_grad_(True)
-        extra_loss = self.regularization(progress)
         if constraint is not None:
             p = self.parameters.probabilities()
-            extra_loss = extra_loss + constraint.penalty(p)
+            self._backward(constraint.penalty(p))
             constraint.ascend(Probabilities(*(level.detach() for level in p)), share)
-        self._backward(extra_loss)
+        self.parameters.share_gradients()  # of the task and the cost; the regularizer's are equal, and act once
+        self._backward(self.regularization(progress))
         with torch.no_grad():
             for parameter, alive in zip(logits, self.parameters.alive, strict=True):
                 assert parameter.grad is not None
                 parameter.grad.add_(parameter * alive, alpha=self.composition.method.weight_decay)
-            self.parameters.share_gradients()
         optimizer.step()
 
     def _task_gradient(self, batch: Batch, batch_idx: int, weights: bool, logits: bool) -> Tensor:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from nas_space.errors import InputError
 
+LAST = 0.3  # of a staggered search, in which depth and width are decided
+
 
 @dataclass
 class Rho:
@@ -90,6 +92,9 @@ class MethodOptions:
         before = self.warmup + self.explore
         if before >= 1.0:
             raise InputError(f"method.warmup + method.explore: {before:g} must be below 1, else rho never acts")
+        if self.stagger and before >= 1.0 - LAST - 1e-9:
+            place = f"{before:g} must be below {1.0 - LAST:g} with method.stagger"
+            raise InputError(f"method.warmup + method.explore: {place}, else no layer has its turn")
         end = round(before + self.ramp, 9)
         if end >= 1.0:
             place = f"{end:g} of the search; it must be below 1"

@@ -59,8 +59,7 @@ class ArchitectureParameters(nn.Module):
         for name, level, mask in zip(("alpha", "beta", "gamma"), LEVELS, alive, strict=True):
             self.register_parameter(name, nn.Parameter(INITIAL * torch.randn(mask.shape, generator=generator)))
             self.register_buffer(f"alive_{level}", mask)
-        if shares_widths:
-            self._share_widths()
+        self.share_widths()
         for stage in range(len(space.layers)):
             widths = torch.zeros(space.most_widths)  # what fills up a stage with fewer widths has no channels
             widths[: len(space.width_candidates(stage))] = torch.tensor(space.width_candidates(stage))
@@ -149,6 +148,7 @@ class ArchitectureParameters(nn.Module):
         """Let the relaxation move the logits to where their gradient does not vanish; probabilities stay."""
         for logits, mask in zip(self.logits(), self.alive, strict=True):
             logits.copy_(self.relaxation.rescale(logits, mask))
+        self.share_widths()
 
     @torch.no_grad()
     def restart(self, renewed: Alive) -> None:
@@ -156,14 +156,15 @@ class ArchitectureParameters(nn.Module):
         for logits, mask in zip(self.logits(), renewed, strict=True):
             drawn = INITIAL * torch.randn(logits.shape)
             logits.copy_(torch.where(mask, drawn.to(logits.device), logits))
-        if self.shares_widths:
-            self._share_widths()
+        self.share_widths()
 
     @torch.no_grad()
-    def _share_widths(self) -> None:
-        """Give all operators of a layer the width logits of the first."""
-        *_, gamma = self.logits()
-        gamma.copy_(gamma[:, :1].expand_as(gamma).clone())
+    def share_widths(self) -> None:
+        """Give all operators of a layer the width logits of the first living one, where they share them."""
+        if self.shares_widths:
+            *_, gamma = self.logits()
+            first = self.alive_operator.int().argmax(1)
+            gamma.copy_(gamma[torch.arange(len(gamma)), first][:, None].expand_as(gamma).clone())
 
     def architecture(self, ratios: Ratios | None = None) -> Architecture:
         """The candidate with the highest ratio in every choice; absent, of ``ratios()``: the most probable survivor."""

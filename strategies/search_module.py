@@ -4,6 +4,7 @@ What a step does is in ``strategies/bilevel.py``. Gradients are averaged over al
 same candidates by itself.
 """
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -118,7 +119,9 @@ class SearchModule(BaseOneShotLightningModule):
             renewed = shrinking.renewed(before, after)
             if renewed is not None:
                 parameters.restart(renewed)
-                self._forget_moments(Alive(*(mask & ~new for mask, new in zip(after, renewed, strict=True))))
+                # Their scale stays: without it the first steps would be many times the learning rate.
+                kept = Alive(*(~new for new in renewed))
+                self._forget_moments(kept, ("exp_avg",))
         if self.method.rescale:
             parameters.rescale()
         if after.is_discrete():
@@ -148,11 +151,11 @@ class SearchModule(BaseOneShotLightningModule):
         shrink_supernet(self.model.stages(), alive, weights)
         self.bilevel.modules_changed()
 
-    def _forget_moments(self, alive: Alive) -> None:
-        """Zero Adam's moments of the logits that are not alive."""
+    def _forget_moments(self, alive: Alive, moments: Sequence[str] = ("exp_avg", "exp_avg_sq")) -> None:
+        """Zero some of Adam's moments of the logits that are not alive."""
         optimizer = next(o for o in self.trainer.optimizers if getattr(o, "is_arch_optimizer", False))
         for logits, mask in zip(self.arch_parameters(), alive, strict=True):
-            for key in ("exp_avg", "exp_avg_sq"):
+            for key in moments:
                 if key in optimizer.state.get(logits, {}):
                     optimizer.state[logits][key].mul_(mask)
 

@@ -55,8 +55,11 @@ class Shrinking(ABC):
         return alive
 
     def renewed(self, before: Alive, after: Alive) -> Alive | None:
-        """Masks of the candidates whose logits begin anew after a removal; here none do."""
-        return None
+        """Masks of the candidates whose logits begin anew after a removal; here none do.
+
+        A rule with an attribute ``restarts`` that is true, as earlier versions had it, lets all begin anew.
+        """
+        return after if getattr(self, "restarts", False) else None
 
     def start(self, full: Alive) -> None:  # noqa: B027  # most need no preparation
         """Called once, before the search, with the masks of the whole space."""

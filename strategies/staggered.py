@@ -11,10 +11,9 @@ import torch
 from torch import Tensor
 
 from strategies.alive import Alive, Ratios
-from strategies.method import MethodOptions
+from strategies.method import LAST, MethodOptions
 from strategies.shrinking import LevelThreshold
 
-LAST = 0.3  # of the search, in which depth and width are decided
 EVIDENCE = 0.5  # of the time between two decisions, in which no layer is pressed
 
 
@@ -34,6 +33,7 @@ class Staggered(LevelThreshold):
         self._begin = method.warmup + method.explore
         self._pressed: Tensor | None = None  # (layers,)
         self._all = False
+        self._before: tuple[Tensor | None, bool] = (None, False)  # what was pressed until the last ``keep``
 
     def start(self, full: Alive) -> None:
         self._pressed = torch.zeros(len(full.operator), dtype=torch.bool)
@@ -48,7 +48,7 @@ class Staggered(LevelThreshold):
 
     def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Apply the threshold where it presses; then press the layers whose turn it is."""
-        pressed = self.pressed(alive)
+        pressed, self._before = self.pressed(alive), (self._pressed, self._all)
         kept = super().keep(ratios, alive, progress)
         kept = Alive(*(torch.where(mask, below, old) for mask, below, old in zip(pressed, kept, alive, strict=True)))
         self._press(ratios.operator * kept.operator, kept.operator, progress)
@@ -57,14 +57,16 @@ class Staggered(LevelThreshold):
     def renewed(self, before: Alive, after: Alive) -> Alive | None:
         """When a layer has been decided, the other layers' operators; when all have been, depth and width."""
         decided = (before.operator.sum(-1) > 1) & (after.operator.sum(-1) == 1)
-        if self._all or not bool(decided.any()):
+        pressed, all_pressed = self._before
+        if all_pressed or pressed is None or not bool(decided.any()):
             return None
-        assert self._pressed is not None
         undecided = after.operator.sum(-1) > 1
         nothing = Alive(*(torch.zeros_like(mask) for mask in after))
         if not bool(undecided.any()):
             return nothing._replace(depth=after.depth, width=after.width)
-        waiting = undecided & ~self._pressed.to(undecided.device)
+        waiting = undecided & ~pressed.to(undecided.device)
+        if self._pressed is not None:  # what is pressed from now on decides by the evidence that it has
+            waiting &= ~self._pressed.to(undecided.device)
         return nothing._replace(operator=after.operator & waiting[:, None])
 
     def _press(self, ratio: Tensor, alive: Tensor, progress: float) -> None:
@@ -74,7 +76,7 @@ class Staggered(LevelThreshold):
             self._all = True
             return
         undecided = (alive.sum(-1) > 1).cpu()
-        self._pressed &= undecided
+        self._pressed = self._pressed & undecided
         due = self._due(progress, len(undecided)) - int((~undecided).sum() + self._pressed.sum())
         waiting = (undecided & ~self._pressed).nonzero()[:, 0].tolist()
         for layer in sorted(waiting, key=lambda layer: -_margin(ratio[layer]))[: max(due, 0)]:

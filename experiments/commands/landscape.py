@@ -34,7 +34,7 @@ def exit_code(result: dict[str, Any]) -> int:
 
 def _resumed(options: Options) -> Options:
     """The options of the landscape that goes on, with those that may change as they are given now."""
-    folder = resumed("landscape", options, FREE)
+    folder = resumed("landscape", options, [key for key in FREE if key != "out"])
     if folder is None:
         return options
     before, _ = parse("ssr-nas landscape", "", Options, [f"--config={folder / CONFIG}"])

@@ -34,11 +34,15 @@ class Job:
         name: of its folder.
         command: its words, with ``{name}`` for the folder of another job.
         needs: jobs that must be done before.
+        alone: no other job runs beside it.
+        rehearsal: what a rehearsal adds to its own command, after what it adds to all of that kind.
     """
 
     name: str
     command: list[str]
     needs: list[str]
+    alone: bool = False
+    rehearsal: str = ""
     process: subprocess.Popen[bytes] | None = None
     failed: bool = False
 
@@ -73,9 +77,9 @@ def read_jobs(file: Path, data: str, runs: Path, device: str) -> tuple[dict[str,
     folders = {name: str(runs / name) for name in content["jobs"]}
     jobs = {}
     for name, job in content["jobs"].items():
-        words = shlex.split(job["run"].format(data=data, device=device, **folders))
+        words = [word.format(data=data, device=device, **folders) for word in shlex.split(job["run"])]
         needs = [other for other in folders if f"{{{other}}}" in job["run"]]
-        jobs[name] = Job(name, words, [*needs, *job.get("after", [])])
+        jobs[name] = Job(name, words, needs, job.get("alone", False), job.get("rehearsal", ""))
     return jobs, content["rehearsal"]
 
 
@@ -87,14 +91,18 @@ def run(jobs: dict[str, Job], runs: Path, workers: int, seconds: float, more: di
             for job in jobs.values():
                 if job.process is not None and job.process.poll() is not None:
                     job.failed, job.process = not job.done(runs), None
-            busy = sum(job.process is not None for job in jobs.values())
+            busy = [job for job in jobs.values() if job.process is not None]
             ready = [job for job in jobs.values() if job.ready(runs, jobs)]
-            for job in ready[: max(workers - busy, 0)]:
-                job.start(runs, shlex.split(more.get(job.command[0], "")))
+            for job in _next(busy, ready, workers):
+                small = f"{more[job.command[0]]} {job.rehearsal}" if more else ""
+                job.start(runs, shlex.split(small))
             if not busy and not ready:
                 return
             time.sleep(0.5)
     finally:
+        for job in jobs.values():
+            if job.process is not None and job.process.poll() is not None:
+                job.failed, job.process = not job.done(runs), None
         running = [job.process for job in jobs.values() if job.process is not None]
         for process in running:
             process.terminate()
@@ -106,10 +114,24 @@ def run(jobs: dict[str, Job], runs: Path, workers: int, seconds: float, more: di
                 process.kill()
 
 
+def _next(busy: list[Job], ready: list[Job], workers: int) -> list[Job]:
+    """What starts now, in order: a job that runs alone waits until nothing runs, and what comes later waits for it."""
+    if any(job.alone for job in busy):
+        return []
+    chosen: list[Job] = []
+    for job in ready:
+        if job.alone:
+            return chosen or ([] if busy else [job])
+        if len(busy) + len(chosen) < workers:
+            chosen.append(job)
+    return chosen
+
+
 def collect(jobs: dict[str, Job], runs: Path, out: Path) -> None:
     """Copy the small files of every job into one archive in ``out``."""
     packed = runs / "packed"
     shutil.rmtree(packed, ignore_errors=True)
+    packed.mkdir(parents=True)
     for name in jobs:
         for file in [*(runs / name / kept for kept in KEPT), runs / f"{name}.log"]:
             if file.is_file():

@@ -81,6 +81,7 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
         write_config(folder, replace(options, out=str(folder), resume=None))
         facts = _facts(options, data)
         write_facts(table, facts)
+        write_rows(table, rows)  # also where there are none yet: whoever reads it is told so
         trainings = planned_trainings(options, networks)
         tally = _Tally(table, trainings, {(row.architecture, row.seed): row for row in rows})
         print(

@@ -8,7 +8,7 @@ from experiments.runs.processes import free_cores
 from experiments.training.recipe import RecipeOptions, RetrainOptions
 from nas_space.errors import InputError
 
-FREE = ("networks", "seeds", "processes", "out", "resume", "device", "threads")
+FREE = ("networks", "seeds", "processes", "out", "resume", "threads")
 """Options that may change when a landscape goes on: they choose trainings, or where they run."""
 NETWORKS, SEEDS = 100, (0, 1)
 """Where nobody says it: absent, so that --resume can tell what is given."""
@@ -33,8 +33,8 @@ class LandscapeOptions(RetrainOptions):
             are in baseline1.
         train: how the weights are trained; the default is the plain recipe of a search.
         out: the landscape's folder; one that was begun with the same options goes on.
-        resume: the landscape in this folder goes on; all options but networks, seeds and processes come from its
-            config.yml.
+        resume: the landscape in this folder goes on; all options but networks, seeds, processes and threads come
+            from its config.yml.
     """
 
     networks: int | None = None

@@ -152,6 +152,9 @@ def read_rows(table: Path, space: SpaceConfig) -> tuple[Trained, ...]:
 
 
 def _row(space: SpaceConfig, line: Mapping[str, str]) -> Trained:
+    empty = next((key for key in COLUMNS if line[key] is None), None)
+    if empty is not None:
+        raise KeyError(empty)
     miou, macs, minutes = (float(line[key]) for key in ("miou", "macs", "minutes"))
     if not 0.0 <= miou <= 1.0:
         raise ValueError(f"miou {line['miou']} must be from 0 to 1")

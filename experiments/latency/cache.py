@@ -17,7 +17,7 @@ from experiments.runtime.engines import PACKAGES
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
-from nas_space.latency import BUILDING, LatencyTable
+from nas_space.latency import BUILDING, LatencyTable, build_command
 
 Progress = Callable[[int, int], object]
 
@@ -111,7 +111,10 @@ def find_table(
     meter = LoadMeter()
     table = wanted.measure(rounds, progress)
     if loaded := warning(meter.others(), wanted.threads):
-        say(f"warning: {loaded}; when it is idle, ssr-nas latency --again true measures anew")
+        what = {"engine": wanted.engine, "precision": wanted.precision, "threads": wanted.threads}
+        more = {"classes": wanted.classes, "head": wanted.head, "again": "true"}
+        command = build_command(wanted.space, wanted.size, **what, **more)
+        say(f"warning: {loaded}; when it is idle, measure anew: {command}")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(file, table.to_json())

@@ -139,7 +139,7 @@ class SpaceOptions:
 
     Args:
         preset: ``compact`` (minutes on two CPU cores), ``paper`` (Tables 1 and 2 of the SSR paper) or ``pyramid``
-            (down to stride 16, for the latency of small networks from the shelf).
+            (down to stride 32, for the latency of small networks from the shelf).
         search: the searched dimensions, any of dilation, pooling, width, depth; the rest stay at the baseline.
         stem: channels at 1/2 resolution.
         widths: full channel width of each stage, two to four, at 1/4, 1/8, 1/16 and 1/32 resolution. With more than two

@@ -7,8 +7,9 @@ from experiments.search.options import SearchOptions
 from experiments.training.few_steps import FEWEST, epochs_for
 from strategies.composition import Composition
 from strategies.forced import Decisions, Stages
+from strategies.method import LAST
 from strategies.shrinking import LevelThreshold
-from strategies.staggered import LAST, Staggered
+from strategies.staggered import Staggered
 
 DECIDED = 7.5
 """Learning rates times steps with the regularizer's full weight, before a threshold has decided every choice.

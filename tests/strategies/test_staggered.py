@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
 from strategies.alive import Alive, Ratios
-from strategies.method import MethodOptions
+from strategies.method import LAST, MethodOptions
 from strategies.parameters import ArchitectureParameters
 from strategies.relaxation import SigmoidNormalised
 from strategies.ssr import SSR
-from strategies.staggered import LAST, Staggered
+from strategies.staggered import Staggered
 
 Space = Callable[..., SpaceConfig]
 METHOD = MethodOptions(h=0.1, warmup=0.1, explore=0.1, stagger=True)
@@ -157,3 +158,35 @@ def test_operators_share_their_width_logits(tiny: Space) -> None:
     before = apart.gamma.grad.clone()
     apart.share_gradients()
     assert not same(apart.gamma) and torch.equal(apart.gamma.grad, before)
+
+
+def test_a_restart_keeps_what_the_living_have_learnt(tiny: Space) -> None:
+    """Operator 0 is gone: what stands in its place counts no more."""
+    parameters = ArchitectureParameters(tiny(), SigmoidNormalised(), shares_widths=True)
+    alive = parameters.alive.clone()
+    alive.operator[0, 0] = False
+    parameters.set_alive(alive.cascade(parameters.space))
+    with torch.no_grad():
+        parameters.gamma[0, 1:] = 2.0
+        parameters.gamma[0, 0] = -5.0
+    parameters.restart(Alive(*(torch.zeros_like(mask) for mask in alive)))
+    assert (parameters.gamma[0] == 2.0).all()
+
+
+def test_the_last_layer_renews_depth_and_width_also_at_the_end_of_its_part(tiny: Space) -> None:
+    rule, alive = started(tiny())
+    rule.keep(ratios_of(alive, {0: 9.0}), alive, 1 - LAST - 0.01)
+    last = alive.clone()
+    last.operator[1:] = False
+    last.operator[1:, 0] = True
+    kept = rule.keep(ratios_of(last, {0: 9.0}), last, 1 - LAST)
+    assert (kept.operator.sum(-1) == 1).all()
+    renewed = rule.renewed(last, kept)
+    assert renewed is not None and renewed.depth.any() and renewed.width.any()
+
+
+@pytest.mark.parametrize(("warmup", "explore"), [(0.5, 0.2), (0.6, 0.2)])
+def test_phases_that_leave_no_turn_are_refused(warmup: float, explore: float) -> None:
+    with pytest.raises(InputError, match="must be below 0.7 with method.stagger"):
+        MethodOptions(warmup=warmup, explore=explore, stagger=True).check()
+    MethodOptions(warmup=warmup, explore=explore).check()

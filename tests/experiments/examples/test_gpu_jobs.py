@@ -18,7 +18,7 @@ def test_every_command_is_understood(rehearse: bool, monkeypatch: pytest.MonkeyP
     monkeypatch.chdir(FOLDER.parents[2])
     jobs, more = gpu_jobs.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
     for job in jobs.values():
-        words = [*job.command, *(more[job.command[0]].split() if rehearse else [])]
+        words = [*job.command, *(f"{more[job.command[0]]} {job.rehearsal}".split() if rehearse else [])]
         count = 2 if " ".join(words[:2]) in COMMANDS else 1
         module = importlib.import_module(COMMANDS[" ".join(words[:count])])
         parse("ssr-nas", "", module.Options, words[count:])
@@ -30,7 +30,7 @@ def test_each_waits_for_those_that_it_reads() -> None:
     for name, job in jobs.items():
         assert set(job.needs) <= before, name
         before.add(name)
-    assert jobs["encoder_target_1"].needs == ["search_target_0"] and len(jobs["speed"].needs) == 5
+    assert jobs["encoder_target_1"].needs == ["search_target_0"] and jobs["speed"].alone
 
 
 def test_a_cut_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +72,12 @@ def test_a_cut_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert again["second"].failed and again["bad"].done(runs)  # type: ignore[attr-defined]
     gpu_jobs.collect(again, runs, tmp_path / "out")
     assert (tmp_path / "out" / "runs.tar.gz").is_file()
+
+
+def test_a_job_alone_waits_and_is_waited_for() -> None:
+    first, alone, last = (gpu_jobs.Job(name, ["search"], [], alone=name == "alone") for name in ("a", "alone", "b"))
+    assert gpu_jobs._next([], [first, alone, last], 3) == [first]
+    assert gpu_jobs._next([first], [alone, last], 3) == []
+    assert gpu_jobs._next([], [alone, last], 3) == [alone]
+    assert gpu_jobs._next([alone], [last], 3) == []
+    assert gpu_jobs._next([first], [last], 1) == []

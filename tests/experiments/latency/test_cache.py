@@ -44,7 +44,9 @@ def test_a_table_is_measured_once(fake: Any, wanted: Wanted, tmp_path: Path) -> 
 def test_a_loaded_machine_is_told(fake: Any, wanted: Wanted, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LoadMeter, "others", lambda _: float(os.cpu_count() or 1))
     said = find(wanted)[1].splitlines()
-    assert said[1].startswith("warning: the machine was loaded: others kept ") and said[1].endswith(" measures anew")
+    assert said[1].startswith("warning: the machine was loaded: others kept ") and said[1].endswith(
+        " --head encoder --again true"
+    )
     assert len(find(wanted)[1].splitlines()) == 1  # of the cache
 
 
