@@ -88,9 +88,7 @@ def run(jobs: dict[str, Job], runs: Path, workers: int, seconds: float, more: di
     end = time.monotonic() + seconds
     try:
         while time.monotonic() < end:
-            for job in jobs.values():
-                if job.process is not None and job.process.poll() is not None:
-                    job.failed, job.process = not job.done(runs), None
+            _collect_ended(jobs, runs)
             busy = [job for job in jobs.values() if job.process is not None]
             ready = [job for job in jobs.values() if job.ready(runs, jobs)]
             for job in _next(busy, ready, workers):
@@ -100,9 +98,7 @@ def run(jobs: dict[str, Job], runs: Path, workers: int, seconds: float, more: di
                 return
             time.sleep(0.5)
     finally:
-        for job in jobs.values():
-            if job.process is not None and job.process.poll() is not None:
-                job.failed, job.process = not job.done(runs), None
+        _collect_ended(jobs, runs)
         running = [job.process for job in jobs.values() if job.process is not None]
         for process in running:
             process.terminate()
@@ -112,6 +108,13 @@ def run(jobs: dict[str, Job], runs: Path, workers: int, seconds: float, more: di
                 process.wait(max(limit - time.monotonic(), 0.1))
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _collect_ended(jobs: dict[str, Job], runs: Path) -> None:
+    """Let go of the processes that have ended; a job without its proof has failed."""
+    for job in jobs.values():
+        if job.process is not None and job.process.poll() is not None:
+            job.failed, job.process = not job.done(runs), None
 
 
 def _next(busy: list[Job], ready: list[Job], workers: int) -> list[Job]:

@@ -25,6 +25,7 @@ from strategies.constraint import Bound, Constraint
 from strategies.darts import DARTS
 from strategies.method import MethodOptions, Rho
 from strategies.search_module import SearchModule
+from strategies.shrinking import LevelThreshold
 from strategies.ssr import SSR
 from strategies.strategy import DifferentiableStrategy
 
@@ -408,3 +409,26 @@ def test_a_checkpoint_is_plain_and_rebuilds_the_shapes(tiny: Space) -> None:
     image = torch.randn(1, 3, 40, 33)
     with torch.no_grad():
         assert torch.equal(fresh.model.eval()(image), module.model.eval()(image))
+
+
+def test_what_begins_anew_loses_its_momentum_and_keeps_its_scale(tiny: Space) -> None:
+    """Without its scale, Adam's first steps would be many times the learning rate. Rules of users may restart all."""
+
+    class Restarts(LevelThreshold):
+        restarts = True
+
+    module = prepare(SSR(FAST), tiny())
+    module.composition.shrinking = Restarts(0.9)
+    checked: list[int] = []
+
+    def check(module: SearchModule) -> None:
+        if module.removals and not checked:
+            optimizer = module.trainer.optimizers[1]
+            for logits, alive in zip(module.arch_parameters(), module.architecture_parameters.alive, strict=True):
+                state = optimizer.state[logits]
+                assert not state["exp_avg"].any() and not state["exp_avg_sq"][~alive].any()
+                assert logits.detach()[alive].abs().max() < 0.02 and state["exp_avg_sq"][alive].any()
+                checked.append(1)
+
+    fit(module, 4, AtEpochs(start=check))
+    assert len(checked) == 3
