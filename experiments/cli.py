@@ -1,8 +1,8 @@
 """The command ``ssr-nas``: finds the command's module, reads its options, and runs it.
 
 Exit codes: 0 done, 1 a failure of ours, 2 a mistake in the input (or a full disk), 130 interrupted (by Ctrl+C, or a
-closed terminal), 143 terminated (``launch``, ``compare`` and ``landscape`` stop what they have started, as after an
-interrupt, and end with 130).
+closed terminal), 143 terminated (``launch``, ``compare``, ``landscape`` and ``race`` stop what they have started, as
+after an interrupt, and end with 130).
 
 Only what listens to signals is imported here. The rest is imported when they are listened to.
 """
@@ -19,6 +19,7 @@ HINTS = {
     "retrain": RESUME,
     "compare": "the same command goes on with what is missing",
     "landscape": "the same command goes on with what is missing",
+    "race": "the same command goes on with what is missing",
     "trial": "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again",
 }
 """What to do after an interrupt, where it is something else than ``AGAIN``."""

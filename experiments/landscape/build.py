@@ -1,18 +1,16 @@
 """A landscape from options to its table: what is missing is trained."""
 
-import sys
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from experiments.data import SegmentationData, load
 from experiments.landscape.options import FREE, LandscapeOptions, check_landscape
 from experiments.landscape.plan import Planned, planned_networks, planned_trainings
+from experiments.landscape.progress import Progress
+from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.summary import summarise
 from experiments.landscape.table import TABLE, Trained, read_rows, write_facts, write_rows
 from experiments.landscape.workers import train_all
@@ -22,7 +20,6 @@ from experiments.runs.environment import device_name, processor_name, versions
 from experiments.runs.files import plain
 from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, write_config
 from experiments.runs.lock import locked
-from experiments.runs.tables import duration
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
@@ -89,12 +86,13 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
             flush=True,
         )
         try:
-            train_all(tally.missing, folder / CONFIG, options.workers, options.threads_each, tally.add)
+            setup = TrainingSetup(part_of(RetrainOptions, options))
+            train_all(tally.missing, setup, options.workers, options.threads_each, tally.add)
         finally:
-            tally.close()
+            tally.progress.close()
         summary = summarise(space, list(tally.rows.values()))
         write_facts(table, {**facts, "summary": summary})
-    return {**summary, "run": str(folder), "failed": tally.failed}
+    return {**summary, "run": str(folder), "failed": tally.progress.failed}
 
 
 def _check(options: LandscapeOptions, data: SegmentationData, networks: Mapping[str, Architecture]) -> None:
@@ -139,14 +137,10 @@ class _Tally:
     table: Path
     trainings: Sequence[Planned]
     rows: Mapping[tuple[Architecture, int], Trained]
-    failed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.missing = [one for one in self.trainings if (one.architecture, one.seed) not in self.rows]
-        self._bar = tqdm(
-            total=len(self.missing), desc="landscape", unit="training", disable=None if self.missing else True
-        )
-        self._start, self._ended = time.monotonic(), 0
+        self.progress = Progress("landscape", len(self.missing))
 
     def counts(self) -> str:
         """How many trainings there are, in words."""
@@ -154,24 +148,10 @@ class _Tally:
 
     def add(self, planned: Planned, result: Trained | str) -> None:
         """Keep a training's row, or its failure, and say so."""
-        self._ended += 1
-        title = f"{planned.name}, seed {planned.seed}"
-        if isinstance(result, str):
-            self.failed.append(f"{title}: {result}")
-            tqdm.write(f"landscape: {title} has failed: {result}", file=sys.stderr)
-        else:
+        if not isinstance(result, str):
             done = {**self.rows, (planned.architecture, planned.seed): result}
             order = [(one.architecture, one.seed) for one in self.trainings]
             # What a larger landscape has trained stays, at the end.
             self.rows = {key: done[key] for key in dict.fromkeys([*order, *done]) if key in done}
             write_rows(self.table, self.rows.values())
-        left = (time.monotonic() - self._start) / self._ended * (len(self.missing) - self._ended)
-        self._bar.update()
-        if self._bar.disable and not isinstance(result, str):
-            count = f"{self._ended} of {len(self.missing)} trainings"
-            score = f"{title}: {100 * result.miou:.1f} % in {duration(60 * result.minutes)}"
-            print(f"landscape: {count}, {score}; {duration(left)} left", file=sys.stderr, flush=True)
-
-    def close(self) -> None:
-        """End the bar."""
-        self._bar.close()
+        self.progress.add(planned, result)

@@ -1,4 +1,4 @@
-"""A process that trains networks of a landscape, one after another: data and libraries are loaded once.
+"""A process that trains networks, one after another: data and libraries are loaded once.
 
 It is started by ``workers.py``. It reads a network and its seed from each line of its standard input, and answers with
 a line of JSON. It ends at once when its input is closed: nobody waits for it any more.
@@ -35,34 +35,30 @@ def answer(result: dict[str, Any], stream: Any) -> None:
     stream.flush()
 
 
-def main(config: str) -> None:
+def main(setup: str) -> None:
     """Answer until the input is closed.
 
     Args:
-        config: the landscape's ``config.yml``.
+        setup: a ``TrainingSetup`` as JSON.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C goes to all processes of a terminal; the first one ends us
     lines, answers = listen(), os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # whatever a library prints is no answer
-    from experiments.data import load
-    from experiments.landscape.notation import from_text
-    from experiments.landscape.options import LandscapeOptions
-    from experiments.options.arguments import parse
-    from experiments.options.groups import part_of
-    from experiments.training.recipe import RetrainOptions
+    from experiments.landscape.setup import TrainingSetup
     from experiments.training.retrain import Retraining, model_cost
     from experiments.training.score import train_and_score
+    from nas_space.architecture import Architecture
     from nas_space.errors import InputError
 
-    options, _ = parse("ssr-nas landscape", "", LandscapeOptions, [f"--config={config}"])
-    space, data, folder = options.space.resolve(), load(options.data), Path(config).parent
+    shared = TrainingSetup.from_json(setup)
+    data = shared.load()
     answer({"ready": True}, answers)
     while True:
         job = json.loads(lines.get())
         start = time.perf_counter()
         try:
-            recipe = replace(part_of(RetrainOptions, options), seed=job["seed"])
-            training = Retraining(recipe, data, folder, from_text(space, job["architecture"]))
+            options = replace(shared.options, seed=job["seed"])
+            training = Retraining(options, data, Path(), Architecture.from_json(job["architecture"]))
             miou, cost = train_and_score(training).miou, model_cost(training.info)
             minutes = (time.perf_counter() - start) / 60
             answer({"miou": miou, "macs": cost["macs_total"], "params": cost["params"], "minutes": minutes}, answers)

@@ -8,11 +8,10 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-from experiments.landscape.notation import to_text
 from experiments.landscape.plan import Planned
+from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.runs.processes import module_command, terminable
 
@@ -27,17 +26,22 @@ class Worker:
     """A process that trains one network after another.
 
     Args:
-        config: the landscape's ``config.yml``.
+        setup: what all of its trainings share.
         threads: of torch.
     """
 
-    def __init__(self, config: Path, threads: int) -> None:
+    def __init__(self, setup: TrainingSetup, threads: int) -> None:
         self.is_ready = False
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            module_command(WORKER, str(config)), stdin=pipe, stdout=pipe, stderr=self.errors, text=True, env=environment
+            module_command(WORKER, setup.to_json()),
+            stdin=pipe,
+            stdout=pipe,
+            stderr=self.errors,
+            text=True,
+            env=environment,
         )
 
     def train(self, planned: Planned) -> dict[str, Any]:
@@ -53,7 +57,7 @@ class Worker:
             except WorkerEnded as error:
                 raise RuntimeError(f"a training process ended at its start: {error}") from None
         assert self.process.stdin is not None
-        job = {"architecture": to_text(planned.architecture), "seed": planned.seed}
+        job = {"architecture": planned.architecture.to_json(), "seed": planned.seed}
         with suppress(BrokenPipeError):  # it has ended; what it said last is the error
             self.process.stdin.write(json.dumps(job) + "\n")
             self.process.stdin.flush()
@@ -81,7 +85,7 @@ class Worker:
 
 def train_all(
     trainings: Sequence[Planned],
-    config: Path,
+    setup: TrainingSetup,
     processes: int,
     threads: int,
     on_end: Callable[[Planned, Trained | str], None],
@@ -92,7 +96,7 @@ def train_all(
 
     Args:
         trainings: what is to be trained.
-        config: the landscape's ``config.yml``.
+        setup: what all of them share.
         processes: trainings at a time.
         threads: of torch in each process.
         on_end: called after each training, one call at a time, with its row, or with what went wrong.
@@ -106,7 +110,7 @@ def train_all(
         with lock:
             if stopping.is_set():
                 return None
-            workers.append(Worker(config, threads))
+            workers.append(Worker(setup, threads))
             return workers[-1]
 
     def following() -> Planned | None:

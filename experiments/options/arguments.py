@@ -50,6 +50,19 @@ def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[s
     return _build(options, values), "--json" in argv
 
 
+def from_plain(options: type[OptionsT], content: Mapping[str, Any]) -> OptionsT:
+    """Options from plain values, nested as in a YAML file: the inverse of ``plain(asdict(options))``.
+
+    Raises:
+        InputError: an unknown key, or a value of the wrong type.
+    """
+    leaves_by_key = {leaf.key: leaf for leaf in leaves(options)}
+    values = {key: leaf.default for key, leaf in leaves_by_key.items()}
+    given = _flatten(content, leaves_by_key, "options")
+    values.update({key: leaves_by_key[key].read(value, f"options: {key}") for key, value in given})
+    return _build(options, values)
+
+
 def _read_line(argv: Sequence[str], leaves_by_key: Known, positional: str | None) -> tuple[dict[str, Any], list[str]]:
     """The options of the command line, and the ``--config`` files."""
     given: dict[str, Any] = {}

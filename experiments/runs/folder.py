@@ -103,7 +103,7 @@ def resumed(command: str, options: "DataclassInstance", free: Collection[str] = 
     """The folder of the run that ``--resume`` names, None without it.
 
     Args:
-        command: ``search``, ``retrain`` or ``landscape``.
+        command: ``search``, ``retrain``, ``landscape`` or ``race``.
         options: of the command, with a field ``resume``.
         free: options that may be given beside it.
 
@@ -118,7 +118,7 @@ def resumed(command: str, options: "DataclassInstance", free: Collection[str] = 
     if given:
         raise InputError(f"--resume takes every other option from {Path(folder) / CONFIG}: leave out --{given[0]}")
     content = read_config(folder)
-    marks = {"search": "strategy", "retrain": "peer", "landscape": "networks"}
+    marks = {"search": "strategy", "retrain": "peer", "landscape": "networks", "race": "entrants"}
     other = next((name for name, mark in marks.items() if mark in content and marks[command] not in content), None)
     if other is not None:
         raise InputError(f"--resume {folder}: the run of a {other}; go on with it by ssr-nas {other} --resume {folder}")

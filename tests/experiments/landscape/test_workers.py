@@ -7,19 +7,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from experiments.landscape import worker, workers
 from experiments.landscape.plan import Planned
+from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.landscape.workers import train_all
 from experiments.runs.processes import module_command
+from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
 
+SETUP = TrainingSetup(RetrainOptions())
 FAKE = """
 import json, os, sys, time
 print(json.dumps({"ready": True}), flush=True)
@@ -52,10 +54,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     return use
 
 
-def test_a_failure_is_told_and_the_others_go_on(tmp_path: Path, fake: Callable[[str], None]) -> None:
+def test_a_failure_is_told_and_the_others_go_on(fake: Callable[[str], None]) -> None:
     fake(FAKE)
     ended: dict[int, Any] = {}
-    train_all(planned(1, 6, 2, 7, 8, 3), tmp_path, 1, 1, lambda one, result: ended.update({one.seed: result}))
+    train_all(planned(1, 6, 2, 7, 8, 3), SETUP, 1, 1, lambda one, result: ended.update({one.seed: result}))
     assert list(ended) == [1, 6, 2, 7, 8, 3]
     assert ended[6] == "the loss became nan" and ended[7] == "out of luck"
     assert ended[8] == "its process ended with code -9"
@@ -64,23 +66,23 @@ def test_a_failure_is_told_and_the_others_go_on(tmp_path: Path, fake: Callable[[
     assert rows[0].params == rows[1].params != rows[2].params  # one process does several; a new one follows a dead one
 
 
-def test_several_at_a_time(tmp_path: Path, fake: Callable[[str], None]) -> None:
+def test_several_at_a_time(fake: Callable[[str], None]) -> None:
     fake(FAKE.replace("result =", "time.sleep(0.05); result ="))
     processes: set[int] = set()
-    train_all(planned(*range(6)), tmp_path, 3, 1, lambda one, row: processes.add(getattr(row, "params", 0)))
+    train_all(planned(*range(6)), SETUP, 3, 1, lambda one, row: processes.add(getattr(row, "params", 0)))
     assert len(processes - {0}) > 1
-    train_all([], tmp_path, 3, 1, lambda one, row: pytest.fail("nothing was to be trained"))
+    train_all([], SETUP, 3, 1, lambda one, row: pytest.fail("nothing was to be trained"))
 
 
-def test_a_process_that_cannot_start_ends_all(tmp_path: Path, fake: Callable[[str], None]) -> None:
+def test_a_process_that_cannot_start_ends_all(fake: Callable[[str], None]) -> None:
     fake("import sys; sys.exit('no memory')")
     with pytest.raises(RuntimeError, match="a training process ended at its start: no memory"):
-        train_all(planned(1, 2), tmp_path, 2, 1, lambda one, row: pytest.fail("nothing was trained"))
+        train_all(planned(1, 2), SETUP, 2, 1, lambda one, row: pytest.fail("nothing was trained"))
 
 
 @pytest.mark.parametrize("how", ["interrupt", "full disk"])
 def test_all_processes_end_with_the_first(
-    how: str, tmp_path: Path, fake: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+    how: str, fake: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake(FAKE)
     started: list[subprocess.Popen[str]] = []
@@ -99,7 +101,7 @@ def test_all_processes_end_with_the_first(
 
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt if how == "interrupt" else OSError):
-        train_all(planned(1, 9, 9), tmp_path, 2, 1, on_end)
+        train_all(planned(1, 9, 9), SETUP, 2, 1, on_end)
     assert len(started) == 2 and all(process.poll() is not None for process in started)
     assert time.monotonic() - start < 30  # nobody has waited for the training of a minute
 

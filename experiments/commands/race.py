@@ -1,0 +1,53 @@
+"""Race networks: all are trained for a short time, the better half again for longer, until the best one is left."""
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.landscape.race_options import FREE, RaceOptions
+from experiments.options.arguments import parse
+from experiments.options.groups import parse_size
+from experiments.runs.folder import CONFIG, resumed
+from experiments.runs.processes import program
+from nas_space.architecture import Architecture
+
+Options = RaceOptions
+
+
+def run(options: Options) -> dict[str, Any]:
+    """Train what is missing; write the winner, print and return what ``race.json`` says."""
+    from experiments.benchmark.networks.scaled import Scaler
+    from experiments.landscape.race import race
+    from experiments.landscape.race_text import closing_text
+
+    options = _resumed(options)
+
+    def resolve(name: str, classes: int) -> Architecture:
+        return Scaler(parse_size(options.data.size))(name, options.space.resolve(), classes)
+
+    summary = race(options, resolve)
+    folder = Path(options.out)
+    if summary["failed"]:
+        print(f"failed      {len(summary['failed'])} trainings; the same command tries them again")
+        print(f"run folder  {folder}  (race.csv)")
+        return {**summary, "run": str(folder)}
+    print(f"\n{closing_text(summary)}")
+    print(f"run folder  {folder}  (architecture.json, race.csv, race.json)")
+    print(f"next        {program()} retrain --arch {shlex.quote(str(folder))}{summary['data_flags']}")
+    return {**summary, "run": str(folder)}
+
+
+def exit_code(result: dict[str, Any]) -> int:
+    """1 where a training has failed."""
+    return 1 if result["failed"] else 0
+
+
+def _resumed(options: Options) -> Options:
+    """The options of the race that goes on, with those that may change as they are given now."""
+    folder = resumed("race", options, FREE)
+    if folder is None:
+        return options
+    before, _ = parse("ssr-nas race", "", Options, [f"--config={folder / CONFIG}"])
+    given = {key: getattr(options, key) for key in FREE if getattr(options, key) != getattr(Options(), key)}
+    return replace(before, **{**given, "out": str(folder), "resume": None})
