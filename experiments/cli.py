@@ -20,6 +20,7 @@ HINTS = {
     "compare": "the same command goes on with what is missing",
     "landscape": "the same command goes on with what is missing",
     "race": "the same command goes on with what is missing",
+    "race-trial": "it goes on after its last training when nnictl resume submits it again",
     "trial": "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again",
 }
 """What to do after an interrupt, where it is something else than ``AGAIN``."""

@@ -11,7 +11,7 @@ NAMES = (
     *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "race", "report"),
     *("data check", "cost"),
     *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
-    *("benchmark video", "trial", "launch", "export-best"),
+    *("benchmark video", "trial", "race-trial", "launch", "export-best"),
 )
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 

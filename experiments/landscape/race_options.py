@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from experiments.landscape.options import ON_GPU
 from experiments.options.device import resolve_device
 from experiments.options.groups import SpaceOptions, check_seed
+from experiments.options.leaves import WHOLE
 from experiments.runs.processes import free_cores
 from experiments.training.recipe import RecipeOptions, RetrainOptions
 from nas_space.errors import InputError
@@ -40,7 +41,7 @@ class RaceOptions(RetrainOptions):
     """
 
     POSITIONAL = "entrants"
-    entrants: list[str] = field(default_factory=list)
+    entrants: list[str] = field(default_factory=list, metadata=WHOLE)
     rounds: int | None = None
     keep: float = 0.5
     epochs: int = 5

@@ -124,21 +124,30 @@ class Manager:
 
         return report
 
+    def report_round(self, number: int, metric: Mapping[str, Any]) -> None:
+        """Report what a network has reached in a round of a race, from 1 on; its score is ``default``."""
+        self._send("PERIODICAL", number - 1, dict(metric))
+        print(f"round {number}: mIoU {100 * metric['default']:.1f} % after epochs {metric['epochs']}")
+
     def finish(self, folder: Path, summary: Mapping[str, Any], architecture: str, data: DataOptions) -> None:
+        """Report the result of a search: arguments as of ``finish_with``, ``summary`` is that of ``search.json``."""
+        self.finish_with(folder, final_metric(summary), architecture, data)
+
+    def finish_with(self, folder: Path, metric: Mapping[str, Any], architecture: str, data: DataOptions) -> None:
         """Report the result. The network and the data's options go into a file beside it.
 
         On another machine nobody could fetch that file: there they go into the metric, and so into NNI's database.
 
         Args:
             folder: of the trial.
-            summary: content of ``search.json``.
+            metric: the result; its score is ``default``.
             architecture: content of ``architecture.json``.
-            data: what was searched on.
+            data: what was trained on.
         """
         left = {"data": data_flags(data), "architecture": json.dumps(json.loads(architecture), separators=(",", ":"))}
         write_json(folder / LEFT, left)
         is_here = os.environ.get("NNI_PLATFORM", "local") == "local"
-        self._send("FINAL", 0, final_metric(summary) | ({} if is_here else left))
+        self._send("FINAL", 0, {**metric, **({} if is_here else left)})
 
     def _send(self, kind: Any, sequence: int, metric: dict[str, Any]) -> None:
         try:

@@ -13,14 +13,18 @@ from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
 from nni.algorithms.hpo.tpe_tuner import TpeTuner
 from nni.experiment.config import ExperimentConfig
 
+from experiments.commands.race_trial import Options as RaceTrialOptions
 from experiments.commands.trial import Options
+from experiments.landscape.race_options import check_race
+from experiments.nni_manager.definition import read_experiment
 from experiments.nni_manager.trial import with_parameters
 from experiments.options.arguments import parse
 from experiments.search.bounds import make_constraint
 from experiments.search.options import check_options
+from nas_space.scaling import REFERENCES, parse_scaled
 
 CONFIGS = Path(__file__).parents[3] / "experiments" / "configs"
-LOCAL = sorted(path for path in CONFIGS.glob("*/experiment.yml") if path.parent.name != "remote")
+LOCAL = sorted(path for path in CONFIGS.glob("*/experiment.yml") if path.parent.name not in ("race", "remote"))
 CLUSTER = sorted((CONFIGS / "cluster").glob("*.yml"))
 
 
@@ -52,6 +56,20 @@ def test_every_trial_has_options_that_mean_something(path: Path) -> None:
         make_constraint(options, 9)  # bounds can be met
         assert options not in seen
         seen.append(options)
+
+
+def test_every_entrant_of_the_race_has_options_that_mean_something() -> None:
+    config = read_experiment(CONFIGS / "race" / "experiment.yml").canonical_copy()
+    assert "ssr-nas race-trial --config race.yml" in config.trial_command
+    base, _ = parse("ssr-nas race-trial", "", RaceTrialOptions, [f"--config={CONFIGS / 'race' / 'race.yml'}"])
+    entrants = []
+    for parameters in parameters_of(config):
+        options = with_parameters(base, parameters)
+        check_race(options)
+        assert options.rounds is not None
+        entrants += options.entrants
+    assert len(entrants) == len(set(entrants)) == config.max_trial_number
+    assert all(name in REFERENCES or parse_scaled(name) is not None for name in entrants)
 
 
 @pytest.mark.parametrize("path", CLUSTER, ids=[path.stem for path in CLUSTER])

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,8 @@ from experiments.nni_manager.records import LEFT
 from experiments.nni_manager.trial import Manager, epoch_metric, final_metric, offer_curves, with_parameters
 from experiments.options.groups import DataOptions
 from experiments.search.monitor import SearchMonitor
-from nas_space.architecture import Architecture
+from nas_space.architecture import Architecture, baseline2
+from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
 SETTING = """
@@ -164,6 +166,40 @@ def test_a_loss_that_was_not_finite_leaves_the_result(folder: Path) -> None:
     summary["miou"] |= {"derived_full": 0.4, "resolution": "4x5", "resolution_full": "32x40"}  # type: ignore[operator]
     named = final_metric(summary)
     assert (named["miou_full"], named["resolution"], named["resolution_full"]) == (0.4, "4x5", "32x40")
+
+
+def test_an_entrant_of_a_race_tells_its_rounds_and_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def score(training: Any) -> Any:
+        asked.append((training.options.epochs, training.options.seed))
+        return SimpleNamespace(miou=0.1 * training.options.epochs + 0.02 * training.options.seed)
+
+    def race_trial(*arguments: str, **parameters: Any) -> tuple[int, Channel]:
+        manager = Channel(parameters)
+        set_default_trial_command_channel(manager)
+        return main(["race-trial", "--config", str(folder.parents[1] / "race.yml"), *arguments]), manager
+
+    monkeypatch.setattr("experiments.landscape.race_alone.train_and_score", score)
+    data = "data: {size: 32x40, limit: 8, batch: 4}"
+    (folder.parents[1] / "race.yml").write_text(f"rounds: 2\nepochs: 1\ndevice: cpu\n{data}\n")
+    code, manager = race_trial(entrants="baseline2")
+    assert code == 0 and asked == [(1, 0), (1, 1), (2, 0), (2, 1)]
+    rounds = manager.of("PERIODICAL")
+    assert [(sequence, round(value["default"], 6)) for sequence, value in rounds] == [(0, 0.11), (1, 0.21)]
+    ((_, result),) = manager.of("FINAL")
+    assert result["default"] == pytest.approx(0.21) and result["macs"] > result["params"] > 0
+    left = json.loads((folder / LEFT).read_text())
+    assert Architecture.from_json(left["architecture"]) == baseline2(SpaceConfig.compact())
+    table = folder / "race.csv"
+    table.write_text("\n".join(table.read_text().splitlines()[:3]) + "\n")  # killed in the second round
+    asked.clear()
+    code, manager = race_trial()
+    assert code == 0 and asked == [(2, 0), (2, 1)] and [sequence for sequence, _ in manager.of("PERIODICAL")] == [1]
+    assert race_trial("--rounds", "null")[0] == 2
+    assert "rounds: a trial does not know how many others run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("platform", ["local", "remote"])
