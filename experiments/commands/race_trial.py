@@ -22,10 +22,10 @@ def run(options: Options) -> dict[str, Any]:
     """Train in NNI's output folder of the trial, report each round to NNI; return the last one and the folder."""
     from experiments.benchmark.networks.scaled import Scaler
     from experiments.landscape.race_alone import run_alone
-    from experiments.nni_manager.trial import Manager, output_folder, with_parameters
+    from experiments.nni_manager.trial import Manager, output_folder, stopped_by_signal, with_parameters
 
     folder = output_folder() or prepare_run(None, "race-trial", "race-trial")
-    with locked(folder, wait=True):
+    with stopped_by_signal(), locked(folder, wait=True):
         manager = Manager(folder)
         given = with_parameters(options, manager.parameters)
         space, size = given.space.resolve(), parse_size(given.data.size)

@@ -5,8 +5,10 @@ A trial that ``nnictl resume`` submits again goes on from its last epoch, in the
 
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,7 @@ from experiments.options.leaves import leaves
 from experiments.report.comparison import loss_jump
 from experiments.runs.files import write_json
 from experiments.runs.folder import METRICS, read_summary
+from experiments.runs.processes import Terminated
 from nas_space.config import DIMENSIONS
 from nas_space.errors import InputError
 
@@ -33,6 +36,25 @@ def output_folder() -> Path | None:
     """The folder that NNI keeps for this trial; None outside of an experiment."""
     folder = os.environ.get(OUTPUT)
     return Path(folder) if folder else None
+
+
+@contextmanager
+def stopped_by_signal() -> Iterator[None]:
+    """Inside, an interrupt of NNI's manager ends this process as the signal does.
+
+    An assessor stops a trial by SIGINT. One that then ends with an exit code, even 130, is a failed trial to NNI.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as error:  # Lightning makes the second of the first
+        chain = (error, error.__cause__, error.__context__)
+        interrupted = any(isinstance(one, KeyboardInterrupt) and not isinstance(one, Terminated) for one in chain)
+        if output_folder() is None or not interrupted:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
 
 
 def offer_curves(folder: Path) -> None:

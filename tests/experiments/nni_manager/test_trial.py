@@ -1,6 +1,7 @@
 """A trial: NNI's parameters in, a metric an epoch and one at the end out, and the files of a run in NNI's folder."""
 
 import json
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,8 +17,16 @@ from nni.runtime.trial_command_channel import TrialCommandChannel, set_default_t
 from experiments.cli import main
 from experiments.commands.trial import Options
 from experiments.nni_manager.records import LEFT
-from experiments.nni_manager.trial import Manager, epoch_metric, final_metric, offer_curves, with_parameters
+from experiments.nni_manager.trial import (
+    Manager,
+    epoch_metric,
+    final_metric,
+    offer_curves,
+    stopped_by_signal,
+    with_parameters,
+)
 from experiments.options.groups import DataOptions
+from experiments.runs.processes import Terminated
 from experiments.search.monitor import SearchMonitor
 from nas_space.architecture import Architecture, baseline2
 from nas_space.config import SpaceConfig
@@ -200,6 +209,34 @@ def test_an_entrant_of_a_race_tells_its_rounds_and_goes_on(
     assert code == 0 and asked == [(2, 0), (2, 1)] and [sequence for sequence, _ in manager.of("PERIODICAL")] == [1]
     assert race_trial("--rounds", "null")[0] == 2
     assert "rounds: a trial does not know how many others run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("raised", "is_trial", "code"),
+    [
+        (KeyboardInterrupt(), True, -signal.SIGINT),
+        (KeyboardInterrupt(), False, 1),
+        (SystemExit(3), True, 3),
+        (Terminated(), True, 1),
+    ],
+    ids=repr,
+)
+def test_an_assessor_stops_a_trial_by_its_signal(
+    raised: BaseException, is_trial: bool, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[int] = []
+    handlers: list[Any] = []
+    monkeypatch.setattr("experiments.nni_manager.trial.signal.raise_signal", lambda number: ends.append(-number))
+    monkeypatch.setattr("experiments.nni_manager.trial.signal.signal", lambda *given: handlers.append(given))
+    monkeypatch.setenv("NNI_OUTPUT_DIR", "here" if is_trial else "")
+    try:
+        with stopped_by_signal():
+            raise raised
+    except SystemExit as error:
+        ends.append(int(str(error.code)))
+    except KeyboardInterrupt:
+        ends.append(1)
+    assert ends == [code] and handlers == ([(signal.SIGINT, signal.SIG_DFL)] if code < 0 else [])
 
 
 @pytest.mark.parametrize("platform", ["local", "remote"])
