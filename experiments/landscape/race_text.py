@@ -26,7 +26,8 @@ def round_text(part: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     scores = [points(one["miou"], one["error"]) for one in networks]
     behind = [points(one["behind"], one["behind_error"]) if i else "" for i, one in enumerate(networks)]
     macs, params = (
-        [f"{text}M" for text in numbers([costs[one["name"]][key] / 1e6 for one in networks])] for key in KEYS
+        [f"{text}M" for text in numbers([costs[one["name"]][key] / 1e6 for one in networks])]
+        for key in ("macs", "params")
     )
     word = "wins" if part["round"] == summary["planned_rounds"] else "stays"
     columns = [
@@ -45,10 +46,9 @@ def round_text(part: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     ]
     title = f"round {part['round']} of {summary['planned_rounds']}: {counted(len(networks), 'network')}, "
     title += f"{counted(part['epochs'], 'epoch')}, seeds {','.join(map(str, summary['seeds']))}"
-    return "\n".join([title, *lines, *_border(part, dict(zip((one["name"] for one in networks), names, strict=True)))])
-
-
-KEYS = ("macs", "params")
+    shown = dict(zip((one["name"] for one in networks), names, strict=True))
+    border = _border(part, shown) if word == "stays" else []  # of the last one the closing text tells it
+    return "\n".join([title, *lines, *border])
 
 
 def _border(part: Mapping[str, Any], names: Mapping[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from experiments.cli import main
 from experiments.data import SegmentationData, load
 from experiments.landscape import race
 from experiments.landscape.plan import Planned
-from experiments.landscape.setup import TrainingSetup
+from experiments.landscape.setup import TrainingSetup, held_out
 from experiments.landscape.table import Trained
 from experiments.options.groups import DataOptions
 from experiments.runs.lock import locked
+from experiments.training.recipe import RecipeOptions, RetrainOptions
+from experiments.training.retrain import Retraining
+from experiments.training.score import train_and_score
 from nas_space.architecture import Architecture, Layer, baseline1, baseline2
 from nas_space.config import SpaceConfig
 
@@ -216,24 +220,18 @@ def test_a_race_with_other_options_is_not_touched(
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_in_real_processes(tmp_path: Path) -> None:
-    """A race that is killed in the middle ends as one that is not, to the last bit."""
-    import signal
-    import subprocess
-    import time
-
-    from experiments.runs.processes import module_command
-
-    shared = ["baseline1", "baseline2", "--seeds", "0", "--threads", "1"]
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert run(whole, *shared, "--processes", "1") == 0
-    command = module_command("experiments.cli", "race", *shared, *TINY, "--processes", "2", "--out", str(parts))
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while not (parts / "race.csv").is_file() and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert main(["race", "--resume", str(parts)]) == 0
-    first, second = (json.loads((folder / "race.json").read_text()) for folder in (whole, parts))
-    assert first["rounds"] == second["rounds"] and first["winner"] == second["winner"]
-    assert (whole / "architecture.json").read_bytes() == (parts / "architecture.json").read_bytes()
+def test_real_processes_score_on_the_images_held_out(tmp_path: Path, streets: SegmentationData) -> None:
+    out = tmp_path / "race"
+    assert run(out, "baseline1", "baseline2", "--seeds", "3", "--threads", "1", "--processes", "1") == 0
+    summary = json.loads((out / "race.json").read_text())
+    scores = {one["name"]: one["miou"] for one in summary["rounds"][0]["networks"]}
+    train = RecipeOptions(augmentation="shift", loss="cross-entropy")
+    data = DataOptions(size="32x40", limit=8, batch=4)
+    options = RetrainOptions(epochs=1, stages=["encoder"], device="cpu", data=data, train=train)
+    setup = TrainingSetup.from_json(TrainingSetup(options, 0.2).to_json())
+    assert setup == TrainingSetup(options, 0.2)
+    parts = held_out(streets, 0.2, options)
+    assert not set(parts.val.names) & set(parts.train.names)
+    assert set(parts.val.names) | set(parts.train.names) == set(streets.train.names)
+    training = Retraining(replace(options, seed=3), parts, tmp_path, baseline2(SpaceConfig.compact()))
+    assert scores["baseline2"] == pytest.approx(train_and_score(training).miou, rel=1e-4)

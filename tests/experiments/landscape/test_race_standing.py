@@ -6,6 +6,7 @@ import pytest
 
 from experiments.landscape.race_options import RaceOptions, kept, sizes
 from experiments.landscape.race_standing import difference, is_clear, rank
+from experiments.landscape.race_text import round_text
 
 
 def test_the_order_and_its_errors() -> None:
@@ -38,3 +39,29 @@ def test_one_leaves_and_one_stays(count: int, keep: float, stay: int) -> None:
 )
 def test_rounds_end_with_one_network(count: int, changes: dict[str, float], rounds: list[int]) -> None:
     assert sizes(count, RaceOptions(**changes)) == rounds  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("lead", "error", "told"),
+    [
+        (0.02, 0.004, None),
+        (0.02, 0.015, "a is ahead of b by 2.00 ± 1.50 points: less than two standard errors"),
+        (0.02, None, "a is ahead of b by 2.00 points: with one seed nobody knows its error"),
+        (0.0, 0.01, "a and b are equal: the cheaper one stays"),
+    ],
+)
+def test_a_border_that_is_not_clear_is_told(lead: float, error: float | None, told: str | None) -> None:
+    networks = [
+        {"name": "a", "miou": 0.5, "error": error, "behind": 0.0, "behind_error": None, "stays": True},
+        {"name": "b", "miou": 0.5 - lead, "error": error, "behind": lead, "behind_error": error, "stays": False},
+    ]
+    part = {"round": 1, "epochs": 3, "networks": networks}
+    part["border"] = {"stays": "a", "leaves": "b", "lead": lead, "error": error}
+    entrants = [{"name": name, "macs": 2e6, "params": 5e4} for name in "ab"]
+    lines = round_text(part, {"entrants": entrants, "planned_rounds": 2, "seeds": [0, 1]}).splitlines()
+    assert lines[0] == "round 1 of 2: 2 networks, 3 epochs, seeds 0,1" and lines[2].split()[-3:] == [
+        "2M",
+        "0.05M",
+        "stays",
+    ]
+    assert [line.strip() for line in lines[4:]] == ([] if told is None else [told])
