@@ -74,10 +74,14 @@ class Worker:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def close(self) -> None:
-        """End the process."""
+    def end(self) -> None:
+        """End the process; a thread that waits for its answer gets ``WorkerEnded``."""
         self.process.kill()
         self.process.wait()
+
+    def close(self) -> None:
+        """End the process and close its streams, which no other thread may still read."""
+        self.end()
         for stream in (self.process.stdin, self.process.stdout, self.errors):
             with suppress(BrokenPipeError):
                 stream.close()  # type: ignore[union-attr]  # both are pipes
@@ -132,13 +136,17 @@ def train_all(
             planned = following()
 
     count = min(processes, len(trainings))
-    with terminable(), ThreadPoolExecutor(max(count, 1)) as pool:
-        try:
-            for future in wait([pool.submit(work) for _ in range(count)], return_when=FIRST_EXCEPTION).done:
-                future.result()
-        finally:  # also after an interrupt: no child may go on
-            stopping.set()
-            with lock:
-                started = list(workers)
-            for worker in started:
-                worker.close()
+    try:
+        with terminable(), ThreadPoolExecutor(max(count, 1)) as pool:
+            try:
+                for future in wait([pool.submit(work) for _ in range(count)], return_when=FIRST_EXCEPTION).done:
+                    future.result()
+            finally:  # also after an interrupt: no child may go on
+                stopping.set()
+                with lock:
+                    started = list(workers)
+                for worker in started:
+                    worker.end()
+    finally:
+        for worker in workers:
+            worker.close()

@@ -130,7 +130,7 @@ def test_killed_and_resumed_in_real_processes(tmp_path: Path) -> None:
     command = module_command("experiments.cli", "landscape", *arguments, "--out", str(parts))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-    while not (parts / TABLE).is_file() and process.poll() is None:
+    while process.poll() is None and (not (parts / TABLE).is_file() or (parts / TABLE).read_text().count("\n") < 2):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
