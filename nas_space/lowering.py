@@ -29,31 +29,33 @@ from nas_space.blocks import (
 from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
+IMAGE_CHANNELS = 3
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
 
 
 @torch.no_grad()
-def lower(network: nn.Module, lowering: Lowering) -> nn.Module:
+def lower(network: nn.Module, lowering: Lowering, pairs: bool = False) -> nn.Module:
     """A copy of ``network`` that computes the same: in ``eval`` mode, on the processor, without gradients.
 
     Args:
         network: any module; the blocks of this project are replaced, at any depth, other modules are kept.
         lowering: the form of partial residuals.
+        pairs: pool the image itself by ``PairPool``; for images of one size.
     """
-    return _replace_blocks(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering)
+    return _replace_blocks(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering, pairs)
 
 
-def _replace_blocks(module: nn.Module, lowering: Lowering) -> nn.Module:
+def _replace_blocks(module: nn.Module, lowering: Lowering, pairs: bool) -> nn.Module:
     if isinstance(module, ResidualLayer):
         return LoweredLayer(module, lowering)
     if isinstance(module, DownsamplerBlock):
-        return LoweredDownsampler(module)
+        return LoweredDownsampler(module, pairs and module.conv.in_channels == IMAGE_CHANNELS)
     if isinstance(module, AggregationBlock):
         return LoweredAggregation(module)
     if isinstance(module, FusionHead):
         return LoweredFusion(module)
     for name, child in module.named_children():
-        setattr(module, name, _replace_blocks(child, lowering))
+        setattr(module, name, _replace_blocks(child, lowering, pairs))
     return module
 
 
@@ -85,9 +87,13 @@ class LoweredDownsampler(nn.Module):
     Each channel has a convolution of its own there: it scales and shifts. Engines keep their own layout of features
     through convolutions, and leave it for a product with a constant. ONNX Runtime then converts the features of every
     layer behind, and adds and rectifies apart from the convolution. For the same reason each branch has its own ReLU.
+
+    Args:
+        block: the original.
+        pairs: pool by ``PairPool``.
     """
 
-    def __init__(self, block: DownsamplerBlock) -> None:
+    def __init__(self, block: DownsamplerBlock, pairs: bool = False) -> None:
         super().__init__()
         bn, learned = block.bn, block.conv.out_channels
         assert bn.running_mean is not None and bn.running_var is not None
@@ -97,7 +103,7 @@ class LoweredDownsampler(nn.Module):
         assert self.conv.bias is not None
         self.conv.weight.mul_(scale[:learned, None, None, None])
         self.conv.bias.mul_(scale[:learned]).add_(shift[:learned])
-        self.pool = block.pool
+        self.pool = PairPool() if pairs else block.pool
         kept = len(scale) - learned
         self.scale = nn.utils.skip_init(nn.Conv2d, kept, kept, 1, groups=kept).requires_grad_(False)
         assert self.scale.bias is not None
@@ -106,6 +112,25 @@ class LoweredDownsampler(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat((functional.relu(self.conv(x)), functional.relu(self.scale(self.pool(x)))), 1)
+
+
+class PairPool(nn.Module):
+    """Max-pooling of 2x2, of one size: the larger of two rows, then of two columns. An odd side repeats its last one.
+
+    OpenVINO converts an image of three channels into its layout of features for a max-pool, and none for this.
+
+    Shape:
+        ``(N, C, H, W)`` -> ``(N, C, ceil(H/2), ceil(W/2))``.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        bottom, right = (int(size) % 2 for size in x.shape[-2:])
+        if bottom or right:
+            x = functional.pad(x, (0, right, 0, bottom), mode="replicate")
+        for side in (-2, -1):
+            x = x.unflatten(side, (int(x.shape[side]) // 2, 2))
+            x = x.amax(side)
+        return x
 
 
 class LoweredAggregation(nn.Module):

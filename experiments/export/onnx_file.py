@@ -29,8 +29,14 @@ def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
     write_atomic(file, onnx_bytes(network, settings))
 
 
-def onnx_bytes(network: "nn.Module", settings: ExportSettings) -> bytes:
-    """The content of the file that ``write`` writes; arguments as there."""
+def onnx_bytes(network: "nn.Module", settings: ExportSettings, reductions: bool = False) -> bytes:
+    """The content of the file that ``write`` writes.
+
+    Args:
+        network: as there.
+        settings: as there.
+        reductions: pool the image and choose the classes by reductions (``PairPool``, ``Deployed``).
+    """
     import onnx
     import torch
 
@@ -46,7 +52,8 @@ def onnx_bytes(network: "nn.Module", settings: ExportSettings) -> bytes:
         # size have half the nodes, it takes a tenth of the time, and it needs no further package.
         warnings.simplefilter("ignore")
         file = Path(folder) / "network.onnx"
-        deployed = Deployed(lower(network, settings.lowering), interface).eval()
+        lowered = lower(network, settings.lowering, pairs=reductions and not settings.dynamic)
+        deployed = Deployed(lowered, interface, reductions).eval()
         inputs = (example(interface, settings.size),)
         torch.onnx.export(deployed, inputs, file, dynamo=False, opset_version=OPSET, **names)
         model = onnx.load(file)

@@ -18,12 +18,16 @@ from nas_space.errors import InputError
 if TYPE_CHECKING:
     from torch import nn
 
+CHOICE = r"/(ReduceMax|Equal|Where|ReduceMin)(_\d+)?"
+"""Nodes that choose the classes: in 8 bits, logits would no longer equal their own largest."""
+
 
 def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:
     """Write ``network`` in float32, as an ``.xml`` and the ``.bin`` beside it; arguments as of ``onnx_file.write``."""
     import openvino
 
-    content = onnx_bytes(network, replace(settings, metadata={}))
+    # By reductions: measured faster there than max-pool and argmax (experiments/results/lowering.md).
+    content = onnx_bytes(network, replace(settings, metadata={}), reductions=True)
     _save(openvino.Core().read_model(content), file, settings)
 
 
@@ -34,13 +38,12 @@ def open_file(file: Path, settings: ExportSettings) -> FileRunner:
 
     threads = torch.get_num_threads()
     run = open_openvino(file, threads).run
-    model = openvino.Core().read_model(file)
-    top = (node for node in reversed(model.get_ordered_ops()) if node.get_type_name() == "TopK")
-    logits = next((node.input_value(0) for node in top), None)
-    if logits is None:
+    if not settings.interface.argmax:
         return lambda image: Answer(*2 * (run(image).copy(),))
     # The same graph, but what the classes are taken from comes out too.
-    model.add_outputs(logits)
+    model = openvino.Core().read_model(file)
+    last = next(node for node in reversed(model.get_ordered_ops()) if node.get_type_name() == "ReduceMax")
+    model.add_outputs(last.input_value(0))
     run_logits = open_openvino(model, threads, output=1).run
     return lambda image: Answer(run(image).copy(), run_logits(image).copy())
 
@@ -61,9 +64,12 @@ def quantise(file: Path, images: CalibrationImages, settings: ExportSettings) ->
         raise InputError(f"precision int8: nncf is not installed; {INSTALL}, or export to onnx") from None
     nncf.set_log_level(logging.ERROR)
     preset, images = nncf.QuantizationPreset.MIXED, list(images)
+    choice = nncf.IgnoredScope(patterns=[CHOICE], validate=False)
     with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         model = openvino.Core().read_model(file)
-        quantised = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images), preset=preset)
+        quantised = nncf.quantize(
+            model, nncf.Dataset(images), subset_size=len(images), preset=preset, ignored_scope=choice
+        )
     _save(quantised, file, settings)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from nas_space.blocks import DownsamplerBlock, ResidualLayer
-from nas_space.lowering import LOWERINGS, LoweredPooling, Lowering, lower
+from nas_space.lowering import LOWERINGS, LoweredPooling, Lowering, PairPool, lower
 from nas_space.network import SegmentationNetwork
 
 Networks = Callable[..., SegmentationNetwork]
@@ -38,8 +38,9 @@ def test_whole_networks(lowering: Lowering, head: str, network: Networks) -> Non
     for seed, size in enumerate(SIZES):
         original = network(seed, head)
         state = {key: value.clone() for key, value in original.state_dict().items()}
-        lowered = lower(original, lowering)
+        lowered = lower(original, lowering, pairs=seed > 0)
         assert_same(lowered, original, torch.randn(2, 3, *size))
+        assert sum(isinstance(part, PairPool) for part in lowered.modules()) == (seed > 0)  # of the image alone
         assert not any(isinstance(part, nn.BatchNorm2d) for part in lowered.modules())
         assert all(torch.equal(value, state[key]) for key, value in original.state_dict().items())
 
@@ -62,6 +63,12 @@ def test_pooling_is_adaptive_pooling(bins: int, size: tuple[int, int], monkeypat
     monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
     x = torch.randn(2, 3, *size)
     torch.testing.assert_close(LoweredPooling(bins)(x), functional.adaptive_avg_pool2d(x, bins))
+
+
+@pytest.mark.parametrize("size", [(1, 1), (6, 12), (7, 11), (5, 32)])
+def test_pooling_by_pairs_is_max_pooling(size: tuple[int, int]) -> None:
+    x = torch.randn(2, 3, *size)
+    assert torch.equal(PairPool()(x), functional.max_pool2d(x, 2, ceil_mode=True))
 
 
 @pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")

@@ -150,8 +150,8 @@ def test_the_fastest_form_is_measured(
 def test_a_lie_is_exit_code_1(
     checkpoint: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def wrong(network: torch.nn.Module, lowering: Any) -> torch.nn.Module:
-        lowered: Any = lower(network, lowering)
+    def wrong(network: torch.nn.Module, lowering: Any, pairs: bool = False) -> torch.nn.Module:
+        lowered: Any = lower(network, lowering, pairs)
         lowered.head.bias[0] += 0.01
         return lowered
 

@@ -70,8 +70,8 @@ def test_what_is_kept_agrees(kind: str, lowering: str, network: Networks, tmp_pa
 def liar(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Every exporter changes one weight a little."""
 
-    def wrong(network: nn.Module, lowering: Any) -> nn.Module:
-        lowered = lower(network, lowering)
+    def wrong(network: nn.Module, lowering: Any, pairs: bool = False) -> nn.Module:
+        lowered = lower(network, lowering, pairs)
         with torch.no_grad():
             next(part for part in lowered.modules() if isinstance(part, nn.Conv2d)).weight[0, 0, 0, 0] += 0.05
         return lowered

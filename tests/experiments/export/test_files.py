@@ -68,6 +68,36 @@ def test_every_form(suffix: str, head: str, dynamic: bool, network: Networks, tm
     assert sorted(file.suffix for file in tmp_path.iterdir()) == ([".onnx"] if suffix == ".onnx" else [".bin", ".xml"])
 
 
+@pytest.mark.parametrize("dynamic", [False, True])
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_reductions_in_openvino(precision: str, dynamic: bool, network: Networks, tmp_path: Path) -> None:
+    """No argmax, no pooling of an image of one size; the classes are the first largest logits, in 8 bits too."""
+    openvino_format, original, shape = FORMATS["openvino"], network(1), (1, 3, 64, 96)
+    given: dict[bool, NDArray[Any]] = {}
+    image = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    for argmax in (False, True):
+        settings = ExportSettings((64, 96), dynamic, Interface(argmax=argmax))
+        file = tmp_path / f"{argmax}.xml"
+        openvino_format.write(original, file, settings)
+        if precision == "int8":
+            assert openvino_format.quantise is not None
+            openvino_format.quantise(file, [image], settings)
+        given[argmax] = run_openvino(file, image)
+        answer = openvino_format.open(file, settings)(image)
+        np.testing.assert_array_equal(answer.output, given[argmax])
+        if argmax:
+            np.testing.assert_array_equal(answer.logits.argmax(1), answer.output)
+        types = Counter(node.get_type_name() for node in openvino.Core().read_model(file).get_ops())
+        assert types["TopK"] == 0 and types["MaxPool"] == (3 if dynamic else 2)
+    np.testing.assert_array_equal(given[False].argmax(1), given[True])
+
+
+def test_of_equal_logits_the_first_class_counts() -> None:
+    logits = torch.tensor([[1.0, 1.0, 0.0], [2.0, 5.0, 5.0], [3.0, 3.0, 3.0]]).T.reshape(1, 3, 1, 3)
+    classes = Deployed(torch.nn.Identity(), Interface(argmax=True), reductions=True)(logits)
+    assert classes.dtype == torch.uint8 and classes.tolist() == [[[0, 1, 0]]]
+
+
 @pytest.mark.parametrize("lowering", LOWERINGS)
 def test_the_graph_is_lean(lowering: Lowering, network: Networks, tmp_path: Path) -> None:
     """A convolution for each of the network's, and nothing that batch norms or poolings of odd sizes would leave."""
