@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ from nas_space.errors import InputError
 from nas_space.latency import BUILDING, LatencyTable, build_command
 
 Progress = Callable[[int, int], object]
+WRITERS = ("nas_space.blocks", "nas_space.network", "nas_space.lowering", "experiments.export.deployed")
+WRITERS += ("experiments.export.timed_file", "experiments.export.onnx_file", "experiments.export.openvino_file")
+"""Modules that decide what a timed file holds: a table that was measured before one of them changed is out of date."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,7 @@ class Wanted:
             "interface": asdict(self.interface),
             "device": processor_name(),
             "versions": engine_versions(PACKAGES[self.engine]),
+            "writers": [_content(module) for module in WRITERS],
         }
         name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:16]
         return cache_folder() / "latency" / f"{name}.json"
@@ -72,6 +77,13 @@ class Wanted:
         inside: dict[str, Any] = {"precision": self.precision, "head": self.head, "interface": self.interface}
         where = (self.space, self.size, self.classes, self.engine, self.threads, rounds)
         return build.build_table(*where, **inside, progress=progress)
+
+
+def _content(module: str) -> str:
+    """A digest of a module's source."""
+    spec = find_spec(module)
+    assert spec is not None and spec.origin is not None
+    return hashlib.sha256(Path(spec.origin).read_bytes()).hexdigest()
 
 
 def cache_folder() -> Path:

@@ -55,6 +55,18 @@ def test_searched_dimensions_and_depths_do_not_count(wanted: Wanted) -> None:
     assert replace(wanted, space=other).file() == wanted.file()
 
 
+def test_a_table_of_other_files_is_out_of_date(wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever updates the toolkit may export other files: those are measured again."""
+    source = tmp_path / "writes_files.py"
+    source.write_text("FORM = 'pad'\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(cache, "WRITERS", (*cache.WRITERS, source.stem))
+    before = wanted.file()
+    assert wanted.file() == before
+    source.write_text("FORM = 'zeros'\n")
+    assert wanted.file() != before
+
+
 @pytest.mark.parametrize(
     "change",
     [
