@@ -18,7 +18,7 @@ from experiments.options.device import resolve_device
 from experiments.options.groups import comparable, part_of
 from experiments.runs.environment import device_name, processor_name, versions
 from experiments.runs.files import plain
-from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, write_config
+from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config, write_config
 from experiments.runs.lock import locked
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
@@ -34,12 +34,7 @@ def landscape_folder(options: LandscapeOptions) -> Path:
     Raises:
         InputError: it cannot be made, or holds something else, or a landscape with other options.
     """
-    folder = Path(options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"cannot be made a landscape's folder ({error.strerror})"
-        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    folder = make_folder(options.out, "landscape")
     if all(is_leftover(entry.name) for entry in folder.iterdir()):
         return folder
     if not (folder / CONFIG).is_file() or not {"networks", "seeds", "out"} <= read_config(folder).keys():

@@ -21,7 +21,7 @@ from experiments.landscape.table import Landscape
 from experiments.report.markdown import markdown
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
-from experiments.runs.folder import CONFIG, is_leftover, read_config
+from experiments.runs.folder import CONFIG, is_leftover, make_folder, read_config
 from experiments.runs.tables import readable
 from nas_space.errors import InputError
 
@@ -36,12 +36,7 @@ def standing_folder(out: str) -> Path:
     Raises:
         InputError: it cannot be made, or holds something else.
     """
-    folder = Path(out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"cannot be made a comparison's folder ({error.strerror})"
-        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    folder = make_folder(out, "comparison")
     others = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name) and entry.name not in FILES]
     if others and not (CONFIG in others and "strategies" in read_config(folder)):
         raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")

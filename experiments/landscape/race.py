@@ -32,7 +32,7 @@ from experiments.options.device import resolve_device
 from experiments.options.groups import comparable, data_flags, parse_size, part_of
 from experiments.runs.environment import device_name, processor_name, versions
 from experiments.runs.files import plain, write_atomic, write_json
-from experiments.runs.folder import CONFIG, filled, is_leftover, read_config, read_summary, write_config
+from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config, read_summary, write_config
 from experiments.runs.lock import locked
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
@@ -103,11 +103,7 @@ def race(options: RaceOptions, resolve: Resolve) -> dict[str, Any]:
         print(f"{folder}: this race is complete, nothing to do")
         return {**complete, "failed": []}
     data, entrants = _read(options, resolve)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"cannot be made a race's folder ({error.strerror})"
-        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    make_folder(options.out, "race")
     with locked(folder):
         check_folder(options)  # whoever held it has written since
         write_config(folder, replace(options, out=str(folder), resume=None))

@@ -1,25 +1,18 @@
 """Trainings in parallel processes, each of which does several."""
 
 import json
-import os
-import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import suppress
 from typing import Any
 
 from experiments.landscape.plan import Planned
 from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
-from experiments.runs.processes import module_command, terminable
+from experiments.runs.json_process import JsonProcess, ProcessEnded
+from experiments.runs.processes import terminable
 
 WORKER = "experiments.landscape.worker"
-
-
-class WorkerEnded(RuntimeError):
-    """A process has ended in the middle of a training, as one does that the system kills for its memory."""
 
 
 class Worker:
@@ -31,60 +24,22 @@ class Worker:
     """
 
     def __init__(self, setup: TrainingSetup, threads: int) -> None:
-        self.is_ready = False
-        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            module_command(WORKER, setup.to_json()),
-            stdin=pipe,
-            stdout=pipe,
-            stderr=self.errors,
-            text=True,
-            env=environment,
-        )
+        self._is_ready = False
+        self.running = JsonProcess(WORKER, setup.to_json(), threads)
 
     def train(self, planned: Planned) -> dict[str, Any]:
         """The worker's answer: ``miou``, ``macs``, ``params``, ``minutes``; or ``error``.
 
         Raises:
-            WorkerEnded: the process has ended; the message is the last that it said.
+            ProcessEnded: the process has ended.
             RuntimeError: it has ended before it could train anything.
         """
-        if not self.is_ready:
+        if not self._is_ready:
             try:
-                self.is_ready = bool(self._answer())
-            except WorkerEnded as error:
+                self._is_ready = bool(self.running.answer())
+            except ProcessEnded as error:
                 raise RuntimeError(f"a training process ended at its start: {error}") from None
-        assert self.process.stdin is not None
-        job = {"architecture": planned.architecture.to_json(), "seed": planned.seed}
-        with suppress(BrokenPipeError):  # it has ended; what it said last is the error
-            self.process.stdin.write(json.dumps(job) + "\n")
-            self.process.stdin.flush()
-        return self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            self.errors.seek(0)
-            lines = self.errors.read().strip().splitlines()
-            raise WorkerEnded(lines[-1] if code > 0 and lines else f"its process ended with code {code}")
-        answer: dict[str, Any] = json.loads(line)
-        return answer
-
-    def end(self) -> None:
-        """End the process; a thread that waits for its answer gets ``WorkerEnded``."""
-        self.process.kill()
-        self.process.wait()
-
-    def close(self) -> None:
-        """End the process and close its streams, which no other thread may still read."""
-        self.end()
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
-            with suppress(BrokenPipeError):
-                stream.close()  # type: ignore[union-attr]  # both are pipes
+        return self.running.ask(json.dumps({"architecture": planned.architecture.to_json(), "seed": planned.seed}))
 
 
 def train_all(
@@ -128,7 +83,7 @@ def train_all(
             try:
                 answer = worker.train(planned)
                 result = answer["error"] if "error" in answer else Trained(**vars(planned), **answer)
-            except WorkerEnded as error:
+            except ProcessEnded as error:
                 result, worker = str(error), start()
             with lock:
                 if not stopping.is_set():
@@ -146,7 +101,7 @@ def train_all(
                 with lock:
                     started = list(workers)
                 for worker in started:
-                    worker.end()
+                    worker.running.end()
     finally:
         for worker in workers:
-            worker.close()
+            worker.running.close()

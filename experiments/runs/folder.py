@@ -52,6 +52,25 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
     return folder
 
 
+def make_folder(out: str, whose: str) -> Path:
+    """Make the folder ``--out``, where it is not there, and return it.
+
+    Args:
+        out: the folder.
+        whose: what it is for, for the message, such as ``comparison``.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    folder = Path(out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot be made a {whose}'s folder ({error.strerror})"
+        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    return folder
+
+
 def is_leftover(name: str) -> bool:
     """Whether a process that was killed before its run began may have left this file."""
     return name == LOCK or name.startswith(f".{CONFIG}.")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from experiments.options.groups import comparable, part_of
 from experiments.runs.files import plain
-from experiments.runs.folder import CONFIG, filled, is_leftover, read_config
+from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config
 from experiments.search.options import SearchOptions, check_options
 from nas_space.errors import InputError
 from nas_space.scaling import REFERENCES, parse_scaled
@@ -103,12 +103,7 @@ def comparison_folder(options: ComparisonOptions) -> Path:
     Raises:
         InputError: it cannot be made, or holds something else, or runs with other options.
     """
-    folder = Path(options.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = f"cannot be made a comparison's folder ({error.strerror})"
-        raise InputError(f"--out {folder}: {reason}; choose another --out") from None
+    folder = make_folder(options.out, "comparison")
     names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
     if not names:
         return folder

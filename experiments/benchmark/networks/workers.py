@@ -1,11 +1,8 @@
 """Networks timed in turns, each in a process of its own, so that memory and threads do not mix."""
 
 import json
-import os
-import subprocess
-import tempfile
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,7 +10,7 @@ import numpy as np
 
 from experiments.benchmark.networks import worker
 from experiments.benchmark.networks.statistics import Seconds
-from experiments.runs.processes import module_command
+from experiments.runs.json_process import JsonProcess, ProcessEnded
 from nas_space.errors import InputError
 
 
@@ -53,15 +50,11 @@ class Worker:
     """
 
     def __init__(self, task: Task) -> None:
-        self.task = task
-        self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        command, pipe = module_command(worker.__name__, json.dumps(asdict(task))), subprocess.PIPE
-        environment = {**os.environ, "OMP_NUM_THREADS": str(task.threads)}
-        self.process = subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=self.errors, text=True, env=environment
-        )
+        self.task, self._running = task, JsonProcess(worker.__name__, json.dumps(asdict(task)), task.threads)
+        self.process = self._running.process
         try:
-            self.opened = self._answer()
+            with self._refused():
+                self.opened = self._running.answer()
         except BaseException:
             self.close()
             raise
@@ -69,30 +62,20 @@ class Worker:
 
     def time(self, calls: int) -> Sequence[float]:
         """Seconds of each of ``calls`` calls."""
-        assert self.process.stdin is not None
-        with suppress(BrokenPipeError):  # it has died; what it said last is the error
-            self.process.stdin.write(f"{calls}\n")
-            self.process.stdin.flush()
-        self.last = self._answer()
+        with self._refused():
+            self.last = self._running.ask(str(calls))
         return self.last["seconds"]
 
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            code = self.process.wait()
-            self.errors.seek(0)
-            lines = self.errors.read().strip().splitlines() or [f"its process ended with code {code}"]
-            raise InputError(f"{self.task.name}: {self.task.engine} cannot run it: {lines[-1]}")
-        return json.loads(line)
+    @contextmanager
+    def _refused(self) -> Iterator[None]:
+        try:
+            yield
+        except ProcessEnded as error:
+            raise InputError(f"{self.task.name}: {self.task.engine} cannot run it: {error}") from None
 
     def close(self) -> None:
         """End the process."""
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.errors):
-            with suppress(BrokenPipeError):
-                stream.close()  # type: ignore[union-attr]  # both are pipes
+        self._running.close()
 
     def __enter__(self) -> "Worker":
         return self

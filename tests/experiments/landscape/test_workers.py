@@ -15,6 +15,7 @@ from experiments.landscape.plan import Planned
 from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.landscape.workers import train_all
+from experiments.runs import json_process
 from experiments.runs.processes import module_command
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import baseline1
@@ -48,7 +49,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """``fake(code)``: what a process runs in place of a training."""
 
     def use(code: str) -> None:
-        monkeypatch.setattr(workers, "module_command", lambda *_: [sys.executable, "-S", "-E", "-c", code])
+        monkeypatch.setattr(json_process, "module_command", lambda *_: [sys.executable, "-S", "-E", "-c", code])
 
     return use
 
@@ -87,7 +88,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[subprocess.Popen[str]]:
 
     def watched(self: workers.Worker, *arguments: Any) -> None:
         begin(self, *arguments)
-        processes.append(self.process)
+        processes.append(self.running.process)
 
     monkeypatch.setattr(workers.Worker, "__init__", watched)
     return processes
