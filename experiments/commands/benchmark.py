@@ -40,6 +40,8 @@ class Options:
         calls: timed calls of a turn.
         warmup: untimed calls of each network before the first round.
         classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
+        head: of networks of this toolkit without trained weights: aggregation (that of retrain), or that of a search
+            (encoder, fusion); absent, that of a search, and for baselines that of the first file.
         space: of baseline1 and baseline2.
         device: cpu, or cuda for torch and compile.
         out: write the result, with every single time, as JSON to this new file.
@@ -55,6 +57,7 @@ class Options:
     calls: int = 10
     warmup: int = 10
     classes: int | None = None
+    head: str | None = None
     space: Baselines = field(default_factory=Baselines)
     device: str = "cpu"
     out: str | None = None
@@ -80,7 +83,9 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
         raise InputError("precision: choose fp32, int8, or both")
     precisions = list(dict.fromkeys(options.precision))
     scaler = Scaler(size, setup.engine, setup.threads, setup.device, precisions[0])
-    networks = find_networks([options.arch, *options.against], options.space.preset, options.classes, scaler)
+    networks = find_networks(
+        [options.arch, *options.against], options.space.preset, options.classes, scaler, options.head
+    )
     pairs = itertools.product(precisions, networks)  # an ONNX file is run as it is, once
     entries = [Entry(one, precision) for precision, one in pairs if one.onnx is None or precision == precisions[0]]
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:

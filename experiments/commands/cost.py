@@ -35,6 +35,8 @@ class Options:
         calls: timed calls of a turn.
         warmup: untimed calls of each network before the first round.
         classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
+        head: of networks of this toolkit without trained weights: aggregation (that of retrain), or that of a search
+            (encoder, fusion); absent, that of a search, and for baselines that of the first file.
         space: of baseline1 and baseline2.
         device: cpu, or cuda for torch and compile.
         out: write the table to this new file, .md, .csv or .json.
@@ -51,6 +53,7 @@ class Options:
     calls: int = 3
     warmup: int = 3
     classes: int | None = None
+    head: str | None = None
     space: Baselines = field(default_factory=Baselines)
     device: str = "cpu"
     out: str | None = None
@@ -80,7 +83,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     sizes = list(dict.fromkeys(parse_size(size) for size in options.sizes))
     names = list(dict.fromkeys(options.networks))
     scaler = Scaler(sizes[0], options.engine, options.threads, options.device, options.precision)
-    networks = find_networks(names, options.space.preset, options.classes, scaler)
+    networks = find_networks(names, options.space.preset, options.classes, scaler, options.head)
     by_size, missing = group_by_size(networks, sizes, options.precision, setup)
     with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
         rows, measured, uncounted = cost_rows(by_size, options.precision, setup, bar.set_description_str)

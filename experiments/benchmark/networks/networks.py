@@ -31,7 +31,7 @@ class Network:
         build: makes it as a module in ``eval`` mode; None for an ONNX file.
         onnx: its ONNX file, if it is one.
         architecture: its layers, if it is of a space of this toolkit.
-        head: of such a network: None for that of a search, or aggregation for one with the aggregation block.
+        head: of such a network; None for that of a search.
         trained: whether its weights are trained ones.
     """
 
@@ -45,7 +45,11 @@ class Network:
 
 
 def find_networks(
-    names: Sequence[str], preset: str | None, classes: int | None, resolve: Resolve | None = None
+    names: Sequence[str],
+    preset: str | None,
+    classes: int | None,
+    resolve: Resolve | None = None,
+    head: str | None = None,
 ) -> list[Network]:
     """The networks called ``names``.
 
@@ -59,9 +63,12 @@ def find_networks(
         classes: channels of the logits of networks without trained weights; absent, those of the first trained, or 19.
         resolve: makes a reference network, also one with a bound (``baseline2@20ms``), from its name, the space, the
             classes and the head: a ``Scaler``; absent, there are none with a bound.
+        head: of networks of this toolkit without trained weights; absent, that of a search for a file, and for a
+            reference network that of the first file.
 
     Raises:
-        InputError: a network that does not exist, a damaged file, an unknown preset, a bound that is none.
+        InputError: a network that does not exist, a damaged file, an unknown preset, a bound that is none, a head that
+            a network does not have.
     """
     if classes is not None and classes < 1:
         raise InputError(f"classes: {classes} must be at least 1")
@@ -71,6 +78,8 @@ def find_networks(
     first = next((network for network in files.values() if network.architecture is not None), Network(""))
     space = SpaceConfig.paper() if first.architecture is None else first.architecture.space
     space = space if preset is None else SpaceConfig.preset(preset)
+    own = None if head is None else _head(head, space)
+    referred = first.head if own is None else own
 
     def find(name: str) -> Network:
         if name in PEERS:
@@ -79,12 +88,27 @@ def find_networks(
             if resolve is None:
                 architecture = resolve_architecture(name, space)
             else:
-                architecture = resolve(name, space, classes, first.head)
-            reference = Network(name, architecture=architecture, head=first.head)
-            return random_weights(reference, classes)
-        return files[name] if files[name].classes or files[name].onnx else random_weights(files[name], classes)
+                architecture = resolve(name, space, classes, referred)
+            return random_weights(Network(name, architecture=architecture, head=referred), classes)
+        found = files[name]
+        if found.architecture is None or found.trained:
+            return found
+        given = None if head is None else _head(head, found.architecture.space)
+        return random_weights(replace(found, head=given), classes)
 
     return [find(name) for name in names]
+
+
+def _head(name: str, space: SpaceConfig) -> Head:
+    """The head of this name.
+
+    Raises:
+        InputError: networks of the space do not have it.
+    """
+    for head in space.heads:
+        if head == name:
+            return head
+    raise InputError(f"head: this space has no {name!r}; choose from {', '.join(space.heads)}")
 
 
 def is_reference(name: str) -> bool:

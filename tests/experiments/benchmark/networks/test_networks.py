@@ -64,6 +64,19 @@ def test_baselines_are_of_the_measured_space(architecture, tiny):
     assert describe_baselines(found[1:]) == ""
 
 
+def test_a_head_is_that_of_untrained_networks(architecture, run_folder):
+    names = [str(run_folder), str(architecture), "baseline1", "erfnet"]
+    assert [one.head for one in find_networks(names, None, 2)] == ["aggregation", None, "aggregation", None]
+    heads = [one.head for one in find_networks(names, None, 2, head="encoder")]
+    assert heads == ["aggregation", "encoder", "encoder", None]
+    found = find_networks(names, None, 2, head="aggregation")
+    assert [one.head for one in found] == ["aggregation", "aggregation", "aggregation", None]
+    channels = {type(one.build().head).__name__ for one in found[:3] if one.build}
+    assert channels == {"AggregationBlock"}
+    with pytest.raises(InputError, match="^head: this space has no 'fusion'; choose from encoder, aggregation$"):
+        find_networks(names, None, 2, head="fusion")
+
+
 def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folder, tiny):
     found = find_networks([str(run_folder), "baseline1", "erfnet"], None, None)
     assert (found[1].architecture, found[1].head) == (baseline1(tiny()), "aggregation")
