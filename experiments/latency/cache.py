@@ -21,8 +21,15 @@ from nas_space.errors import InputError
 from nas_space.latency import BUILDING, LatencyTable, build_command
 
 Progress = Callable[[int, int], object]
-WRITERS = ("nas_space.blocks", "nas_space.network", "nas_space.lowering", "experiments.export.deployed")
-WRITERS += ("experiments.export.timed_file", "experiments.export.onnx_file", "experiments.export.openvino_file")
+WRITERS = (
+    "nas_space.blocks",
+    "nas_space.network",
+    "nas_space.lowering",
+    "experiments.export.deployed",
+    "experiments.export.timed_file",
+    "experiments.export.onnx_file",
+    "experiments.export.openvino_file",
+)
 """Modules that decide what a timed file holds: a table that was measured before one of them changed is out of date."""
 
 
