@@ -29,8 +29,8 @@ from nas_space.blocks import (
 from nas_space.config import PYRAMID_BINS
 
 Lowering = Literal["pad", "concat", "zeros"]
-IMAGE_CHANNELS = 3
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
+IMAGE_CHANNELS = 3
 
 
 @torch.no_grad()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 CHOICE = r"/(ReduceMax|Equal|Where|ReduceMin)(_\d+)?"
-"""Nodes that choose the classes: in 8 bits, logits would no longer equal their own largest."""
+"""Nodes that choose the classes. They see logits that are not rounded to 8 bits: many of those would be equal."""
 
 
 def write(network: "nn.Module", file: Path, settings: ExportSettings) -> None:

@@ -78,23 +78,22 @@ def find_networks(
     first = next((network for network in files.values() if network.architecture is not None), Network(""))
     space = SpaceConfig.paper() if first.architecture is None else first.architecture.space
     space = space if preset is None else SpaceConfig.preset(preset)
-    own = None if head is None else _head(head, space)
-    referred = first.head if own is None else own
 
     def find(name: str) -> Network:
         if name in PEERS:
             return Network(name, classes, partial(_random, create_peer, name, classes))
         if is_reference(name):
+            own = first.head if head is None else _head(head, space)
             if resolve is None:
                 architecture = resolve_architecture(name, space)
             else:
-                architecture = resolve(name, space, classes, referred)
-            return random_weights(Network(name, architecture=architecture, head=referred), classes)
+                architecture = resolve(name, space, classes, own)
+            return random_weights(Network(name, architecture=architecture, head=own), classes)
         found = files[name]
         if found.architecture is None or found.trained:
             return found
-        given = None if head is None else _head(head, found.architecture.space)
-        return random_weights(replace(found, head=given), classes)
+        own = None if head is None else _head(head, found.architecture.space)
+        return random_weights(replace(found, head=own), classes)
 
     return [find(name) for name in names]
 
