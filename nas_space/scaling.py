@@ -27,8 +27,9 @@ STEP = 4  # channels
 LARGEST_FACTOR = 16
 MOST_MEASURED = 12  # measurements, where time is bounded
 SUFFIXES = {"": 1.0, "K": 1e3, "M": 1e6, "G": 1e9}
-EXAMPLES = "baseline2@20ms, baseline2@2.6G (MACs), baseline2@0.5M (parameters) or baseline2@20Mmacs"
+EXAMPLES = "baseline2@20ms, baseline2@2.6G (MACs), baseline2@0.5M (parameters), baseline2@20Mmacs or baseline2@RUN"
 UNITS = {"ms": "ms", "macs_total": "MACs", "params": "parameters"}
+NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)(?:(ms)|([KMG]?)(macs|params)?)")
 
 CostOf = Callable[[Architecture], float]
 
@@ -41,13 +42,15 @@ class ScaledName:
         name: as it was given.
         reference: ``baseline1`` or ``baseline2``.
         kind: what is bounded: ``ms``, ``macs_total`` or ``params``.
-        limit: its largest value.
+        limit: its largest value; infinite where it is the time of ``like``, which must be measured first.
+        like: name of the network that is as fast as the wanted one; empty where the bound is a number.
     """
 
     name: str
     reference: str
     kind: str
     limit: float
+    like: str = ""
 
 
 class Size(NamedTuple):
@@ -62,7 +65,7 @@ def parse_scaled(name: str) -> ScaledName | None:
     """Read a name with a bound; None for any other name, such as that of a file.
 
     ``ms`` bounds milliseconds, ``G`` multiply-accumulates, ``M`` and ``K`` parameters; ``macs`` or ``params`` behind
-    the number says it in words.
+    the number says it in words. What does not begin as a number is another network, whose time is the bound.
 
     Raises:
         InputError: an unknown baseline, or a bound that is none.
@@ -73,7 +76,9 @@ def parse_scaled(name: str) -> ScaledName | None:
     reference, bound = match.groups()
     if reference not in REFERENCES:
         raise InputError(f"{name}: unknown {reference}; choose from {', '.join(REFERENCES)}")
-    number = re.fullmatch(r"(\d+\.?\d*|\.\d+)(?:(ms)|([KMG]?)(macs|params)?)", bound)
+    if re.match(r"[-+]?\.?\d|$", bound) is None:
+        return ScaledName(name, reference, "ms", float("inf"), bound)
+    number = NUMBER.fullmatch(bound)
     if number is None or not (number[2] or number[3] or number[4]):
         raise InputError(f"{name}: {bound or 'nothing'} is no bound; give one such as {EXAMPLES}")
     kind = "ms" if number[2] else {"macs": "macs_total", "params": "params", None: ""}[number[4]]

@@ -30,7 +30,8 @@ class Options:
     Args:
         arch: the network: an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet,
             lraspp_mobilenet_v3_large, or an ONNX file; or baseline2@20ms, @2.6G (MACs), @0.5M (parameters): the
-            largest scaled baseline within that bound.
+            largest scaled baseline within that bound; or baseline2@NETWORK: the largest that takes no longer than that
+            network.
         against: networks to compare it with; may be given again.
         engine: torch, compile (torch.compile), onnxruntime or openvino.
         size: image size HEIGHTxWIDTH in pixels.

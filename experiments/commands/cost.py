@@ -25,7 +25,7 @@ class Options:
     Args:
         networks: each an architecture.json, a run folder, a model.safetensors, baseline1, baseline2, erfnet,
             lraspp_mobilenet_v3_large, an ONNX file; or baseline2@20ms, @2.6G (MACs), @0.5M (parameters): the largest
-            scaled baseline within that bound, at the first size.
+            scaled baseline within that bound, at the first size; or baseline2@NETWORK: no slower than that network.
         sizes: image sizes HEIGHTxWIDTH in pixels.
         fps: measure images a second; false only counts, with no engine.
         engine: torch, compile (torch.compile), onnxruntime or openvino.

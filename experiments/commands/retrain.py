@@ -34,7 +34,8 @@ class Options(RetrainOptions):
 
     Args:
         arch: the network: an architecture.json, baseline1, baseline2, or one of these scaled to a bound, such as
-            baseline2@20ms, baseline2@2.6G (MACs) or baseline2@0.5M (parameters), at data.size.
+            baseline2@20ms, baseline2@2.6G (MACs), baseline2@0.5M (parameters) or baseline2@RUN (no slower than the
+            network of that run), at data.size.
         peer: somebody else's network instead: erfnet or lraspp_mobilenet_v3_large, with random weights.
         space: where baseline1 and baseline2 come from.
         out: the run's folder; ``runs/retrain-<date>-<time>`` if absent.

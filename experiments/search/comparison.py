@@ -71,6 +71,8 @@ def check_comparison(options: ComparisonOptions) -> None:
         if name not in REFERENCES and parse_scaled(name) is None:
             choice = "choose from baseline1, baseline2, or scale one, such as baseline2@20ms"
             raise InputError(f"references: unknown {name!r}; {choice}")
+        if "/" in name or "\\" in name:  # it names files of the comparison
+            raise InputError(f"references: {name!r} names a folder; give a number, such as baseline2@20ms")
     for key in ("workers", "retrain_seeds"):
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")

@@ -1,18 +1,21 @@
 """Names with a bound, such as ``baseline2@20ms``, as architectures: the one place where such a name is resolved."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
-from experiments.benchmark.networks.networks import Network, random_weights
-from experiments.benchmark.networks.statistics import latency
+from experiments.benchmark.networks.networks import Network, find_networks, is_reference, random_weights
+from experiments.benchmark.networks.statistics import Seconds, latency, ratio
 from experiments.benchmark.networks.timing import Entry, Setup, make_setup, measure
 from experiments.runs.tables import counted
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig, check_size
 from nas_space.cost import cost
-from nas_space.scaling import ScaledName, largest_measured, largest_within, parse_scaled
+from nas_space.errors import InputError
+from nas_space.scaling import REFERENCES, ScaledName, largest_measured, largest_within, parse_scaled
 
-ROUNDS, CALLS, WARMUP = 10, 5, 3
+ROUNDS, CALLS, WARMUP = 15, 5, 3
+ANCHOR_ROUNDS = 60  # some of them while the host is quick
 
 
 @dataclass(frozen=True)
@@ -57,22 +60,57 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
         print(f"{name.name}: {of}, {describe(network)}, {amount(name.kind, network):,.0f} {unit}", flush=True)
         return network
     check_size(f"{name.name}, size", scaler.size, len(space.widths))
-    setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
+    anchor = _anchor(name, space, classes, head)
+    clock = _Clock(scaler, anchor)
+    bounded = replace(name, limit=clock.anchor_ms) if name.like else name
 
     def milliseconds(one: Architecture) -> float:
-        return _milliseconds(one, scaler, setup, classes, head)
+        return clock(random_weights(Network("scaled", architecture=one, head=head), classes))
 
-    network, taken = largest_measured(name, space, milliseconds, lambda one: amount("macs_total", one))
-    threads = counted(setup.threads, "thread")
-    how = f"measured as exported, {setup.engine}, {scaler.precision}, {threads}, {_by(scaler.size)}"
-    print(f"{name.name}: {of}, {describe(network)}, {taken:.3g} ms {how}", flush=True)
+    network, taken = largest_measured(bounded, space, milliseconds, lambda one: amount("macs_total", one))
+    threads = counted(clock.setup.threads, "thread")
+    how = f"measured as exported, {clock.setup.engine}, {scaler.precision}, {threads}, {_by(scaler.size)}"
+    share = f", {taken / clock.anchor_ms:.3g} of the time of {name.like}" if name.like else ""
+    print(f"{name.name}: {of}, {describe(network)}, {taken:.3g} ms {how}{share}", flush=True)
     return network
 
 
-def _milliseconds(network: Architecture, scaler: Scaler, setup: Setup, classes: int, head: Head | None) -> float:
-    entry = Entry(random_weights(Network("scaled", architecture=network, head=head), classes), scaler.precision)
-    (timing,), _ = measure([entry], scaler.size, setup)
-    return latency(timing.seconds).quiet_ms
+def _anchor(name: ScaledName, space: SpaceConfig, classes: int, head: Head | None) -> Network:
+    """The network that takes turns with each candidate: the one whose time is the bound, or else the baseline."""
+    if not name.like or name.like in REFERENCES:
+        reference = name.like or name.reference
+        return random_weights(Network(reference, architecture=REFERENCES[reference](space), head=head), classes)
+    if is_reference(name.like):
+        raise InputError(f"{name.name}: {name.like} has a bound itself; give a network that has none")
+    try:
+        (found,) = find_networks([name.like], None, classes, head=head)
+    except InputError as error:
+        raise InputError(f"{name.name}: {error}") from None
+    return found
+
+
+class _Clock:
+    """Milliseconds of networks, each measured in turns with the same one, the anchor.
+
+    A host may be a third slower for seconds. This hits both networks of a turn, so their ratio keeps. Networks measured
+    one after the other without an anchor are refused or taken by the speed that the host happens to have.
+    """
+
+    def __init__(self, scaler: Scaler, anchor: Network) -> None:
+        self._scaler, self._anchor = scaler, anchor
+        self.setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
+        (timing,) = _time([anchor], scaler, replace(self.setup, rounds=ANCHOR_ROUNDS))
+        self.anchor_ms = latency(timing).quiet_ms
+
+    def __call__(self, network: Network) -> float:
+        own, anchor = _time([network, self._anchor], self._scaler, self.setup)
+        return self.anchor_ms * ratio(own, anchor).median
+
+
+def _time(networks: Sequence[Network], scaler: Scaler, setup: Setup) -> list[Seconds]:
+    """Seconds of the calls of each network, ``(rounds, calls)``."""
+    timings, _ = measure([Entry(network, scaler.precision) for network in networks], scaler.size, setup)
+    return [timing.seconds for timing in timings]
 
 
 def describe(network: Architecture) -> str:

@@ -1,15 +1,20 @@
 """Names with a bound wherever a network is named."""
 
+import itertools
 import json
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from experiments.benchmark.networks import scaled
-from experiments.benchmark.networks.networks import find_networks
+from experiments.benchmark.networks.networks import Network, find_networks
 from experiments.benchmark.networks.scaled import Scaler
+from experiments.benchmark.networks.statistics import Seconds
+from experiments.benchmark.networks.timing import Setup
 from experiments.cli import main
 from experiments.search.comparison import ComparisonOptions
 from experiments.search.comparison_networks import reference_networks
@@ -17,23 +22,37 @@ from nas_space.architecture import Architecture, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
+from nas_space.scaling import ScaledName, largest_within
 
 Deep = Callable[..., SpaceConfig]
 SPACE, SIZE = SpaceConfig.compact(), (64, 96)
 
 
+class Clock:
+    """Milliseconds that follow from a network's multiply-accumulates, on a host whose speed changes all the time."""
+
+    def __init__(self) -> None:
+        self.measured: list[Architecture] = []
+        self.speeds = itertools.cycle([1.0, 1.4, 0.8, 1.3])
+        self.peers = {"erfnet": 8e6}
+
+    def __call__(self, networks: Sequence[Network], scaler: Scaler, setup: Setup) -> list[Seconds]:
+        self.measured += [one.architecture for one in networks if one.architecture is not None]
+        speed = 1.0 if len(networks) == 1 else next(self.speeds)
+        return [np.full((setup.rounds, setup.calls), self.of(one) * speed / 1e9) for one in networks]
+
+    def of(self, network: Network) -> float:
+        if network.architecture is None:
+            return self.peers[network.name]
+        return float(cost(network.architecture, SIZE, 9).macs_total)
+
+
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> list[Architecture]:
-    """Milliseconds that follow from the network; the networks that were measured."""
-    measured: list[Architecture] = []
-
-    def milliseconds(network: Architecture, *_: object) -> float:
-        measured.append(network)
-        return cost(network, SIZE, 9).macs_total / 1e6
-
-    monkeypatch.setattr(scaled, "_milliseconds", milliseconds)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(scaled, "_time", clock)
     scaled._scaled.cache_clear()
-    return measured
+    return clock
 
 
 def test_the_head_counts(capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,14 +64,51 @@ def test_the_head_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert "baseline2@0.1M: scaled from the compact space, stem 16, " in capsys.readouterr().out
 
 
-def test_time_is_measured_once_in_a_process(clock: list[Architecture], capsys: pytest.CaptureFixture[str]) -> None:
+def test_time_is_measured_once_in_a_process(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     network = Scaler(SIZE)("baseline2@10ms", SPACE, 9)
-    count = len(clock)
-    assert 0 < count < 10 and network in clock and cost(network, SIZE, 9).macs_total <= 1e7
+    count = len(clock.measured)
+    assert 0 < count < 20 and network in clock.measured and cost(network, SIZE, 9).macs_total <= 1e7
     assert "ms measured as exported, onnxruntime, fp32, 1 thread, 64x96" in capsys.readouterr().out
-    assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == network and len(clock) == count
+    assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == network and len(clock.measured) == count
     Scaler(SIZE, threads=2)("baseline2@10ms", SPACE, 9)
-    assert len(clock) > count
+    assert len(clock.measured) > count
+
+
+def test_a_host_that_changes_its_speed_does_not_matter(clock: Clock) -> None:
+    by_macs = largest_within(
+        ScaledName("", "baseline2", "macs_total", 1e7), SPACE, lambda one: cost(one, SIZE, 9).macs_total
+    )
+    assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == by_macs
+
+
+def test_as_fast_as_another_network(clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "found" / "architecture.json"
+    file.parent.mkdir()
+    found = Architecture.random(SPACE, random.Random(0))
+    file.write_text(found.to_json())
+    for like, limit in ((str(file.parent), cost(found, SIZE, 9).macs_total), ("erfnet", clock.peers["erfnet"])):
+        network = Scaler(SIZE)(f"baseline2@{like}", SPACE, 9)
+        name = ScaledName("", "baseline2", "macs_total", limit)
+        assert network == largest_within(name, SPACE, lambda one: cost(one, SIZE, 9).macs_total)
+        assert f" of the time of {like}\n" in capsys.readouterr().out
+
+
+def test_as_fast_as_the_baseline_of_the_space_itself(clock: Clock) -> None:
+    assert Scaler(SIZE)("baseline1@baseline1", SPACE, 9).stages == baseline1(SPACE).stages
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ("runs/none", "no such network"),
+        ("erfnett", "did you mean erfnet"),
+        ("baseline1@2G", "baseline1@2G has a bound itself; give a network that has none"),
+    ],
+)
+def test_other_networks_that_are_none(like: str, message: str, clock: Clock) -> None:
+    with pytest.raises(InputError, match=f"^baseline2@{like}: .*{message}"):
+        Scaler(SIZE)(f"baseline2@{like}", SPACE, 9)
+    assert not clock.measured
 
 
 @pytest.mark.parametrize("stages", [2, 3, 4])
@@ -67,10 +123,10 @@ def test_beside_a_measured_network_it_is_of_its_space(stages: int, tmp_path: Pat
     assert found.build()(torch.zeros(1, 3, *SIZE)).shape == (1, 9, 8, 12)
 
 
-def test_it_is_not_measured_at_a_size_that_is_too_small(deep: Deep, clock: list[Architecture]) -> None:
+def test_it_is_not_measured_at_a_size_that_is_too_small(deep: Deep, clock: Clock) -> None:
     with pytest.raises(InputError, match=r"^baseline2@10ms, size: 32x96: both sides must be at least 64 pixels"):
         Scaler((32, 96))("baseline2@10ms", deep(4), 9)
-    assert clock == []
+    assert not clock.measured
 
 
 def test_cost_and_space_name_them(capsys: pytest.CaptureFixture[str]) -> None:
