@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from experiments.runs.signals import listen
 
 PROG = "ssr-nas"
-RESUME = "it goes on with --resume and its run folder"
+RESUME = "it goes on with --resume and its run folder; where none was printed yet, give the command again"
 HINTS = {
     "search": RESUME,
     "retrain": RESUME,

@@ -20,6 +20,7 @@ from nas_space.errors import InputError
 from nas_space.text_file import read_text, reason
 
 SCHEMA = 2
+PRECISIONS = ("fp32", "int8")
 LONGEST = 1e9  # milliseconds, eleven days: no measurement takes longer
 BUILDING = ("stem", "widths", "dilations", "poolings", "span", "step")  # fields of a space that its layers depend on
 
@@ -88,7 +89,9 @@ class LatencyTable:
 
     def __post_init__(self) -> None:
         for key in ("head", "engine", "precision", "device", "date"):
-            _expect(key, isinstance(getattr(self, key), str), "text")
+            _expect(key, isinstance(getattr(self, key), str) and bool(getattr(self, key).strip()), "text")
+        _expect("head", self.head in self.space.heads, f"one of {', '.join(self.space.heads)}")
+        _expect("precision", self.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}")
         for key in ("pixels", "resize", "argmax"):
             _expect(key, isinstance(getattr(self, key), bool), "true or false")
         for key in ("classes", "threads"):
@@ -216,7 +219,7 @@ class LatencyTable:
             InputError: not JSON, another schema version, missing or unknown keys, or values that make no table.
         """
         try:
-            data = json.loads(text)
+            data = json.loads(text, object_pairs_hook=_once)
         except (ValueError, RecursionError) as error:
             raise InputError(f"latency table: not valid JSON ({error})") from None
         _expect_keys("", data, ("schema", *_HEAD, "stages"))
@@ -305,6 +308,14 @@ def _grid(key: str, rows: Any) -> Grid:
 def _expect(key: str, holds: bool, expected: str) -> None:
     if not holds:
         raise InputError(f"latency table: {key}: expected {expected}")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON; a key that stands there twice is refused: nobody knows which of the two is meant."""
+    names = [name for name, _ in pairs]
+    for name in names:
+        _expect(name, names.count(name) == 1, "one value; it stands there twice")
+    return dict(pairs)
 
 
 def _expect_keys(place: str, data: Any, keys: tuple[str, ...] | list[str]) -> None:

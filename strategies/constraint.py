@@ -67,7 +67,7 @@ class Constraint(nn.Module):
         relative: the mean of all bounded costs, each relative to its bound.
 
     Raises:
-        InputError: a bound below the cheapest network of the space.
+        InputError: a bound below the cheapest network of the space, or bounds that no network keeps to together.
     """
 
     START, LARGEST = 0.01, 1e4  # of mu: from below the task's gradients to far above the regularizer's
@@ -81,16 +81,27 @@ class Constraint(nn.Module):
         self.space = space
         self._mixtures = [mixture(self.bounds, weights, space) for weights in _weightings(len(self.bounds))]
         self.relative = self._mixtures[0]
-        smallest = self._smallest(Alive.full(space).to(self.relative.table.device))
+        full = Alive.full(space).to(self.relative.table.device)
         for bound in self.bounds:
-            least = bound.of(smallest)
-            if least > bound.limit * TOLERANCE:
-                most = bound.cost.dearest(*Alive.full(space).to(self.relative.table.device))
-                span = bound.span(least, most)
-                problem = f"{bound.amount(bound.limit)} is below the smallest network's; {span}: raise it"
-                raise InputError(f"constraint.{bound.name}: {problem}")
+            self._check_alone(bound, full)
+        self._check_together(full)
         self.register_buffer("log_mu", torch.full((len(self.bounds),), math.log(self.START), dtype=torch.float64))
         self.register_buffer("excess", torch.full((len(self.bounds),), -math.inf, dtype=torch.float64))
+
+    def _check_alone(self, bound: Bound, full: Alive) -> None:
+        least = bound.cost.cheapest(*full)
+        if least > bound.limit * TOLERANCE:
+            span = bound.span(least, bound.cost.dearest(*full))
+            problem = f"{bound.amount(bound.limit)} is below the smallest network's; {span}: raise it"
+            raise InputError(f"constraint.{bound.name}: {problem}")
+
+    def _check_together(self, full: Alive) -> None:
+        """That a network keeps to all bounds: one which the guard of every removal will find."""
+        if not self.met(full):
+            names = " and ".join(f"constraint.{bound.name}" for bound in self.bounds)
+            nearest = self._smallest(full)
+            has = ", ".join(f"{bound.name} {bound.amount(bound.of(nearest))}" for bound in self.bounds)
+            raise InputError(f"{names}: found no network that keeps to all; the nearest has {has}: raise one of them")
 
     def penalty(self, p: Probabilities) -> Tensor:
         """``sum mu * log(E[F] / bound)``, float64 scalar (docs/method.md, equation C2).

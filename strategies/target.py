@@ -69,13 +69,21 @@ class Target(Constraint):
         self.register_buffer("pull", torch.zeros((), dtype=torch.float64))
         for level, mask in zip(LEVELS, full, strict=True):
             self.register_buffer(f"goal_{level}", torch.zeros_like(mask))
-        if self._inside(full, Alive(*(mask.float() for mask in full))) is None:
+        self._proven = self._priced(full, _alike(full))
+        if self._proven is None:
             also = " and keeps to constraint." + " and constraint.".join(b.name for b in bounds) if bounds else ""
             none = f"no network of the space costs from {FLOOR:g} to 1 times {target.limit:.6g}{also}"
             below, above = nearest(target.cost, full, target.limit)
             raise InputError(
                 f"target.{target.name}: {none}; the nearest have {below:.6g} and {above:.6g}: choose another"
             )
+
+    def _check_alone(self, bound: Bound, full: Alive) -> None:
+        if bound is not self.bounds[0]:  # the target has been checked, by its own words
+            super()._check_alone(bound, full)
+
+    def _check_together(self, full: Alive) -> None:
+        """Nothing here: the target's own proof follows, which finds more networks."""
 
     def penalty(self, p: Probabilities) -> Tensor:
         """The pressure of the target (docs/method.md, equations C4 and C5) and the penalty of the bounds (C2)."""
@@ -121,7 +129,7 @@ class Target(Constraint):
 
     def met(self, alive: Alive) -> bool:
         """Whether some network of these survivors meets the target and every bound."""
-        return self._inside(alive, Alive(*(mask.float() for mask in alive))) is not None
+        return self._inside(alive, _alike(alive)) is not None
 
     def guard(self, before: Alive, selected: Alive, ratios: Ratios) -> Alive:
         """``selected``, plus the candidates of the most probable network that meets the target, if it holds none.
@@ -153,7 +161,26 @@ class Target(Constraint):
         return enough and all(bound.met_by(architecture) for bound in self.bounds)
 
     def _inside(self, alive: Alive, ratios: Ratios) -> Architecture | None:
-        """The most probable network that meets the target; of several costs, the first found that keeps to all."""
+        """The most probable network that meets the target.
+
+        Where other costs are bounded, it is the first found that keeps to all. Among very uneven probabilities no price
+        may lead to one. So all networks are tried as equally probable next. At last comes the network that is known to
+        meet the target: the one that the guard has kept, or that of the whole space.
+        """
+        network = self._priced(alive, ratios)
+        if network is None and self._price is not None:
+            network = self._priced(alive, _alike(alive)) or self._known(alive)
+        return network
+
+    def _known(self, alive: Alive) -> Architecture | None:
+        """The network that the last guard has kept, or at first that of the whole space, if it survives."""
+        goal = Alive(*(getattr(self, f"goal_{level}") for level in LEVELS))
+        if not bool(goal.depth.any()) and self._proven is not None:
+            goal = Alive.only(self._proven).to(goal.depth.device)
+        survives = all(bool((mask | ~need.to(mask.device)).all()) for mask, need in zip(alive, goal, strict=True))
+        return self._priced(goal, _alike(goal)) if survives and bool(goal.depth.any()) else None
+
+    def _priced(self, alive: Alive, ratios: Ratios) -> Architecture | None:
         low, high = FLOOR * self.target.limit, self.target.limit * TOLERANCE
         for price in PRICES if self._price is not None else (0.0,):
             charged = self._charged(price)
@@ -177,6 +204,11 @@ class Target(Constraint):
         of_target = {"target": self.target.limit, "found": found, "ratio": found / self.target.limit, "met": met}
         others = {key: value for key, value in summary.items() if key != name}
         return {"target": {name: of_target}, **({"constraint": others} if others else {})}
+
+
+def _alike(alive: Alive) -> Ratios:
+    """Ratios by which all networks of the survivors are equally probable."""
+    return Ratios(*(mask.float() for mask in alive))
 
 
 def _outside(value: Tensor, low: Tensor | float, high: Tensor | float) -> Tensor:

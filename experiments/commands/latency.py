@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.latency import ROUNDS
 from experiments.latency.options import TableOptions
 from experiments.runs.files import new_file, write_atomic
+from experiments.runs.progress import said
 from experiments.runs.tables import number, numbers
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators
@@ -99,9 +100,10 @@ def _tables(options: Options) -> Iterator[tuple[str | None, LatencyTable]]:
         for one in wanted:
             with _bar() as bar:
 
-                def progress(done: int, of: int) -> None:
+                def shown(done: int, of: int) -> None:
                     bar.set_description_str(f"{done} of {of} measurements")
 
+                progress = said("latency table", print) if bar.disable else shown
                 table = find_table(one, print, options.rounds, options.again, progress)
             file = str(one.file())
             if out is not None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from experiments.latency.options import TableOptions
 from experiments.runs.files import named, new_file
+from experiments.runs.progress import said
 
 
 @dataclass(kw_only=True)
@@ -41,9 +42,10 @@ def run(options: Options) -> dict[str, Any]:
         try:
             with named(out), tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
 
-                def progress(done: int, of: int) -> None:
+                def shown(done: int, of: int) -> None:
                     bar.set_description_str(f"writing {done} of {of} networks")
 
+                progress = said(f"writing {options.out}", print) if bar.disable else shown
                 count = write_bundle(wanted, temporary, progress)
             os.replace(temporary, out)
         except BaseException:

@@ -164,12 +164,12 @@ def describe(
     macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
     retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
     bounds = [
-        f"  {'bound':<14}{_number(bound['limit']):>14}   on {name}: found {_number(bound['found'])}, "
+        f"  {'bound':<14}{_amount(name, bound['limit']):>14}   on {name}: found {_amount(name, bound['found'])}, "
         f"{'met' if bound['met'] else 'NOT MET'}"
         for name, bound in summary.get("constraint", {}).items()
     ]
     targets = [
-        f"  {'target':<14}{_number(target['target']):>14}   on {name}: found {_number(target['found'])}, "
+        f"  {'target':<14}{_amount(name, target['target']):>14}   on {name}: found {_amount(name, target['found'])}, "
         f"{target['ratio']:.3f} of it{'' if target['met'] else ', NOT MET'}"
         for name, target in summary.get("target", {}).items()
     ]
@@ -195,9 +195,9 @@ def describe(
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    """Parameters and MACs whole, milliseconds with what follows the point."""
-    return f"{value:,.0f}" if value >= 1000 else f"{value:,.6g}"
+def _amount(name: str, value: float) -> str:
+    """Parameters and MACs whole, milliseconds to four digits."""
+    return f"{value:,.4g} ms" if name == "latency_ms" else f"{value:,.0f}"
 
 
 def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:

@@ -9,11 +9,11 @@ from experiments.export.formats import FORMATS, Format
 from experiments.export.settings import ExportSettings
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.errors import InputError
+from nas_space.latency import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import nn
 
-PRECISIONS = ("fp32", "int8")
 FILE_ENGINES: dict[str, Format] = {kind.engine: kind for kind in FORMATS.values() if kind.engine is not None}
 """Engine -> the format whose files it runs; torch and compile run programs of ``torch.export``."""
 CALIBRATION_IMAGES = 4  # of noise: they decide what an 8-bit network answers, not how long it takes

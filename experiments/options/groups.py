@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, TypeVar
 
-from experiments.options.quantity import Quantity
+from experiments.options.quantity import Quantity, compact
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.errors import InputError
 
@@ -270,8 +270,10 @@ class TargetOptions:
             for value in self.values:
                 if not 0.0 < value < float("inf"):
                     raise InputError(f"target.{key}: {value:g} must be above 0")
-                if self.values.count(value) > 1:
-                    raise InputError(f"target.{key}: {value:g} is given twice; leave it out")
+            names = [compact(value) for value in self.values]
+            for name in names:
+                if names.count(name) > 1:  # each has a run folder of that name
+                    raise InputError(f"target.{key}: {name} is given twice, to four digits; leave one out")
 
 
 AUGMENTATIONS = ("crop", "shift")

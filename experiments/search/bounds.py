@@ -7,6 +7,7 @@ import torch
 from experiments.latency.cache import find_table
 from experiments.latency.wording import describe_clock
 from experiments.runs.processes import rank
+from experiments.runs.progress import said
 from experiments.search.options import SearchOptions, wanted_table
 from nas_space.config import SpaceConfig
 from nas_space.expected_cost import TabulatedCost, counted_cost
@@ -69,14 +70,14 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
     given = options.constraint
     file = run / TABLE if run is not None and (run / TABLE).is_file() else given.table
     if file is None:
-        table = find_table(wanted_table(options, num_classes))
+        table = find_table(wanted_table(options, num_classes), progress=said("latency table", print))
     else:
         table = LatencyTable.load(file)
         space = options.space.resolve()
         needed = {key: getattr(given, key) for key in ("engine", "precision", "threads")}
         table.check(space, options.cost_size, **needed, head=given.head or space.heads[0], classes=num_classes)
     if rank() == 0:  # the further processes of a search say nothing
-        print(f"latency of      {describe_clock(table)}", flush=True)
+        print(f"latency table   {describe_clock(table)}", flush=True)
     return table
 
 

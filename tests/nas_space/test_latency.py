@@ -189,6 +189,9 @@ def edited(table: LatencyTable, path: str, value: Any) -> str:
         ("date", [], "date: expected text"),
         ("precision", 32, "precision: expected text"),
         ("head", None, "head: expected text"),
+        ("head", "fusion", "head: expected one of encoder, aggregation"),
+        ("precision", "fp16", "precision: expected one of fp32, int8"),
+        ("engine", " ", "engine: expected text"),
         ("argmax", 0, "argmax: expected true or false"),
         ("extra", 3, "extra: unknown key"),
         ("classes", 0, "classes: expected a whole number"),
@@ -232,6 +235,13 @@ def test_a_damaged_file_is_named_with_its_key(
     with pytest.raises(InputError, match=message) as caught:
         LatencyTable.load(file)
     assert str(caught.value).startswith(f"{file}: ") and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["fixed_ms", "d4s2", "widths"])
+def test_a_key_that_stands_there_twice(space: SpaceConfig, key: str) -> None:
+    text = random_table(space).to_json().replace(f'"{key}": ', f'"{key}": 9, "{key}": ', 1)
+    with pytest.raises(InputError, match=f"latency table: {key}: expected one value; it stands there twice"):
+        LatencyTable.from_json(text)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"3", b"{", b"\xff\xfe", b"[" * 100_000])

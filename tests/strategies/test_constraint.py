@@ -576,3 +576,20 @@ def test_a_new_operator_brings_its_likeliest_widths() -> None:
     found = Constraint([one], space).within(architecture, alive, ratios)
     assert found.stages[0][0] == Layer(1, 2, 4, 8)
     assert found.stages[1] == architecture.stages[1]
+
+
+def test_bounds_that_no_network_keeps_to_together() -> None:
+    """Each is possible alone: the message tells of both, and of no range that is not the space's."""
+    space = small()
+    found = list(networks(space, Alive.full(space)))
+    costs = [(of(network, "macs"), of(network, "params")) for network in found]
+    macs = min(macs for macs, _ in costs)  # pooled everywhere: parameters are the same as without
+    tight = [bound(space, "macs", macs), bound(space, "params", min(params for _, params in costs))]
+    Constraint(tight, space)  # the smallest network has both
+    table = torch.zeros_like(tight[1].cost.table)
+    table[:] = -tight[1].cost.table + tight[1].cost.table.max()  # the larger, the cheaper
+    starts = [sum(space.layers[:stage]) for stage in range(len(space.layers))]
+    opposite = TabulatedCost(space, 1.0, [table[start] for start in starts], table.device)
+    least = opposite.cheapest(*Alive.full(space))
+    with pytest.raises(InputError, match=r"^constraint.macs and constraint.other: found no network that keeps to all"):
+        Constraint([tight[0], Bound("other", opposite, least)], space)

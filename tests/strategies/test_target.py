@@ -145,6 +145,37 @@ def test_another_bounded_cost_is_kept_to(tiny: Callable[..., SpaceConfig]) -> No
     assert report["constraint"] == {"params": {"limit": params.limit, "found": of(found, "params"), "met": True}}
 
 
+@pytest.mark.parametrize("sharpness", [5.0, 20.0])
+def test_a_tight_bound_is_kept_to_whatever_is_probable(sharpness: float) -> None:
+    """One network after the other is excluded by the bound, until the space's own proof finds none."""
+    space = SpaceConfig(8, (16, 24, 32), ((1,), (1,), (1,)), (1,), (1,), 8, 4)
+    full = Alive.full(space)
+    macs = bound(space, "macs", (of(extreme(space, False), "macs") + of(extreme(space, True), "macs")) / 2)
+    goal = Target(macs, (bound(space, "params", of(extreme(space, True), "params")),), space)
+    while True:
+        network = goal.within(extreme(space, True), full, Alive(*(mask.float() for mask in full)))
+        try:
+            goal = Target(macs, (bound(space, "params", 0.9999 * of(network, "params")),), space)
+        except InputError as error:
+            assert "no network of the space costs" in str(error)
+            break
+    for seed in range(10):
+        generator = torch.Generator().manual_seed(seed)
+        logits = [sharpness * torch.randn(mask.shape, generator=generator).masked_fill(~mask, -1e9) for mask in full]
+        ratios = Alive(*((x - x.amax(-1, keepdim=True)).exp() * m for x, m in zip(logits, full, strict=True)))
+        best = best_of(space, full, ratios)
+        assert goal.meets(goal.within(best, full, ratios))
+        kept = goal.guard(full, Alive.only(best), ratios).cascade(space)
+        assert goal.met(kept) and goal.meets(goal.within(best, kept, ratios))
+
+
+def test_a_bound_beside_a_target_is_refused_by_its_own_range() -> None:
+    space = small()
+    least = of(extreme(space, False), "params")
+    with pytest.raises(InputError, match=f"^constraint.params: .* networks of the space have {least:,.0f} to "):
+        target(space, "macs", 0.5, (bound(space, "params", least - 1),))
+
+
 @pytest.mark.parametrize("searched", [DIMENSIONS, ("dilation", "pooling", "depth")], ids=str)
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_the_regularizer_and_the_pressure_decide_inside_of_the_band(

@@ -7,6 +7,7 @@ from functools import cache
 from experiments.benchmark.networks.networks import Network, find_networks, is_reference, random_weights
 from experiments.benchmark.networks.statistics import Seconds, latency, ratio
 from experiments.benchmark.networks.timing import Entry, Setup, make_setup, measure
+from experiments.runs.load import warning
 from experiments.runs.tables import counted
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig, check_size
@@ -72,6 +73,8 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
     how = f"measured as exported, {clock.setup.engine}, {scaler.precision}, {threads}, {_by(scaler.size)}"
     share = f", {taken / clock.anchor_ms:.3g} of the time of {name.like}" if name.like else ""
     print(f"{name.name}: {of}, {describe(network)}, {taken:.3g} ms {how}{share}", flush=True)
+    if loaded := warning(clock.busy_cores, clock.setup.threads):
+        print(f"warning: {loaded}", flush=True)
     return network
 
 
@@ -92,6 +95,8 @@ def _anchor(name: ScaledName, space: SpaceConfig, classes: int, head: Head | Non
 class _Clock:
     """Milliseconds of networks, each measured in turns with the same one, the anchor.
 
+    ``anchor_ms`` is what the anchor takes where nothing slows it down. ``busy_cores`` is the most that others had.
+
     A host may be a third slower for seconds. This hits both networks of a turn, so their ratio keeps. Networks measured
     one after the other without an anchor are refused or taken by the speed that the host happens to have.
     """
@@ -99,18 +104,19 @@ class _Clock:
     def __init__(self, scaler: Scaler, anchor: Network) -> None:
         self._scaler, self._anchor = scaler, anchor
         self.setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
-        (timing,) = _time([anchor], scaler, replace(self.setup, rounds=ANCHOR_ROUNDS))
+        (timing,), self.busy_cores = _time([anchor], scaler, replace(self.setup, rounds=ANCHOR_ROUNDS))
         self.anchor_ms = latency(timing).quiet_ms
 
     def __call__(self, network: Network) -> float:
-        own, anchor = _time([network, self._anchor], self._scaler, self.setup)
+        (own, anchor), busy = _time([network, self._anchor], self._scaler, self.setup)
+        self.busy_cores = max(self.busy_cores, busy)
         return self.anchor_ms * ratio(own, anchor).median
 
 
-def _time(networks: Sequence[Network], scaler: Scaler, setup: Setup) -> list[Seconds]:
-    """Seconds of the calls of each network, ``(rounds, calls)``."""
-    timings, _ = measure([Entry(network, scaler.precision) for network in networks], scaler.size, setup)
-    return [timing.seconds for timing in timings]
+def _time(networks: Sequence[Network], scaler: Scaler, setup: Setup) -> tuple[list[Seconds], float]:
+    """Seconds of the calls of each network, ``(rounds, calls)``, and how many cores others kept busy meanwhile."""
+    timings, others = measure([Entry(network, scaler.precision) for network in networks], scaler.size, setup)
+    return [timing.seconds for timing in timings], others
 
 
 def describe(network: Architecture) -> str:

@@ -129,7 +129,7 @@ def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(
     measured = latency_table(given, 9)
     assert measured is not None and built == [((32, 40), 9, "onnxruntime", "fp32", 1, "encoder")]
     assert capsys.readouterr().out.startswith(
-        "latency of      onnxruntime, fp32, 1 thread, 32x40, encoder head, on paper"
+        "latency table   onnxruntime, fp32, 1 thread, 32x40, encoder head, on paper"
     )
     (tmp_path / TABLE).write_text(measured.to_json())
     assert latency_table(given, 9, tmp_path) == measured and len(built) == 1

@@ -35,11 +35,12 @@ class Clock:
         self.measured: list[Architecture] = []
         self.speeds = itertools.cycle([1.0, 1.4, 0.8, 1.3])
         self.peers = {"erfnet": 8e6}
+        self.others = 0.0
 
-    def __call__(self, networks: Sequence[Network], scaler: Scaler, setup: Setup) -> list[Seconds]:
+    def __call__(self, networks: Sequence[Network], scaler: Scaler, setup: Setup) -> tuple[list[Seconds], float]:
         self.measured += [one.architecture for one in networks if one.architecture is not None]
         speed = 1.0 if len(networks) == 1 else next(self.speeds)
-        return [np.full((setup.rounds, setup.calls), self.of(one) * speed / 1e9) for one in networks]
+        return [np.full((setup.rounds, setup.calls), self.of(one) * speed / 1e9) for one in networks], self.others
 
     def of(self, network: Network) -> float:
         if network.architecture is None:
@@ -79,6 +80,12 @@ def test_a_host_that_changes_its_speed_does_not_matter(clock: Clock) -> None:
         ScaledName("", "baseline2", "macs_total", 1e7), SPACE, lambda one: cost(one, SIZE, 9).macs_total
     )
     assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == by_macs
+
+
+def test_a_loaded_machine_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    clock.others = 100.0
+    Scaler(SIZE)("baseline2@10ms", SPACE, 9)
+    assert "\nwarning: the machine was loaded: others kept 100.0 of" in capsys.readouterr().out
 
 
 def test_as_fast_as_another_network(clock: Clock, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
