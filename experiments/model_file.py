@@ -17,6 +17,7 @@ from experiments.runs.files import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.config import Head
 from nas_space.cost import cost
+from nas_space.denormals import drop_denormals
 from nas_space.errors import InputError
 from nas_space.memory import free_memory
 from nas_space.network import SegmentationNetwork
@@ -91,7 +92,7 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
         checkpoint: ``model.safetensors``, or the folder that holds it.
 
     Returns:
-        The network on the CPU in ``eval`` mode, and what it is.
+        The network on the CPU in ``eval`` mode, without denormal weights, and what it is.
 
     Raises:
         InputError: the file is missing, damaged, larger than the free memory, or holds no network of this toolkit.
@@ -122,7 +123,7 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
         raise _misfit(path, wrong)
     network = info.build()
     network.load_state_dict(weights)
-    return network.eval(), info
+    return drop_denormals(network).eval(), info
 
 
 def _check_size(path: Path, info: ModelInfo, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -27,6 +27,7 @@ from nas_space.blocks import (
     upsample,
 )
 from nas_space.config import PYRAMID_BINS
+from nas_space.denormals import drop_denormals
 
 Lowering = Literal["pad", "concat", "zeros"]
 LOWERINGS: tuple[Lowering, ...] = get_args(Lowering)
@@ -37,12 +38,15 @@ IMAGE_CHANNELS = 3
 def lower(network: nn.Module, lowering: Lowering, pairs: bool = False) -> nn.Module:
     """A copy of ``network`` that computes the same: in ``eval`` mode, on the processor, without gradients.
 
+    It has no denormal weights, with which processors are slow.
+
     Args:
         network: any module; the blocks of this project are replaced, at any depth, other modules are kept.
         lowering: the form of partial residuals.
         pairs: pool the image itself by ``PairPool``; for images of one size.
     """
-    return _replace_blocks(copy.deepcopy(network).cpu().eval().requires_grad_(False), lowering, pairs)
+    own = copy.deepcopy(network).cpu().eval().requires_grad_(False)
+    return drop_denormals(_replace_blocks(own, lowering, pairs))
 
 
 def _replace_blocks(module: nn.Module, lowering: Lowering, pairs: bool) -> nn.Module:

@@ -24,6 +24,7 @@ Progress = Callable[[int, int], object]
 WRITERS = (
     "nas_space.blocks",
     "nas_space.network",
+    "nas_space.denormals",
     "nas_space.lowering",
     "experiments.export.deployed",
     "experiments.export.timed_file",

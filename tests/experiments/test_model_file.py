@@ -43,6 +43,17 @@ def test_round_trip(
     assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
 
 
+def test_weights_that_only_cost_time_are_dropped(tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    network, info = saved(tmp_path, tiny())
+    with torch.no_grad():
+        network.stage1[0].conv.conv3x1.weight[0] = 1e-40  # type: ignore[index, union-attr]
+    save_model(tmp_path, network, info)
+    loaded, _ = load_model(tmp_path)
+    assert not any(bool(((weight != 0) & (weight.abs() < 1e-30)).any()) for weight in loaded.parameters())
+    image = torch.rand(1, 3, 40, 64)
+    assert torch.equal(loaded(image), network(image))
+
+
 def test_bits_of_images_come_back(tmp_path: Path) -> None:
     peer = "lraspp_mobilenet_v3_large"
     info = ModelInfo(None, None, ("road", "sky"), COLOURS[:2], (40, 64), "mine", peer, image_bits=14)

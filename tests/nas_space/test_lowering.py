@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from nas_space.blocks import DownsamplerBlock, ResidualLayer
+from nas_space.denormals import drop_denormals
 from nas_space.lowering import LOWERINGS, LoweredPooling, Lowering, PairPool, lower
 from nas_space.network import SegmentationNetwork
 
@@ -43,6 +44,21 @@ def test_whole_networks(lowering: Lowering, head: str, network: Networks) -> Non
         assert sum(isinstance(part, PairPool) for part in lowered.modules()) == (seed > 0)  # of the image alone
         assert not any(isinstance(part, nn.BatchNorm2d) for part in lowered.modules())
         assert all(torch.equal(value, state[key]) for key, value in original.state_dict().items())
+
+
+@pytest.mark.parametrize("lowering", LOWERINGS)
+@pytest.mark.parametrize("head", ["encoder", "aggregation"])
+def test_no_weight_is_so_small_that_processors_are_slow(lowering: Lowering, head: str, network: Networks) -> None:
+    """Of some weights of each tensor nothing is left but a denormal, as after a long training with weight decay."""
+    original = network(0, head)
+    with torch.no_grad():
+        for number, weight in enumerate(original.parameters()):
+            weight.view(-1)[::3] = (1e-39, -1e-42, 1e-33)[number % 3]
+    lowered, image = lower(original, lowering), torch.randn(1, 3, 64, 96)
+    smallest = [float(weight[weight != 0].abs().min()) for weight in lowered.parameters() if bool((weight != 0).any())]
+    assert smallest and min(smallest) >= 1e-30
+    assert torch.equal(lowered(image), lower(drop_denormals(original), lowering)(image))
+    assert_same(lowered, original, image)
 
 
 def test_zeros_make_every_layer_full(network: Networks) -> None:

@@ -119,7 +119,7 @@ def test_without_a_table_it_is_measured_and_that_of_the_run_is_used_again(
 ) -> None:
     built: list[tuple[object, ...]] = []
 
-    def find(wanted: Wanted) -> LatencyTable:
+    def find(wanted: Wanted, **_: object) -> LatencyTable:
         built.append((wanted.size, wanted.classes, wanted.engine, wanted.precision, wanted.threads, wanted.head))
         return table(wanted.space, wanted.classes)
 
