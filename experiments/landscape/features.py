@@ -36,17 +36,27 @@ def encode(space: SpaceConfig, networks: Sequence[Architecture]) -> Encoded:
     deepest = [max(depths) for depths in space.depths]
     layers = np.full((len(networks), sum(deepest), 4), ABSENT)
     summary = np.empty((len(networks), len(deepest), 7))
-    for i, network in enumerate(networks):
-        row = 0
-        for stage, (chosen, full) in enumerate(zip(network.stages, space.widths, strict=True)):
-            numbers = np.array([_numbers(layer, full) for layer in chosen])
+    row = 0
+    for stage, (full, deep) in enumerate(zip(space.widths, deepest, strict=True)):
+        known: dict[tuple[Layer, ...], tuple[Floats, Floats]] = {}  # many networks of a small space share a stage
+        for i, network in enumerate(networks):
+            chosen = network.stages[stage]
+            if chosen not in known:
+                known[chosen] = _stage(chosen, full)
+            numbers, summary[i, stage] = known[chosen]
             layers[i, row : row + len(chosen)] = numbers
-            logs, pooled, widths = numbers[:, 0], numbers[:, 1] > 1, numbers[:, 2:]
-            seen = np.log2(1 + (2 * 2.0**logs * numbers[:, 1]).sum())
-            changes = (logs[1:] != logs[:-1]).sum()
-            summary[i, stage] = seen, pooled.sum(), len(chosen), logs.sum(), logs.max(), changes, widths.mean()
-            row += deepest[stage]
+        row += deep
     return Encoded(layers, summary)
+
+
+def _stage(layers: Sequence[Layer], full: int) -> tuple[Floats, Floats]:
+    """A stage's rows of ``Encoded.layers``, and its row of ``Encoded.summary``."""
+    numbers = np.array([_numbers(layer, full) for layer in layers])
+    logs, pooled, widths = numbers[:, 0], numbers[:, 1] > 1, numbers[:, 2:]
+    seen = np.log2(1 + (2 * 2.0**logs * numbers[:, 1]).sum())
+    changes = (logs[1:] != logs[:-1]).sum()
+    summary = np.array([seen, pooled.sum(), len(layers), logs.sum(), logs.max(), changes, widths.mean()])
+    return numbers, summary
 
 
 def _numbers(layer: Layer, full: int) -> tuple[float, float, float, float]:
@@ -80,11 +90,14 @@ def kernels(first: Encoded, second: Encoded, reference: Encoded) -> Floats:
     equal, like = np.zeros(shape), np.zeros(shape)
     places = first.layers.shape[1]
     for place in range(places):
-        a, b = first.layers[:, None, place], second.layers[None, :, place]  # (first, 1, 4), (1, second, 4)
+        # A place has few different layers, and a space many networks: each layer is compared once.
+        layers, own = np.unique(first.layers[:, place], axis=0, return_inverse=True)
+        a, b = layers[:, None], second.layers[None, :, place]  # (different, 1, 4), (1, second, 4)
         same_pooling, absent = a[..., 1] == b[..., 1], (a[..., 1] == ABSENT) != (b[..., 1] == ABSENT)
-        equal += same_pooling & (a[..., 0] == b[..., 0])
         distance = (a[..., 0] - b[..., 0]) ** 2 / 2 + 8 * ((a[..., 2:] - b[..., 2:]) ** 2).sum(-1)
-        like += np.exp(-distance) * np.where(same_pooling, 1.0, OTHER_POOLING) * ~absent
+        near = np.exp(-distance) * np.where(same_pooling, 1.0, OTHER_POOLING) * ~absent
+        equal += (same_pooling & (a[..., 0] == b[..., 0])).astype(float)[own.ravel()]
+        like += near[own.ravel()]
     like /= places
     summaries = [part.summary for part in (first, second, reference)]
     sight, whole = _gaussian(*(part[..., :2] for part in summaries)), _gaussian(*summaries)

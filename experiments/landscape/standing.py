@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -12,8 +13,8 @@ import torch
 
 from experiments.landscape.notation import to_text
 from experiments.landscape.predictor import FEWEST, Predictor
-from experiments.landscape.summary import names_of, quality, table_of
-from experiments.landscape.table import HAND_MADE, Landscape
+from experiments.landscape.summary import names_of, quality_of, table_of
+from experiments.landscape.table import HAND_MADE, Landscape, Trained
 from experiments.landscape.truth import Floats, network_scores, rank_correlation
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
@@ -100,13 +101,8 @@ class Standing:
         self.scores = network_scores(landscape.rows)
         self.best = max(self.scores, key=lambda network: self.scores[network])
         self.sampled = np.array([self.scores[n] for n, name in self.names.items() if name not in HAND_MADE])
-        networks, scores, trainings = table_of(landscape.rows)
-        self.quality = {"networks": len(networks), **quality(landscape.space, landscape.rows)}
-        self.predictor: Predictor | None = None
-        self.predictions: Floats = np.zeros(0)
-        if len(networks) >= FEWEST:
-            self.predictor = Predictor.of(landscape.space, networks, scores, trainings)
-            self.predictions = self.predictor.predict(whole_space(landscape.space))
+        self.quality = {"networks": len(self.scores), **quality_of(landscape)}
+        self.predictor, self.predictions = _predicted(landscape.space, landscape.rows)
 
     def place(self, network: Architecture) -> Place:
         """Where a network of the space stands."""
@@ -155,6 +151,18 @@ class Standing:
             "predicted_regret": _percent(place.predicted_regret),
         }
         return {**row, **more, "architecture": to_text(network)}
+
+
+@lru_cache(maxsize=2)
+def _predicted(space: SpaceConfig, rows: tuple[Trained, ...]) -> tuple[Predictor | None, Floats]:
+    """The predictor that a table gives, and what it says of the whole space; none of fewer than ``FEWEST`` networks."""
+    networks, scores, trainings = table_of(rows)
+    if len(networks) < FEWEST:
+        return None, np.zeros(0)
+    predictor = Predictor.of(space, networks, scores, trainings)
+    predictions = predictor.predict(whole_space(space))
+    predictions.setflags(write=False)  # all that ask share them
+    return predictor, predictions
 
 
 def _is_searched(network: Architecture) -> bool:

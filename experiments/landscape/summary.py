@@ -1,14 +1,17 @@
 """A landscape in a few numbers: its best network, the hand-made ones, and how far it can be trusted."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from experiments.landscape.notation import to_text
 from experiments.landscape.predictor import cross_validated
-from experiments.landscape.table import HAND_MADE, Trained
+from experiments.landscape.table import HAND_MADE, Landscape, Trained, digest
 from experiments.landscape.truth import Floats, ceiling, network_scores, seed_correlation, seed_counts
+from experiments.runs.environment import versions
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 
@@ -25,17 +28,26 @@ def table_of(rows: Sequence[Trained]) -> tuple[list[Architecture], Floats, Float
     return networks, np.array([scores[n] for n in networks]), np.array([float(counts[n]) for n in networks])
 
 
-def quality(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, float | None]:
-    """How far a table can be trusted: ``seed_correlation``, ``ceiling`` and ``predictor_correlation``.
+QUALITY = ("seed_correlation", "ceiling", "predictor_correlation")
 
-    None where too few networks have it.
-    """
+
+@lru_cache(maxsize=2)
+def quality(space: SpaceConfig, rows: tuple[Trained, ...]) -> Mapping[str, float | None]:
+    """How far a table can be trusted: ``QUALITY``. None where too few networks have it."""
     correlation, (networks, scores, trainings) = seed_correlation(rows), table_of(rows)
-    return {
-        "seed_correlation": correlation,
-        "ceiling": ceiling(correlation, round(trainings.mean())) if len(networks) else None,
-        "predictor_correlation": cross_validated(space, networks, scores, trainings),
-    }
+    of_mean = ceiling(correlation, round(trainings.mean())) if len(networks) else None
+    values = (correlation, of_mean, cross_validated(space, networks, scores, trainings))
+    return MappingProxyType(dict(zip(QUALITY, values, strict=True)))
+
+
+def quality_of(landscape: Landscape) -> dict[str, float | None]:
+    """``quality`` of a landscape; what its file says of this very table, by this version, is not found out again."""
+    told, known = landscape.facts.get("summary"), landscape.facts.get("versions")
+    if isinstance(told, dict) and told.get("table") == digest(landscape.rows) and known == versions():
+        values = {key: told.get(key, "") for key in QUALITY}
+        if all(value is None or isinstance(value, float) for value in values.values()):
+            return values
+    return dict(quality(landscape.space, landscape.rows))
 
 
 def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
@@ -47,8 +59,8 @@ def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
 
     Returns:
         ``trainings``, ``trained`` (networks), ``minutes``; ``best`` and the hand-made networks, each with ``name``,
-        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it); and
-        what ``quality`` tells.
+        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it);
+        what ``quality`` tells, and of which ``table`` (its digest) it does.
     """
     scores, counts, names = network_scores(rows), seed_counts(rows), names_of(rows)
     summary: dict[str, Any] = {"trainings": len(rows), "trained": len(scores)}
@@ -58,7 +70,7 @@ def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
     for network, name in names.items():
         if name in HAND_MADE:
             summary[name] = _described(network, scores, counts, names)
-    return summary | quality(space, rows)
+    return {**summary, **quality(space, tuple(rows)), "table": digest(rows)}
 
 
 def _described(

@@ -11,6 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,22 @@ def write_facts(table: Path, facts: Mapping[str, Any]) -> None:
 
 def write_rows(table: Path, rows: Iterable[Trained]) -> None:
     """Write the table, whole: no row is ever half written."""
+    write_atomic(table, _text(rows))
+
+
+def digest(rows: Iterable[Trained]) -> str:
+    """What tells a table's content from another's."""
+    return sha256(_text(rows).encode()).hexdigest()
+
+
+def _text(rows: Iterable[Trained]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for row in rows:
         numbers = (row.seed, row.miou, round(row.macs), row.params, round(row.minutes, 3))
         writer.writerow([row.name, to_text(row.architecture), *numbers])
-    write_atomic(table, text.getvalue())
+    return text.getvalue()
 
 
 def read_landscape(path: str | Path) -> Landscape:

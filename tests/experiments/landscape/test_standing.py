@@ -13,8 +13,11 @@ import torch
 import yaml
 
 from experiments.cli import main
+from experiments.landscape import summary
+from experiments.landscape.predictor import Predictor
 from experiments.landscape.standing import DRAWN, Standing, log_probabilities, whole_space
-from experiments.landscape.table import TABLE, read_landscape
+from experiments.landscape.table import TABLE, digest, read_landscape, write_facts, write_rows
+from experiments.runs.environment import versions
 from experiments.search.probabilities import write_probabilities
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import DIMENSIONS, SpaceConfig
@@ -85,6 +88,29 @@ def test_another_network_is_predicted(standing: Standing) -> None:
 def _helps(network: Architecture) -> int:
     first, second = network.stages
     return sum(layer.dilation for layer in second) - sum(layer.pooling for layer in (*first, *second))
+
+
+def test_a_table_is_fitted_and_validated_once(
+    tmp_path: Path, tiny: Space, write_landscape: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the file says of its own table is believed; of another table, or by another version, it is found out."""
+    table = write_landscape(tmp_path / TABLE, tiny(PART), count=13)
+    asked: list[int] = []
+    monkeypatch.setattr(summary, "cross_validated", lambda space, networks, *rest: asked.append(len(networks)))
+    fitted = Predictor.of
+    monkeypatch.setattr(Predictor, "of", lambda *rest: asked.append(0) or fitted(*rest))
+    first, second = (Standing(read_landscape(table)) for _ in range(2))
+    assert asked == [15, 0] and second.predictions is first.predictions
+    facts, told = json.loads(table.with_suffix(".json").read_text()), dict.fromkeys(summary.QUALITY, 0.25)
+    for known, expected in ((True, 0.25), (False, None)):
+        rows = read_landscape(table).rows[: -2 if known else -3]
+        write_rows(table, rows)
+        said = {**told, "table": digest(rows if known else rows[1:])}
+        write_facts(table, {**facts, "versions": versions(), "summary": said})
+        assert Standing(read_landscape(table)).quality["predictor_correlation"] == expected
+    write_facts(table, {**facts, "versions": {"ssr-nas": "0"}, "summary": {**told, "table": digest(rows)}})
+    assert Standing(read_landscape(table)).quality["predictor_correlation"] is None
+    assert asked == [15, 0, 0, 15, 0]
 
 
 def test_few_networks_predict_nothing(tmp_path: Path, tiny: Space, write_landscape: Write) -> None:
