@@ -12,6 +12,7 @@ from experiments.landscape.runs import (
     MISSING_NOTE,
     FoundNetwork,
     differences,
+    left_out,
     probabilities_missing,
     read_found,
     run_folders,
@@ -26,6 +27,7 @@ from experiments.runs.tables import readable
 from nas_space.errors import InputError
 
 FILES = ("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png")
+KINDS = ("measured", "predicted")
 SHOWN = 8
 """Epochs whose correlation is printed; the file holds all."""
 
@@ -57,8 +59,11 @@ def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[st
     Raises:
         InputError: a run that is missing, damaged, or of another space.
     """
-    found = [read_found(name, folder, landscape) for name, folder in run_folders(runs).items()]
+    folders, unfinished = run_folders(runs)
+    found = [read_found(name, folder, landscape) for name, folder in folders.items()]
     folder, standing = standing_folder(out), Standing(landscape)
+    if unfinished:
+        _note(left_out(unfinished))
     for one in found:
         told = differences(one, landscape)
         if told:
@@ -68,6 +73,10 @@ def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[st
     curves = {one.name: _curve(one, standing) for one in found}
     table = standing_table(standing, found, curves)
     groups = group_table(table)
+    mixed = [str(row["group"]) for row in _records(groups) if all(row[kind] for kind in KINDS)]
+    if mixed:
+        what = "the mean mixes measured and predicted choices; predicted_regret is alike for all"
+        _note(f"{', '.join(mixed)}: {what}")
     correlations = [
         {"network": one.name, "group": one.group, **row} for one in found for row in _records(curves[one.name])
     ]
@@ -135,15 +144,19 @@ def standing_table(
 
 
 def group_table(table: pd.DataFrame) -> pd.DataFrame:
-    """The mean of each group with several searches; the standard deviation of its regret in ``regret_sd``."""
+    """The mean of each group with several searches; the standard deviation of its regret in ``regret_sd``.
+
+    ``measured`` and ``predicted`` tell of how many choices the group's score, percentile and regret are which.
+    """
     rows = []
     columns = ["miou", "percentile", "regret", "predicted_percentile", "predicted_regret", "correlation", "largest"]
     for group, members in table.groupby("group", sort=False):
         if len(members) > 1:
             numbers = members[columns].apply(pd.to_numeric)
-            row = {"group": group, "searches": len(members), **numbers.mean().to_dict()}
+            kinds = {kind: int((members["score"] == kind).sum()) for kind in KINDS}
+            row = {"group": group, "searches": len(members), **kinds, **numbers.mean().to_dict()}
             rows.append({**row, "regret_sd": numbers["regret"].std()})
-    return pd.DataFrame(rows, columns=["group", "searches", *columns, "regret_sd"])
+    return pd.DataFrame(rows, columns=["group", "searches", *KINDS, *columns, "regret_sd"])
 
 
 def _by_epoch(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

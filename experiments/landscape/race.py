@@ -4,6 +4,7 @@ Successive halving (Jamieson and Talwalkar 2016, arXiv:1502.07943). A part of th
 the validation set chooses nothing, and stays fit for the report of what the winner is worth.
 """
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -18,6 +19,7 @@ from experiments.landscape.race_entrants import (
     ENTRANTS,
     Entrant,
     find_entrants,
+    find_unfinished,
     read_entrants,
     write_entrants,
 )
@@ -25,6 +27,7 @@ from experiments.landscape.race_options import FREE, RaceOptions, check_race, ke
 from experiments.landscape.race_standing import difference, rank
 from experiments.landscape.race_table import TABLE, RaceRow, read_rows, write_rows
 from experiments.landscape.race_text import round_text
+from experiments.landscape.runs import left_out
 from experiments.landscape.setup import TrainingSetup, held_out
 from experiments.landscape.table import Trained
 from experiments.landscape.workers import train_all
@@ -122,6 +125,9 @@ def _read(options: RaceOptions, resolve: Resolve) -> tuple[SegmentationData, lis
 
     goes_on = (folder / ENTRANTS).is_file()
     entrants = read_entrants(folder) if goes_on else find_entrants(options.entrants, resolved)
+    unfinished = [] if goes_on else find_unfinished(options.entrants)
+    if unfinished:
+        print(f"note: {left_out(unfinished)}", file=sys.stderr, flush=True)
     given = whole[0] if whole else load(options.data)
     check_data(recipe, given, entrants[0].architecture, goes_on=goes_on)
     data = held_out(given, options.hold_out, recipe)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.landscape.runs import unfinished_searches
 from experiments.runs.files import write_json
 from experiments.runs.folder import CONFIG, read_summary
 from nas_space.architecture import Architecture, Layer
@@ -60,6 +61,13 @@ def find_entrants(given: Sequence[str], resolve: Callable[[str], Architecture]) 
         what = f"{', '.join(given)}: hold one network" if networks else "hold no network"
         raise InputError(f"entrants: {what}; a race needs at least two different ones")
     return [Entrant(tuple(names[content]), network) for content, network in networks.items()]
+
+
+def find_unfinished(given: Sequence[str]) -> list[Path]:
+    """The searches of the comparisons among the given folders that have found no network yet."""
+    folders = [Path(text) for text in given if (Path(text) / "search").is_dir()]
+    comparisons = [folder for folder in folders if not (folder / ARCHITECTURE).is_file()]
+    return [search for folder in comparisons for search in unfinished_searches(folder, ARCHITECTURE)]
 
 
 def _content(network: Architecture) -> tuple[int, tuple[int, ...], tuple[tuple[Layer, ...], ...]]:

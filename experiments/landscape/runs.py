@@ -7,6 +7,7 @@ from typing import Any
 
 from experiments.landscape.table import Landscape
 from experiments.runs.folder import CONFIG, read_config, read_summary
+from experiments.search.comparison import strategy_label
 from experiments.search.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
@@ -37,13 +38,17 @@ class FoundNetwork:
     data: Mapping[str, Any]
 
 
-def run_folders(given: Sequence[str]) -> dict[str, Path]:
-    """The run folders of searches by name; a comparison's folder stands for all searches in it.
+def run_folders(given: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
+    """The run folders of searches; a comparison's folder stands for all searches in it.
+
+    Returns:
+        Those of finished searches by name, and those of a comparison's that are not finished.
 
     Raises:
         InputError: a folder that is neither, or a run that is named twice.
     """
     folders: list[Path] = []
+    unfinished: list[Path] = []
     for text in given:
         folder = Path(text)
         inside = sorted(path.parent for path in (folder / "search").glob("*/search.json"))
@@ -51,11 +56,37 @@ def run_folders(given: Sequence[str]) -> dict[str, Path]:
             kind = "an unfinished run" if (folder / CONFIG).is_file() else "no run of a search, and no comparison"
             raise InputError(f"--runs {folder}: {kind}; give folders that hold a search.json")
         folders += inside or [folder]
+        if inside:
+            unfinished += unfinished_searches(folder, "search.json")
     resolved = [folder.resolve() for folder in folders]
     for folder in resolved:
         if resolved.count(folder) > 1:
             raise InputError(f"--runs {folder}: is named twice; leave it out")
-    return dict(zip(_names(resolved), folders, strict=True))
+    return dict(zip(_names(resolved), folders, strict=True)), unfinished
+
+
+def unfinished_searches(folder: Path, proof: str) -> list[Path]:
+    """The searches of a comparison that have begun or are planned, and have not ended.
+
+    Args:
+        folder: the comparison's.
+        proof: the file that a search leaves at its end.
+    """
+    begun = [path.name for path in sorted((folder / "search").iterdir()) if path.is_dir()]
+    options = read_config(folder) if (folder / CONFIG).is_file() else {}
+    strategies, seeds = (options.get(key) for key in ("strategies", "seeds"))
+    planned = (
+        [f"{strategy_label(str(strategy))}-{seed}" for strategy in strategies for seed in seeds]
+        if isinstance(strategies, list) and isinstance(seeds, list)
+        else []
+    )
+    searches = [folder / "search" / name for name in dict.fromkeys([*planned, *begun])]
+    return [search for search in searches if not (search / proof).is_file()]
+
+
+def left_out(unfinished: Sequence[Path]) -> str:
+    """What to tell about searches that are not looked at."""
+    return f"left out, for they are not finished: {', '.join(map(str, unfinished))}"
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -86,12 +86,14 @@ def error(capsys: pytest.CaptureFixture[str]) -> str:
 def test_the_better_half_goes_on(
     tmp_path: Path, entrants: list[str], calls: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "race"
+    out, killed = tmp_path / "race", tmp_path / "all" / "search" / "ssr-2"
+    killed.mkdir()
     assert run(out, *entrants, "--json") == 0
     first, second = calls[:8], calls[8:]
     assert set(first) == {f"{name}/{seed}/1" for name in ("mine", "ssr-0", "ssr-1", "epoch-003") for seed in (0, 1)}
     assert set(second) == {f"{name}/{seed}/2" for name in ("mine", "ssr-1") for seed in (0, 1)}
-    printed = capsys.readouterr().out
+    printed, notes = capsys.readouterr()
+    assert f"note: left out, for they are not finished: {killed}\n" in notes
     told = json.loads(printed.splitlines()[-1])
     assert told["winner"]["name"] == "mine" and told["winner"]["second"] == "ssr-1" and told["failed"] == []
     assert told["winner"]["lead"] == pytest.approx(0.14) and told["winner"]["lead_error"] == pytest.approx(0.0)

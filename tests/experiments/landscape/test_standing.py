@@ -155,9 +155,12 @@ def test_the_command_needs_no_training(
 ) -> None:
     monkeypatch.setattr("experiments.runs.jobs.run_jobs", lambda *_: pytest.fail("something was run"))
     networks = whole_space(standing.landscape.space)
-    best, worst = max(networks, key=_helps), min(networks, key=_helps)
+    best = max((network for network in networks if network not in standing.scores), key=_helps)
+    worst = min(standing.scores, key=_helps)
     for seed, network in enumerate((best, worst)):
         write_run(tmp_path / "runs" / "search" / f"ssr-{seed}", network)
+    (tmp_path / "runs" / "search" / "darts-1").mkdir()  # was killed
+    (tmp_path / "runs" / "config.yml").write_text("strategies: [ssr, 'my:Own']\nseeds: [0, 1]\n")
     write_run(tmp_path / "mine" / "ssr-0", standing.best, "random", epochs=0, size="64x64")
     write_run(tmp_path / "old", standing.best, "darts", epochs=0)
     runs = f"{tmp_path / 'runs'},{tmp_path / 'mine' / 'ssr-0'},{tmp_path / 'old'}"
@@ -175,6 +178,11 @@ def test_the_command_needs_no_training(
     assert any(name.startswith("best (") and row["regret"] == 0.0 for name, row in rows.items())
     (group,) = result["groups"]
     assert (group["group"], group["searches"]) == ("search/ssr", 2)
+    assert (group["measured"], group["predicted"]) == (1, 1)
+    assert [rows[f"search/ssr-{seed}"]["score"] for seed in (0, 1)] == ["predicted", "measured"]
+    assert "note: search/ssr: the mean mixes measured and predicted choices" in told.err
+    left = ", ".join(str(tmp_path / "runs" / "search" / name) for name in ("my.Own-0", "my.Own-1", "darts-1"))
+    assert f"note: left out, for they are not finished: {left}\n" in told.err
     assert group["regret"] == pytest.approx((rows["search/ssr-0"]["regret"] + rows["search/ssr-1"]["regret"]) / 2)
     assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40)" in told.err
     assert told.err.count("has no probabilities.npz") == 2  # of old, in both calls; not of random
