@@ -1,12 +1,12 @@
 """A landscape from options to its table: what is missing is trained."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from experiments.data import SegmentationData, load
+from experiments.landscape.facts import facts_of
 from experiments.landscape.options import FREE, LandscapeOptions, check_landscape
 from experiments.landscape.plan import Planned, planned_networks, planned_trainings
 from experiments.landscape.progress import Progress
@@ -14,17 +14,14 @@ from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.summary import summarise
 from experiments.landscape.table import TABLE, Trained, read_rows, write_facts, write_rows
 from experiments.landscape.workers import train_all
-from experiments.options.device import resolve_device
-from experiments.options.groups import comparable, part_of
-from experiments.runs.environment import device_name, processor_name, versions
-from experiments.runs.files import plain
-from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config, write_config
+from experiments.options.groups import part_of
+from experiments.runs.begun import check_begun, is_begun
+from experiments.runs.folder import make_folder, write_config
 from experiments.runs.lock import locked
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
 from nas_space.architecture import Architecture
-from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
 
 
@@ -35,15 +32,8 @@ def landscape_folder(options: LandscapeOptions) -> Path:
         InputError: it cannot be made, or holds something else, or a landscape with other options.
     """
     folder = make_folder(options.out, "landscape")
-    if all(is_leftover(entry.name) for entry in folder.iterdir()):
-        return folder
-    if not (folder / CONFIG).is_file() or not {"networks", "seeds", "out"} <= read_config(folder).keys():
-        raise InputError(f"--out {folder}: holds files already, and no landscape; choose another --out")
-    before = comparable(filled(read_config(folder), plain(asdict(LandscapeOptions()))))
-    now = comparable(plain(asdict(options)))
-    changed = [key for key in now if key not in FREE and before.get(key) != now[key]]
-    if changed:
-        raise InputError(f"--out {folder}: was begun with another {changed[0]!r}; choose another --out")
+    if is_begun(folder, "landscape", ("networks", "seeds", "out")):
+        check_begun(folder, options, FREE)
     return folder
 
 
@@ -70,11 +60,11 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
         table = folder / TABLE
         space = options.space.resolve()
         rows = read_rows(table, space) if table.is_file() else ()
+        trainings = planned_trainings(options, networks)
+        facts = facts_of(options, data, table, rows, trainings)
         write_config(folder, replace(options, out=str(folder), resume=None))
-        facts = _facts(options, data)
         write_facts(table, facts)
         write_rows(table, rows)  # also where there are none yet: whoever reads it is told so
-        trainings = planned_trainings(options, networks)
         tally = _Tally(table, trainings, {(row.architecture, row.seed): row for row in rows})
         print(
             f"landscape   {folder}: {len(networks)} networks x {len(options.seed_list)} seeds, {tally.counts()}",
@@ -97,26 +87,6 @@ def _check(options: LandscapeOptions, data: SegmentationData, networks: Mapping[
         check_network(name, network, num_classes=len(data.classes), copies=TRAINED)
     stages = plan(recipe, baseline)
     warn(few_training_steps(recipe, stages, max(len(data.train) // options.data.batch, 1)))
-
-
-def _facts(options: LandscapeOptions, data: SegmentationData) -> dict[str, Any]:
-    """What ``landscape.json`` says of the trainings."""
-    of_data = {key: value for key, value in asdict(options.data).items() if key not in ("root", "classes")}
-    recipe = {key: getattr(options, key) for key in ("epochs", "stages", "precision")}
-    device = resolve_device(options.device)
-    return {
-        "space": asdict(options.space.resolve()),
-        "data": {**of_data, "train_images": len(data.train), "val_images": len(data.val), "classes": data.classes},
-        "recipe": {**recipe, "train": asdict(options.train)},
-        "resolution": options.data.size,
-        "networks": options.network_count,
-        "seeds": options.seed_list,
-        "machine": processor_name() if device == "cpu" else device_name(device),
-        "processes": options.workers,
-        "threads": options.threads_each,
-        "versions": versions(),
-        "date": date.today().isoformat(),
-    }
 
 
 @dataclass(eq=False)

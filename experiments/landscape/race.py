@@ -32,17 +32,17 @@ from experiments.landscape.setup import TrainingSetup, held_out
 from experiments.landscape.table import Trained
 from experiments.landscape.workers import train_all
 from experiments.options.device import resolve_device
-from experiments.options.groups import comparable, data_flags, parse_size, part_of
+from experiments.options.groups import data_flags, parse_size, part_of
+from experiments.runs.begun import check_begun, is_begun
 from experiments.runs.environment import device_name, processor_name, versions
-from experiments.runs.files import plain, write_atomic, write_json
-from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config, read_summary, write_config
+from experiments.runs.files import write_atomic, write_json
+from experiments.runs.folder import make_folder, read_summary, write_config
 from experiments.runs.lock import locked
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
 from nas_space.architecture import Architecture
 from nas_space.cost import Cost, cost
-from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
 
 SUMMARY = "race.json"
@@ -56,19 +56,8 @@ def check_folder(options: RaceOptions) -> None:
         InputError: it holds something else, or a race with other options.
     """
     folder = Path(options.out)
-    try:
-        names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)] if folder.exists() else []
-    except OSError as error:
-        raise InputError(f"--out {folder}: {error.strerror}; choose another --out") from None
-    if not names:
-        return
-    if not (folder / CONFIG).is_file() or not {"entrants", "out"} <= read_config(folder).keys():
-        raise InputError(f"--out {folder}: holds files already, and no race; choose another --out")
-    before = comparable(filled(read_config(folder), plain(asdict(RaceOptions()))))
-    now = comparable(plain(asdict(options)))
-    changed = [key for key in now if key not in FREE and before.get(key) != now[key]]
-    if changed:
-        raise InputError(f"--out {folder}: was begun with other {changed[0]}; choose another --out")
+    if is_begun(folder, "race", ("entrants", "out")):
+        check_begun(folder, options, FREE)
 
 
 def read_complete(folder: Path) -> dict[str, Any] | None:

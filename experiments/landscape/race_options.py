@@ -3,12 +3,9 @@
 import math
 from dataclasses import dataclass, field
 
-from experiments.landscape.options import ON_GPU
-from experiments.options.device import resolve_device
-from experiments.options.groups import SpaceOptions, check_seed
+from experiments.landscape.many_options import ManyOptions
+from experiments.options.groups import SpaceOptions
 from experiments.options.leaves import WHOLE
-from experiments.runs.processes import free_cores
-from experiments.training.recipe import RecipeOptions, RetrainOptions
 from nas_space.errors import InputError
 
 FREE = ("processes", "out", "resume", "device", "threads")
@@ -16,7 +13,7 @@ FREE = ("processes", "out", "resume", "device", "threads")
 
 
 @dataclass
-class RaceOptions(RetrainOptions):
+class RaceOptions(ManyOptions):
     """Options of ``ssr-nas race``; those of ``retrain`` hold for each of its trainings.
 
     Args:
@@ -30,12 +27,8 @@ class RaceOptions(RetrainOptions):
         seeds: trainings of every network in each round, one for each seed; all networks have the same.
         hold_out: share of the training images that score the networks; the others train them. The validation set is
             not used.
-        processes: trainings at a time; as many as there are cores if absent (2 on a GPU).
-        stages: encoder (a search's head, labels at 1/8), aggregation (full labels), or encoder,aggregation.
         seed: which images are held out.
-        threads: of torch in each process, on the CPU; the cores are shared equally if absent.
         space: where baseline1 and baseline2 come from.
-        train: how the weights are trained; the default is the plain recipe of a search.
         out: the race's folder; one that was begun with the same options goes on.
         resume: the race in this folder goes on; all options but processes, device and threads come from its config.yml.
     """
@@ -47,24 +40,9 @@ class RaceOptions(RetrainOptions):
     epochs: int = 5
     seeds: list[int] = field(default_factory=lambda: [0, 1])
     hold_out: float = 0.2
-    processes: int | None = None
-    stages: list[str] = field(default_factory=lambda: ["encoder"])
     space: SpaceOptions = field(default_factory=SpaceOptions)
-    train: RecipeOptions = field(default_factory=lambda: RecipeOptions(augmentation="shift", loss="cross-entropy"))
     out: str = "runs/race"
     resume: str | None = None
-
-    @property
-    def workers(self) -> int:
-        """Trainings at a time."""
-        if self.processes is not None:
-            return self.processes
-        return free_cores() if resolve_device(self.device) == "cpu" else ON_GPU
-
-    @property
-    def threads_each(self) -> int:
-        """Threads of torch in each process."""
-        return self.threads or max(1, free_cores() // self.workers)
 
 
 def check_race(options: RaceOptions) -> None:
@@ -73,22 +51,14 @@ def check_race(options: RaceOptions) -> None:
     Raises:
         InputError: the key, and what it should be.
     """
-    options.check()
+    options.check_many("race", options.seeds)
     if not options.entrants:
         raise InputError("entrants: give the networks, such as runs/first runs/second baseline2@20ms")
-    for key in ("rounds", "processes"):
-        value = getattr(options, key)
-        if value is not None and value < 1:
-            raise InputError(f"{key}: {value} must be at least 1")
+    if options.rounds is not None and options.rounds < 1:
+        raise InputError(f"rounds: {options.rounds} must be at least 1")
     for key in ("keep", "hold_out"):
         if not 0.0 < getattr(options, key) < 1.0:
             raise InputError(f"{key}: {getattr(options, key):g} must be above 0 and below 1")
-    if not options.seeds or len(set(options.seeds)) < len(options.seeds):
-        raise InputError(f"seeds: {','.join(map(str, options.seeds))!r} must be one or more different seeds")
-    for seed in options.seeds:
-        check_seed(seed)
-    if options.train.patience:
-        raise InputError("train.patience: the networks of a race are trained alike, to the end; leave it out")
 
 
 def kept(count: int, keep: float) -> int:

@@ -106,7 +106,7 @@ def read_landscape(path: str | Path) -> Landscape:
     """
     table = Path(path)
     table = table / TABLE if table.is_dir() else table
-    facts = _read_facts(table.with_suffix(".json"), table)
+    facts = read_facts(table.with_suffix(".json"), table)
     space = SpaceConfig.from_dict(facts["space"])
     rows = read_rows(table, space)
     if not rows:
@@ -114,7 +114,16 @@ def read_landscape(path: str | Path) -> Landscape:
     return Landscape(table.stem if table.name != TABLE else table.absolute().parent.name, space, rows, facts)
 
 
-def _read_facts(file: Path, table: Path) -> dict[str, Any]:
+def read_facts(file: Path, table: Path) -> dict[str, Any]:
+    """What ``write_facts`` wrote.
+
+    Args:
+        file: the JSON file.
+        table: of which it tells.
+
+    Raises:
+        InputError: one of both is missing, or the file is damaged.
+    """
     if not table.is_file():
         raise InputError(f"{table}: no such file; give the table of a landscape, such as runs/landscape/{TABLE}")
     try:

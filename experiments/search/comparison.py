@@ -1,11 +1,11 @@
 """What a comparison is: its options, the searches that they ask for, and the folder that holds its runs."""
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from experiments.options.groups import comparable, part_of
-from experiments.runs.files import plain
-from experiments.runs.folder import CONFIG, filled, is_leftover, make_folder, read_config
+from experiments.options.groups import part_of
+from experiments.runs.begun import check_begun, is_begun
+from experiments.runs.folder import make_folder
 from experiments.search.options import SearchOptions, check_options
 from nas_space.errors import InputError
 from nas_space.scaling import REFERENCES, parse_scaled
@@ -106,17 +106,9 @@ def comparison_folder(options: ComparisonOptions) -> Path:
         InputError: it cannot be made, or holds something else, or runs with other options.
     """
     folder = make_folder(options.out, "comparison")
-    names = [entry.name for entry in folder.iterdir() if not is_leftover(entry.name)]
-    if not names:
-        return folder
-    # A config.yml that is written by hand names no folder.
-    if CONFIG not in names or not {"strategies", "out"} <= read_config(folder).keys():
-        raise InputError(f"--out {folder}: holds files already, and no comparison; choose another --out")
-    if any((folder / part).is_dir() for part in ("search", "retrain")):
-        # An option that a run does not know is younger than the run, and had its default.
-        before = comparable(filled(read_config(folder), plain(asdict(ComparisonOptions()))))
-        now = comparable(plain(asdict(options)))
-        changed = [key for key in now if key not in {*FREE, "strategy", "seed"} and before.get(key) != now[key]]
-        if changed:
-            raise InputError(f"--out {folder}: its runs were made with another {changed[0]!r}; choose another --out")
+    # Before its first run the options may still change.
+    if is_begun(folder, "comparison", ("strategies", "out")) and any(
+        (folder / part).is_dir() for part in ("search", "retrain")
+    ):
+        check_begun(folder, options, {*FREE, "strategy", "seed"})
     return folder

@@ -11,6 +11,7 @@ from experiments.cli import main
 from experiments.landscape import build
 from experiments.landscape.plan import Planned
 from experiments.landscape.table import TABLE, Trained, read_landscape
+from experiments.runs.environment import processor_name
 from experiments.runs.lock import locked
 
 TINY = ["--data.size", "32x40", "--data.limit", "4", "--data.batch", "4", "--epochs", "1", "--device", "cpu"]
@@ -45,6 +46,9 @@ def test_nothing_is_trained_twice(tmp_path: Path, calls: list[str], capsys: pyte
     out = tmp_path / "run"
     assert run(out, "--networks", "3", "--seeds", "0") == 0
     assert calls == ["baseline1/0", "baseline2/0", "random-0/0", "random-1/0", "random-2/0"]
+    facts = json.loads((out / "landscape.json").read_text())
+    del facts["calls"]  # as of an earlier version
+    (out / "landscape.json").write_text(json.dumps({**facts, "machine": "elsewhere"}))
     lines = (out / TABLE).read_text().splitlines()
     (out / TABLE).write_text("\n".join([*lines[:2], *lines[3:]]) + "\n")  # as if baseline2 was not done
     calls.clear()
@@ -61,6 +65,10 @@ def test_nothing_is_trained_twice(tmp_path: Path, calls: list[str], capsys: pyte
     assert result["best"]["miou"] == pytest.approx(max(row.miou for row in read.rows) - 0.0005)
     assert read.facts["summary"]["baseline2"]["percentile"] == result["baseline2"]["percentile"]
     assert main(["landscape", "--resume", str(out), "--seeds", "0"]) == 0 and calls == []
+    facts = read_landscape(out).facts  # of all calls, not of the last
+    assert (facts["networks"], facts["seeds"]) == (4, [0, 1])
+    told = [(call["done_before"], call["machine"]) for call in facts["calls"]]
+    assert told == [(0, "elsewhere"), (4, processor_name())]
 
 
 def test_a_failure_is_told_and_tried_again(
@@ -87,6 +95,8 @@ def test_a_failure_is_told_and_tried_again(
 def test_what_cannot_go_on_is_refused(tmp_path: Path, calls: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     out, other = tmp_path / "run", tmp_path / "other"
     assert run(out, "--networks", "1", "--seeds", "0") == 0
+    config = (out / "config.yml").read_text()
+    (out / "config.yml").write_text(config.replace("lr: 0.003", "lr: 0.004"))
     before = {path: path.read_bytes() for path in out.iterdir()}
     other.mkdir()
     (other / "notes.txt").write_text("mine")
@@ -96,6 +106,7 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, calls: list[str], capsys: 
         (["--out", str(other)], f"--out {other}: holds files already, and no landscape; choose another --out"),
         (["--resume", str(out), "--epochs", "9"], "--resume takes every other option from"),
         (["--resume", str(other)], f"{other}: not a run"),
+        (["--resume", str(out)], "landscape.csv were made with another recipe; choose another --out"),
     ]
     for arguments, problem in cases:
         tiny = [] if "--resume" in arguments else TINY
@@ -103,7 +114,7 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, calls: list[str], capsys: 
         (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
         assert problem in line
     with locked(out):
-        assert run(out, "--networks", "1", "--seeds", "0") == 2
+        assert main(["landscape", "--resume", str(out)]) == 2
     assert "is working in this run" in capsys.readouterr().err
     assert main(["search", "--resume", str(out)]) == 2
     assert "the run of a landscape; go on with it by ssr-nas landscape --resume" in capsys.readouterr().err

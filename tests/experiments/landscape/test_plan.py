@@ -62,7 +62,7 @@ def test_options_that_make_no_landscape(changes: dict[str, object], problem: str
 
 
 def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.landscape.options.free_cores", lambda: 8)
+    monkeypatch.setattr("experiments.landscape.many_options.free_cores", lambda: 8)
     alone = LandscapeOptions(device="cpu")
     assert (alone.workers, alone.threads_each) == (8, 1)
     three = replace(alone, processes=3)
