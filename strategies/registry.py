@@ -46,6 +46,19 @@ def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> "Differe
     return getattr(importlib.import_module(module), attribute)(method, seed)
 
 
+def staggers(name: str, method: MethodOptions) -> bool:
+    """Whether a strategy takes one layer after the other with these options, among them ``method.stagger``.
+
+    Raises:
+        InputError: as of ``create_strategy``.
+    """
+    from strategies.staggered import Staggered
+
+    if name in NNI_STRATEGIES or name in MULTI_TRIAL:
+        return False
+    return isinstance(create_strategy(name, method).composition.shrinking, Staggered)
+
+
 def check_name(name: str) -> None:
     """Refuse an unknown name.
 

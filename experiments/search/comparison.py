@@ -62,7 +62,10 @@ def check_comparison(options: ComparisonOptions) -> None:
             raise InputError(f"{key}: a comparison takes several, give --{several}")
     for strategy in options.strategies:
         for seed in options.seeds:
-            check_options(replace(part_of(SearchOptions, options), strategy=strategy, seed=seed))
+            check_options(_search(options, strategy, seed))
+    if options.method.stagger and not any(_search(options, one, 0).method.stagger for one in options.strategies):
+        names = ", ".join(options.strategies)
+        raise InputError(f"method.stagger: none of {names} takes one layer after the other; leave it out")
     for key in ("strategies", "seeds", "references"):
         values = getattr(options, key)
         if len(set(values)) < len(values):
@@ -87,16 +90,27 @@ def strategy_label(strategy: str) -> str:
 
 def planned_searches(options: ComparisonOptions) -> dict[str, SearchOptions]:
     """The searches by name, ``<strategy>-<seed>``; the controls are called ``shuffled-<seed>``."""
-    shared = part_of(SearchOptions, options)
     planned = {
-        f"{strategy_label(strategy)}-{seed}": replace(shared, strategy=strategy, seed=seed)
+        f"{strategy_label(strategy)}-{seed}": _search(options, strategy, seed)
         for strategy in options.strategies
         for seed in options.seeds
     }
     if options.control:
-        shuffled = replace(shared, strategy=options.strategies[0], data=replace(shared.data, shuffle_labels=True))
+        shuffled = _search(options, options.strategies[0], 0)
+        shuffled = replace(shuffled, data=replace(shuffled.data, shuffle_labels=True))
         planned |= {f"shuffled-{seed}": replace(shuffled, seed=seed) for seed in options.seeds}
     return planned
+
+
+def _search(options: ComparisonOptions, strategy: str, seed: int) -> SearchOptions:
+    """One search of a comparison. ``method.stagger`` is for those of its strategies that can."""
+    shared = part_of(SearchOptions, options)
+    if shared.method.stagger:
+        from strategies.registry import check_name, staggers
+
+        check_name(strategy)
+        shared = replace(shared, method=replace(shared.method, stagger=staggers(strategy, shared.method)))
+    return replace(shared, strategy=strategy, seed=seed)
 
 
 def comparison_folder(options: ComparisonOptions) -> Path:

@@ -36,17 +36,18 @@ class Need:
     why: str
 
 
-def need_of(composition: Composition, layers: int) -> Need:
+def need_of(composition: Composition, layers: int, operators: int) -> Need:
     """What a differentiable strategy of ours needs.
 
     Args:
         composition: the strategy's parts.
         layers: of the super-network.
+        operators: candidates of each layer; with one, no layer has a turn.
     """
     phases, shrinking, lr = composition.phases, composition.shrinking, composition.method.lr
     trains = 1.0 - phases.warmup
     steps = TOLD_APART / (lr * trains) if lr else 0.0
-    if isinstance(shrinking, Staggered):
+    if isinstance(shrinking, Staggered) and operators > 1:
         turns = 1.0 - LAST - phases.warmup - phases.explore
         decided = DECIDED / (lr * LAST) if lr else 0.0
         epochs = epochs_for(layers / max(turns, 1e-3), 1)

@@ -104,12 +104,12 @@ class Search(BaseSearch):
         return self._finish(snapshots) if rank() == 0 else {}
 
     def _need(self) -> Need:
-        method, layers = self.options.method, sum(self.space.config.layers)
+        method, space = self.options.method, self.space.config
         composition = getattr(self.strategy, "composition", None)  # NNI's own have none
         if composition is None:
             phases = Phases(int(method.warmup * self.options.epochs) / self.options.epochs)
             composition = Composition(Softmax(), none, None, method, method.rho, phases)
-        return need_of(composition, layers)
+        return need_of(composition, sum(space.layers), len(space.operators))
 
     @torch.no_grad()
     def _finish(self, snapshots: Snapshots) -> dict[str, Any]:

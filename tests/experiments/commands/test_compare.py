@@ -13,7 +13,7 @@ from experiments.options.arguments import parse
 from experiments.options.groups import TrainOptions
 from experiments.runs.jobs import Failure, Job
 from experiments.runs.lock import locked
-from experiments.search.comparison import ComparisonOptions
+from experiments.search.comparison import ComparisonOptions, check_comparison, planned_searches
 from experiments.search.comparison_networks import matched
 from experiments.search.comparison_runs import retrain_job, search_job
 from experiments.search.options import SearchOptions
@@ -21,6 +21,7 @@ from nas_space.architecture import Architecture, Layer, baseline1
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
+from strategies.method import MethodOptions
 
 SMALL = ["--space.widths", "20,24,32", "--space.depths", "[[1, 2], [1], [1, 2]]", "--space.dilations", "1,2"]
 SMALL += ["--space.span", "8"]
@@ -52,6 +53,16 @@ def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     assert main(["compare", *TINY, *COUNTS, "--train.lr", "0.01", "--out", str(out)]) == 2
     assert "'train'" in capsys.readouterr().err
+
+
+def test_those_strategies_are_staggered_that_can_be() -> None:
+    strategies = ["darts", "ssr", "random", "ssr-l1", "sgas-ssr"]
+    options = ComparisonOptions(strategies=strategies, seeds=[1], control=True, method=MethodOptions(stagger=True))
+    check_comparison(options)
+    searches = planned_searches(options)
+    assert {name for name, search in searches.items() if search.method.stagger} == {"ssr-1", "ssr-l1-1"}
+    with pytest.raises(InputError, match=r"method.stagger: none of darts, random takes one layer after the other"):
+        check_comparison(replace(options, strategies=["darts", "random"]))
 
 
 def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> None:

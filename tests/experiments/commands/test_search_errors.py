@@ -49,6 +49,10 @@ def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str
         (["--method.arch_split", "1.5"], "method.arch_split"),
         (["--data.size", "20x20"], "20x20"),
         (["--data.limit", "0"], "data.limit"),
+        *(
+            (["--strategy", strategy, "--method.stagger", "true"], f"method.stagger: {strategy} has no regularizer")
+            for strategy in ("darts", "progressive", "pdarts-ssr", "sgas-ssr", "nni-darts", "random")
+        ),
         (["--data.root", "garden"], "data.root"),
         (["--space.widths", "[4092, 4096]", "--space.depths", "[[4000], [4096]]"], "parameters take"),
         (["--space.dilations", str(list(range(1, 4097))), "--space.depths", "[[4000], [4096]]"], "are too many"),

@@ -18,9 +18,10 @@ TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epo
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
 
 
-def told(strategy: str, epochs: int, batches: int, layers: int = 7, **method: float) -> str | None:
+def told(strategy: str, epochs: int, batches: int, operators: int = 6, **method: float) -> str | None:
     options = SearchOptions(strategy=strategy, epochs=epochs, method=MethodOptions(**method))  # type: ignore[arg-type]
-    return few_search_steps(options, batches, need_of(create_strategy(strategy, options.method).composition, layers))
+    composition = create_strategy(strategy, options.method).composition
+    return few_search_steps(options, batches, need_of(composition, 7, operators))
 
 
 def test_the_threshold_needs_the_steps_that_were_measured() -> None:
@@ -34,6 +35,14 @@ def test_the_threshold_needs_the_steps_that_were_measured() -> None:
     assert told("ssr", 19, 15, lr=0.05, warmup=0.2, explore=0.3)
     assert told("ssr", 200, 495, lr=0.002, warmup=0.0, explore=0.0) is None  # the paper's
     assert told("ssr", 30, 5, lr=0.1, warmup=0.0, explore=0.0) is None
+
+
+def test_a_staggered_search_needs_an_epoch_for_each_layer_that_has_operators() -> None:
+    line = told("ssr", 15, 100, stagger=True)
+    assert line is not None and line.endswith(
+        "to decide 7 layers, one an epoch, and then depth and width; --epochs 16 would do"
+    )
+    assert told("ssr", 15, 100, stagger=True, operators=1) is told("ssr", 15, 100) is None
 
 
 def test_forced_decisions_need_an_epoch_each() -> None:
