@@ -12,12 +12,13 @@ from experiments.landscape.plan import Planned, planned_networks, planned_traini
 from experiments.landscape.progress import Progress
 from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.summary import summarise
-from experiments.landscape.table import TABLE, Trained, read_rows, write_facts, write_rows
+from experiments.landscape.table import HAND_MADE, TABLE, Trained, read_rows, write_facts, write_rows
 from experiments.landscape.workers import train_all
 from experiments.options.groups import part_of
 from experiments.runs.begun import check_begun, is_begun
 from experiments.runs.folder import make_folder, write_config
 from experiments.runs.lock import locked
+from experiments.runs.tables import counted
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
@@ -65,6 +66,10 @@ def build(options: LandscapeOptions) -> dict[str, Any]:
         write_config(folder, replace(options, out=str(folder), resume=None))
         write_facts(table, facts)
         write_rows(table, rows)  # also where there are none yet: whoever reads it is told so
+        sampled = sum(name not in HAND_MADE for name in networks)
+        if sampled < options.network_count:
+            found = f"the space has only {counted(sampled, 'network')} beside the hand-made ones"
+            warn(f"networks {options.network_count}: {found}; all are trained")
         tally = _Tally(table, trainings, {(row.architecture, row.seed): row for row in rows})
         print(
             f"landscape   {folder}: {len(networks)} networks x {len(options.seed_list)} seeds, {tally.counts()}",

@@ -1,11 +1,9 @@
 """Where the choices of searches stand in a landscape, without any training."""
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,9 @@ from experiments.landscape.predictor import FEWEST, Predictor
 from experiments.landscape.summary import names_of, quality_of, table_of
 from experiments.landscape.table import HAND_MADE, Landscape, Trained
 from experiments.landscape.truth import Floats, network_scores, rank_correlation
-from nas_space.architecture import Architecture, Layer
+from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
+from nas_space.enumeration import all_networks, count_networks
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities
 from strategies.alive import Alive
@@ -33,22 +32,10 @@ FLOOR = 1e-6
 
 def whole_space(space: SpaceConfig) -> list[Architecture]:
     """All networks of the space; ``DRAWN`` random ones where it has more than ``MOST_NETWORKS``."""
-    stages = zip(space.stages, space.depth_candidates, strict=True)
-    counts = [
-        sum((len(space.operators) * len(space.width_candidates(stage)) ** 2) ** depth for depth in depths)
-        for stage, depths in stages
-    ]
-    if prod(counts) > MOST_NETWORKS:
+    if count_networks(space) > MOST_NETWORKS:
         generator = random.Random(0)
         return [Architecture.random(space, generator) for _ in range(DRAWN)]
-    return [Architecture(space, network) for network in product(*(_stages(space, stage) for stage in space.stages))]
-
-
-def _stages(space: SpaceConfig, stage: int) -> Iterator[tuple[Layer, ...]]:
-    widths = space.width_candidates(stage)
-    layers = [Layer(*operator, *pair) for operator in space.operators for pair in product(widths, repeat=2)]
-    for depth in space.depth_candidates[stage]:
-        yield from product(layers, repeat=depth)
+    return list(all_networks(space))
 
 
 def log_probabilities(p: Probabilities, networks: Sequence[Architecture]) -> Floats:

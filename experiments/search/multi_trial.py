@@ -17,6 +17,7 @@ from experiments.metrics.evaluation import evaluate
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import draw_pareto, write_pareto
+from experiments.runs.tables import counted
 from experiments.search.base import BaseSearch, Outcome, search_stream
 from experiments.search.few_steps import few_trial_steps
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
@@ -85,7 +86,12 @@ class MultiTrialSearch(BaseSearch):
                 return result
 
             if name == "random":
-                for architecture in sample_networks(self.space, count, seed, self.constraint):
+                networks = sample_networks(self.space, count, seed, self.constraint)
+                if len(networks) < count:
+                    within = "" if self.constraint is None else " within the bounds"
+                    found = f"{counted(len(networks), 'network')} of the space{within}"
+                    warn(f"method.samples {count}: only {found} can be found; all are trained")
+                for architecture in networks:
                     score(architecture)
             else:
                 space = JointSpace(self.space, self.num_classes)

@@ -14,6 +14,7 @@ from nni.nas.strategy.base import Strategy
 from experiments.search.nni_experiment import ScoreEvaluator, local_experiment
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
+from nas_space.enumeration import all_networks, count_networks
 from nas_space.space import JointSpace
 from strategies.alive import Alive
 from strategies.constraint import Constraint
@@ -21,6 +22,8 @@ from strategies.target import Target
 
 DRAWS = 10_000
 """How many networks the sampler draws at most; new ones, or ones within the bounds, may be rare."""
+SMALL = 50_000
+"""A space with no more networks than this can be looked through."""
 
 
 def fits(architecture: Architecture, constraint: Constraint | None) -> bool:
@@ -33,7 +36,8 @@ def sample_networks(
 ) -> list[Architecture]:
     """Different networks, one or more, every choice uniform among its candidates, all within the bounds.
 
-    Where the bounds leave too few of ``DRAWS`` networks, the rest are drawn networks that are cut down until they fit.
+    Where ``DRAWS`` networks leave too few, the rest of a ``SMALL`` space is looked through; of a larger one, drawn
+    networks are cut down until they fit.
 
     Args:
         space: the searched space.
@@ -42,18 +46,32 @@ def sample_networks(
         constraint: bounds on their cost.
     """
     generator = random.Random(f"{seed}")
-    drawn = (Architecture.random(space, generator) for _ in range(DRAWS))
-    fitting: Iterator[Architecture] = (architecture for architecture in drawn if fits(architecture, constraint))
-    if constraint is not None:  # what is cut down far ends at the same few networks again and again
-        more = (Architecture.random(space, generator) for _ in range(10 * count))
-        cut = (reduced(architecture, constraint, generator) for architecture in more)
-        fitting = chain(fitting, (architecture for architecture in cut if architecture is not None))
+    there_are = count_networks(space)
+    # Without bounds every draw fits, and those that are new never become rare in a large space.
+    draws = DRAWS if constraint is not None or there_are <= SMALL else DRAWS + 10 * count
+    drawn = (Architecture.random(space, generator) for _ in range(draws))
+    more = _others(space, count, constraint, generator, there_are <= SMALL)
     networks: dict[Architecture, None] = {}  # in the order in which they are drawn
-    for architecture in fitting:
+    for architecture in chain((one for one in drawn if fits(one, constraint)), more):
         networks[architecture] = None
-        if len(networks) == count:
+        if len(networks) == min(count, there_are):
             break
     return list(networks)
+
+
+def _others(
+    space: SpaceConfig, count: int, constraint: Constraint | None, generator: random.Random, is_small: bool
+) -> Iterator[Architecture]:
+    """What comes when the draws are spent: a small space's networks in any order, or networks that are cut down."""
+    if is_small:
+        everything = list(all_networks(space))
+        generator.shuffle(everything)
+        yield from (architecture for architecture in everything if fits(architecture, constraint))
+    elif constraint is not None:
+        for _ in range(10 * count):  # what is cut down far ends at the same few networks again and again
+            architecture = reduced(Architecture.random(space, generator), constraint, generator)
+            if architecture is not None:
+                yield architecture
 
 
 def reduced(architecture: Architecture, constraint: Constraint, generator: random.Random) -> Architecture | None:

@@ -83,8 +83,10 @@ def test_a_failure_is_told_and_tried_again(
         )
 
     monkeypatch.setattr(build, "train_all", fails)
-    assert run(tmp_path, "--networks", "2", "--seeds", "0") == 1
+    four = ["--space.search", "pooling", "--space.depths", "[[1], [1]]"]
+    assert run(tmp_path, *four, "--networks", "9", "--seeds", "0") == 1
     told = capsys.readouterr()
+    assert "networks 9: the space has only 3 networks beside the hand-made ones; all are trained" in told.err
     assert "landscape: random-0, seed 0 has failed: the loss became nan" in told.err
     assert "failed      1 trainings; the same command tries them again" in told.out
     monkeypatch.setattr(build, "train_all", works)

@@ -203,7 +203,9 @@ def test_the_networks_share_the_passes_of_a_search(tmp_path: Path, monkeypatch: 
     ] == [48, 6, 1]
 
 
-def test_duplicates_are_trained_once(tmp_path: Path, pretend: list[Architecture]) -> None:
+def test_duplicates_are_trained_once(
+    tmp_path: Path, pretend: list[Architecture], capsys: pytest.CaptureFixture[str]
+) -> None:
     """NNI tells samples apart by labels that the network does not use."""
     space = SpaceOptions(
         stem=4, widths=[8, 12], depths=[[1], [1]], dilations=[1, 2], poolings=[1], span=4, step=2, search=["dilation"]
@@ -214,6 +216,7 @@ def test_duplicates_are_trained_once(tmp_path: Path, pretend: list[Architecture]
         MultiTrialSearch(options(strategy, samples=12, space=space), data(), tmp_path / strategy).execute()
         assert len(pretend) == len(set(pretend)) == len(trials(tmp_path / strategy)) <= 4
     assert len(sample_networks(space.resolve(), 12, 0)) == 4  # all there are
+    assert "method.samples 12: only 4 networks of the space can be found; all are trained" in capsys.readouterr().err
     depth = SpaceOptions(stem=4, widths=[8, 12], depths=[[1, 2], [1]], dilations=[1, 2], poolings=[1], span=4, step=2)
     search = MultiTrialSearch(
         options("nni-random", samples=60, space=replace(depth, search=["depth", "dilation"])), data(), tmp_path

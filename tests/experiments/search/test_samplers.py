@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import pytest
 
+from experiments.search import samplers
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks, shrink
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
+from nas_space.enumeration import all_networks, count_networks
 from nas_space.errors import InputError
 from nas_space.expected_cost import counted_cost
 from nas_space.space import JointSpace
@@ -23,6 +25,26 @@ def test_networks_differ_and_depend_on_the_seed(tiny: Callable[..., SpaceConfig]
     networks = sample_networks(tiny(), 20, 0)
     assert len(set(networks)) == 20 and networks[:5] == sample_networks(tiny(), 5, 0) != sample_networks(tiny(), 5, 1)
     assert len(sample_networks(tiny(("depth",)), 20, 0)) == 6  # all there are
+
+
+def test_a_small_space_gives_all_that_it_has(tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few are drawn: the rest is looked through, and every asked-for number that exists comes."""
+    space = tiny(("dilation", "pooling"))
+    everything = list(all_networks(space))
+    assert len(set(everything)) == len(everything) == count_networks(space) == 6**3
+    many = sample_networks(space, 100, 0)
+    monkeypatch.setattr(samplers, "DRAWS", 50)
+    for asked in (215, 216, 10_000):
+        found = sample_networks(space, asked, 0)
+        assert len(set(found)) == min(asked, 216) == len(found) and found[:40] == many[:40]
+    limit = sorted(bound(1.0, space).of(network) for network in everything)[99]
+    constraint = Constraint([bound(limit, space)], space)
+    fitting = {network for network in everything if fits(network, constraint)}
+    assert set(sample_networks(space, 10_000, 0, constraint)) == fitting and len(fitting) >= 100
+    monkeypatch.setattr(samplers, "SMALL", 10)
+    assert len(sample_networks(space, 180, 0)) == 180  # a large space is drawn from as often as it takes
+    deeper = tiny(("depth", "pooling"))
+    assert count_networks(deeper) == len(set(all_networks(deeper)))
 
 
 def test_bounds_reject_and_do_not_bend(tiny: Callable[..., SpaceConfig]) -> None:
