@@ -34,7 +34,7 @@ def _compare(options: Options) -> dict[str, Any]:
     from experiments.runs.folder import write_config
     from experiments.runs.lock import locked
     from experiments.search.comparison_networks import reference_networks, write_networks
-    from experiments.search.comparison_runs import retrain_job, run_all, search_job
+    from experiments.search.comparison_runs import retrain_run, run_all, search_run
     from experiments.search.prepare import load_data
     from strategies.registry import MULTI_TRIAL
 
@@ -47,13 +47,13 @@ def _compare(options: Options) -> dict[str, Any]:
         comparison.comparison_folder(options)  # whoever held it has written since
         write_config(folder, options)
         searches = comparison.planned_searches(options)
-        jobs = [search_job(folder, name, search) for name, search in searches.items()]
-        run_all(jobs, options.workers, "searches")
+        runs = [search_run(folder, name, search) for name, search in searches.items()]
+        run_all(runs, options.workers, "searches")
         networks = write_networks(folder, options, searches, references)
         if options.retrain_epochs:
             seeds = range(options.retrain_seeds)
-            jobs = [retrain_job(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]
-            run_all(jobs, options.workers, "retrainings")
+            runs = [retrain_run(folder, options, name, file, seed) for name, file in networks.items() for seed in seeds]
+            run_all(runs, options.workers, "retrainings")
         sampled = tuple(f"{comparison.strategy_label(name)}-" for name in MULTI_TRIAL)
         without_entropy = [name for name in searches if name.startswith(sampled)]
         retrained = networks if options.retrain_epochs else ()

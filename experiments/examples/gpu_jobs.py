@@ -21,8 +21,11 @@ from typing import Any
 
 import yaml
 
+from nas_space.errors import InputError
+
 PROOFS = {"search": "search.json", "retrain": "retrain.json", "benchmark": "benchmark.png"}
 KEPT = ("architecture.json", "search.json", "retrain.json", "benchmark.png", "metrics.csv")
+KEYS = ("run", "alone", "weights", "rehearsal")
 GRACE = 15.0  # seconds that a job has to write its last checkpoint
 
 
@@ -35,6 +38,7 @@ class Job:
         command: its words, with ``{name}`` for the folder of another job.
         needs: jobs that must be done before.
         alone: no other job runs beside it.
+        weights: what it has trained comes back too.
         rehearsal: what a rehearsal adds to its own command, after what it adds to all of that kind.
     """
 
@@ -42,6 +46,7 @@ class Job:
     command: list[str]
     needs: list[str]
     alone: bool = False
+    weights: bool = False
     rehearsal: str = ""
     process: subprocess.Popen[bytes] | None = None
     failed: bool = False
@@ -72,14 +77,23 @@ class Job:
 
 
 def read_jobs(file: Path, data: str, runs: Path, device: str) -> tuple[dict[str, Job], dict[str, Any]]:
-    """The jobs of a file, by name, and what a rehearsal adds to each command."""
+    """The jobs of a file, by name, and what a rehearsal adds to each command.
+
+    Raises:
+        InputError: a job has a key that is none, or no ``run``.
+    """
     content = yaml.safe_load(file.read_text(encoding="utf-8"))
     folders = {name: str(runs / name) for name in content["jobs"]}
     jobs = {}
     for name, job in content["jobs"].items():
+        unknown = [key for key in job if key not in KEYS]
+        if unknown or "run" not in job:
+            what = f"has the key {unknown[0]!r}" if unknown else "has no run"
+            raise InputError(f"{file}: {name} {what}; the keys of a job are {', '.join(KEYS)}")
         words = [word.format(data=data, device=device, **folders) for word in shlex.split(job["run"])]
         needs = [other for other in folders if f"{{{other}}}" in job["run"]]
-        jobs[name] = Job(name, words, needs, job.get("alone", False), job.get("rehearsal", ""))
+        more = {key: job[key] for key in KEYS if key in job and key != "run"}
+        jobs[name] = Job(name, words, needs, **more)
     return jobs, content["rehearsal"]
 
 
@@ -144,7 +158,7 @@ def collect(jobs: dict[str, Job], runs: Path, out: Path) -> None:
     shutil.make_archive(str(out / "runs"), "gztar", packed)
     for name, job in jobs.items():
         weights = runs / name / "model.safetensors"
-        if job.done(runs) and weights.is_file() and "keep" in name:
+        if job.weights and job.done(runs) and weights.is_file():
             shutil.copy(weights, out / f"{name}.safetensors")
 
 
@@ -161,7 +175,11 @@ def main() -> int:
     parser.add_argument("--rehearse", action="store_true", help="run every job in small")
     options = parser.parse_args()
     options.runs.mkdir(parents=True, exist_ok=True)
-    jobs, rehearsal = read_jobs(options.jobs, options.data, options.runs, options.device)
+    try:
+        jobs, rehearsal = read_jobs(options.jobs, options.data, options.runs, options.device)
+    except InputError as error:
+        print(f"gpu_jobs: error: {error}", file=sys.stderr)
+        return 2
     run(jobs, options.runs, options.workers, options.seconds, rehearsal if options.rehearse else {})
     collect(jobs, options.runs, options.out)
     for name, job in jobs.items():

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import yaml
 
+from experiments.runs.child_runs import ChildRun, run_children
 from experiments.runs.files import plain, write_atomic
 from experiments.runs.folder import CONFIG
-from experiments.runs.jobs import Job, run_jobs
 from experiments.runs.lock import locked
 from experiments.search.comparison import ComparisonOptions
 from experiments.search.options import SearchOptions
@@ -18,29 +18,29 @@ from nas_space.errors import InputError
 from strategies.registry import NNI_STRATEGIES
 
 
-def run_all(jobs: Sequence[Job], workers: int, title: str) -> None:
-    """Run the jobs that are not done yet.
+def run_all(runs: Sequence[ChildRun], workers: int, title: str) -> None:
+    """Start the runs that are not done yet.
 
     Raises:
         InputError: every failure is a mistake in the input.
         RuntimeError: another failure.
     """
-    failures = run_jobs(jobs, workers, title)
+    failures = run_children(runs, workers, title)
     if failures:
         message = "; ".join(failure.line for failure in failures)
         raise InputError(message) if all(failure.code == 2 for failure in failures) else RuntimeError(message)
 
 
-def search_job(folder: Path, name: str, options: SearchOptions) -> Job:
+def search_run(folder: Path, name: str, options: SearchOptions) -> ChildRun:
     """A search of the comparison; one that was begun is continued, or set aside where it is NNI's own."""
     run = folder / "search" / name
     proof = run / "search.json"
     if options.strategy in NNI_STRATEGIES:  # cannot be continued
         _set_aside(run, proof)
-    return _job("search", proof, folder / "configs" / f"{name}.yml", options)
+    return _child_run("search", proof, folder / "configs" / f"{name}.yml", options)
 
 
-def retrain_job(folder: Path, options: ComparisonOptions, name: str, architecture: Path, seed: int) -> Job:
+def retrain_run(folder: Path, options: ComparisonOptions, name: str, architecture: Path, seed: int) -> ChildRun:
     """A retraining of a network; one that was begun is continued."""
     retraining = RetrainOptions(
         epochs=options.retrain_epochs,
@@ -53,16 +53,20 @@ def retrain_job(folder: Path, options: ComparisonOptions, name: str, architectur
         train=plain_recipe(options.train),
     )
     proof = folder / "retrain" / f"{name}-seed{seed}" / "retrain.json"
-    return _job("retrain", proof, folder / "configs" / f"retrain-seed{seed}.yml", retraining, f"--arch={architecture}")
+    return _child_run(
+        "retrain", proof, folder / "configs" / f"retrain-seed{seed}.yml", retraining, f"--arch={architecture}"
+    )
 
 
-def _job(command: str, proof: Path, config: Path, options: SearchOptions | RetrainOptions, *arguments: str) -> Job:
+def _child_run(
+    command: str, proof: Path, config: Path, options: SearchOptions | RetrainOptions, *arguments: str
+) -> ChildRun:
     run = proof.parent
     if (run / CONFIG).is_file():
-        return Job((command, f"--resume={run}"), proof)
+        return ChildRun((command, f"--resume={run}"), proof)
     config.parent.mkdir(exist_ok=True)
     write_atomic(config, yaml.safe_dump(plain(asdict(options)), sort_keys=False))
-    return Job((command, f"--config={config}", *arguments, f"--out={run}"), proof)
+    return ChildRun((command, f"--config={config}", *arguments, f"--out={run}"), proof)
 
 
 def _set_aside(run: Path, proof: Path) -> None:

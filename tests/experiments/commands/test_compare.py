@@ -11,11 +11,11 @@ from experiments.cli import main
 from experiments.commands.retrain import Options as RetrainCommand
 from experiments.options.arguments import parse
 from experiments.options.groups import TrainOptions
-from experiments.runs.jobs import Failure, Job
+from experiments.runs.child_runs import ChildRun, Failure
 from experiments.runs.lock import locked
 from experiments.search.comparison import ComparisonOptions, check_comparison, planned_searches
 from experiments.search.comparison_networks import matched
-from experiments.search.comparison_runs import retrain_job, search_job
+from experiments.search.comparison_runs import retrain_run, search_run
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture, Layer, baseline1
 from nas_space.config import SpaceConfig
@@ -68,8 +68,8 @@ def test_those_strategies_are_staggered_that_can_be() -> None:
 def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> None:
     (tmp_path / "configs").mkdir()
     options = replace(ComparisonOptions(), retrain_epochs=7, train=TrainOptions(lr=0.02))
-    job = retrain_job(tmp_path, options, "found", tmp_path / "architecture.json", 3)
-    config = next(argument for argument in job.arguments if argument.startswith("--config="))
+    child = retrain_run(tmp_path, options, "found", tmp_path / "architecture.json", 3)
+    config = next(argument for argument in child.arguments if argument.startswith("--config="))
     own, _ = parse("ssr-nas retrain", "", RetrainCommand, [config])
     assert (own.stages, own.epochs, own.seed, own.train.lr) == (["encoder"], 7, 3, 0.02)
     assert (own.train.augmentation, own.train.loss, own.train.ema, own.train.patience) == (
@@ -84,13 +84,13 @@ def test_an_unfinished_retraining_is_continued(tmp_path: Path) -> None:
     run = tmp_path / "retrain" / "found-seed3"
     run.mkdir(parents=True)
     (tmp_path / "configs").mkdir()
-    job = retrain_job(
+    child = retrain_run(
         tmp_path, ComparisonOptions(), "found", tmp_path / "architecture.json", 3
     )  # killed before it had begun
-    assert f"--out={run}" in job.arguments
+    assert f"--out={run}" in child.arguments
     (run / "config.yml").write_text("")
-    job = retrain_job(tmp_path, ComparisonOptions(), "found", tmp_path / "architecture.json", 3)
-    assert job == Job(("retrain", f"--resume={run}"), run / "retrain.json")
+    child = retrain_run(tmp_path, ComparisonOptions(), "found", tmp_path / "architecture.json", 3)
+    assert child == ChildRun(("retrain", f"--resume={run}"), run / "retrain.json")
     assert [path.name for path in run.parent.iterdir()] == [run.name]
 
 
@@ -100,13 +100,13 @@ def test_an_unfinished_search_of_nni_is_set_aside_unless_a_process_works_in_it(t
     (run / "config.yml").write_text("")
     options = SearchOptions(strategy="nni-darts")
     with locked(run), pytest.raises(InputError, match="is working in this run"):
-        search_job(tmp_path, run.name, options)
+        search_run(tmp_path, run.name, options)
     assert (run / "config.yml").is_file()
-    assert f"--out={run}" in search_job(tmp_path, run.name, options).arguments
+    assert f"--out={run}" in search_run(tmp_path, run.name, options).arguments
     assert sorted(path.name for path in run.parent.iterdir()) == ["nni-darts-0.unfinished1"]
     run.mkdir()
     (run / "search.json").write_text("{}")
-    search_job(tmp_path, run.name, options)
+    search_run(tmp_path, run.name, options)
     assert (run / "search.json").is_file()
 
 
@@ -144,12 +144,12 @@ def test_a_file_is_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str])
 def test_failures_of_the_runs_and_one_comparison_at_a_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, codes: list[int], code: int
 ) -> None:
-    def run_jobs(jobs: list[Job], workers: int, title: str) -> list[Failure]:
+    def run_children(runs: list[ChildRun], workers: int, title: str) -> list[Failure]:
         with pytest.raises(InputError, match="is working in this run"), locked(tmp_path):
             pytest.fail("two comparisons in one folder")
         return [Failure(code, f"search {number}: why") for number, code in enumerate(codes)]
 
-    monkeypatch.setattr("experiments.search.comparison_runs.run_jobs", run_jobs)
+    monkeypatch.setattr("experiments.search.comparison_runs.run_children", run_children)
     (tmp_path / ".config.yml.0123.tmp").write_text("")  # left by one that was killed at its start
     for _ in range(2):
         assert main(["compare", *TINY, *COUNTS, "--out", str(tmp_path)]) == code

@@ -9,6 +9,7 @@ import pytest
 from experiments.commands import COMMANDS
 from experiments.examples import gpu_jobs
 from experiments.options.arguments import parse
+from nas_space.errors import InputError
 
 FOLDER = Path(__file__).parents[3] / "experiments" / "configs" / "gpu"
 
@@ -22,6 +23,15 @@ def test_every_command_is_understood(rehearse: bool, monkeypatch: pytest.MonkeyP
         count = 2 if " ".join(words[:2]) in COMMANDS else 1
         module = importlib.import_module(COMMANDS[" ".join(words[:count])])
         parse("ssr-nas", "", module.Options, words[count:])
+
+
+def test_whose_weights_come_back_is_said(tmp_path: Path) -> None:
+    jobs, _ = gpu_jobs.read_jobs(FOLDER / "jobs.yml", "camvid", Path("runs"), "cpu")
+    assert {name for name, job in jobs.items() if job.weights} == {"full_default", "full_target", "full_pyramid"}
+    for job, problem in (("{run: search, wieghts: true}", "mine has the key 'wieghts'"), ("{}", "mine has no run")):
+        (tmp_path / "jobs.yml").write_text(f"rehearsal: {{}}\njobs: {{mine: {job}}}\n")
+        with pytest.raises(InputError, match=problem):
+            gpu_jobs.read_jobs(tmp_path / "jobs.yml", "camvid", Path("runs"), "cpu")
 
 
 def test_each_waits_for_those_that_it_reads() -> None:
@@ -70,8 +80,11 @@ def test_a_cut_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         f"-m experiments.cli search --resume {runs / 'first'}" in lines and (runs / "first" / "search.json").is_file()
     )
     assert again["second"].failed and again["bad"].done(runs)  # type: ignore[attr-defined]
+    for name in ("first", "bad"):
+        (runs / name / "model.safetensors").touch()
+    again["bad"].weights = True  # type: ignore[attr-defined]
     gpu_jobs.collect(again, runs, tmp_path / "out")
-    assert (tmp_path / "out" / "runs.tar.gz").is_file()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"runs.tar.gz", "bad.safetensors"}
 
 
 def test_a_job_alone_waits_and_is_waited_for() -> None:

@@ -153,7 +153,7 @@ def compare(*arguments: object) -> int:
 def test_the_command_needs_no_training(
     tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.runs.jobs.run_jobs", lambda *_: pytest.fail("something was run"))
+    monkeypatch.setattr("experiments.search.comparison_runs.run_children", lambda *_: pytest.fail("something was run"))
     networks = whole_space(standing.landscape.space)
     best = max((network for network in networks if network not in standing.scores), key=_helps)
     worst = min(standing.scores, key=_helps)

@@ -13,7 +13,7 @@ import pytest
 
 from experiments.benchmark.networks.workers import Task, Worker
 from experiments.benchmark.search.child import Child, Problem
-from experiments.runs.jobs import Job, run_jobs
+from experiments.runs.child_runs import ChildRun, run_children
 from experiments.runs.processes import ROOT, Terminated, free_cores, module_command, terminable, termination_handled
 from experiments.training.lightning import command_line
 from nas_space.config import SpaceConfig
@@ -37,12 +37,14 @@ def users_own(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
 
 
 def test_a_job(users_own: Path) -> None:
-    assert "error: nothing: unknown command" in str(run_jobs([Job(("nothing",), users_own / "a" / "proof")], 1, "test"))
+    assert "error: nothing: unknown command" in str(
+        run_children([ChildRun(("nothing",), users_own / "a" / "proof")], 1, "test")
+    )
 
 
 def test_a_strategy_of_the_users_is_found_in_the_current_folder(users_own: Path) -> None:
-    job = Job(("search", "--strategy", "mine:Mine"), users_own / "a" / "proof")
-    assert "the module 'mine' has no 'Mine'" in str(run_jobs([job], 1, "test"))
+    child = ChildRun(("search", "--strategy", "mine:Mine"), users_own / "a" / "proof")
+    assert "the module 'mine' has no 'Mine'" in str(run_children([child], 1, "test"))
 
 
 def test_a_side_of_the_benchmark(users_own: Path) -> None:
