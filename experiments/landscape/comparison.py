@@ -160,9 +160,10 @@ def group_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_epoch(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """The correlation at up to ``SHOWN`` evenly spaced epochs of the longest search."""
-    last = max((int(curve["epoch"].max()) for curve in curves.values() if len(curve)), default=0)
-    epochs = sorted({-(-last * step // SHOWN) for step in range(1, SHOWN + 1)} - {0})
+    """The correlation at up to ``SHOWN`` evenly spaced epochs of the search that has most."""
+    known = max((curve["epoch"].tolist() for curve in curves.values()), key=len, default=[])
+    places = sorted({-(-len(known) * step // SHOWN) for step in range(1, SHOWN + 1)} - {0})
+    epochs = [int(known[place - 1]) for place in places]
     rows = []
     for name, curve in curves.items():
         by_epoch = dict(zip(curve["epoch"], curve["correlation"], strict=True))

@@ -43,9 +43,11 @@ from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
 from nas_space.architecture import Architecture
 from nas_space.cost import Cost, cost
+from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
 
 SUMMARY = "race.json"
+OF_WINNER = {"name", "names", "miou", "error", "second", "lead", "lead_error", "epochs"}
 Resolve = Callable[[str, int], Architecture]
 
 
@@ -68,8 +70,11 @@ def read_complete(folder: Path) -> dict[str, Any] | None:
     """
     if not ((folder / SUMMARY).is_file() and (folder / ARCHITECTURE).is_file()):
         return None
-    summary = read_summary(folder / SUMMARY, ("winner", "rounds", "entrants", "seeds"))
-    return summary if summary["winner"] is not None else None
+    summary = read_summary(folder / SUMMARY, ("winner", "rounds", "entrants", "seeds", "held_out_images", "data_flags"))
+    winner = summary["winner"]
+    if winner is not None and not (isinstance(winner, dict) and OF_WINNER <= winner.keys()):
+        raise InputError(f"{folder / SUMMARY}: tells no winner; remove it, and the same command finds it again")
+    return summary if winner is not None else None
 
 
 def race(options: RaceOptions, resolve: Resolve) -> dict[str, Any]:

@@ -120,11 +120,15 @@ def read_entrants(folder: Path) -> list[Entrant]:
         InputError: the file is damaged.
     """
     content = read_summary(folder / ENTRANTS, ("entrants",))["entrants"]
+    fix = "remove it, and the same command reads the networks again"
     try:
-        return [
+        entrants = [
             Entrant(tuple(map(str, row["names"])), Architecture.from_json(json.dumps(row["architecture"])))
             for row in content
         ]
-    except (KeyError, TypeError, InputError) as error:
-        fix = "remove it, and the same command reads the networks again"
+        names = {one.name for one in entrants}
+    except (IndexError, KeyError, TypeError, InputError) as error:
         raise InputError(f"{folder / ENTRANTS}: cannot be read ({type(error).__name__}); {fix}") from None
+    if len(names) < max(len(entrants), 2):
+        raise InputError(f"{folder / ENTRANTS}: holds fewer than two networks, or two of one name; {fix}")
+    return entrants

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,8 @@ def read_rows(table: Path, names: Iterable[str], seeds: Iterable[int]) -> list[R
             )
             if (row.name, row.seed) not in known or not 0.0 <= row.miou <= 1.0:
                 raise ValueError("no network and seed of this race, or a miou that is not from 0 to 1")
+            if row.round < 1 or row.epochs < 1 or not 0.0 <= row.minutes < math.inf:
+                raise ValueError("round, epochs and minutes must be positive numbers")
             if row.key in rows:
                 raise ValueError("this training stands there twice")
         except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -167,6 +167,15 @@ def read_rows(table: Path, space: SpaceConfig) -> tuple[Trained, ...]:
     twice = next((row for row in rows if seen[row.architecture, row.seed] > 1), None)
     if twice is not None:
         raise InputError(f"{table}: {twice.name} stands there twice with seed {twice.seed}; remove one line")
+    names = {row.architecture: row.name for row in rows}
+    for row in rows:
+        if names[row.architecture] != row.name:
+            what = f"{row.name} and {names[row.architecture]} are one network"
+            raise InputError(f"{table}: {what}; give all of its lines one name")
+    architectures = {row.name: row.architecture for row in rows}
+    if len(architectures) < len(names):
+        name = next(name for architecture, name in names.items() if architectures[name] != architecture)
+        raise InputError(f"{table}: {name} is the name of two networks; give each its own")
     return tuple(rows)
 
 
@@ -177,7 +186,8 @@ def _row(space: SpaceConfig, line: Mapping[str, str]) -> Trained:
     miou, macs, minutes = (float(line[key]) for key in ("miou", "macs", "minutes"))
     if not 0.0 <= miou <= 1.0:
         raise ValueError(f"miou {line['miou']} must be from 0 to 1")
-    if not (math.isfinite(macs) and math.isfinite(minutes)):
-        raise ValueError("macs and minutes must be numbers")
+    seed, params = int(line["seed"]), int(line["params"])
+    if not all(0 <= number < math.inf for number in (macs, minutes, seed, params)):
+        raise ValueError("seed, macs, params and minutes must be numbers, 0 or more")
     architecture = from_text(space, line["architecture"])
-    return Trained(line["name"], architecture, int(line["seed"]), miou, macs, int(line["params"]), minutes)
+    return Trained(line["name"], architecture, seed, miou, macs, params, minutes)

@@ -9,6 +9,7 @@ from pytorch_lightning import LightningModule, Trainer
 
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
+from experiments.search.probabilities import thinned
 from experiments.search.state import SearchState
 from experiments.training.epochs import EpochMonitor, learning_rate
 from nas_space.expected_cost import Probabilities, TabulatedCost
@@ -24,7 +25,8 @@ class SearchMonitor(EpochMonitor):
         validation: the validation stream.
         costs: tables of costs whose expected value is a column of the rows, by the column's name.
         options: of the search, plain values; kept in the checkpoint, so that a resume can compare.
-        on_probabilities: called with the numbers of the epochs so far, and the probabilities of each.
+        on_probabilities: called with the numbers of the epochs so far, and the probabilities of each; in a large
+            space not of all (``thinned``).
     """
 
     hint: str = ": lower train.lr or method.lr"
@@ -64,7 +66,8 @@ class SearchMonitor(EpochMonitor):
             "seconds": seconds,
             "seconds_validation": self.seconds - seconds,
         }
-        self.history[epoch] = Probabilities(*(p.detach().float().cpu() for p in state.probabilities))
+        now = Probabilities(*(p.detach().float().cpu() for p in state.probabilities))
+        self.history = thinned({**self.history, epoch: now})
         self.on_probabilities(list(self.history), list(self.history.values()))
         self.add_row(trainer, row)
 

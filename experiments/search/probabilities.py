@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,22 @@ from nas_space.expected_cost import Probabilities
 
 PROBABILITIES = "probabilities.npz"
 EPOCH = "epoch"
+MOST_NUMBERS = 2**22
+"""In a history, 16 MiB: the file and the checkpoint are written anew after every epoch."""
+
+
+def thinned(history: Mapping[int, Probabilities]) -> dict[int, Probabilities]:
+    """A history that holds no more than ``MOST_NUMBERS``: every second, fourth, ... epoch, and always the last one.
+
+    Args:
+        history: the probabilities by epoch, from 1, ascending; one that was thinned before, and the epochs since.
+    """
+    last = max(history)
+    numbers = sum(level.numel() for level in history[last])
+    most, stride = max(MOST_NUMBERS // numbers, 2), 1
+    while -(-last // stride) > most:
+        stride *= 2
+    return {epoch: one for epoch, one in history.items() if epoch % stride == 0 or epoch == last}
 
 
 def write_probabilities(run: Path, epochs: Sequence[int], history: Sequence[Probabilities]) -> None:

@@ -217,6 +217,20 @@ def test_a_race_with_other_options_is_not_touched(
     (out / "race.csv").write_text("round,epochs,name,seed,miou,minutes\n1,1,nobody,0,0.5,1\n")
     assert run(out, "baseline1", "baseline2") == 2
     assert "race.csv: line 2: no network and seed of this race" in error(capsys)
+    (out / "race.csv").write_text("round,epochs,name,seed,miou,minutes\n1,1,baseline1,0,0.5,nan\n")
+    assert run(out, "baseline1", "baseline2") == 2
+    assert "race.csv: line 2: round, epochs and minutes must be positive numbers" in error(capsys)
+    entrants_file = json.loads((out / "entrants.json").read_text())
+    for some in ([], entrants_file["entrants"][:1], entrants_file["entrants"][:1] * 2, [{"names": []}]):
+        (out / "entrants.json").write_text(json.dumps({"entrants": some}))
+        assert main(["race", "--resume", str(out)]) == 2
+        assert "remove it, and the same command reads the networks again" in error(capsys)
+    (out / "entrants.json").write_bytes(before["entrants.json"])
+    (out / "architecture.json").write_text("")
+    (out / "race.json").write_text(json.dumps({**json.loads(before["race.json"]), "winner": {"name": "mine"}}))
+    assert main(["race", "--resume", str(out)]) == 2
+    assert "race.json: tells no winner; remove it" in error(capsys)
+    (out / "race.json").write_bytes(before["race.json"])
     before.pop("race.csv")
     assert {name: (out / name).read_bytes() for name in before} == before
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,7 +39,10 @@ def test_what_is_written_is_read(
         (",0,", ",zero,", "line 2: invalid literal"),
         ("baseline2,d1s1 d1s1 | d2s1", "baseline2,d1s1 d1s1 | d1s1", "stands there twice with seed 0"),
         ("minutes", "hours", "line 2: 'minutes' is missing"),
-        (",1000000,", ",nan,", "line 2: macs and minutes must be numbers"),
+        (",1000000,", ",nan,", "line 2: seed, macs, params and minutes must be numbers, 0 or more"),
+        (",0.5\n", ",-0.5\n", "line 2: seed, macs, params and minutes must be numbers"),
+        (",1000,", ",-1,", "line 2: seed, macs, params and minutes must be numbers"),
+        ("random-0", "baseline2", "baseline2 and random-0 are one network; give all of its lines one name"),
     ],
 )
 def test_a_damaged_row_is_named(
@@ -54,6 +58,15 @@ def test_a_damaged_row_is_named(
     table.write_text(table.read_text().replace(before, after, 1))
     with pytest.raises(InputError, match=f"landscape.csv: .*{problem}"):
         read_rows(table, tiny(PART))
+
+
+def test_a_name_is_of_one_network(
+    tmp_path: Path, tiny: Callable[..., SpaceConfig], make_rows: Callable[..., list[Trained]]
+) -> None:
+    rows = [replace(row, name="baseline1") for row in make_rows(tiny(PART), count=1)]
+    write_rows(tmp_path / TABLE, rows)
+    with pytest.raises(InputError, match="baseline1 is the name of two networks; give each its own"):
+        read_rows(tmp_path / TABLE, tiny(PART))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.search.probabilities import PROBABILITIES, read_probabilities, write_probabilities
+from experiments.search import probabilities
+from experiments.search.probabilities import PROBABILITIES, read_probabilities, thinned, write_probabilities
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities
@@ -25,6 +26,22 @@ def test_what_is_written_is_read(tmp_path: Path, tiny: Callable[..., SpaceConfig
     assert read is not None and read[0].tolist() == [1, 2]
     for level, expected in zip(read[1], uniform(space), strict=True):
         torch.testing.assert_close(level, torch.stack((expected, expected / 2)).double())
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 10, 100])
+def test_a_long_history_is_bounded(
+    most: int, tiny: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Epochs at equal distances and the last one, the same whether a search was resumed or not."""
+    one = uniform(tiny())
+    monkeypatch.setattr(probabilities, "MOST_NUMBERS", most * sum(level.numel() for level in one))
+    history: dict[int, Probabilities] = {}
+    for epoch in range(1, 41):
+        history = thinned({**history, epoch: one})
+        assert len(history) <= max(most, 2) and max(history) == epoch
+        assert list(thinned(history)) == list(history) == list(thinned(dict.fromkeys(range(1, epoch + 1), one)))
+    expected = {1: [32, 40], 2: [32, 40], 3: [16, 32, 40], 10: [*range(4, 41, 4)], 100: [*range(1, 41)]}
+    assert list(history) == expected[most]
 
 
 @pytest.mark.parametrize("damage", ["cut", "text", "empty", "more than 1", "another space"])
