@@ -5,6 +5,8 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from typing import Any
 
 import pytest
@@ -60,16 +62,49 @@ def repeatable() -> Iterator[None]:
     yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def drawing() -> Iterator[Callable[[], AbstractContextManager[None]]]:
+    """Figures stay blank, for they take longer than a small search; within ``with drawing():`` they are drawn."""
+    from matplotlib.figure import Figure
+
+    from experiments.report import figures, gallery
+
+    def blank(patch: pytest.MonkeyPatch) -> None:
+        patch.setattr(Figure, "savefig", lambda _, file, **__: file.write(ONE_PIXEL))
+        for module in (figures, gallery):
+            for name in (name for name in vars(module) if name.endswith("_figure")):
+                patch.setattr(module, name, lambda *_, **__: Figure())
+
+    with pytest.MonkeyPatch.context() as patch:
+
+        @contextmanager
+        def drawn() -> Iterator[None]:
+            patch.undo()
+            try:
+                yield
+            finally:
+                blank(patch)
+
+        blank(patch)
+        yield drawn
+
+
 @pytest.fixture
-def real_figures() -> None:
+def real_figures(drawing: Callable[[], AbstractContextManager[None]]) -> Iterator[None]:
     """For tests that look at what is drawn."""
+    with drawing():
+        yield
 
 
-@pytest.fixture(autouse=True)
-def figures_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are made but not drawn: that takes longer than a small search."""
-    if "real_figures" not in request.fixturenames:
-        monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda figure, file, **_: file.write(ONE_PIXEL))
+@pytest.fixture(autouse=True, scope="session")
+def scenes_once() -> Iterator[None]:
+    """A generated street scene is always the same: the many small searches share those that one has drawn."""
+    from experiments.data.streets import scenes
+
+    drawn = lru_cache(maxsize=1000)(scenes.render_scene)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes, "render_scene", lambda *scene: tuple(part.copy() for part in drawn(*scene)))
+        yield
 
 
 @pytest.fixture

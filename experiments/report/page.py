@@ -12,7 +12,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
 from experiments.options.quantity import compact
-from experiments.report.figures import LEVELS, alive_figure, architecture_figure, entropy_figure, miou_figure, png
+from experiments.report import figures
+from experiments.report.figures import LEVELS, png
 from experiments.report.summaries import read_metrics
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
@@ -43,14 +44,14 @@ def write_report(run: Path) -> Path:
     metrics = read_metrics(run / METRICS, COLUMNS)
     architecture = json.loads(Architecture.load(run / "architecture.json").to_json())
     discrete = search["discrete_epoch"]
-    figures: dict[str, Callable[[], Figure]] = {
-        "architecture": lambda: architecture_figure(architecture),
-        "entropy": lambda: entropy_figure(metrics, discrete),
-        "alive": lambda: alive_figure(pd.DataFrame(search["alive"]), discrete),
-        "miou": lambda: miou_figure(metrics, discrete, search["miou"]["derived"]),
+    drawings: dict[str, Callable[[], Figure]] = {
+        "architecture": lambda: figures.architecture_figure(architecture),
+        "entropy": lambda: figures.entropy_figure(metrics, discrete),
+        "alive": lambda: figures.alive_figure(pd.DataFrame(search["alive"]), discrete),
+        "miou": lambda: figures.miou_figure(metrics, discrete, search["miou"]["derived"]),
     }
     images: dict[str, bytes] = {}
-    for name, draw in figures.items():
+    for name, draw in drawings.items():
         with decoration(f"the figure {run / 'figures' / name}.png"):
             images[name] = png(draw())
     for name in ("validation", "pareto"):
@@ -63,7 +64,7 @@ def write_report(run: Path) -> Path:
     write_atomic(run / "report.html", page.encode("utf-8", "backslashreplace"))  # a name may be in no encoding
     with decoration(f"{run / 'figures'}"):
         (run / "figures").mkdir(exist_ok=True)
-        for name in images.keys() & figures.keys():
+        for name in images.keys() & drawings.keys():
             write_atomic(run / "figures" / f"{name}.png", images[name])
     return run / "report.html"
 

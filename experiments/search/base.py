@@ -14,8 +14,8 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import BatchStream, val_stream
 from experiments.metrics.evaluation import evaluate
 from experiments.options.groups import IGNORE, parse_size
+from experiments.report import gallery
 from experiments.report.figures import png
-from experiments.report.gallery import validation_figure
 from experiments.runs.decoration import decoration
 from experiments.runs.environment import device_name, versions
 from experiments.runs.files import write_atomic, write_json
@@ -133,7 +133,7 @@ class BaseSearch(ABC):
         file = self.run / "figures" / "validation.png"
         with decoration(f"the figure {file}"):
             file.parent.mkdir(exist_ok=True)
-            write_atomic(file, png(validation_figure(network, self.validation.split, self.data)))
+            write_atomic(file, png(gallery.validation_figure(network, self.validation.split, self.data)))
 
     def write_snapshot(self, name: str, epoch: int, network: Architecture, miou: float, bounded: Row) -> dict[str, Any]:
         """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""

@@ -257,7 +257,7 @@ def test_a_figure_that_cannot_be_drawn_is_left_out_and_told(
         raise RuntimeError("no canvas")
 
     for name in ("architecture", "alive"):
-        monkeypatch.setattr(f"experiments.report.page.{name}_figure", fail)
+        monkeypatch.setattr(f"experiments.report.figures.{name}_figure", fail)
     assert main(["report", str(run)]) == 0
     page = Page((run / "report.html").read_text(encoding="utf-8"))
     assert page.open == [] and len(page.sources) == 2 and "80.12K" in page.text

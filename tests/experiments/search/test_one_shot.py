@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +41,11 @@ def search(out: Path, *arguments: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def decided(tmp_path_factory: pytest.TempPathFactory, drawing: Callable[[], AbstractContextManager[None]]) -> Path:
     """A search that becomes discrete: a large learning rate and threshold decide within its few steps."""
     out = tmp_path_factory.mktemp("runs") / "decided"
-    search(out, *DECIDE)
+    with drawing():
+        search(out, *DECIDE)
     return out
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,10 @@ def same(whole: Path, parts: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole(tmp_path_factory: pytest.TempPathFactory, drawing: Callable[[], AbstractContextManager[None]]) -> Path:
     run = tmp_path_factory.mktemp("whole") / "run"
-    assert main(["retrain", "--arch", "baseline1", *TINY, "--out", str(run)]) == 0
+    with drawing():
+        assert main(["retrain", "--arch", "baseline1", *TINY, "--out", str(run)]) == 0
     return run
 
 
