@@ -27,6 +27,8 @@ class LocalExperiment(NasExperiment):
 
     def _stop_without_nni_manager(self) -> None: ...
 
+    def save_checkpoint(self) -> None: ...  # a run's own checkpoints hold all that continues it
+
 
 @contextmanager
 def local_experiment(
