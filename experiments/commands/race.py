@@ -23,10 +23,12 @@ def run(options: Options) -> dict[str, Any]:
 
     options = _resumed(options)
 
-    def resolve(name: str, classes: int) -> Architecture:
-        return Scaler(parse_size(options.data.size))(name, options.space.resolve(), classes)
+    scaler = Scaler(parse_size(options.data.size))
 
-    summary = race(options, resolve)
+    def resolve(name: str, classes: int) -> Architecture:
+        return scaler(name, options.space.resolve(), classes)
+
+    summary = race(options, resolve, scaler.milliseconds)
     folder = Path(options.out)
     if summary["failed"]:
         print(f"failed      {len(summary['failed'])} trainings; the same command tries them again")

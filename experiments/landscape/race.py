@@ -42,6 +42,7 @@ from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import check_data, plan
 from nas_space.architecture import Architecture
+from nas_space.config import Head
 from nas_space.cost import Cost, cost
 from nas_space.errors import InputError
 from nas_space.memory import TRAINED, check_network
@@ -49,6 +50,7 @@ from nas_space.memory import TRAINED, check_network
 SUMMARY = "race.json"
 OF_WINNER = {"name", "names", "miou", "error", "second", "lead", "lead_error", "epochs"}
 Resolve = Callable[[str, int], Architecture]
+Clock = Callable[[Sequence[tuple[Architecture, Head | None]], int], list[float]]
 
 
 def check_folder(options: RaceOptions) -> None:
@@ -77,12 +79,13 @@ def read_complete(folder: Path) -> dict[str, Any] | None:
     return summary if winner is not None else None
 
 
-def race(options: RaceOptions, resolve: Resolve) -> dict[str, Any]:
+def race(options: RaceOptions, resolve: Resolve, clock: Clock) -> dict[str, Any]:
     """Train what is missing, round by round; the winner becomes ``architecture.json``.
 
     Args:
         options: of the race.
         resolve: makes a hand-made network from its name and the number of classes.
+        clock: measures the milliseconds of networks with their heads, from the number of classes.
 
     Returns:
         The content of ``race.json``, with ``failed`` (a line for each training that has failed; then there is no
@@ -105,7 +108,7 @@ def race(options: RaceOptions, resolve: Resolve) -> dict[str, Any]:
         check_folder(options)  # whoever held it has written since
         write_config(folder, replace(options, out=str(folder), resume=None))
         write_entrants(folder, entrants)
-        return _Race(options, folder, data, {one.name: one for one in entrants}).run()
+        return _Race(options, folder, data, {one.name: one for one in entrants}, clock).run()
 
 
 def _read(options: RaceOptions, resolve: Resolve) -> tuple[SegmentationData, list[Entrant]]:
@@ -142,12 +145,14 @@ class _Race:
         folder: the race's, held by this process.
         data: as the trainings see them.
         entrants: by name.
+        clock: measures the milliseconds of networks with their heads, from the number of classes.
     """
 
     options: RaceOptions
     folder: Path
     data: SegmentationData
     entrants: Mapping[str, Entrant]
+    clock: Clock
 
     def __post_init__(self) -> None:
         self.recipe = part_of(RetrainOptions, self.options)
@@ -159,6 +164,22 @@ class _Race:
         head = plan(self.recipe, network)[-1].head
         return cost(network, parse_size(self.options.data.size), len(self.data.classes), head)
 
+    def _latencies(self) -> dict[str, float]:
+        """Milliseconds of each network, measured once, while nothing is trained; none where they cannot be measured."""
+        file = self.folder / SUMMARY
+        if file.is_file():
+            told = read_summary(file, ("entrants",))["entrants"]
+            known = {one["name"]: one["milliseconds"] for one in told if one.get("milliseconds") is not None}
+            if known.keys() == self.entrants.keys():
+                return known
+        networks = [one.architecture for one in self.entrants.values()]
+        headed = [(network, plan(self.recipe, network)[-1].head) for network in networks]
+        try:
+            return dict(zip(self.entrants, self.clock(headed, len(self.data.classes)), strict=True))
+        except InputError as error:
+            print(f"note: no latency in the tables: {error}", file=sys.stderr, flush=True)
+            return {}
+
     def run(self) -> dict[str, Any]:
         """All rounds, from the first on: what is in the table is not trained again."""
         summary, names = self._facts(), list(self.entrants)
@@ -169,6 +190,7 @@ class _Race:
         for one in self.entrants.values():
             if len(one.names) > 1:
                 print(f"            {one.name} is the same network as {', '.join(one.names[1:])}")
+        write_json(self.folder / SUMMARY, summary)  # no latency is measured twice
         for number in range(1, len(self.sizes) + 1):
             failed = self._train(number, names)
             if failed:
@@ -247,8 +269,15 @@ class _Race:
         options, device = self.options, resolve_device(self.options.device)
         of_data = {key: value for key, value in asdict(options.data).items() if key not in ("root", "classes")}
         recipe = {"stages": options.stages, "precision": options.precision, "train": asdict(options.train)}
+        latencies = self._latencies()
         entrants = [
-            {"name": name, "names": one.names, "macs": self.costs[name].macs_total, "params": self.costs[name].params}
+            {
+                "name": name,
+                "names": one.names,
+                "macs": self.costs[name].macs_total,
+                "params": self.costs[name].params,
+                "milliseconds": latencies.get(name),
+            }
             for name, one in self.entrants.items()
         ]
         return {

@@ -29,6 +29,7 @@ def round_text(part: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         [f"{text}M" for text in numbers([costs[one["name"]][key] / 1e6 for one in networks])]
         for key in ("macs", "params")
     )
+    milliseconds = [costs[one["name"]].get("milliseconds") for one in networks]
     word = "wins" if part["round"] == summary["planned_rounds"] else "stays"
     columns = [
         ("", [str(i) for i in range(1, len(networks) + 1)], ">"),
@@ -37,6 +38,7 @@ def round_text(part: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
         ("behind", behind, ">"),
         ("MACs", macs, ">"),
         ("params", params, ">"),
+        *([] if None in milliseconds else [("latency", [f"{text} ms" for text in numbers(milliseconds)], ">")]),
         ("", [word if one["stays"] else "" for one in networks], "<"),
     ]
     widths = [max(map(len, (title, *cells))) for title, cells, _ in columns]

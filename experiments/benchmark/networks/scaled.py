@@ -47,6 +47,18 @@ class Scaler:
         scaled = parse_scaled(name)
         return resolve_architecture(name, space) if scaled is None else _scaled(self, scaled, space, classes, head)
 
+    def milliseconds(self, networks: Sequence[tuple[Architecture, Head | None]], classes: int) -> list[float]:
+        """How long networks with their heads take as exported, each measured in turns with the first one.
+
+        Raises:
+            InputError: an engine that is not there, or a size that a network does not take.
+        """
+        for network, _ in networks:
+            check_size("size", self.size, len(network.space.widths))
+        named = [random_weights(Network("scaled", architecture=one, head=head), classes) for one, head in networks]
+        clock = _Clock(self, named[0])
+        return [clock.anchor_ms, *map(clock, named[1:])]
+
 
 @cache
 def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, head: Head | None) -> Architecture:

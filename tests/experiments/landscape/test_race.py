@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from experiments.benchmark.networks.scaled import Scaler
 from experiments.cli import main
 from experiments.data import SegmentationData, load
 from experiments.landscape import race
@@ -22,6 +23,7 @@ from experiments.training.retrain import Retraining
 from experiments.training.score import train_and_score
 from nas_space.architecture import Architecture, Layer, baseline1, baseline2
 from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
 
 TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "1", "--device", "cpu"]
 OnEnd = Callable[[Planned, Trained | str], None]
@@ -53,7 +55,15 @@ def calls(monkeypatch: pytest.MonkeyPatch, streets: SegmentationData) -> list[st
 
     monkeypatch.setattr(race, "train_all", train_all)
     monkeypatch.setattr(race, "load", lambda options: streets)
+    TIMED.clear()
+    monkeypatch.setattr(
+        Scaler, "milliseconds", lambda self, networks, classes: TIMED.append(networks) or [1.25] * len(networks)
+    )
     return asked
+
+
+TIMED: list[list[tuple[Architecture, str]]] = []
+"""The networks whose latency was asked for, with their heads."""
 
 
 @pytest.fixture
@@ -104,6 +114,8 @@ def test_the_better_half_goes_on(
     assert told["rounds"][0]["networks"][2]["behind"] == pytest.approx(0.155)
     assert told["rounds"][0]["networks"][2]["behind_error"] == pytest.approx(0.005)
     assert told["held_out_images"] == 2 and told["train_images"] == 6
+    assert [head for _, head in TIMED[0]] == ["encoder"] * 4 and len(TIMED) == 1
+    assert told["entrants"][0]["milliseconds"] == 1.25 and printed.count("  1.25 ms") == 6
     for line in ("epoch-003 is the same network as baseline2", "round 1 of 2: 4 networks, 1 epoch, seeds 0,1"):
         assert line in printed
     assert f"retrain --arch {out} --data.size 32x40" in printed and "14.00 ± 0.00 points ahead of ssr-1" in printed
@@ -130,6 +142,7 @@ def test_nothing_is_trained_twice(
     shutil.rmtree(tmp_path / "all")  # what has been read is needed no more
     assert main(["race", "--resume", str(out), "--processes", "1"]) == 0
     assert sorted(calls) == ["mine/1/2", "ssr-1/0/1", "ssr-1/1/2"]
+    assert len(TIMED) == 2  # again, for race.json was gone
     assert (out / "race.csv").read_text() == table
     again = json.loads((out / "race.json").read_text())
     assert again["rounds"] == summary["rounds"] and again["winner"] == summary["winner"]
@@ -154,9 +167,19 @@ def test_a_failure_is_told_and_tried_again(
     assert "race, round 1: mine, seed 0 has failed: the loss became nan" in told.err
     assert "failed      1 trainings; the same command tries them again" in told.out
     assert not (out / "architecture.json").exists()
+    assert run(out, *entrants, "--seeds", "0") == 1 and len(TIMED) == 1  # no latency is measured twice
+    (out / "race.json").unlink()
+
+    def absent(*_: object) -> list[float]:
+        raise InputError("engine: onnxruntime is not installed")
+
+    monkeypatch.setattr(Scaler, "milliseconds", absent)
     monkeypatch.setattr(race, "train_all", works)
     calls.clear()
+    capsys.readouterr()
     assert run(out, *entrants, "--seeds", "0") == 0 and calls == ["mine/0/1", "ssr-1/0/2", "mine/0/2"]
+    told = capsys.readouterr()
+    assert "note: no latency in the tables: engine: onnxruntime is not installed" in told.err and " ms" not in told.out
 
 
 @pytest.mark.parametrize(

@@ -82,6 +82,14 @@ def test_a_host_that_changes_its_speed_does_not_matter(clock: Clock) -> None:
     assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == by_macs
 
 
+def test_networks_are_timed_in_turns_with_the_first(clock: Clock) -> None:
+    networks = [Architecture.random(SPACE, random.Random(seed)) for seed in range(3)]
+    times = Scaler(SIZE).milliseconds([(network, None) for network in networks], 9)
+    assert times == pytest.approx([cost(network, SIZE, 9).macs_total / 1e6 for network in networks])
+    with pytest.raises(InputError, match="^size: 8x8"):
+        Scaler((8, 8)).milliseconds([(networks[0], None)], 9)
+
+
 def test_a_loaded_machine_is_told(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     clock.others = 100.0
     Scaler(SIZE)("baseline2@10ms", SPACE, 9)
