@@ -75,18 +75,37 @@ def read_pair(
     else:
         shape, values = label.shape, {}
     if image.shape[:2] != shape:
-        sizes = "height x width ({}x{} and {}x{})".format(*image.shape[:2], *shape)
-        hint = "make the label anew at the image's size"
-        if image.shape[1::-1] == shape:
-            hint = "the label lies on its side: turn it, or make it anew at the image's size"
-            if any(is_on_its_side(read_orientation(path)) for path in (image_path, label_path)):
-                turned = label_path if is_on_its_side(read_orientation(label_path)) else image_path
-                hint = f"a tag (EXIF orientation) turns {turned.name} alone: remove the tag, or turn the label's pixels"
-        text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
-        if values:
-            text += f"; it also holds {next(iter(values))}, which is no class"
-        raise DataError("sizes differ", label_path, text, values=values)
+        raise sizes_error(image_path, label_path, image.shape[:2], shape, values)
     return image, label
+
+
+def sizes_error(
+    image_path: Path,
+    label_path: Path,
+    of_image: tuple[int, ...],
+    of_label: tuple[int, ...],
+    values: Mapping[str, int] | None = None,
+) -> DataError:
+    """The error for an image and a label of different heights and widths.
+
+    Args:
+        image_path: the image.
+        label_path: the label.
+        of_image: height and width.
+        of_label: height and width.
+        values: those of the label that are no class.
+    """
+    sizes = "height x width ({}x{} and {}x{})".format(*of_image, *of_label)
+    hint = "make the label anew at the image's size"
+    if of_image[::-1] == of_label:
+        hint = "the label lies on its side: turn it, or make it anew at the image's size"
+        if any(is_on_its_side(read_orientation(path)) for path in (image_path, label_path)):
+            turned = label_path if is_on_its_side(read_orientation(label_path)) else image_path
+            hint = f"a tag (EXIF orientation) turns {turned.name} alone: remove the tag, or turn the label's pixels"
+    text = f"{image_path} and {label_path}: image and label differ in size, {sizes}; {hint}"
+    if values:
+        text += f"; it also holds {next(iter(values))}, which is no class"
+    return DataError("sizes differ", label_path, text, values=values)
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,14 @@ class Folder:
         extensions: of the files, lower case.
         tail: what stands between a file's name and its extension.
         nested: the files are one level deeper, in folders of any name.
+        without: files with this between name and extension do not count: labels that lie beside the images.
     """
 
     path: Path
     extensions: tuple[str, ...]
     tail: str = ""
     nested: bool = False
+    without: str | None = None
 
     @property
     def kinds(self) -> str:
@@ -69,6 +71,8 @@ class Folder:
         return Listing(files, deeper_files(deeper, self.extensions, self.tail), beside, others, problems)
 
     def _counts(self, path: Path) -> bool:
+        if self.without is not None and path.stem.endswith(self.without):
+            return False
         return path.suffix.lower() in self.extensions and path.stem.endswith(self.tail)
 
 
@@ -114,6 +118,17 @@ def root_folder(options: DataOptions, holds: str, variable: str | None = None) -
     Raises:
         InputError: neither is given, or there is no such folder, or a folder in it is meant.
     """
+    root = given_folder(options, holds, variable)
+    check_root(root, holds)
+    return root
+
+
+def given_folder(options: DataOptions, holds: str, variable: str | None = None) -> Path:
+    """Like ``root_folder``, whatever the folder holds.
+
+    Raises:
+        InputError: no folder is given, or there is no such folder.
+    """
     given = options.root or (os.environ.get(variable) if variable else None)
     if not given:
         places = f"data.root or the environment variable {variable}" if variable else "data.root"
@@ -122,7 +137,6 @@ def root_folder(options: DataOptions, holds: str, variable: str | None = None) -
     if not os.path.isdir(root):  # Path.is_dir raises on a name that is too long
         places = f"data.root (or {variable})" if variable else "data.root"
         raise InputError(f"{root}: no such folder; {places} must hold {holds}")
-    check_root(root, holds)
     return root
 
 

@@ -30,7 +30,7 @@ def check_root(root: Path, holds: str) -> None:
     tops = re.findall(r"(\w+)/", holds)
     if any(os.path.isdir(root / top) for top in tops):
         return
-    inner = [folder for folder in _folders(root) if any(os.path.isdir(folder / top) for top in tops)]
+    inner = [folder for folder in inner_folders(root) if any(os.path.isdir(folder / top) for top in tops)]
     if len(inner) == 1:
         raise InputError(f"{root}: holds no {holds}, but {inner[0]} does; give --data.root {inner[0]}")
 
@@ -39,7 +39,7 @@ def deeper_folder(path: Path) -> str:
     """What is said of a missing folder that lies there under a like name, or one level deeper; empty if it does not."""
     above = next(parent for parent in path.parents if os.path.isdir(parent))
     rest = path.relative_to(above)
-    inner = _folders(above)
+    inner = inner_folders(above)
     near = next((folder for folder in inner if _usual_name(folder.name) == rest.parts[0]), None)
     if near is not None:
         return f", but {near} is there: rename it to {rest.parts[0]}"
@@ -59,7 +59,7 @@ def rename_splits(names: Iterable[str]) -> str | None:
 
 def split_folders(folder: Path) -> list[Path]:
     """Inner folders that have the name of a split, or a like one, such as ``Train`` or ``valid``."""
-    return [inner for inner in _folders(folder) if {inner.name, _usual_name(inner.name)} & SPLITS.keys()]
+    return [inner for inner in inner_folders(folder) if {inner.name, _usual_name(inner.name)} & SPLITS.keys()]
 
 
 def _usual_name(name: str) -> str | None:
@@ -88,7 +88,8 @@ def in_words(paths: Collection[Path]) -> str:
     return f"{next(iter(paths))}{more}"
 
 
-def _folders(folder: Path) -> list[Path]:
+def inner_folders(folder: Path) -> list[Path]:
+    """Folders in a folder, sorted, without hidden ones; none where it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             names = sorted(entry.name for entry in entries if not entry.name.startswith("."))

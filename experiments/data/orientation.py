@@ -60,7 +60,7 @@ def find_turned(pairs: Sequence[tuple[Path, Path]]) -> list[DataError]:
     Args:
         pairs: image and mask.
     """
-    files = [path for pair in pairs for path in pair]
+    files = list(dict.fromkeys(path for pair in pairs for path in pair))  # one file may hold the labels of all images
     found = dict(zip(files, in_threads(read_orientation, files, "images and masks: EXIF"), strict=True))
     apart = [pair for pair in pairs if _is_open(*pair, found[pair[0]], found[pair[1]])]
     both = [pair for pair in apart if UPRIGHT not in (found[pair[0]], found[pair[1]])]

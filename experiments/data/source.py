@@ -15,7 +15,11 @@ from nas_space.errors import InputError
 
 ItemT = TypeVar("ItemT")
 
-FINDERS = {"streets": "streets.scenes"} | {key: f"sets.{key}" for key in ("camvid", "cityscapes", "bdd100k", "folder")}
+FINDERS = {
+    "streets": "streets.scenes",
+    **{key: f"sets.{key}" for key in ("camvid", "cityscapes", "bdd100k")},
+    "folder": "formats.detection",
+}
 """Modules that hold the functions ``find_NAME``; imported when they are needed, for torchvision is slow to import."""
 
 
@@ -100,7 +104,7 @@ def survey(options: DataOptions) -> DataSource:
         raise InputError(f"data.limit: {options.limit} must be at least 1")
     if options.classes is not None and options.name != "folder":
         raise InputError(f"data.classes: {options.name} has its own classes; leave it out, or use --data.name folder")
-    for key in ("labels", "threshold"):
+    for key in ("format", "labels", "threshold"):
         if getattr(options, key) is not None and options.name != "folder":
             raise InputError(
                 f"data.{key}: {options.name} has labels of its own; leave it out, or use --data.name folder"

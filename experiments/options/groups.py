@@ -85,6 +85,8 @@ class DataOptions:
         limit: use at most this many training images (and as many validation images at most).
         batch: images per training step.
         classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
+        format: of the labels in ``folder``: ``masks``, ``coco``, ``yolo``, ``labelme``, ``voc`` or ``roboflow``;
+            absent, the files say it.
         labels: how all masks of ``folder`` are read: ``index``, ``palette`` or ``colour``; absent, the masks say it.
         threshold: masks of two classes in ``folder`` hold shades of grey; from this one on (such as 128), the second. A
             value that the file of classes lists as ignored stays ignored.
@@ -101,6 +103,7 @@ class DataOptions:
     limit: int | None = None
     batch: int = 8
     classes: str | None = None
+    format: str | None = None
     labels: str | None = None
     threshold: int | None = None
     first_page: bool = False

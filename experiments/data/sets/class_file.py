@@ -29,6 +29,7 @@ EMPTY = "".join(DELIMITERS) + ' "'
 """What an empty line of a spreadsheet may hold."""
 IGNORED_NAMES = ("ignore", "ignored", "void")
 EXAMPLE = "{name: road, id: 0, colour: [128, 64, 128]}"
+PROPOSE = "ssr-nas data classes FOLDER --out FILE counts what the labels hold, and writes one to complete"
 MOST = IGNORE
 LARGEST_ID = 2**16 - 1
 
@@ -109,7 +110,7 @@ def find_class_file(root: Path, given: str | None) -> Path:
         return Path(given).expanduser()
     files = [root / name for name in NAMES if (root / name).exists()]
     if not files:
-        hint = f"write one, with entries such as {EXAMPLE}, or give --data.classes"
+        hint = f"write one, with entries such as {EXAMPLE}, or give --data.classes; {PROPOSE}"
         raise InputError(f"{root}: holds no file of classes ({', '.join(NAMES)}); {hint}")
     if len(files) > 1:
         raise InputError(f"{files[0]} and {files[1].name}: two files of classes; remove one, or give --data.classes")
@@ -146,7 +147,7 @@ def read_class_file(path: Path, by_threshold: bool = False) -> ClassList:
     entries = [_entry(place, row) for place, row in rows]
     if by_threshold and sum(not entry.ignored for entry in entries) == 1:
         entries = [_entry(place, row, is_white_a_class=True) for place, row in rows]
-    _check(path, entries, [place for place, _ in rows], by_threshold)
+    check_entries(path, entries, [place for place, _ in rows], by_threshold)
     if any(entry.id is not None for entry in entries):
         # Ignored entries have no output, so their place among the classes does not matter.
         entries.sort(key=lambda entry: -1 if entry.id is None else entry.id)
@@ -280,7 +281,18 @@ def _colour(place: str, value: Any) -> Colour | None:
     return red, green, blue
 
 
-def _check(path: Path, entries: Sequence[Entry], places: Sequence[str], by_threshold: bool) -> None:
+def check_entries(path: Path, entries: Sequence[Entry], places: Sequence[str], by_threshold: bool = False) -> None:
+    """Refuse entries that do not make a list of classes.
+
+    Args:
+        path: the file.
+        entries: of all its lines.
+        places: where each of them stands, for messages.
+        by_threshold: a threshold divides shades into two classes.
+
+    Raises:
+        InputError: the message names file and place.
+    """
     for key in ("name", "id", "colour"):
         seen: dict[Any, str] = {}
         for entry in entries:

@@ -1,73 +1,98 @@
 """A user's own images and masks, in folders of each split or in just ``images`` and ``masks``."""
 
-import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from experiments.data.division import check_divisible, divide, validation_fraction, validation_names
 from experiments.data.files import LEFT_OUT, DataError
-from experiments.data.listing import IMAGES, Folder, make_samples, match, root_folder
+from experiments.data.listing import IMAGES, make_samples, match, root_folder
 from experiments.data.misplaced import split_folders
 from experiments.data.sets.class_file import ClassList, Entry, find_class_file, flag_words, read_class_file
-from experiments.data.sets.masks import MASKS, MaskReader
+from experiments.data.sets.layouts import Layout, find_layout
+from experiments.data.sets.masks import MaskReader
 from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
-from nas_space.errors import InputError
 
-VAL_FRACTION = 0.2
-SPLITS = ("train", "val", "test")
 LAYOUT = "data.root must hold train/images, train/masks, val/images and val/masks, or just images and masks"
+HOLDS = "train/ and val/, or images/ and masks/"
+Pairs = dict[str, list[tuple[str, Path, Path]]]
+"""Split -> name, image and mask of each sample; the split is empty where there is none."""
 
 
-def find_folder(options: DataOptions) -> DataSource:
+def find_masks(options: DataOptions) -> DataSource:
     """The splits in ``data.root``; a mask has the name of its image. Undivided images are divided by their names.
 
     Raises:
         InputError: no folder is given, the file of classes is wrong, or ``data.val_fraction`` is.
     """
-    root = root_folder(options, "train/ and val/, or images/ and masks/")
-    val_fraction = VAL_FRACTION if options.val_fraction is None else options.val_fraction
-    if not 0 < val_fraction < 1:
-        raise InputError(f"data.val_fraction: {val_fraction} must lie between 0 and 1")
+    root = root_folder(options, HOLDS)
+    fraction = validation_fraction(options)
     classes = read_class_file(find_class_file(root, options.classes), options.threshold is not None)
     reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
-    folders = _folders(root)
-    if folders:
-        matched = {split: match(*pair, LAYOUT) for split, pair in folders.items()}
+    layout = find_layout(root)
+    parts: Pairs = {}
+    if layout.splits:
+        matched = {split: match(*pair, LAYOUT) for split, pair in layout.splits.items()}
         parts = {split: pairs for split, (pairs, _) in matched.items()}
         problems = [problem for _, wrong in matched.values() for problem in wrong]
     else:
-        pairs, problems = match(Folder(root / "images", IMAGES), Folder(root / "masks", MASKS), LAYOUT)
-        if len(pairs) == 1 and not any(problem.stops for problem in problems):
-            raise InputError(f"{pairs[0][1]}: the only image cannot be divided into training and validation; add more")
-        chosen = validation_names([name for name, _, _ in pairs], val_fraction)
+        pairs, problems = match(*layout.undivided, LAYOUT)
+        if not any(problem.stops for problem in problems):
+            check_divisible([image for _, image, _ in pairs])
+        chosen = validation_names([name for name, _, _ in pairs], fraction)
         parts = {
             split: [pair for pair in pairs if (pair[0] in chosen) == (split == "val")] for split in ("train", "val")
         }
-    problems += [*_left_out(root, folders), *_ignored_classes(classes)]
+    problems += _left_out(root, layout)
+    return _read_by(reader, options, parts, problems)
+
+
+def mask_source(
+    root: Path, options: DataOptions, classes: ClassList, parts: Pairs, problems: Sequence[DataError], rules: str
+) -> DataSource:
+    """The data set of a tool that exports masks.
+
+    Args:
+        root: its folder.
+        options: what it is found by.
+        classes: with their values or colours.
+        parts: the samples of each split.
+        problems: of listing them.
+        rules: how they are listed, in words.
+
+    Raises:
+        InputError: a single image cannot be divided, or what is found makes no splits.
+    """
+    fraction = validation_fraction(options)
+    named = {split: {name: (image, mask) for name, image, mask in pairs} for split, pairs in parts.items()}
+    if not any(named.values()):
+        named = {"train": {}, "val": {}}
+    divided, remarks = divide(root, named, fraction)
+    reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
+    whole = {split: [(name, *pair) for name, pair in sorted(items.items())] for split, items in divided.items()}
+    source = _read_by(reader, options, whole, [*problems, *remarks])
+    return replace(source, reading="; ".join(filter(None, (rules, source.reading))))
+
+
+def _read_by(reader: MaskReader, options: DataOptions, parts: Pairs, problems: Sequence[DataError]) -> DataSource:
+    """The source of these samples, whose masks are all read in one way."""
+    classes = reader.classes
     # All masks, whatever the limit: another command may use other ones, and must read them alike.
-    problems += reader.settle([mask for part in parts.values() for _, _, mask in part])
+    undecided = reader.settle([mask for part in parts.values() for _, _, mask in part])
     splits = {split: make_samples(part, reader, options.limit) for split, part in parts.items()}
     return DataSource(
         "folder",
         classes.names,
         classes.colours,
         splits,
-        tuple(problems),
+        (*problems, *_ignored_classes(classes), *undecided),
         reader.words,
         values=tuple(map(_value, classes.classes)),
         ignored=_ignored(classes, options.threshold),
         cure=_cure(classes, options.threshold),
     )
-
-
-def validation_names(names: list[str], fraction: float) -> set[str]:
-    """The images that validate: the ``fraction`` of the names with the smallest hashes, at least one, never all.
-
-    It depends on the names alone, and a new image moves at most one other.
-    """
-    count = min(max(round(fraction * len(names)), 1), len(names) - 1)
-    return set(sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())[: max(count, 0)])
 
 
 def _value(entry: Entry) -> str:
@@ -113,29 +138,16 @@ def _braces(path: Path) -> str:
     return str(path).replace("{", "{{").replace("}", "}}")
 
 
-def _folders(root: Path) -> dict[str, tuple[Folder, Folder]]:
-    """Images and masks of each split, in ``SPLIT/images`` or ``images/SPLIT``; nothing if they are not divided."""
-    if (root / "train").is_dir() or (root / "val").is_dir():
-        places = {split: (root / split / "images", root / split / "masks") for split in SPLITS}
-    elif (root / "images" / "train").is_dir():
-        places = {split: (root / "images" / split, root / "masks" / split) for split in SPLITS}
-    else:
-        return {}
-    if not all(folder.is_dir() for folder in places["test"]):
-        del places["test"]
-    return {split: (Folder(images, IMAGES), Folder(masks, MASKS)) for split, (images, masks) in places.items()}
-
-
-def _left_out(root: Path, folders: Mapping[str, tuple[Folder, Folder]]) -> list[DataError]:
+def _left_out(root: Path, layout: Layout) -> list[DataError]:
     """A remark that names the folders with images beside those that are used, such as ``test`` beside ``images``.
 
     Args:
         root: the data set's folder.
-        folders: images and masks of each split; nothing where ``images`` is divided, which lists what lies inside it.
+        layout: the folders that are used. One that is not divided lists what lies inside it.
     """
-    used = [images.path for images, _ in folders.values()] or [root / "images"]
+    used = [images.path for images, _ in layout.pairs]
     others = [root / "images", *(split / "images" for split in split_folders(root))]
-    others += split_folders(root / "images") if folders else []
+    others += split_folders(root / "images") if layout.splits else []
     counts = {folder.relative_to(root): _count_images(folder) for folder in others if folder not in used}
     found = [f"{count} image{'s' * (count != 1)} in {folder}/" for folder, count in counts.items() if count]
     if not found:
