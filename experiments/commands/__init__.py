@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 NAMES = (
     *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "race", "report"),
-    *("data check", "cost"),
+    *("data check", "data convert", "data classes", "cost"),
     *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
     *("benchmark video", "trial", "race-trial", "launch", "export-best"),
 )

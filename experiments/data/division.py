@@ -50,7 +50,10 @@ def check_divisible(names: Sequence[Path]) -> None:
 
 
 def divide(
-    root: Path, parts: Mapping[str, Mapping[str, tuple[Path, ItemT]]], fraction: float
+    root: Path,
+    parts: Mapping[str, Mapping[str, tuple[Path, ItemT]]],
+    fraction: float,
+    problems: Sequence[DataError] = (),
 ) -> tuple[dict[str, dict[str, tuple[Path, ItemT]]], list[DataError]]:
     """The splits of an export: as they are, or with a validation split that is taken from the training images.
 
@@ -59,6 +62,8 @@ def divide(
         parts: split -> name -> image and whatever belongs to it; ``""`` is what belongs to no split.
         fraction: share that validates, where it is to be chosen.
 
+        problems: of listing them. If they stop a training, they are told instead of what cannot be divided.
+
     Returns:
         The splits, and a remark that tells the choice.
 
@@ -66,6 +71,18 @@ def divide(
         InputError: there is but one image.
         DataError: images of a split lie beside others of none, or there is no training split.
     """
+    try:
+        return _divide(root, parts, fraction)
+    except InputError:
+        if not any(problem.stops for problem in problems):
+            raise
+    whole = {split: dict(parts.get(split, {})) for split in ("train", "val")}
+    return {**whole, "train": whole["train"] | dict(parts.get("", {}))}, []
+
+
+def _divide(
+    root: Path, parts: Mapping[str, Mapping[str, tuple[Path, ItemT]]], fraction: float
+) -> tuple[dict[str, dict[str, tuple[Path, ItemT]]], list[DataError]]:
     result = {split: dict(items) for split, items in parts.items() if items or split}
     if "" in result:
         if "train" in result or "val" in result:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 from experiments.options.quantity import Quantity, compact
@@ -111,6 +111,17 @@ class DataOptions:
     allow_absent: bool = False
     shuffle_labels: bool = False
     image_bits: int | None = None
+
+
+def of_folder(options: DataOptions, folder: str) -> DataOptions:
+    """The options for a folder that a command takes without a key; ``data.name`` may say what it holds.
+
+    Raises:
+        InputError: ``data.root`` names a folder too.
+    """
+    if options.root is not None:
+        raise InputError(f"data.root: the folder is {folder} already; leave it out")
+    return replace(options, root=folder, name="folder" if options.name == "streets" else options.name)
 
 
 def comparable(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -53,7 +53,7 @@ def completed(checkpoint: str, info: "ModelInfo", options: DataOptions) -> DataO
     """
     if options.name in (AS_TRAINED, info.dataset):
         trained = _trained_on(checkpoint, info.dataset)
-        keys = ("root", "classes", "val_fraction", "labels", "threshold")
+        keys = ("root", "classes", "val_fraction", "format", "labels", "threshold")
         taken: dict[str, Any] = {key: trained.get(key) for key in keys if getattr(options, key) in (None, "")}
         taken["first_page"] = options.first_page or trained.get("first_page") is True
         options = replace(options, name=info.dataset, **taken)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import film_seeds
+import label_seeds
 import nni_seeds
 import numpy as np
 import seeds
@@ -197,6 +198,20 @@ def read_index_label(path: Path) -> Any:
     return labels
 
 
+def read_export(path: Path) -> Any:
+    from experiments.data.source import open_source
+    from experiments.options.groups import DataOptions
+
+    root = path.parents[2] if path.parent.name == "labels" else path.parent
+    source = open_source(DataOptions(name="folder", root=str(root)))
+    for samples in source.splits.values():
+        for sample in samples:
+            label = sample.read()[1]
+            assert label.shape == (label_seeds.HEIGHT, label_seeds.WIDTH) and label.dtype == np.uint8
+            assert set(np.unique(label)) <= {*range(len(source.classes)), 255}
+    return source.classes
+
+
 def read_film(path: Path) -> Any:
     """As ``predict`` does, up to 100 frames."""
     from experiments.prediction.film_reader import open_film
@@ -319,6 +334,34 @@ READERS: dict[str, Reader] = {
     "mask": Reader("mask.png", lambda: damaged_images(seeds.masks()), read_mask, 200, seeds.fallen_pictures()),
     "index_label": Reader(
         "label.png", lambda: damaged_images(seeds.masks()), read_index_label, 150, seeds.fallen_pictures()
+    ),
+    "coco": Reader(
+        "_a.coco.json", lambda: damaged_json([label_seeds.COCO]), read_export, 40, (), label_seeds.beside("")
+    ),
+    "labelme": Reader(
+        "a.json", lambda: damaged_json([label_seeds.LABELME]), read_export, 40, (), label_seeds.beside("")
+    ),
+    "yolo_text": Reader(
+        "train/labels/a.txt", lambda: damaged([label_seeds.YOLO_TEXT]), read_export, 40, (), label_seeds.beside_yolo
+    ),
+    "yolo_yaml": Reader(
+        "data.yaml", lambda: damaged([label_seeds.YOLO_YAML]), read_export, 40, (), label_seeds.beside_yolo
+    ),
+    "label_map": Reader(
+        "labelmap.txt",
+        lambda: damaged([label_seeds.LABEL_MAP]),
+        read_export,
+        20,
+        (),
+        label_seeds.beside("JPEGImages", masks="SegmentationClass/{name}.png"),
+    ),
+    "roboflow_classes": Reader(
+        "_classes.csv",
+        lambda: damaged([label_seeds.ROBOFLOW]),
+        read_export,
+        20,
+        (),
+        label_seeds.beside("", masks="{name}_mask.png"),
     ),
     "film": Reader("film.bin", lambda: damaged_images(film_seeds.films()), read_film, 60, seeds.fallen_pictures()),
     "description": Reader("description.json", lambda: damaged_json([seeds.DESCRIPTION]), read_description, 100),

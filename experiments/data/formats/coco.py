@@ -4,7 +4,8 @@ As Roboflow (``_annotations.coco.json`` beside the images), CVAT, Label Studio a
 (``annotations/instances_train2017.json``) write it. Rules:
 - The parts of one object are united, so that only run-length codes hold holes.
 - Later objects lie over earlier ones.
-- Crowds (``iscrowd`` 1) are ignored, as in COCO's own score, and lie below all objects.
+- Crowds (``iscrowd`` 1) are ignored, as in COCO's own score, and lie below all objects. Where all objects are crowds,
+  as of tools that mark masks so, they are objects.
 - Images without objects are background.
 - A category that no object has, and that is the super-category of others, is left out: Roboflow writes one.
 """
@@ -46,19 +47,24 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     files = _by_split(tree)
     contents = {split: (path, read_object(path)) for split, path in files.items()}
     names = {split: _category_names(path, content) for split, (path, content) in contents.items()}
-    ordered = dict.fromkeys(name for known in names.values() for name in dict(sorted(known.items())).values())
+    ordered = dict.fromkeys(name for known in names.values() for _, name in sorted(known.items(), key=_by_id))
     _check_same(files, names)
     unused = _groups_without_objects(contents, names)
     first = next(iter(files.values()))
     classes = Classes((name for name in ordered if name not in unused), first)
+    rows = [row for path, content in contents.values() for row in rows_of(path, content, "annotations")]
+    crowds = sum(map(_is_crowd, rows))
     problems: list[DataError] = []
     pairs: dict[str, list[tuple[Path, Drawing]]] = {}
     for split, (path, content) in contents.items():
         indices = {key: classes.indices[name] for key, name in names[split].items() if name not in unused}
-        pairs[split], wrong = _read(tree, split, path, content, indices)
+        pairs[split], wrong = _read(tree, split, path, content, indices, crowds < len(rows))
         problems += wrong
     problems += _unlisted(tree, first, {image for found in pairs.values() for image, _ in found})
     rules = f"{TITLE} ({', '.join(tree.name_of(path) for path in files.values())}): {RULES}"
+    if crowds:
+        told = "are crowds" if crowds < len(rows) else "are marked as crowds, and count as objects"
+        rules += f"; {crowds} of {len(rows)} objects {told}"
     if unused:
         rules += f"; {', '.join(sorted(unused))} groups other categories, and is left out"
     return drawn_source(tree, options, classes, pairs, problems, rules, "crowds")
@@ -69,7 +75,9 @@ FORMAT = LabelFormat("coco", TITLE, seen, find)
 
 def _files(tree: Tree) -> list[Path]:
     found = []
-    for path in tree.by_suffix(".json", depth=1):
+    stems = {image.with_suffix("") for image in tree.images}
+    files = [path for path in tree.by_suffix(".json", depth=1) if path.with_suffix("") not in stems]
+    for path in files:
         head = head_of(path)
         is_named = path.name.lower().endswith(".coco.json") or (
             path.parent.name.lower() == FOLDER and path.stem.lower().startswith("instances")
@@ -117,6 +125,15 @@ def _category_names(path: Path, content: Row) -> dict[int | str, str]:
     return names
 
 
+def _by_id(item: tuple[int | str, str]) -> tuple[bool, int | str]:
+    """Order of ids, which may be numbers or text."""
+    return isinstance(item[0], str), item[0]
+
+
+def _is_crowd(row: Row) -> bool:
+    return row.get("iscrowd") in (1, True)
+
+
 def _check_same(files: Mapping[str, Path], names: Mapping[str, Mapping[int | str, str]]) -> None:
     """Refuse files in which the same id has two names: one of them is of another export."""
     first_path: Path | None = None
@@ -143,7 +160,7 @@ def _groups_without_objects(
 
 
 def _read(
-    tree: Tree, split: str, path: Path, content: Row, indices: Mapping[int | str, int]
+    tree: Tree, split: str, path: Path, content: Row, indices: Mapping[int | str, int], has_crowds: bool
 ) -> tuple[list[tuple[Path, Drawing]], list[DataError]]:
     images = _unique(path, "images", rows_of(path, content, "images"))
     rows = rows_of(path, content, "annotations")
@@ -165,7 +182,7 @@ def _read(
         except DataError as error:
             problems.append(error)
             continue
-        is_crowd = row.get("iscrowd") in (1, True)
+        is_crowd = has_crowds and _is_crowd(row)
         group = crowds if is_crowd else objects
         group.setdefault(image, []).append(Shape(IGNORE if is_crowd else indices[category], encode))
     folders = [path.parent, tree.root, *_folders(tree, path, split)]

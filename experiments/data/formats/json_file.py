@@ -8,7 +8,7 @@ from typing import Any
 from experiments.data.files import read_bytes
 from experiments.data.formats.faults import broken, lacking
 
-HEAD = 2**16
+HEAD = 2**14
 """Bytes at a file's beginning in which its keys are looked for."""
 
 

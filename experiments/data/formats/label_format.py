@@ -11,6 +11,7 @@ from experiments.data.files import DataError
 from experiments.data.formats.faults import unlabelled
 from experiments.data.formats.shapes import Drawing, describe_overhang, is_labelled, read_drawn
 from experiments.data.formats.tree import Tree
+from experiments.data.formats.values import Found
 from experiments.data.sets.class_file import MOST, voc_colour
 from experiments.data.source import DataSource, Sample, evenly
 from experiments.options.groups import DataOptions
@@ -32,12 +33,14 @@ class LabelFormat:
         title: in words, for messages.
         seen: the files of a folder that mark the format, named from its root; none where it is another one.
         find: lists classes and samples. Raises ``InputError`` where they cannot be listed.
+        count: what the labels hold, where nothing names the classes; None where something always does.
     """
 
     name: str
     title: str
     seen: Callable[[Tree], Sequence[str]]
     find: Callable[[Tree, DataOptions], DataSource]
+    count: Callable[[Tree], Found] | None = None
 
 
 def refuse_options(options: DataOptions, title: str, *keys: str) -> None:
@@ -131,7 +134,7 @@ def drawn_source(
         told.append(unlabelled(tree.root))
     if (remark := describe_overhang(drawings)) is not None:
         told.append(remark)
-    divided, remarks = divide(tree.root, parts, fraction)
+    divided, remarks = divide(tree.root, parts, fraction, told)
     splits = {
         split: [
             Sample(name, image, drawing.path, partial(read_drawn, image, drawing, options.first_page))
@@ -140,15 +143,19 @@ def drawn_source(
         for split, part in divided.items()
     }
     colours = tuple(voc_colour(index) for index in range(len(classes.names)))
-    values = (f"what is no object, or {classes.names[0]}", *(f"objects {name}" for name in classes.names[1:]))
     return DataSource(
         "folder",
         classes.names,
         colours,
         splits,
         (*told, *remarks),
-        rules,
-        values=values,
+        f"{rules}; {_describe(drawings)}",
         ignored=ignored,
         cure="if they should be {name}, correct the labels",
     )
+
+
+def _describe(drawings: Sequence[Drawing]) -> str:
+    empty = sum(not drawing.shapes for drawing in drawings)
+    holds = f"{empty} of {len(drawings)} images have no object"
+    return f"a pixel belongs to an object that surrounds its centre, so that a tiny one may leave none; {holds}"

@@ -9,7 +9,7 @@ Polygons, rectangles, circles, lines, points and small masks. Rules, as LabelMe'
 """
 
 import base64
-import binascii
+import io
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,12 +17,13 @@ from typing import Any
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.faults import absent, imageless, lacking, nameless, pointless, several, wrong_mask
 from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, value_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
-from experiments.data.formats.shapes import Code, Drawing, Pixels, Points, Polygons, Shape, as_points
+from experiments.data.formats.shapes import Code, Drawing, Pixels, Points, Polygons, Shape, as_points, check_inside
 from experiments.data.formats.tree import Tree, case_remark
 from experiments.data.parallel import in_threads
 from experiments.data.source import DataSource
@@ -154,11 +155,11 @@ def _read(path: Path) -> tuple[str, tuple[int, int], list[Row]]:
         label = row.get("label")
         if not isinstance(label, str | int) or not str(label).strip():
             raise nameless(path, where, repr(label), "label")
-        rows.append((where, str(label).strip(), _encoder(path, where, row)))
+        rows.append((where, str(label).strip(), _encoder(path, where, row, (height, width))))
     return name, (height, width), rows
 
 
-def _encoder(path: Path, where: str, row: Mapping[str, Any]) -> Any:
+def _encoder(path: Path, where: str, row: Mapping[str, Any], size: tuple[int, int]) -> Any:
     """What encodes a shape."""
     points, kind = row.get("points"), row.get("shape_type") or "polygon"
     if not isinstance(points, list):
@@ -167,7 +168,7 @@ def _encoder(path: Path, where: str, row: Mapping[str, Any]) -> Any:
         return Polygons(path, where, (as_points(path, where, points),))
     try:
         ends = np.asarray(points, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise pointless(path, where, "the points are no pairs of numbers") from None
     least = {"rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "point": 1, "points": 1, "mask": 2}
     if kind not in least:
@@ -184,20 +185,22 @@ def _encoder(path: Path, where: str, row: Mapping[str, Any]) -> Any:
         circle = ends[0] + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
         return Polygons(path, where, (circle,))
     if kind == "mask":
-        return _mask(path, where, row, ends)
+        return _mask(path, where, row, ends, size)
     return _Strokes(path, where, ends, kind.startswith("point"))
 
 
-def _mask(path: Path, where: str, row: Mapping[str, Any], ends: Points) -> Pixels:
+def _mask(path: Path, where: str, row: Mapping[str, Any], ends: Points, size: tuple[int, int]) -> Pixels:
     try:
         data = base64.b64decode(row.get("mask") or "", validate=True)
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
-    except (binascii.Error, ValueError, TypeError, cv2.error):
-        pixels = None
+        with Image.open(io.BytesIO(data)) as image:
+            is_larger = image.height > size[0] + 1 or image.width > size[1] + 1
+            pixels = None if is_larger else np.asarray(image.convert("L"))
+    except Exception:  # Pillow raises a dozen kinds for a damaged file
+        raise wrong_mask(path, where, "is no image") from None
     if pixels is None:
-        raise wrong_mask(path, where, "is no image")
+        raise wrong_mask(path, where, "is larger than its image")
     left, top = (round(float(value)) for value in ends[0])
-    return Pixels(path, where, np.asarray(pixels) > 0, left, top)
+    return Pixels(path, where, pixels > 0, left, top)
 
 
 class _Strokes:
@@ -219,8 +222,6 @@ class _Strokes:
         Raises:
             DataError: nothing of it lies in the image.
         """
-        from experiments.data.formats.shapes import check_inside
-
         check_inside(self.path, self.where, self.ends, (height, width))
         canvas = np.zeros((height, width), np.uint8)
         ends: Sequence[Any] = [tuple(map(int, end)) for end in self.ends]

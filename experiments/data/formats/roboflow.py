@@ -7,7 +7,7 @@ import csv
 from pathlib import Path
 
 from experiments.data.files import DataError, read_bytes
-from experiments.data.formats.faults import broken, differing, lacking
+from experiments.data.formats.faults import broken, differing, lacking, nameless
 from experiments.data.formats.label_format import LabelFormat, refuse_options
 from experiments.data.formats.tree import Tree
 from experiments.data.listing import IMAGES, Folder, match
@@ -67,9 +67,11 @@ def _files(tree: Tree) -> list[Path]:
 def _read_classes(path: Path) -> ClassList:
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
+        rows = [[value.strip() for value in row] for row in csv.reader(lines)]
     except UnicodeDecodeError:
         raise broken(path, "CSV", "it is not UTF-8 text") from None
-    rows = [[value.strip() for value in row] for row in csv.reader(lines)]
+    except csv.Error as error:
+        raise broken(path, "CSV", str(error)) from None
     columns = [name.lower() for name in rows[0]] if rows else []
     for key in (VALUE, NAME):
         if key not in columns:
@@ -80,10 +82,10 @@ def _read_classes(path: Path) -> ClassList:
             continue
         place = f"{path}: line {number}"
         value, name = ((row + [""] * len(columns))[columns.index(key)] for key in (VALUE, NAME))
-        if not (value.isascii() and value.isdigit() and int(value) < 256):
+        if not (value.isascii() and value.isdigit() and len(value) < 4 and int(value) < 256):
             raise InputError(f"{place}: pixel value {value!r} must be a whole number from 0 to 255")
         if not name:
-            raise InputError(f"{place}: name is missing; write it behind the pixel value")
+            raise nameless(path, f"line {number}", value, path.name)
         entries.append(Entry(name, int(value), None, False))
         places.append(place)
     check_entries(path, entries, places)

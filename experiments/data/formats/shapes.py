@@ -105,7 +105,7 @@ def as_points(path: Path, where: str, numbers: object) -> Points:
     """
     try:
         points = np.asarray(numbers, np.float64).reshape(-1, 2)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise pointless(path, where, "the outline is no list of pairs of numbers") from None
     if not np.isfinite(points).all():
         raise pointless(path, where, "the outline holds a number that is not finite")

@@ -18,7 +18,7 @@ SPLIT_OF = {name: split for split, others in SPLITS.items() for name in (split, 
 
 
 class Tree:
-    """The files below a folder, sorted, without hidden ones.
+    """The files below a folder, sorted, without hidden ones; they are listed when they are asked for.
 
     Args:
         root: the folder.
@@ -26,7 +26,10 @@ class Tree:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.files = tuple(sorted(_walk(root, {os.path.realpath(root)}, 0)))
+
+    @cached_property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(sorted(_walk(self.root, {os.path.realpath(self.root)}, 0)))
 
     def by_suffix(self, *suffixes: str, depth: int = DEEPEST) -> list[Path]:
         """Files of these endings, at most so many folders deep."""

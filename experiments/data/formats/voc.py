@@ -1,7 +1,8 @@
 """Pascal VOC's folders (Everingham et al., 2010), as CVAT exports masks: ``JPEGImages`` and ``SegmentationClass``.
 
 ``ImageSets/Segmentation/*.txt`` list the images of each split, and ``labelmap.txt`` the colour of each class, in lines
-such as ``cat:64,0,0::``. Masks are colours or have a palette of them. Rules:
+such as ``cat:64,0,0::``. Masks are colours or have a palette of them. LabelMe's converter writes ``class_names.txt``
+instead, with the name of each index in a line. Rules:
 - VOC's border, colour (224, 224, 192), is ignored unless it is a class.
 - An image that no list names, or without lists one that has no mask, is not used.
 """
@@ -13,6 +14,7 @@ from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.faults import absent, broken, imageless, nameless
 from experiments.data.formats.label_format import LabelFormat
 from experiments.data.formats.tree import Tree, case_remark, split_in
+from experiments.data.formats.values import Found, count_masks
 from experiments.data.listing import IMAGES
 from experiments.data.pairing import fold
 from experiments.data.sets.class_file import ClassList, Entry, check_entries, find_class_file, read_class_file
@@ -22,6 +24,7 @@ from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
 
 TITLE = "Pascal VOC masks"
+NAMES = "class_names.txt"
 MAP, PHOTOS, CLASS_MASKS, LISTS = "labelmap.txt", "JPEGImages", "SegmentationClass", "ImageSets"
 BORDER = (224, 224, 192)
 RULES = "VOC's border is ignored, images without a mask are not used"
@@ -73,7 +76,12 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     return mask_source(tree.root, options, classes, parts, problems, rules)
 
 
-FORMAT = LabelFormat("voc", TITLE, seen, find)
+def count(tree: Tree) -> Found:
+    """Values of the masks."""
+    return count_masks(_files(tree, CLASS_MASKS, MASKS))
+
+
+FORMAT = LabelFormat("voc", TITLE, seen, find, count)
 
 
 def _files(tree: Tree, folder: str, suffixes: Sequence[str]) -> list[Path]:
@@ -117,9 +125,15 @@ def _without_ending(name: str) -> str:
 
 
 def _read_classes(tree: Tree, options: DataOptions) -> ClassList:
-    path = next((path for path in tree.by_suffix(".txt", depth=0) if path.name.lower() == MAP), None)
-    if path is None or options.classes is not None:
-        return read_class_file(find_class_file(tree.root, options.classes))
+    files = {path.name.lower(): path for path in tree.by_suffix(".txt", depth=0)}
+    if options.classes is None and MAP in files:
+        return _read_map(files[MAP])
+    if options.classes is None and NAMES in files:
+        return _read_names(files[NAMES])
+    return read_class_file(find_class_file(tree.root, options.classes))
+
+
+def _read_map(path: Path) -> ClassList:
     try:
         lines = read_bytes(path).decode("utf-8-sig").splitlines()
     except UnicodeDecodeError:
@@ -146,3 +160,10 @@ def _read_classes(tree: Tree, options: DataOptions) -> ClassList:
     check_entries(path, entries, places)
     background = [entry for entry in entries if entry.name.casefold() == "background"]
     return ClassList(path, (*background, *(entry for entry in entries if entry not in background)))
+
+
+def _read_names(path: Path) -> ClassList:
+    lines = [line.strip() for line in read_bytes(path).decode("utf-8-sig", "replace").splitlines() if line.strip()]
+    entries = [Entry(line, index, None, False) for index, line in enumerate(lines)]
+    check_entries(path, entries, [f"{path}: line {entry.id}" for entry in entries])
+    return ClassList(path, tuple(entries))

@@ -7,6 +7,7 @@ folders; ``images`` in the path of an image becomes ``labels`` in that of its te
 - Images without a text file, or with an empty one, are background.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -15,9 +16,11 @@ import yaml
 
 from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.faults import absent, broken, imageless, lacking, nameless, pointless, twice
+from experiments.data.formats.json_file import head_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Drawing, Polygons, Shape, as_points
 from experiments.data.formats.tree import Tree
+from experiments.data.formats.values import Found, count_objects
 from experiments.data.pairing import fold
 from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import NAMES as CLASS_FILES
@@ -35,6 +38,8 @@ RULES = (
     "are background"
 )
 KEYS = ("train", "val", "test")
+MASKS = "masks_dir"
+"""With this key, Ultralytics reads masks."""
 DEEPEST = 2
 """Levels of folders that text files lie in where no ``data.yaml`` says so."""
 Row = tuple[int, Polygons]
@@ -56,6 +61,9 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     refuse_options(options, TITLE, "labels", "threshold")
     settings = _yaml_file(tree)
     content = {} if settings is None else _read_yaml(settings)
+    if settings is not None and content.get(MASKS):
+        hint = "give --data.format masks and a file of classes, with their names and values"
+        raise InputError(f"{settings}: {MASKS}: labels are masks, and no text files; {hint}")
     split_images = _images_by_folder(tree) if settings is None else _listed_images(tree, settings, content)
     texts = {fold(tree.name_of(path)): path for path in tree.by_suffix(".txt")}
     names, source = _names(tree, options, settings, content)
@@ -84,11 +92,15 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     return drawn_source(tree, options, classes, pairs, problems, f"{TITLE} (classes: {source.name}): {RULES}")
 
 
-FORMAT = LabelFormat("yolo", TITLE, seen, find)
-
-
-def count_classes(tree: Tree) -> dict[int, int]:
+def count(tree: Tree) -> Found:
     """Objects of each class index, in all text files that can be read."""
+    return count_objects(_count_classes(tree), tree.root)
+
+
+FORMAT = LabelFormat("yolo", TITLE, seen, find, count)
+
+
+def _count_classes(tree: Tree) -> dict[int, int]:
     counts: dict[int, int] = {}
     for rows in in_threads(_read_or_error, _label_files(tree), "labels: YOLO"):
         for index, _ in rows if not isinstance(rows, DataError) else ():
@@ -100,7 +112,7 @@ def _yaml_file(tree: Tree) -> Path | None:
     """The file that names classes and splits; a file of our own classes is none."""
     files = [path for path in tree.by_suffix(".yaml", ".yml", depth=0) if path.name not in CLASS_FILES]
     marked = [path for path in files if path.stem.lower() in ("data", "dataset")]
-    return next(iter(marked or [path for path in files if b"names:" in path.read_bytes()[:10000]]), None)
+    return next(iter(marked or [path for path in files if b"names:" in head_of(path)]), None)
 
 
 def _label_files(tree: Tree) -> list[Path]:
@@ -121,7 +133,7 @@ def _key_of_label(tree: Tree, image: Path) -> str:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = load_yaml(read_bytes(path).decode("utf-8-sig"))
+        content = load_yaml(read_bytes(path).decode("utf-8-sig"), as_text=True)  # a class may be called no
     except UnicodeDecodeError:
         raise broken(path, "YAML", "it is not UTF-8 text") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -142,7 +154,7 @@ def _names(
         text = read_bytes(path).decode("utf-8-sig", "replace")
         return _names_of(path, [line.strip() for line in text.splitlines() if line.strip()]), path
     if options.classes is None and not any((tree.root / name).exists() for name in CLASS_FILES):
-        counts = ", ".join(f"{index} ({count} objects)" for index, count in count_classes(tree).items())
+        counts = ", ".join(f"{index} ({count} objects)" for index, count in _count_classes(tree).items())
         hint = "ssr-nas data classes writes a file of classes to complete"
         raise InputError(f"{tree.root}: no data.yaml names the classes {counts or 'of its labels'}; {hint}")
     file = read_class_file(find_class_file(tree.root, options.classes))
@@ -157,11 +169,12 @@ def _names_of(path: Path, names: Any) -> dict[int, str]:
         raise lacking(path, "the file", "names")
     result: dict[int, str] = {}
     for index, name in pairs:
-        if not isinstance(index, int) or isinstance(index, bool) or not isinstance(name, str | int) or not str(name):
+        number = str(index)
+        if not (number.isascii() and number.isdigit() and len(number) < 10) or not isinstance(name, str) or not name:
             raise nameless(path, "names", index, path.name)
-        if str(name).strip() in result.values():
+        if name.strip() in result.values():
             raise twice(path, "names", "name", name)
-        result[index] = str(name).strip()
+        result[int(number)] = name.strip()
     return dict(sorted(result.items()))
 
 
@@ -193,8 +206,10 @@ def _place(tree: Tree, base: str, entry: str) -> Path | None:
         parts = [part for part in given.parts if part not in ("..", ".", "/")]
         for start in range(len(parts)):
             place = tree.root.joinpath(*parts[start:])
-            if place.exists():
+            if os.path.exists(place):  # Path.exists raises on a name that is too long
                 return place
+        if not parts:
+            return tree.root
     return None
 
 
@@ -243,7 +258,7 @@ def _read_rows(path: Path) -> list[Row]:
             index, numbers = float(words[0]), [float(word) for word in words[1:]]
         except ValueError:
             raise broken(path, "YOLO label", f"{where} holds something else than numbers") from None
-        if index != int(index) or index < 0:
+        if not index.is_integer() or index < 0:
             raise broken(path, "YOLO label", f"{where} begins with {words[0]}, which is no class index")
         if len(numbers) == 4:
             raise pointless(path, where, "four numbers are a box and no outline")

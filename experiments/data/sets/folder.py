@@ -67,9 +67,7 @@ def mask_source(
     """
     fraction = validation_fraction(options)
     named = {split: {name: (image, mask) for name, image, mask in pairs} for split, pairs in parts.items()}
-    if not any(named.values()):
-        named = {"train": {}, "val": {}}
-    divided, remarks = divide(root, named, fraction)
+    divided, remarks = divide(root, named, fraction, problems)
     reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
     whole = {split: [(name, *pair) for name, pair in sorted(items.items())] for split, items in divided.items()}
     source = _read_by(reader, options, whole, [*problems, *remarks])

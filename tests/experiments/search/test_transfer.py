@@ -109,9 +109,10 @@ def test_a_configuration_of_something_else_is_not_the_trainings(
 def test_labels_are_read_as_the_training_read_them(tmp_path: Path, checkpoint: Callable[..., Path]) -> None:
     folder = checkpoint(dataset="folder")
     info = load_model(folder)[1]
-    said = "{name: folder, root: there, labels: palette, threshold: null, first_page: true}"
+    said = "{name: folder, root: there, format: voc, labels: palette, threshold: null, first_page: true}"
     (folder.parent / "config.yml").write_text(f"data: {said}\n")
     found = completed(str(folder), info, as_trained())
     assert (found.root, found.labels, found.threshold, found.first_page) == ("there", "palette", None, True)
+    assert found.format == "voc"
     given = replace(as_trained(), labels="index")
     assert completed(str(folder), info, given).labels == "index"

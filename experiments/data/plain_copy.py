@@ -1,0 +1,90 @@
+"""A data set written in the plain layout: images and masks of each split, and a file of classes."""
+
+import csv
+import io
+import os
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from experiments.data.parallel import in_threads
+from experiments.data.source import DataSource, Sample
+from experiments.options.groups import IGNORE
+from experiments.runs.files import named, write_atomic
+from experiments.runs.lock import hidden_beside
+
+CLASS_FILE = "classes.csv"
+IGNORED = ("ignored", "void", "ignore")
+
+
+def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
+    """Write everything into a new folder, which appears whole or not at all.
+
+    Images are copied as they are. Masks are PNG files of class indices with the classes' colours as palette, 255 where
+    ignored.
+
+    Args:
+        source: the data set.
+        out: the folder; it is not there yet.
+
+    Returns:
+        Images of each split.
+
+    Raises:
+        InputError: an image or a label is wrong.
+        OSError: the folder cannot be written, or somebody has made it meanwhile.
+    """
+    temporary = hidden_beside(out, f".{os.urandom(16).hex()}.tmp")
+    with named(out):
+        temporary.mkdir()
+    try:
+        for split, samples in source.splits.items():
+            for kind in ("images", "masks"):
+                (temporary / split / kind).mkdir(parents=True)
+            write = partial(_write_sample, temporary / split, _palette(source))
+            for _ in in_threads(write, samples, f"{source.name}: {split}"):
+                pass
+        write_atomic(temporary / CLASS_FILE, _class_file(source))
+        os.rename(temporary, out)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return {split: len(samples) for split, samples in source.splits.items()}
+
+
+def _write_sample(folder: Path, palette: bytes, sample: Sample) -> None:
+    image, label = sample.read()
+    suffix = ".png" if sample.image is None else sample.image.suffix.lower()
+    place = folder / "images" / f"{sample.name}{suffix}"
+    with named(place):
+        if sample.image is None:
+            Image.fromarray(image).save(place)
+        else:
+            shutil.copyfile(sample.image, place)
+    mask = Image.fromarray(label)
+    mask.putpalette(palette)
+    place = folder / "masks" / f"{sample.name}.png"
+    with named(place):
+        mask.save(place)
+
+
+def _palette(source: DataSource) -> bytes:
+    colours = np.zeros((256, 3), np.uint8)
+    colours[: len(source.colours)] = source.colours
+    colours[IGNORE] = 255
+    return colours.tobytes()
+
+
+def _class_file(source: DataSource) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "id", "colour", "ignore"])
+    for index, (name, colour) in enumerate(zip(source.classes, source.colours, strict=True)):
+        writer.writerow([name, index, " ".join(map(str, colour)), "no"])
+    free = next(name for name in (*IGNORED, "".join(source.classes) + "?") if name not in source.classes)
+    writer.writerow([free, IGNORE, "", "yes"])
+    return text.getvalue()

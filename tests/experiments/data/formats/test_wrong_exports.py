@@ -1,0 +1,266 @@
+"""What may be wrong with an export: one line that names the file and the fix, exit code 2, and nothing is written.
+
+The same kind of fault has the same words in every format.
+"""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.cli import main
+
+WORDS = {
+    "missing file": r"{file}: .* is not there; ",
+    "broken": r"{file}: not valid [\w ]+: .+; export it again",
+    "key": r"{file}: [^:]+: [\w ()]+ is missing or wrong; correct it, or export it again",
+    "twice": r"{file}: .*(id|name|colour) [^:]+ is given twice.*; give each its own",
+    "nameless": r"{file}: [^:]+: class .+ has no name in [\w.]+; add it there",
+    "no image": r"{file}: [^:]+: its image \S.* is not there; copy it there, or remove the entry",
+    "no label": r"{file}: its label \S+ is missing.*; add it, or remove the image",
+    "outside": r"{file}: [^:]+: the outline lies outside of the image, height x width 40x56; coordinates must be ",
+    "no outline": r"{file}: [^:]+: .+; draw a polygon, or export it as segmentation",
+    "wrong mask": r"{file}: [^:]+: the mask .+; export it again",
+    "sizes": r"{file}.* and \S+: image and label differ in size, height x width \(\d+x\d+ and \d+x\d+\); make the",
+    "unlabelled": r"{file}: no object is labelled; label some images, and export it again",
+    "one image": r"{file}: the only image cannot be divided into training and validation; add more",
+    "several": r"{file}: \d+ .+ \(.*\); keep one of them",
+    "splits": r"{file}: .*; put (it|the images to train on) into train/",
+    "differ": r"{file} and \S+: .*; export all splits together",
+    "no class": r"{file}: .* is no class; ",
+    "no format": r"{file}: holds (images, and )?no labels of a known format \(.*\); label the images, or give",
+    "formats": r"{file}: holds labels of several formats: .* and .*; say which counts: --data.format ",
+    "classes": r"{file}: (holds no file of classes|no data.yaml names the classes).*ssr-nas data classes",
+    "masks": r"{file}: masks_dir: labels are masks, and no text files; give --data.format masks",
+    "endings": r"{file}: masks lie beside the images with several endings, .*; keep one kind",
+}
+"""Kind of fault -> what is said of it."""
+COCO, VALID = "train/_annotations.coco.json", "valid/_annotations.coco.json"
+TEXT = "train/labels/train0.txt"
+Damage = Callable[[Path], object]
+
+
+def edit(file: str, change: Callable[[Any], object]) -> Damage:
+    def damage(root: Path) -> None:
+        content = json.loads((root / file).read_text())
+        change(content)
+        (root / file).write_text(json.dumps(content))
+
+    return damage
+
+
+def write(file: str, text: str) -> Damage:
+    return lambda root: (root / file).write_text(text)
+
+
+def replace(file: str, old: str, new: str) -> Damage:
+    def damage(root: Path) -> None:
+        text = (root / file).read_text()
+        assert old in text
+        (root / file).write_text(text.replace(old, new))
+
+    return damage
+
+
+def remove(*files: str) -> Damage:
+    def damage(root: Path) -> None:
+        for file in files:
+            path = root / file
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    return damage
+
+
+def resize(file: str, height: int, width: int) -> Damage:
+    return lambda root: Image.fromarray(np.zeros((height, width), np.uint8)).save(root / file)
+
+
+def copy(file: str, other: str) -> Damage:
+    def damage(root: Path) -> None:
+        (root / other).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / file, root / other)
+
+    return damage
+
+
+def each(*damages: Damage) -> Damage:
+    return lambda root: [damage(root) for damage in damages]
+
+
+def first(key: str, **values: Any) -> Damage:
+    return edit(COCO, lambda content: content[key][0].update(values))
+
+
+def shape(**values: Any) -> Damage:
+    return edit("train/train0.json", lambda content: content["shapes"][0].update(values))
+
+
+def one_image(root: Path) -> None:
+    for path in root.rglob("*"):
+        if path.is_file() and path.suffix in (".png", ".txt", ".json") and "train0" not in path.name:
+            if path.name not in ("_annotations.coco.json", "labelmap.txt"):
+                path.unlink()
+    for path in (root / "valid", root / "val"):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def one_entry(root: Path) -> None:
+    edit(COCO, lambda content: content.update({key: content[key][:1] for key in ("images", "annotations")}))(root)
+
+
+def two_of_a_name(root: Path) -> None:
+    for folder in ("a", "b"):
+        copy("train/train0.png", f"{folder}/x.png")(root)
+    first("images", file_name="c/x.png")(root)
+
+
+def lost_in_a_list(root: Path) -> None:
+    write("train.txt", "images/nothing.png")(root)
+    replace("data.yaml", "../train/images", "train.txt")(root)
+
+
+def no_shapes(root: Path) -> None:
+    for path in root.rglob("*.json"):
+        edit(str(path), lambda content: content.update(shapes=[]))(root)
+
+
+def another_value(root: Path) -> None:
+    for path in root.rglob("_classes.csv"):
+        replace(str(path), "2, dog", "3, dog")(root)
+
+
+def two_endings(root: Path) -> None:
+    remove("train/_classes.csv", "valid/_classes.csv")(root)
+    write("classes.csv", "name,id\na,0\nb,1\n")(root)
+    copy("train/train0_mask.png", "train/train0_label.png")(root)
+
+
+CASES: list[tuple[str, str, str, Damage]] = [
+    ("coco", "splits", "{root}", remove(COCO)),
+    ("coco", "broken", COCO, lambda root: (root / COCO).write_bytes((root / COCO).read_bytes()[:500])),
+    ("coco", "broken", COCO, write(COCO, "[1, 2]")),
+    ("coco", "broken", COCO, lambda root: (root / COCO).write_bytes(b'{"images": ["\xff\xfe"]}')),
+    ("coco", "broken", COCO, write(COCO, "")),
+    ("coco", "key", COCO, edit(COCO, lambda content: content.pop("categories"))),
+    ("coco", "key", COCO, edit(COCO, lambda content: content["images"][1].pop("file_name"))),
+    ("coco", "key", COCO, first("images", height="40")),
+    ("coco", "key", COCO, first("annotations", segmentation=[], bbox=[1, 2, 3, 4])),
+    ("coco", "key", COCO, edit(COCO, lambda content: content["annotations"].insert(0, 7))),
+    ("coco", "twice", COCO, first("images", id=1)),
+    ("coco", "twice", COCO, first("annotations", id=1)),
+    ("coco", "twice", COCO, first("categories", id=1)),
+    ("coco", "twice", COCO, first("categories", name="dog")),
+    ("coco", "nameless", COCO, first("categories", name="")),
+    ("coco", "nameless", COCO, first("annotations", category_id=77)),
+    ("coco", "no image", COCO, first("annotations", image_id=77)),
+    ("coco", "no image", COCO, remove("train/train1.png")),
+    ("coco", "several", COCO, two_of_a_name),
+    ("coco", "several", "{root}", copy(COCO, "train/more.json")),
+    ("coco", "outside", COCO, first("annotations", segmentation=[[60, 1, 70, 1, 70, 9]])),
+    ("coco", "no outline", COCO, first("annotations", segmentation=[[1, 1, 9, 9]])),
+    ("coco", "no outline", COCO, first("annotations", segmentation=[["a", 1, 9, 9, 5, 5]])),
+    ("coco", "wrong mask", COCO, first("annotations", segmentation={"size": [40, 57], "counts": [40 * 57]})),
+    ("coco", "wrong mask", COCO, first("annotations", segmentation={"size": [40, 56], "counts": [40 * 57]})),
+    ("coco", "wrong mask", COCO, first("annotations", segmentation={"size": [40, 56], "counts": "~bad~"})),
+    ("coco", "wrong mask", COCO, first("annotations", segmentation={"counts": "00"})),
+    ("coco", "sizes", "train/train0.png", resize("train/train0.png", 20, 28)),
+    ("coco", "unlabelled", "{root}", each(*(edit(file, lambda c: c.update(annotations=[])) for file in (COCO, VALID)))),
+    ("coco", "one image", "train/train0.png", each(one_image, one_entry)),
+    ("coco", "differ", COCO, replace(VALID, '"cat"', '"cow"')),
+    ("yolo", "missing file", "data.yaml", replace("data.yaml", "../train/images", "../training/images")),
+    ("yolo", "broken", "data.yaml", write("data.yaml", "names: [cat, dog\ntrain: a")),
+    ("yolo", "broken", "data.yaml", write("data.yaml", "names")),
+    ("yolo", "key", "data.yaml", replace("data.yaml", "names", "labels")),
+    ("yolo", "key", "data.yaml", write("data.yaml", "names: [cat, dog]")),
+    ("yolo", "twice", "data.yaml", replace("data.yaml", "[cat, dog]", "[cat, cat]")),
+    ("yolo", "nameless", "train/labels/train0.txt", replace("data.yaml", "[cat, dog]", "[cat]")),
+    ("yolo", "nameless", "data.yaml", replace("data.yaml", "[cat, dog]", "{0: cat, 1: }")),
+    ("yolo", "no image", "train.txt", lost_in_a_list),
+    ("yolo", "outside", "train/labels/train0.txt", write("train/labels/train0.txt", "0 20 5 30 5 30 20")),
+    ("yolo", "no outline", "train/labels/train0.txt", write("train/labels/train0.txt", "0 0.5 0.5 0.2 0.2")),
+    ("yolo", "no outline", TEXT, write(TEXT, "0 0.5 0.5 0.2 0.2 0.1 0.1 0.3")),
+    ("yolo", "broken", "train/labels/train0.txt", write("train/labels/train0.txt", "cat 0.5 0.5 0.2 0.2 0.1 0.1")),
+    ("yolo", "broken", "train/labels/train0.txt", write("train/labels/train0.txt", "-1 0.5 0.5 0.2 0.2 0.1 0.1")),
+    ("yolo", "unlabelled", "{root}", each(*(remove(f"{one}/labels") for one in ("train", "valid")))),
+    ("yolo", "one image", "train/images/train0.png", each(one_image, replace("data.yaml", "val: ../valid/images", ""))),
+    ("yolo", "classes", "{root}", remove("data.yaml")),
+    ("yolo", "masks", "data.yaml", replace("data.yaml", "names:", "masks_dir: masks\nnames:")),
+    ("labelme", "broken", "train/train0.json", lambda root: (root / "train/train0.json").write_bytes(b'{"shapes": [')),
+    ("labelme", "key", "train/train0.json", edit("train/train0.json", lambda content: content.pop("imageHeight"))),
+    ("labelme", "key", "train/train0.json", shape(points=7)),
+    ("labelme", "nameless", "train/train0.json", shape(label="")),
+    ("labelme", "nameless", "train/train0.json", write("labels.txt", "__ignore__\n_background_\ndog\n")),
+    ("labelme", "no image", "train/train0.json", remove("train/train0.png")),
+    ("labelme", "outside", "train/train0.json", shape(points=[[60, 1], [70, 9]])),
+    ("labelme", "no outline", "train/train0.json", shape(points=[[1, 1]])),
+    ("labelme", "no outline", "train/train0.json", shape(shape_type="spline")),
+    ("labelme", "wrong mask", "train/train0.json", shape(shape_type="mask", mask="no picture")),
+    ("labelme", "sizes", "train/train0.png", resize("train/train0.png", 20, 28)),
+    ("labelme", "unlabelled", "{root}", no_shapes),
+    ("labelme", "one image", "train/train0.png", one_image),
+    ("voc", "missing file", "JPEGImages", remove("JPEGImages")),
+    ("voc", "missing file", "SegmentationClass", remove("SegmentationClass")),
+    ("voc", "broken", "labelmap.txt", write("labelmap.txt", "cat 128 0 0\n")),
+    ("voc", "nameless", "labelmap.txt", replace("labelmap.txt", "cat:", ":")),
+    ("voc", "twice", "labelmap.txt", replace("labelmap.txt", "cat:", "dog:")),
+    ("voc", "no image", "ImageSets/Segmentation/train.txt", remove("JPEGImages/train0.png")),
+    ("voc", "no label", "JPEGImages/train0.png", remove("SegmentationClass/train0.png")),
+    ("voc", "sizes", "JPEGImages/train0.png", resize("SegmentationClass/train0.png", 20, 28)),
+    ("voc", "no class", "SegmentationClass/train0.png", replace("labelmap.txt", "cat:128,0,0", "cat:129,0,0")),
+    ("voc", "one image", "JPEGImages/train0.png", each(one_image, remove("ImageSets"))),
+    ("voc", "classes", "{root}", remove("labelmap.txt")),
+    ("roboflow", "key", "train/_classes.csv", write("train/_classes.csv", "value,class\n0,a\n1,b\n")),
+    ("roboflow", "twice", "train/_classes.csv", replace("train/_classes.csv", "1, cat", "0, cat")),
+    ("roboflow", "nameless", "train/_classes.csv", replace("train/_classes.csv", "1, cat", "1, ")),
+    ("roboflow", "differ", "train/_classes.csv", replace("valid/_classes.csv", "cat", "cow")),
+    ("roboflow", "no label", "train/train0.png", remove("train/train0_mask.png")),
+    ("roboflow", "sizes", "train/train0.png", resize("train/train0_mask.png", 20, 28)),
+    ("roboflow", "no class", "train/train0_mask.png", another_value),
+    ("roboflow", "one image", "train/train0.png", one_image),
+    ("masks", "classes", "{root}", remove("classes.csv")),
+    ("masks", "no format", "{root}", remove("classes.csv", "annotations")),
+    ("masks", "no format", "{root}", remove("classes.csv", "annotations", "imgs")),
+    ("masks", "formats", "{root}", write("_annotations.coco.json", "{}")),
+    ("masks", "no label", "imgs/train/train0.png", remove("annotations/train/train0_annotation.png")),
+    ("roboflow", "endings", "train", two_endings),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault", "file", "damage"), CASES, ids=[f"{number} {one[0]} {one[1]}" for number, one in enumerate(CASES)]
+)
+def test_a_wrong_export(
+    kind: str,
+    fault: str,
+    file: str,
+    damage: Damage,
+    write_export: Callable[..., Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    root = write_export(kind)
+    damage(root)
+    before = sorted(root.rglob("*"))
+    assert main(["data", "convert", str(root), "--out", str(tmp_path / "plain")]) == 2
+    output = capsys.readouterr()
+    lines = [line for line in output.err.splitlines() if "|" not in line or "error:" in line]
+    assert len(lines) == 1 and not output.out, output
+    place = re.escape(str(root if file == "{root}" else root / file))
+    assert re.match(f"ssr-nas data convert: error: {WORDS[fault].format(file=place)}", lines[0]), lines[0]
+    assert sorted(root.rglob("*")) == before and list(tmp_path.iterdir()) == [root]
+
+
+def test_masks_without_an_object_stop_a_training(
+    write_export: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_export("roboflow")
+    for path in root.rglob("*_mask.png"):
+        Image.new("L", (56, 40)).save(path)
+    assert main(["data", "check", "--data.name", "folder", "--data.root", str(root)]) == 2
+    assert "train: class cat (value 1) never occurs; it is never learnt" in capsys.readouterr().out
