@@ -134,6 +134,8 @@ def given_folder(options: DataOptions, holds: str, variable: str | None = None) 
         places = f"data.root or the environment variable {variable}" if variable else "data.root"
         raise InputError(f"{options.name}: no folder given; set {places} to the folder that holds {holds}")
     root = Path(given).expanduser()
+    if os.path.isfile(root):
+        raise InputError(f"{root}: a file and no folder; unpack it if it is an archive, and give the folder")
     if not os.path.isdir(root):  # Path.is_dir raises on a name that is too long
         places = f"data.root (or {variable})" if variable else "data.root"
         raise InputError(f"{root}: no such folder; {places} must hold {holds}")

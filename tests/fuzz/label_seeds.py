@@ -1,5 +1,6 @@
 """Labels as tools export them, for two images beside them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ LABELME: dict[str, Any] = {
         {"label": "dog", "shape_type": "mask", "points": [[5, 5], [8, 5]], "mask": "iVBORw0KGgo="},
     ],
 }
+FALLEN_COCO = [json.dumps(COCO).replace('"height": 12', f'"height": {10**400}').encode()]
+FALLEN_LABELME = [json.dumps(LABELME).replace('"polygon"', '["polygon"]').encode()]
 YOLO_TEXT = b"0 0.1 0.1 0.5 0.1 0.5 0.5\n1 0.3 0.3 0.9 0.3 0.9 0.9 0.3 0.9\n"
 YOLO_YAML = b"path: ../x\ntrain: ../train/images\nval: valid/images\nnames:\n  0: cat\n  1: dog\n"
 LABEL_MAP = b"# label:color_rgb:parts:actions\nbackground:0,0,0::\ncat:128,0,0::\n"

@@ -336,10 +336,20 @@ READERS: dict[str, Reader] = {
         "label.png", lambda: damaged_images(seeds.masks()), read_index_label, 150, seeds.fallen_pictures()
     ),
     "coco": Reader(
-        "_a.coco.json", lambda: damaged_json([label_seeds.COCO]), read_export, 40, (), label_seeds.beside("")
+        "_a.coco.json",
+        lambda: damaged_json([label_seeds.COCO]),
+        read_export,
+        40,
+        label_seeds.FALLEN_COCO,
+        label_seeds.beside(""),
     ),
     "labelme": Reader(
-        "a.json", lambda: damaged_json([label_seeds.LABELME]), read_export, 40, (), label_seeds.beside("")
+        "a.json",
+        lambda: damaged_json([label_seeds.LABELME]),
+        read_export,
+        40,
+        label_seeds.FALLEN_LABELME,
+        label_seeds.beside(""),
     ),
     "yolo_text": Reader(
         "train/labels/a.txt", lambda: damaged([label_seeds.YOLO_TEXT]), read_export, 40, (), label_seeds.beside_yolo

@@ -16,7 +16,7 @@ from typing import Any
 
 from experiments.data.files import DataError
 from experiments.data.formats.faults import differing, imageless, lacking, nameless, several, twice, wrong_mask
-from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, value_of
+from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, size_of, value_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Drawing, Polygons, RunLengths, Shape, as_points
 from experiments.data.formats.tree import Tree, case_remark, split_in
@@ -189,11 +189,11 @@ def _read(
     pairs, spelt = [], []
     for identity, (where, row) in images.items():
         name = value_of(path, where, row, "file_name", str)
-        size = tuple(value_of(path, where, row, key, int) for key in ("height", "width"))
+        size = size_of(path, where, row, ("height", "width"))
         found = tree.find_image(name, folders, split)
         if len(found) == 1:
             shapes = (*crowds.get(identity, ()), *objects.get(identity, ()))
-            pairs.append((found[0], Drawing(path, shapes, (size[0], size[1]))))
+            pairs.append((found[0], Drawing(path, shapes, size)))
             spelt.append((name, found[0]))
         elif found:
             problems.append(several(path, f"images are called {name}", [tree.name_of(one) for one in found]))

@@ -10,6 +10,8 @@ from experiments.data.formats.faults import broken, lacking
 
 HEAD = 2**14
 """Bytes at a file's beginning in which its keys are looked for."""
+LARGEST = 2**20
+"""Pixels of a side of an image."""
 
 
 def head_of(path: Path) -> bytes:
@@ -69,3 +71,16 @@ def value_of(path: Path, where: str, row: dict[str, Any], key: str, kind: type |
     if not isinstance(value, kind) or isinstance(value, bool) or value == "":
         raise lacking(path, where, key)
     return value
+
+
+def size_of(path: Path, where: str, row: dict[str, Any], keys: tuple[str, str]) -> tuple[int, int]:
+    """Height and width of an image, as an entry gives them.
+
+    Raises:
+        DataError: they are missing, or no sides of an image.
+    """
+    height, width = (value_of(path, where, row, key, int) for key in keys)
+    for key, side in zip(keys, (height, width), strict=True):
+        if not 0 < side <= LARGEST:
+            raise lacking(path, where, key)
+    return height, width

@@ -21,7 +21,7 @@ from PIL import Image
 
 from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.faults import absent, imageless, lacking, nameless, pointless, several, wrong_mask
-from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, value_of
+from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, size_of, value_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Code, Drawing, Pixels, Points, Polygons, Shape, as_points, check_inside
 from experiments.data.formats.tree import Tree, case_remark
@@ -148,15 +148,15 @@ def _read(path: Path) -> tuple[str, tuple[int, int], list[Row]]:
     """Name and size of the image, and the shapes."""
     content = read_object(path)
     name = value_of(path, "the file", content, "imagePath", str)
-    height, width = (value_of(path, "the file", content, key, int) for key in ("imageHeight", "imageWidth"))
+    size = size_of(path, "the file", content, ("imageHeight", "imageWidth"))
     rows: list[Row] = []
     for number, row in enumerate(rows_of(path, content, "shapes")):
         where = f"shapes[{number}]"
         label = row.get("label")
         if not isinstance(label, str | int) or not str(label).strip():
             raise nameless(path, where, repr(label), "label")
-        rows.append((where, str(label).strip(), _encoder(path, where, row, (height, width))))
-    return name, (height, width), rows
+        rows.append((where, str(label).strip(), _encoder(path, where, row, size)))
+    return name, size, rows
 
 
 def _encoder(path: Path, where: str, row: Mapping[str, Any], size: tuple[int, int]) -> Any:
@@ -171,7 +171,7 @@ def _encoder(path: Path, where: str, row: Mapping[str, Any], size: tuple[int, in
     except (TypeError, ValueError, OverflowError):
         raise pointless(path, where, "the points are no pairs of numbers") from None
     least = {"rectangle": 2, "circle": 2, "line": 2, "linestrip": 2, "point": 1, "points": 1, "mask": 2}
-    if kind not in least:
+    if not isinstance(kind, str) or kind not in least:
         raise pointless(path, where, f"shapes of the kind {kind} are not read")
     if len(ends) < least[kind] or not np.isfinite(ends).all():
         raise pointless(path, where, f"a {kind} needs {least[kind]} point{'s' * (least[kind] > 1)}")

@@ -24,7 +24,7 @@ from experiments.data.formats.values import Found, count_objects
 from experiments.data.pairing import fold
 from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import NAMES as CLASS_FILES
-from experiments.data.sets.class_file import find_class_file, read_class_file
+from experiments.data.sets.class_file import PROPOSE, find_class_file, read_class_file
 from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
 from experiments.options.yaml_text import load_yaml
@@ -155,8 +155,7 @@ def _names(
         return _names_of(path, [line.strip() for line in text.splitlines() if line.strip()]), path
     if options.classes is None and not any((tree.root / name).exists() for name in CLASS_FILES):
         counts = ", ".join(f"{index} ({count} objects)" for index, count in _count_classes(tree).items())
-        hint = "ssr-nas data classes writes a file of classes to complete"
-        raise InputError(f"{tree.root}: no data.yaml names the classes {counts or 'of its labels'}; {hint}")
+        raise InputError(f"{tree.root}: no data.yaml names the classes {counts or 'of its labels'}; {PROPOSE}")
     file = read_class_file(find_class_file(tree.root, options.classes))
     return {entry.id: entry.name for entry in file.classes if entry.id is not None}, file.path
 

@@ -38,6 +38,7 @@ WORDS = {
     "formats": r"{file}: holds labels of several formats: .* and .*; say which counts: --data.format ",
     "classes": r"{file}: (holds no file of classes|no data.yaml names the classes).*ssr-nas data classes",
     "masks": r"{file}: masks_dir: labels are masks, and no text files; give --data.format masks",
+    "archive": r"{file}: a file and no folder; unpack it if it is an archive, and give the folder",
     "endings": r"{file}: masks lie beside the images with several endings, .*; keep one kind",
 }
 """Kind of fault -> what is said of it."""
@@ -227,6 +228,7 @@ CASES: list[tuple[str, str, str, Damage]] = [
     ("masks", "no format", "{root}", remove("classes.csv", "annotations")),
     ("masks", "no format", "{root}", remove("classes.csv", "annotations", "imgs")),
     ("masks", "formats", "{root}", write("_annotations.coco.json", "{}")),
+    ("masks", "archive", "{root}", lambda root: (shutil.rmtree(root), root.write_bytes(b"PK"))),
     ("masks", "no label", "imgs/train/train0.png", remove("annotations/train/train0_annotation.png")),
     ("roboflow", "endings", "train", two_endings),
 ]  # fmt: skip
