@@ -157,5 +157,5 @@ def drawn_source(
 
 def _describe(drawings: Sequence[Drawing]) -> str:
     empty = sum(not drawing.shapes for drawing in drawings)
-    holds = f"{empty} of {len(drawings)} images have no object"
+    holds = f"images without an object: {empty} of {len(drawings)}"
     return f"a pixel belongs to an object that surrounds its centre, so that a tiny one may leave none; {holds}"

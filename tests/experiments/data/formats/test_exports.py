@@ -48,7 +48,7 @@ def test_every_format_gives_the_same_labels(
     assert source.name == "folder" and source.classes == ("background", "cat", "dog")
     assert same(labels_of(source), expected)
     if kind in ("coco", "yolo", "labelme"):
-        assert source.reading.endswith("1 of 6 images have no object")
+        assert source.reading.endswith("images without an object: 1 of 6")
     image, label = source.splits["train"][0].read()
     assert image.shape == (40, 56, 3) and label.dtype == np.uint8
     out = tmp_path / "plain"
