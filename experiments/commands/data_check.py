@@ -77,6 +77,8 @@ def grouped(problems: "Sequence[DataError]") -> list[str]:
     for same in groups.values():
         if len(same) <= EQUAL:
             lines += map(str, same)
+        elif len({one.file for one in same}) == 1:  # one file holds the labels of all images
+            lines.append(f"{len(same)} times: {same[0]}")
         else:
             files = ", ".join(one.file.name for one in same[:EQUAL] if one.file is not None)
             lines.append(f"{len(same)} files ({files}, ...): {same[0]}")

@@ -7,6 +7,7 @@ Otherwise each format looks for its marks. Where several are found, the user say
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from experiments.data.files import DataError
 from experiments.data.formats import coco, labelme, plain, roboflow, voc, yolo
 from experiments.data.formats.label_format import LabelFormat
 from experiments.data.formats.tree import Tree
@@ -65,14 +66,21 @@ def detect(tree: Tree, options: DataOptions) -> LabelFormat:
         if chosen is not PLAIN and not chosen.seen(tree):
             raise InputError(f"data.format: {root} holds no {chosen.title}; leave it out, and the files say the format")
         return chosen
-    layout = find_layout(root)
     has_classes = options.classes is not None or any((root / name).exists() for name in CLASS_FILES)
-    if has_classes and layout.is_usual and layout.holds_masks():
-        return PLAIN
+    problem: DataError | None = None
+    try:
+        layout = find_layout(root)
+        has_masks = layout.holds_masks()
+        if has_classes and has_masks and layout.is_usual:
+            return PLAIN
+    except DataError as error:
+        problem, has_masks = error, False
     seen = {one: marks for one in FORMATS if (marks := one.seen(tree))}
     if len(seen) > 1:
         raise InputError(_ambiguous(root, seen))
-    if not seen and not has_classes and not layout.holds_masks():
+    if not seen and problem is not None:
+        raise problem
+    if not seen and not has_classes and not has_masks:
         raise InputError(_nothing(root, bool(tree.images)))
     return next(iter(seen), PLAIN)
 
@@ -95,4 +103,8 @@ def _nothing(root: Path, has_images: bool) -> str:
 
 
 def _is_labelled(folder: Path) -> bool:
-    return find_layout(folder).holds_masks() or any(one.seen(Tree(folder)) for one in FORMATS)
+    try:
+        has_masks = find_layout(folder).holds_masks()
+    except DataError:
+        return True
+    return has_masks or any(one.seen(Tree(folder)) for one in FORMATS)

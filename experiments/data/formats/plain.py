@@ -1,5 +1,6 @@
 """The plain layout: images, masks of the same names, and a file of classes, which names values or colours."""
 
+from experiments.data.files import DataError
 from experiments.data.formats.label_format import LabelFormat
 from experiments.data.formats.tree import Tree
 from experiments.data.formats.values import Found, count_masks
@@ -15,8 +16,11 @@ TITLE = "masks with a file of classes"
 
 def seen(tree: Tree) -> list[str]:
     """The file of classes, where there are masks too."""
-    names = [name for name in NAMES if (tree.root / name).exists()]
-    return names if find_layout(tree.root).holds_masks() else []
+    try:
+        holds_masks = find_layout(tree.root).holds_masks()
+    except DataError:  # two endings fit, which is told where no other format is found
+        return []
+    return [name for name in NAMES if (tree.root / name).exists()] if holds_masks else []
 
 
 def find(tree: Tree, options: DataOptions) -> DataSource:

@@ -226,6 +226,14 @@ def test_two_formats_are_refused_unless_one_is_chosen(write_export: Callable[...
             open_source(options(root, format=kind))
 
 
+def test_pictures_that_look_like_masks_of_two_kinds(write_export: Callable[..., Path], expected: Labels) -> None:
+    """They hide no other format."""
+    root = write_export("coco")
+    for ending in ("_mask", "_label"):
+        Image.new("L", (9, 9)).save(root / "train" / f"train0{ending}.png")
+    assert same(labels_of(open_source(options(root))), expected)
+
+
 def test_a_plain_folder_is_what_it_always_was(
     write_folder: Callable[..., Path], write_export: Callable[..., Path]
 ) -> None:

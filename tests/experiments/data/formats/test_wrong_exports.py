@@ -266,3 +266,13 @@ def test_masks_without_an_object_stop_a_training(
         Image.new("L", (56, 40)).save(path)
     assert main(["data", "check", "--data.name", "folder", "--data.root", str(root)]) == 2
     assert "train: class cat (value 1) never occurs; it is never learnt" in capsys.readouterr().out
+
+
+def test_one_fault_in_many_places_is_one_line(
+    write_export: Callable[..., Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_export("coco")
+    edit(COCO, lambda content: [row.update(segmentation=[[1, 1]]) for row in content["annotations"]])(root)
+    assert main(["data", "check", "--data.name", "folder", "--data.root", str(root)]) == 2
+    lines = [line for line in capsys.readouterr().out.splitlines() if "has no area" in line]
+    assert len(lines) == 1 and re.match(rf"  6 times: {root / COCO}: annotations\[0\]: an outline of 1 point", lines[0])
