@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from experiments.options.groups import DataOptions, parse_size
+from experiments.options.groups import DataOptions, of_folder, parse_size
 from experiments.runs.names import labels
 from nas_space.errors import InputError
 
@@ -31,21 +31,25 @@ class Options:
     """Options of ``ssr-nas data check``.
 
     Args:
+        source: the user's own folder, in place of --data.name folder --data.root FOLDER.
         data: the data set.
     """
 
+    POSITIONAL = "source"
+    source: str | None = None
     data: DataOptions = field(default_factory=DataOptions)
 
 
 def run(options: Options) -> dict[str, Any]:
     """Read everything once; print and return the verdict, the classes, what each split holds, and all problems."""
     size = parse_size(options.data.size)
+    data = options.data if options.source is None else of_folder(options.data, options.source)
     from experiments.data.files import DataError
     from experiments.data.inspection import inspect
     from experiments.data.memory import check_memory
     from experiments.data.source import survey
 
-    result = inspect(survey(options.data), options.data)
+    result = inspect(survey(data), data)
     try:
         check_memory(result.source, size)
     except InputError as error:

@@ -3,11 +3,13 @@
 The format is found by the files, as in every command that reads a folder. The new folder appears whole or not at all.
 """
 
+import shlex
 from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.options.groups import DataOptions, of_folder
 from experiments.runs.files import new_file
+from experiments.runs.processes import program
 
 
 @dataclass(kw_only=True)
@@ -47,5 +49,5 @@ def run(options: Options) -> dict[str, Any]:
         print(source.reading)
     images = ", ".join(f"{count} images in {split}" for split, count in counts.items())
     print(f"{options.out}: {images}, {len(source.classes)} classes")
-    print(f"next: ssr-nas data check --data.name folder --data.root {options.out}")
+    print(f"next: {program()} data check {shlex.quote(options.out)}")
     return {"out": options.out, "classes": list(source.classes), "images": dict(counts), "reading": source.reading}

@@ -69,6 +69,7 @@ def test_a_sound_data_set(root: Path, check: Check, write_folder: Callable[..., 
     rows = {line[:22].strip(): line[22:].split() for line in text.splitlines()}
     assert rows["images with a label"] == ["6", "3"] and rows["different sizes"] == ["2", "1"]
     assert "folder: usable" in text and "class hut" in text and "20.82 %" in text
+    assert check(str(root)) == (code, result, text)
     assert result["reading"] == "masks are read as ids (train0.png fits no other reading)" and result["reading"] in text
 
 
