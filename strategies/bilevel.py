@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from nas_space.expected_cost import Probabilities
 from strategies.composition import Composition
 from strategies.distributed import average_gradients
-from strategies.parameters import ArchitectureParameters
+from strategies.levels import LevelParameters
 from strategies.recording import Batch, Recorder, can_record
 
 EPSILON_SCALE = 0.01  # length of the step of the finite difference, in weight space (DARTS, section 2.3)
@@ -50,9 +50,9 @@ class BilevelStep:
         self._recorder: Recorder | None = None
 
     @property
-    def parameters(self) -> ArchitectureParameters:
+    def parameters(self) -> LevelParameters:
         parameters = self.training_module.model.architecture_parameters
-        assert isinstance(parameters, ArchitectureParameters)
+        assert isinstance(parameters, LevelParameters)
         return parameters
 
     def step(
@@ -117,8 +117,8 @@ class BilevelStep:
         if self.composition.method.order == 1:
             return self._task_gradient(batches["val"], batch_idx, weights=False, logits=True)
         self._set_trainable(weights=True, logits=True)
-        logits, step = self.parameters.logits(), self.training_module.training_step
-        train_loss, val_loss = (partial(step, batches[name], batch_idx) for name in ("train", "val"))
+        logits = self.parameters.logits()
+        train_loss, val_loss = (partial(self._loss, batches[name], batch_idx) for name in ("train", "val"))
         gradients, loss = unrolled_gradient(train_loss, val_loss, self._weights, logits, xi)
         for parameter, gradient in zip(logits, gradients, strict=True):
             parameter.grad = gradient
@@ -146,7 +146,7 @@ class BilevelStep:
 
         def step(batch: Batch) -> Tensor:
             self._set_trainable(weights, logits)
-            loss: Tensor = self.training_module.training_step(batch, batch_idx)
+            loss = self._loss(batch, batch_idx)
             if loss.requires_grad:  # not where there is nothing to choose
                 self._backward(loss)
             # The regularizer's gradient would else flow through what the recording's stream has made.
@@ -154,11 +154,17 @@ class BilevelStep:
             return loss.detach()
 
         device = self.parameters.alive_depth.device
-        if not can_record(device) or self.composition.relaxation.scheduled:
+        if not (can_record(device) and self.parameters.recordable) or self.composition.relaxation.scheduled:
             return step(batch)
         if self._recorder is None:
             self._recorder = Recorder(device)
         return self._recorder.gradient((weights, logits), step, batch, self.training_module.parameters())
+
+    def _loss(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The task's loss of a batch, from a training step that returns it alone or under ``loss``, as Lightning's."""
+        result = self.training_module.training_step(batch, batch_idx)
+        loss: Tensor = result["loss"] if isinstance(result, Mapping) else result
+        return loss
 
     def _set_trainable(self, weights: bool, logits: bool) -> None:
         architecture = set(self.parameters.logits())

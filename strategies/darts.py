@@ -17,19 +17,21 @@ from strategies.strategy import DifferentiableStrategy
 
 
 class DARTS(DifferentiableStrategy):
-    """DARTS on the joint space.
+    """DARTS.
 
     Args:
         method: learning rates and schedules; ``rho``, ``h``, ``explore`` and ``rescale`` have no effect.
         seed: of the initial logits.
     """
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(Softmax(), none, None, method, seed)
 
 
 class DARTSSecondOrder(DARTS):
     """DARTS with ``method.order`` 2, so that one comparison can hold both."""
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(replace(method, order=2), seed)

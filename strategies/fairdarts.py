@@ -21,13 +21,14 @@ def mean_zero_one(log_p: Tensor, logits: Tensor, alive: Tensor) -> Tensor:
 
 
 class FairDARTS(DifferentiableStrategy):
-    """FairDARTS on the joint space.
+    """FairDARTS.
 
     Args:
         method: learning rates and schedules; ``zero_one`` is w01; ``rho``, ``h`` and ``rescale`` have no effect.
         seed: of the initial logits.
     """
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         weight = method.zero_one
         super().__init__(IndependentSigmoids(), mean_zero_one, None, method, seed, rho=Rho(weight, weight, weight))

@@ -1,18 +1,15 @@
 """The architecture parameters: one tensor of logits for each of the three levels, with its alive mask."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nas_space.architecture import Architecture, Layer
 from nas_space.config import SpaceConfig
-from nas_space.expected_cost import Probabilities
-from strategies.alive import LEVELS, Alive, Ratios, candidate_labels
+from strategies.alive import Alive, Ratios, candidate_labels
+from strategies.levels import Labels, LevelParameters
 from strategies.relaxation import Relaxation
-from strategies.shrinking import retaining_ratio
-
-INITIAL = 1e-3  # standard deviation of the logits at the start
 
 
 class LayerWeights(NamedTuple):
@@ -27,8 +24,8 @@ class LayerWeights(NamedTuple):
     weighted: tuple[Tensor, ...]
 
 
-class ArchitectureParameters(nn.Module):
-    """alpha (depth), beta (operator) and gamma (width): logits, alive masks, and what is computed from them.
+class ArchitectureParameters(LevelParameters):
+    """alpha (depth), beta (operator) and gamma (width) of a ``JointSpace``.
 
     Args:
         space: the searched space.
@@ -40,9 +37,7 @@ class ArchitectureParameters(nn.Module):
         alpha ``(stages, depths)``, beta ``(layers, operators)``, gamma ``(layers, operators, 2, widths)``.
     """
 
-    alive_depth: Tensor
-    alive_operator: Tensor
-    alive_width: Tensor
+    recordable = True
 
     def __init__(
         self,
@@ -51,14 +46,9 @@ class ArchitectureParameters(nn.Module):
         generator: torch.Generator | None = None,
         shares_widths: bool = False,
     ) -> None:
-        super().__init__()
+        super().__init__(Alive.full(space), relaxation, generator)
         self.space = space
-        self.relaxation = relaxation
         self.shares_widths = shares_widths
-        alive = Alive.full(space)
-        for name, level, mask in zip(("alpha", "beta", "gamma"), LEVELS, alive, strict=True):
-            self.register_parameter(name, nn.Parameter(INITIAL * torch.randn(mask.shape, generator=generator)))
-            self.register_buffer(f"alive_{level}", mask)
         self.share_widths()
         for stage in range(len(space.layers)):
             widths = torch.zeros(space.most_widths)  # what fills up a stage with fewer widths has no channels
@@ -69,37 +59,6 @@ class ArchitectureParameters(nn.Module):
         self._layer_weights: tuple[LayerWeights, ...] = ()
         self._depth: tuple[tuple[Tensor, ...], ...] = ()
 
-    def logits(self) -> tuple[nn.Parameter, nn.Parameter, nn.Parameter]:
-        """``[alpha, beta, gamma]``."""
-        return self.alpha, self.beta, self.gamma  # type: ignore[return-value]
-
-    @property
-    def alive(self) -> Alive:
-        """The surviving candidates."""
-        return Alive(self.alive_depth, self.alive_operator, self.alive_width)
-
-    def log_probabilities(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-probabilities of each level; very negative and without meaning for dead candidates."""
-        alpha, beta, gamma = map(self.relaxation.log_probabilities, self.logits(), self.alive)
-        return alpha, beta, gamma
-
-    def probabilities(self) -> Probabilities:
-        """Normalised probabilities of each level, 0 for dead candidates; differentiable."""
-        levels = zip(self.log_probabilities(), self.alive, strict=True)
-        return Probabilities(*(log_p.exp() * alive for log_p, alive in levels))
-
-    def entropies(self) -> dict[str, Tensor]:
-        """Sum of the choices' entropies, in nats, for each level."""
-        return {
-            level: -(log_p.exp() * log_p).masked_fill(~mask, 0.0).sum()
-            for level, log_p, mask in zip(LEVELS, self.log_probabilities(), self.alive, strict=True)
-        }
-
-    @torch.no_grad()
-    def ratios(self) -> Ratios:
-        """Retaining ratio of every candidate (SSR paper, equation 11)."""
-        return Ratios(*map(retaining_ratio, self.log_probabilities(), self.alive))
-
     def share_gradients(self) -> None:
         """Sum the width logits' gradients over the operators of a layer, where these share their widths."""
         gradient = self.logits()[2].grad
@@ -107,7 +66,6 @@ class ArchitectureParameters(nn.Module):
             gradient.copy_(gradient.sum(1, keepdim=True).expand_as(gradient).clone())
 
     def refresh(self) -> None:
-        """Compute what the next forward pass reads; with a gradient where the logits require one."""
         # In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
         with torch.autocast(self.alive_depth.device.type, enabled=False):
             depth, operator, width = map(self.relaxation.weights, self.logits(), self.alive)
@@ -126,7 +84,6 @@ class ArchitectureParameters(nn.Module):
         self._depth = tuple(weights.unbind() for weights in depth.unbind())
 
     def forget(self) -> None:
-        """Drop what ``refresh`` computed, and with it autograd's graph from the logits."""
         self._layer_weights, self._depth = (), ()
 
     def layer_weights(self, layer: int) -> LayerWeights:
@@ -137,25 +94,18 @@ class ArchitectureParameters(nn.Module):
         """Weights of a stage's depth candidates, as of the last ``refresh``."""
         return self._depth[stage]
 
-    @torch.no_grad()
-    def set_alive(self, alive: Alive) -> None:
-        """Adopt new masks."""
-        for level, mask in zip(LEVELS, alive, strict=True):
-            getattr(self, f"alive_{level}").copy_(mask)
+    def labels(self) -> Labels:
+        return candidate_labels(self.space)
 
-    @torch.no_grad()
+    def cascade(self, alive: Alive) -> Alive:
+        return alive.cascade(self.space)
+
     def rescale(self) -> None:
-        """Let the relaxation move the logits to where their gradient does not vanish; probabilities stay."""
-        for logits, mask in zip(self.logits(), self.alive, strict=True):
-            logits.copy_(self.relaxation.rescale(logits, mask))
+        super().rescale()
         self.share_widths()
 
-    @torch.no_grad()
     def restart(self, renewed: Alive) -> None:
-        """Draw some logits anew, as at the start, from torch's global generator."""
-        for logits, mask in zip(self.logits(), renewed, strict=True):
-            drawn = INITIAL * torch.randn(logits.shape)
-            logits.copy_(torch.where(mask, drawn.to(logits.device), logits))
+        super().restart(renewed)
         self.share_widths()
 
     @torch.no_grad()
@@ -180,11 +130,5 @@ class ArchitectureParameters(nn.Module):
             row += space.layers[stage]
         return Architecture(space, tuple(stages))
 
-    def labelled_probabilities(self) -> dict[str, dict[str, float]]:
-        """``{label: {candidate: probability}}`` of every choice with more than one candidate in the space."""
-        table: dict[str, dict[str, float]] = {}
-        for (_, entries), p in zip(candidate_labels(self.space).items(), self.probabilities(), strict=True):
-            values = p.detach().cpu()
-            for label, candidate, index in entries:
-                table.setdefault(label, {})[candidate] = float(values[index])
-        return {label: candidates for label, candidates in table.items() if len(candidates) > 1}
+    def sample(self) -> dict[str, Any]:
+        return self.architecture().to_sample()

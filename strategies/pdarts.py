@@ -17,7 +17,7 @@ from strategies.strategy import DifferentiableStrategy
 
 
 class PDARTS(DifferentiableStrategy):
-    """P-DARTS on the joint space.
+    """P-DARTS.
 
     Args:
         method: learning rates; ``rho``, ``h``, ``warmup``, ``explore`` and ``rescale`` have no effect.
@@ -26,7 +26,8 @@ class PDARTS(DifferentiableStrategy):
 
     loss: Regularizer = staticmethod(none)
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         stages = Stages()
         phases = Phases(warmup=0.4, stages=len(stages.shares))
         super().__init__(Softmax(), type(self).loss, stages, method, seed, phases=phases)

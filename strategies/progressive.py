@@ -20,5 +20,6 @@ class Progressive(DifferentiableStrategy):
         seed: of the initial logits.
     """
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(SigmoidNormalised(), none, GloballyLowest(method.warmup), method, seed)

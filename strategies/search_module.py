@@ -18,16 +18,18 @@ from strategies.alive import LEVELS, Alive, Ratios
 from strategies.bilevel import BilevelStep
 from strategies.composition import Composition
 from strategies.distributed import broadcast, broadcast_random_state
+from strategies.levels import LevelParameters
+from strategies.optimizers import advance_schedules, weights_alone
 from strategies.parameters import ArchitectureParameters
-from strategies.shrinking import Removal, Shrinking, list_removals
+from strategies.shrinking import Removal, Shrinking, removals_of
 from strategies.supernet import shrink_supernet
 
 
 class SearchModule(BaseOneShotLightningModule):
-    """One differentiable search: a training module whose model is a mutated ``JointSpace``.
+    """One differentiable search: a training module whose model is a mutated space.
 
     Args:
-        training_module: the segmentation module of the evaluator.
+        training_module: the evaluator's module.
         composition: the strategy's parts.
     """
 
@@ -41,7 +43,7 @@ class SearchModule(BaseOneShotLightningModule):
         self.bilevel = BilevelStep(training_module, composition, self.manual_backward)
 
     @property
-    def architecture_parameters(self) -> ArchitectureParameters:
+    def architecture_parameters(self) -> LevelParameters:
         return self.bilevel.parameters
 
     def arch_parameters(self) -> list[nn.Parameter]:
@@ -50,7 +52,7 @@ class SearchModule(BaseOneShotLightningModule):
 
     def export(self) -> dict[str, Any]:
         """The most probable network as an NNI sample, with a value for every label."""
-        return self.architecture_parameters.architecture().to_sample()
+        return self.architecture_parameters.sample()
 
     def export_probs(self) -> dict[str, Any]:
         return self.architecture_parameters.labelled_probabilities()
@@ -60,12 +62,12 @@ class SearchModule(BaseOneShotLightningModule):
         return Adam(self.arch_parameters(), lr=self.method.lr, betas=(0.5, 0.999))
 
     def postprocess_weight_optimizers(self, optimizers: Any) -> Any:
-        """Take the architecture parameters out of the weights' optimiser."""
-        architecture = set(self.arch_parameters())
-        for optimizer in optimizers[0] if isinstance(optimizers, tuple) else [optimizers]:
-            for group in optimizer.param_groups:
-                group["params"] = [p for p in group["params"] if p not in architecture]
-        return optimizers
+        """Take the architecture parameters out of the weights' optimiser.
+
+        Raises:
+            InputError: the evaluator has several optimisers, or a schedule that wants a metric.
+        """
+        return weights_alone(optimizers, set(self.arch_parameters()))
 
     def on_train_epoch_start(self) -> None:
         self._synchronise()  # the first process alone has validated, and drawn random numbers for it
@@ -81,7 +83,9 @@ class SearchModule(BaseOneShotLightningModule):
         batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs or 1
         progress = (self.trainer.current_epoch + batch_idx / batches) / epochs
         decided = self.discrete_epoch is not None
-        return self.bilevel.step(batch, batch_idx, self.optimizers(), progress, 1.0 / (batches * epochs), decided)
+        losses = self.bilevel.step(batch, batch_idx, self.optimizers(), progress, 1.0 / (batches * epochs), decided)
+        advance_schedules(self.trainer, "step", batch_idx + 1)
+        return losses
 
     def forget_recorded(self) -> None:
         """Run the next step operation by operation: someone wants to watch it."""
@@ -91,14 +95,14 @@ class SearchModule(BaseOneShotLightningModule):
         """Advance the learning rate, remove candidates, narrow the modules."""
         # Batch norms have seen their own part of a batch, and a rule of removal may draw random numbers.
         self._synchronise()
-        schedulers = self.lr_schedulers()
-        for scheduler in schedulers if isinstance(schedulers, list) else [schedulers] if schedulers else []:
-            scheduler.step()
+        advance_schedules(self.trainer, "epoch", self.trainer.current_epoch + 1)
         shrinking = self.composition.shrinking
         if shrinking is not None and self.discrete_epoch is None:
             self._shrink(shrinking)
         if self.constraint is not None:
-            self.constraint.observe(self.architecture_parameters.architecture())
+            parameters = self.architecture_parameters
+            assert isinstance(parameters, ArchitectureParameters)  # no other space has bounds on its cost
+            self.constraint.observe(parameters.architecture())
         super().on_train_epoch_end()
 
     @torch.no_grad()
@@ -110,8 +114,8 @@ class SearchModule(BaseOneShotLightningModule):
         selected = shrinking.keep(ratios, before, progress)
         if self.constraint is not None:
             selected = self._within_bounds(before, selected, ratios, last=progress >= 1.0)
-        after = selected.cascade(parameters.space)
-        removals = list_removals(parameters.space, before, selected, after, ratios, epoch, shrinking.rule)
+        after = parameters.cascade(selected)
+        removals = removals_of(parameters.labels(), before, selected, after, ratios, epoch, shrinking.rule)
         if removals:
             self.removals += removals
             self.apply_alive(after)
@@ -135,6 +139,7 @@ class SearchModule(BaseOneShotLightningModule):
         """
         assert self.constraint is not None
         parameters = self.architecture_parameters
+        assert isinstance(parameters, ArchitectureParameters)
         if last and selected.cascade(parameters.space).is_discrete():
             best = parameters.architecture(Alive(*(ratio * m for ratio, m in zip(ratios, selected, strict=True))))
             return Alive.only(self.constraint.within(best, before, ratios)).to(before.depth.device)
@@ -148,7 +153,7 @@ class SearchModule(BaseOneShotLightningModule):
         optimizers = self.trainer.optimizers if self._trainer is not None else []
         weights = next((o for o in optimizers if not getattr(o, "is_arch_optimizer", False)), None)
         self.architecture_parameters.set_alive(alive)
-        shrink_supernet(self.model.stages(), alive, weights)
+        shrink_supernet(list(self.supernet_modules()), alive, weights, self.model)
         self.bilevel.modules_changed()
 
     def _forget_moments(self, alive: Alive, moments: Sequence[str] = ("exp_avg", "exp_avg_sq")) -> None:

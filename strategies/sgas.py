@@ -20,7 +20,7 @@ from strategies.strategy import DifferentiableStrategy
 
 
 class SGAS(DifferentiableStrategy):
-    """SGAS on the joint space.
+    """SGAS.
 
     Args:
         method: learning rates and schedules; ``h`` and ``rescale`` have no effect, nor has ``rho`` without SSR.
@@ -29,14 +29,16 @@ class SGAS(DifferentiableStrategy):
 
     loss: Regularizer = staticmethod(none)
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(Softmax(), type(self).loss, GreedyDecisions(method.warmup, method.criterion), method, seed)
 
 
 class SGASStability(SGAS):
     """SGAS with ``method.criterion`` 2, so that one comparison can hold both."""
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(replace(method, criterion=2), seed)
 
 

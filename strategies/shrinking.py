@@ -1,6 +1,7 @@
 """Rules of removal: which candidates leave (SSR paper, equation 11). supernet.py and narrowing.py remove them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,12 +100,35 @@ def retaining_ratio(log_p: Tensor, alive: Tensor) -> Tensor:
 def list_removals(
     space: SpaceConfig, before: Alive, selected: Alive, after: Alive, ratios: Ratios, epoch: int, rule: str
 ) -> list[Removal]:
-    """What left between ``before`` and ``after``; candidates that the rule had ``selected`` left with the cascade."""
+    """``removals_of`` on a ``JointSpace``."""
+    return removals_of(candidate_labels(space), before, selected, after, ratios, epoch, rule)
+
+
+def removals_of(
+    labels: Mapping[str, Sequence[tuple[str, str, tuple[int, ...]]]],
+    before: Alive,
+    selected: Alive,
+    after: Alive,
+    ratios: Ratios,
+    epoch: int,
+    rule: str,
+) -> list[Removal]:
+    """What left between ``before`` and ``after``; candidates that the rule had ``selected`` left with the cascade.
+
+    Args:
+        labels: for each level, ``(label, candidate, index into the level's mask)`` of every candidate.
+        before: the survivors before the removal.
+        selected: what the rule keeps.
+        after: what is left of that after the cascade.
+        ratios: retaining ratio of each candidate.
+        epoch: at whose end they leave.
+        rule: the shrinking's name.
+    """
     removals = []
-    levels = zip(candidate_labels(space).items(), before, selected, after, ratios, strict=True)
-    for (level, labels), old, mask, new, ratio in levels:
+    levels = zip(labels.items(), before, selected, after, ratios, strict=True)
+    for (level, entries), old, mask, new, ratio in levels:
         removed, by_cascade, values = (old & ~new).cpu().numpy(), (mask & ~new).cpu().numpy(), ratio.cpu().numpy()
-        for label, candidate, index in labels:
+        for label, candidate, index in entries:
             if removed[index]:
                 reason = "cascade" if by_cascade[index] else rule
                 removals.append(Removal(epoch, level, label, candidate, float(values[index]), reason))

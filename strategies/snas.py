@@ -15,7 +15,7 @@ from strategies.strategy import DifferentiableStrategy
 
 
 class SNAS(DifferentiableStrategy):
-    """SNAS on the joint space.
+    """SNAS.
 
     Args:
         method: learning rates and schedules; ``rho``, ``h``, ``explore``, ``rescale`` and ``arch_split`` have no
@@ -23,5 +23,6 @@ class SNAS(DifferentiableStrategy):
         seed: of the initial logits.
     """
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         super().__init__(GumbelSoftmax(), none, None, method, seed, single_level=True)

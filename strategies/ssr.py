@@ -32,7 +32,8 @@ class SSR(DifferentiableStrategy):
 
     loss: Regularizer = staticmethod(ssr)
 
-    def __init__(self, method: MethodOptions, seed: int = 0) -> None:
+    def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
+        method = method or MethodOptions()
         shrinking = Staggered(method) if method.stagger else LevelThreshold(method.h)
         super().__init__(SigmoidNormalised(), type(self).loss, shrinking, method, seed)
 

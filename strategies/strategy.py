@@ -12,20 +12,26 @@ from nni.nas.space import RawFormatModelSpace
 from torch import nn
 
 from nas_space.space import JointSpace
+from strategies.any_space import FoundNetwork, attach_parameters, check_space, hook_arguments, hooks, refuse_rest
+from strategies.choices import ChoiceParameters, Choices
 from strategies.composition import Composition
 from strategies.constraint import Constraint
+from strategies.levels import LevelParameters
 from strategies.method import MethodOptions, Rho
 from strategies.parameters import ArchitectureParameters
 from strategies.regularizers import Regularizer
 from strategies.relaxation import Relaxation
 from strategies.schedules import Phases
 from strategies.search_module import SearchModule
-from strategies.shrinking import Shrinking
+from strategies.shrinking import Removal, Shrinking
 from strategies.supernet import MixedStage
 
 
 class DifferentiableStrategy(OneShotStrategy):
-    """A differentiable search of a ``JointSpace``, composed of the parts that strategies differ in.
+    """A differentiable search, composed of the parts that strategies differ in.
+
+    A ``JointSpace`` has a fast super-network of its own (``strategies/supernet.py``). Any other space becomes one of
+    NNI's mixed modules (``strategies/any_space.py``).
 
     Args:
         relaxation: logits -> probabilities.
@@ -58,6 +64,15 @@ class DifferentiableStrategy(OneShotStrategy):
         phases, rho = phases or Phases(method.warmup, method.explore, ramp=method.ramp), rho or method.rho
         self.composition = Composition(relaxation, regularizer, shrinking, method, rho, phases, single_level)
         self.seed = seed
+        self._hooks: list[Callable[..., Any]] = []
+        self._hook_arguments: dict[str, Any] = {}
+
+    @property
+    def removals(self) -> list[Removal]:
+        """The candidates that left during the search, in order; to be read when it has run."""
+        module = self.oneshot_module
+        assert isinstance(module, SearchModule)
+        return module.removals
 
     @property
     def constraint(self) -> Constraint | None:
@@ -71,33 +86,50 @@ class DifferentiableStrategy(OneShotStrategy):
         return SearchModule(training_module, self.composition)
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
-        """Attach the architecture parameters and replace the stages by mixed ones, in place.
+        """Attach the architecture parameters and replace what is searched by mixed modules, in place.
 
         Raises:
-            TypeError: the space is no ``JointSpace``.
+            InputError: what the space has and cannot be searched, by its label.
         """
-        if not isinstance(model, JointSpace):
-            raise TypeError(f"expected a JointSpace, got {type(model).__name__}")
-        generator = torch.Generator().manual_seed(self.seed)
-        relaxation, method = self.composition.relaxation, self.composition.method
-        parameters = ArchitectureParameters(model.config, relaxation, generator, method.share_widths)
+        mixed = self._mix_joint_space(model) if isinstance(model, JointSpace) else self._mix_any_space(model)
         if self.composition.shrinking is not None:
-            self.composition.shrinking.start(parameters.alive)
+            self.composition.shrinking.start(mixed.architecture_parameters.alive)
+        mixed.register_forward_pre_hook(_refresh)
+        return mixed
+
+    def _mix_joint_space(self, model: JointSpace) -> ModelSpace:
+        relaxation, method = self.composition.relaxation, self.composition.method
+        parameters = ArchitectureParameters(model.config, relaxation, self._generator(), method.share_widths)
         stages = list(model.stages())
 
         def mix_stage(module: nn.Module, name: str, memo: dict[str, Any], kwargs: dict[str, Any]) -> MixedStage | None:
             is_stage = isinstance(module, Repeat) and module in stages
             return MixedStage(module, stages.index(module), parameters) if is_stage else None
 
-        self.extra_mutation_hooks = [mix_stage]
+        self._hooks, self._hook_arguments = [mix_stage, no_default_hook], {}
         super().mutate_model(model)
         model.architecture_parameters = parameters
-        model.register_forward_pre_hook(_refresh)
         return model
 
+    def _mix_any_space(self, model: ModelSpace) -> ModelSpace:
+        check_space(model, self.composition)
+        labels, choices = set(model.simplify()), Choices()
+        self._hooks, self._hook_arguments = [*hooks(), refuse_rest], hook_arguments(choices)
+        super().mutate_model(model)
+        parameters = ChoiceParameters(choices, self.composition.relaxation, self._generator())
+        attach_parameters(model, choices, labels, parameters)
+        return model
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(self.seed)
+
     def default_mutation_hooks(self) -> list[Callable[..., Any]]:
-        """Only NNI's last hook, which raises an error if a mutable was not replaced."""
-        return [no_default_hook]
+        """What replaces the modules of the space; the last one raises an error if a mutable was not replaced."""
+        return self._hooks
+
+    def run_hook(self, hook: Callable[..., Any], name: str, module: nn.Module, memo: dict[str, Any]) -> Any:
+        """Call a hook, one of ours or one that the space brings along."""
+        return hook(module, name, memo, self._hook_arguments)
 
     def train_dataloader(
         self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]
@@ -110,14 +142,20 @@ class DifferentiableStrategy(OneShotStrategy):
         return None
 
     def list_models(self, sort: bool = True, limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
-        """The found network, frozen from a fresh space (this one has become the super-network)."""
+        """The found network.
+
+        That of a ``JointSpace`` is frozen from a fresh one: this one has become the super-network. That of another
+        space is frozen from the super-network, and has its weights.
+        """
         supernet = self.supernet
-        assert isinstance(supernet, JointSpace)
+        if not isinstance(supernet, JointSpace):
+            yield FoundNetwork(supernet, self.oneshot_module.export(), self.model_space.evaluator)
+            return
         fresh = RawFormatModelSpace(JointSpace(supernet.config, supernet.num_classes), self.model_space.evaluator)
         yield fresh.freeze(self.oneshot_module.export())
 
 
 def _refresh(space: nn.Module, inputs: tuple[Any, ...]) -> None:
     parameters = space.architecture_parameters
-    assert isinstance(parameters, ArchitectureParameters)
+    assert isinstance(parameters, LevelParameters)
     parameters.refresh()

@@ -175,16 +175,26 @@ class MixedStage(BaseSuperNetModule):
         return iter(self._mutables_of_stage)
 
 
-def shrink_supernet(stages: Iterable[nn.Module], alive: Alive, optimizer: torch.optim.Optimizer | None = None) -> None:
+def shrink_supernet(
+    modules: Iterable[nn.Module],
+    alive: Alive,
+    optimizer: torch.optim.Optimizer | None = None,
+    model: nn.Module | None = None,
+) -> None:
     """Bring the modules (and their optimiser's state) to the sizes that ``alive`` describes.
 
     Args:
-        stages: the mixed stages of the super-network.
+        modules: the mixed modules of the super-network; those without a method ``shrink`` keep their size.
         alive: the survivors, after the cascade.
         optimizer: Adam of the weights; it follows the changes of its parameters.
+        model: the super-network, where its modules may share parameters: what is left in it stays.
     """
     changes = ParameterChanges()
-    for stage in stages:
-        stage.shrink(alive, changes)  # type: ignore[operator]
+    for module in modules:
+        shrink = getattr(module, "shrink", None)
+        if shrink is not None:
+            shrink(alive, changes)
+    if model is not None:
+        changes.deleted.difference_update(model.parameters())
     if optimizer is not None:
         follow_changes(optimizer, changes)

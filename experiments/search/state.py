@@ -12,6 +12,7 @@ from nas_space.expected_cost import Probabilities
 from nas_space.space import JointSpace
 from strategies.alive import LEVELS, Alive
 from strategies.derive import derive_network
+from strategies.parameters import ArchitectureParameters
 from strategies.search_module import SearchModule
 
 
@@ -44,6 +45,6 @@ def state_of_search(search: nn.Module) -> SearchState:
     """The state of one of our searches."""
     assert isinstance(search, SearchModule)
     parameters, supernet = search.architecture_parameters, search.model
-    assert isinstance(supernet, JointSpace)
+    assert isinstance(supernet, JointSpace) and isinstance(parameters, ArchitectureParameters)
     derive = partial(derive_network, supernet)
     return SearchState(supernet, parameters.alive, parameters.probabilities(), parameters.architecture(), derive)

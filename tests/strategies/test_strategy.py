@@ -94,13 +94,13 @@ def test_the_weights_of_the_space_are_not_kept(tiny: Space) -> None:
     assert sum(p.numel() for p in model.parameters()) == expected + rest + logits
 
 
-def test_other_spaces_are_refused() -> None:
+def test_a_space_without_a_choice_is_refused() -> None:
     class Other(ModelSpace):
         def __init__(self) -> None:
             super().__init__()
             self.layer = nn.Linear(2, 2)
 
-    with pytest.raises(TypeError, match="JointSpace, got Other"):
+    with pytest.raises(InputError, match="Other has no choice"):
         SSR(MethodOptions()).mutate_model(Other())
 
 
