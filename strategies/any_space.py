@@ -4,7 +4,6 @@ What a space has and we cannot search is refused, by its label.
 """
 
 import copy
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -69,9 +68,6 @@ def refuse_rest(module: nn.Module, name: str, memo: Any, mutate_kwargs: dict[str
     if isinstance(module, MutableModule) and not isinstance(module, MixedModule | MixedOperation) and module.mutables:
         labels = ", ".join(label for mutable in module.mutables for label in mutable.simplify())
         raise InputError(f"space: {labels!r} of {name} ({type(module).__name__}) cannot be searched")
-    if isinstance(module, MixedCell) and module.merge_op == "loose_end":
-        what = "the found network has only the nodes that nobody reads, so the space must be able to build it anew"
-        warnings.warn(f"Cell {module.label!r} joins loose ends: {what}", UserWarning, stacklevel=2)
     if isinstance(module, ParametrizedModule):  # NNI would freeze it to a new one, with new weights
         object.__setattr__(module, "freeze", partial(_freeze_inside, module))
     return True
@@ -145,11 +141,15 @@ def freeze_network(supernet: ModelSpace, sample: dict[str, Any]) -> nn.Module:
     parameters = supernet.architecture_parameters
     assert isinstance(parameters, ChoiceParameters)
     hooks = list(supernet._forward_pre_hooks.items())
-    parameters.forget()
-    del supernet.architecture_parameters  # a network has neither logits nor what reads them before a pass
+    # A network has neither logits nor what reads them before a pass, and NNI copies whatever a module holds.
+    del supernet.architecture_parameters
     supernet._forward_pre_hooks.clear()
+    for choice in parameters.choices.all():
+        del choice.parameters
     try:
         return copy.deepcopy(supernet.freeze(sample)).train(supernet.training)
     finally:
+        for choice in parameters.choices.all():
+            choice.parameters = parameters
         supernet._forward_pre_hooks.update(hooks)
         supernet.architecture_parameters = parameters

@@ -4,6 +4,7 @@ A ``Repeat``'s depth belongs to the level depth, a value of an operation's argum
 to the level operator. Choices with the same label are one choice.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
@@ -19,6 +20,9 @@ from nas_space.errors import InputError
 from strategies.alive import LEVELS, Alive
 from strategies.levels import Labels, LevelParameters
 from strategies.relaxation import Relaxation
+
+MOST_COMBINATIONS = 10_000
+"""Of the candidates that an expression depends on: every pass of a search adds them all up."""
 
 Best = Callable[["Choice"], int]
 """From a choice to the place of its most probable candidate."""
@@ -46,9 +50,6 @@ class Choice:
 
     def __post_init__(self) -> None:
         self.survivors = list(range(len(self.values)))
-
-    def __deepcopy__(self, memo: Any) -> "Choice":
-        return self  # a copy of a module reads the same row
 
     def weights(self) -> tuple[Tensor, ...]:
         """Mixing weights of all candidates, scalars; 0 for dead ones, 1 for the only survivor."""
@@ -80,6 +81,7 @@ class Choices:
         Raises:
             InputError: another module gives the label other candidates.
         """
+        label = str(label)  # NNI's is a class of its own, which a checkpoint of plain values does not take
         if label not in self._by_label:
             rows = self.rows[level]
             choice = self._by_label[label] = Choice(level, label, tuple(values), len(rows))
@@ -93,7 +95,11 @@ class Choices:
 
     def export(self, label: str, value: Callable[[Best], Any]) -> None:
         """What a sample has under ``label``, computed from the most probable candidates."""
-        self._exports.setdefault(label, value)
+        self._exports.setdefault(str(label), value)
+
+    def all(self) -> Iterable[Choice]:
+        """Every choice, level by level."""
+        return (choice for rows in self.rows.values() for choice in rows)
 
     @property
     def labels(self) -> set[str]:
@@ -103,6 +109,23 @@ class Choices:
     def sample(self, best: Best) -> dict[str, Any]:
         """A sample with a value for every label."""
         return {label: value(best) for label, value in self._exports.items()}
+
+
+def leaves_of(expression: MutableExpression) -> dict[str, Categorical]:
+    """The choices that an expression depends on, by their labels.
+
+    Raises:
+        InputError: one is no choice among finitely many values, or there are too many combinations.
+    """
+    leaves = expression.simplify()
+    for label, leaf in leaves.items():
+        if not isinstance(leaf, Categorical):
+            raise InputError(f"space: {label!r} is a {type(leaf).__name__}; only choices among values are searched")
+    count = math.prod(len(leaf.values) for leaf in leaves.values())
+    if count > MOST_COMBINATIONS:
+        what = f"{count:,} combinations of {len(leaves)} choices, {next(iter(leaves))!r} first"
+        raise InputError(f"space: an argument has {what}; at most {MOST_COMBINATIONS:,} are searched")
+    return dict(leaves)
 
 
 class Values:
@@ -118,10 +141,7 @@ class Values:
     """
 
     def __init__(self, expression: MutableExpression, choices: Choices, level: str) -> None:
-        leaves = expression.simplify()
-        for label, leaf in leaves.items():
-            if not isinstance(leaf, Categorical):
-                raise InputError(f"space: {label!r} is a {type(leaf).__name__}; only choices among values are searched")
+        leaves = leaves_of(expression)
         self.choices = [choices.add(level, label, leaf.values) for label, leaf in leaves.items()]
         self._combinations: list[tuple[Any, tuple[int, ...]]] = []
         for places in product(*(range(len(choice.values)) for choice in self.choices)):
@@ -176,12 +196,9 @@ class ChoiceParameters(LevelParameters):
         super().__init__(Alive(*map(_full, choices.rows.values())), relaxation, generator)
         self.choices = choices
         self.places: list[tuple[Choice, Sequence[Condition]]] = []
-        for choice in self._all():
+        for choice in self.choices.all():
             choice.parameters = self
         self._weights: dict[str, tuple[Tensor, ...]] = {}
-
-    def _all(self) -> Iterable[Choice]:
-        return (choice for rows in self.choices.rows.values() for choice in rows)
 
     def refresh(self) -> None:
         with torch.autocast(self.alive_depth.device.type, enabled=False):
@@ -206,13 +223,13 @@ class ChoiceParameters(LevelParameters):
 
     def _survivors(self, alive: Alive) -> dict[Choice, list[int]]:
         masks = {level: mask.tolist() for level, mask in zip(LEVELS, alive, strict=True)}
-        return {c: [k for k, left in enumerate(masks[c.level][c.row]) if left] for c in self._all()}
+        return {c: [k for k, left in enumerate(masks[c.level][c.row]) if left] for c in self.choices.all()}
 
     def cascade(self, alive: Alive) -> Alive:
         """Remove the choices inside of candidates, layers and inputs that are gone."""
         left, after = self._survivors(alive), alive.clone()
         reached = {choice for choice, conditions in self.places if all(condition(left) for condition in conditions)}
-        for choice in self._all():
+        for choice in self.choices.all():
             if choice not in reached:
                 after[LEVELS.index(choice.level)][choice.row] = False
         return after

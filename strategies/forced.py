@@ -52,6 +52,9 @@ class Stages(Shrinking):
 class Decisions(Shrinking):
     """A rule that makes as many decisions as the super-network has layers, at equal intervals after a warm-up.
 
+    On a space that is no ``JointSpace``: as it has choices of operators, or where it has none, choices of its longest
+    level.
+
     Args:
         warmup: part of the search before which nothing is decided.
     """
@@ -62,7 +65,7 @@ class Decisions(Shrinking):
         self._times: list[float] = []
 
     def start(self, full: Alive) -> None:
-        self._times = decision_times(self.warmup, full.operator.shape[0])
+        self._times = decision_times(self.warmup, len(full.operator) or max(map(len, full)))
 
     def keep(self, ratios: Ratios, alive: Alive, progress: float) -> Alive:
         """Make every decision that is due by now, one after the other."""

@@ -13,6 +13,7 @@ nobody reads it: in the end by 1 or 0, which is as good as gone for a convolutio
 """
 
 import copy
+import warnings
 from collections.abc import Sequence
 from functools import partial, reduce
 from itertools import combinations
@@ -74,6 +75,9 @@ class MixedCell(MixedModule, PathSamplingCell):
         cell: MixedCell | None = super().mutate(module, name, memo, mutate_kwargs)
         if cell is not None:
             cell.merge_op = str(module.merge_op)
+        if cell is not None and cell.merge_op == "loose_end":
+            what = "the found network has only the nodes that nobody reads, so the space must be able to build it anew"
+            warnings.warn(f"Cell {cell.label!r} joins loose ends: {what}", UserWarning, stacklevel=2)
         return cell
 
     def operations(self, node: int, j: int) -> nn.ModuleDict:

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from nas_space.errors import InputError
 from strategies.alive import Alive
-from strategies.choices import Choice, Choices, Values
+from strategies.choices import Choice, Choices, Values, leaves_of
 from strategies.mixed_modules import CHOICES
 from strategies.narrowing import ParameterChanges
 
@@ -98,8 +98,11 @@ class SearchedOperation(MixedOperation):
             return None
         arguments = module.trace_kwargs
         for key, value in arguments.items():
-            if isinstance(value, MutableExpression) and (key in cls.fixed or key not in cls.argument_list):
-                label = ", ".join(value.simplify())
+            if not isinstance(value, MutableExpression):
+                continue
+            leaves = leaves_of(value)  # before NNI goes through all combinations
+            if key in cls.fixed or key not in cls.argument_list:
+                label = ", ".join(leaves)
                 where = f"{key} of {name} ({cls.bound_type.__name__})"
                 raise InputError(f"space: {label!r} is {where}, which cannot be mixed; use a LayerChoice")
         operation = super().mutate(module, name, memo, mutate_kwargs)
@@ -236,6 +239,14 @@ class SearchedLayerNorm(SearchedOperation, MixedLayerNorm):
         values = self.sampling_policy.values.get("normalized_shape")
         if values is not None and not all(isinstance(value, int) for value in values.all()):
             raise InputError(f"space: {values.choices[0].label!r} is a shape of {name}; only a width is searched")
+
+    def _freeze_weight_impl(self, normalized_shape: Any, **kwargs: Any) -> dict[str, Any]:
+        # NNI's own indexes a tensor by a list of slices, which newer versions of torch read otherwise.
+        shape = self.normalized_shape if isinstance(normalized_shape, dict) else normalized_shape
+        (width,) = shape if isinstance(shape, tuple) else (shape,)
+        tensors = {name: getattr(self, name) for name in ("weight", "bias")}
+        kept = {name: None if tensor is None else tensor[:width] for name, tensor in tensors.items()}
+        return {**kept, "normalized_shape": (width,)}
 
     def forward(self, inputs: Tensor) -> Tensor:
         result, mask = super().forward(inputs), self.mask("normalized_shape", inputs.shape[-1], inputs)

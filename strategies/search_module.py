@@ -14,9 +14,12 @@ from nni.nas.oneshot.pytorch.base_lightning import BaseOneShotLightningModule
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from nas_space.errors import InputError
 from strategies.alive import LEVELS, Alive, Ratios
 from strategies.bilevel import BilevelStep
+from strategies.choices import ChoiceParameters
 from strategies.composition import Composition
+from strategies.curves import Listener, search_metrics, trial_metrics
 from strategies.distributed import broadcast, broadcast_random_state
 from strategies.levels import LevelParameters
 from strategies.optimizers import advance_schedules, weights_alone
@@ -40,6 +43,7 @@ class SearchModule(BaseOneShotLightningModule):
         self.constraint = composition.constraint
         self.removals: list[Removal] = []
         self.discrete_epoch: int | None = None
+        self.listener: Listener | None = None  # of what a search of any space tells
         self.bilevel = BilevelStep(training_module, composition, self.manual_backward)
 
     @property
@@ -103,7 +107,16 @@ class SearchModule(BaseOneShotLightningModule):
             parameters = self.architecture_parameters
             assert isinstance(parameters, ArchitectureParameters)  # no other space has bounds on its cost
             self.constraint.observe(parameters.architecture())
+        if isinstance(self.architecture_parameters, ChoiceParameters):
+            self._tell(self.architecture_parameters)
         super().on_train_epoch_end()
+
+    def _tell(self, parameters: ChoiceParameters) -> None:
+        metrics = search_metrics(parameters)
+        self.log_dict(metrics)
+        self.log_probs(self.export_probs())
+        if self.listener is not None:
+            self.listener(self.trainer.current_epoch + 1, trial_metrics(metrics, self.trainer.callback_metrics))
 
     @torch.no_grad()
     def _shrink(self, shrinking: Shrinking) -> None:
@@ -178,7 +191,11 @@ class SearchModule(BaseOneShotLightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Narrow the modules to the saved shapes, before the state dict is loaded into them."""
         prefix = "training_module._model.architecture_parameters.alive_"
-        self.apply_alive(Alive(*(checkpoint["state_dict"][prefix + level] for level in LEVELS)))
+        saved = [checkpoint["state_dict"].get(prefix + level) for level in LEVELS]
+        for mask, own in zip(saved, self.architecture_parameters.alive, strict=True):
+            if mask is None or mask.shape != own.shape:
+                raise InputError("checkpoint: of a search in another space; give that of this one")
+        self.apply_alive(Alive(*saved))
         state = checkpoint["search"]
         self.removals = [Removal(**removal) for removal in state["removals"]]
         self.discrete_epoch = state["discrete_epoch"]

@@ -16,6 +16,7 @@ from strategies.any_space import FoundNetwork, attach_parameters, check_space, h
 from strategies.choices import ChoiceParameters, Choices
 from strategies.composition import Composition
 from strategies.constraint import Constraint
+from strategies.curves import trial_listener
 from strategies.levels import LevelParameters
 from strategies.method import MethodOptions, Rho
 from strategies.parameters import ArchitectureParameters
@@ -140,6 +141,14 @@ class DifferentiableStrategy(OneShotStrategy):
     def val_dataloader(self, train_dataloader_fn: Callable[[], Any], val_dataloader_fn: Callable[[], Any]) -> None:
         """None: Lightning validates nothing; only a callback sees the validation set."""
         return None
+
+    def _run(self) -> None:
+        module = self.oneshot_module
+        assert isinstance(module, SearchModule)
+        if isinstance(self.supernet, JointSpace):  # whose search is told about by experiments/
+            return super()._run()
+        with trial_listener() as module.listener:
+            super()._run()
 
     def list_models(self, sort: bool = True, limit: int | None = 1) -> Iterator[RawFormatModelSpace]:
         """The found network.
