@@ -281,7 +281,8 @@ def _weights(widths: tuple[int, ...], measured: tuple[int, ...]) -> NDArray[np.f
 
 
 def _misfit(key: str, value: object, needed: object, command: str) -> InputError:
-    return InputError(f"latency table: {key} is {value}, but {needed} is needed; measure one with: {command}")
+    fix = f"measure one with: {command}; for another device: ssr-nas latency pack"
+    return InputError(f"latency table: {key} is {value}, but {needed} is needed; {fix}")
 
 
 def _plain(value: Any) -> Any:

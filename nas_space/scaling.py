@@ -80,7 +80,8 @@ def parse_scaled(name: str) -> ScaledName | None:
         return ScaledName(name, reference, "ms", float("inf"), bound)
     number = NUMBER.fullmatch(bound)
     if number is None or not (number[2] or number[3] or number[4]):
-        raise InputError(f"{name}: {bound or 'nothing'} is no bound; give one such as {EXAMPLES}")
+        folder = f"; a file or folder of this name is ./{bound}" if bound else ""
+        raise InputError(f"{name}: {bound or 'nothing'} is no bound; give one such as {EXAMPLES}{folder}")
     kind = "ms" if number[2] else {"macs": "macs_total", "params": "params", None: ""}[number[4]]
     kind = kind or ("macs_total" if number[3] == "G" else "params")
     limit = float(number[1]) * SUFFIXES[number[3] or ""]

@@ -1,5 +1,6 @@
 """How fast the network of a finished run is, as exported, beside ``baseline1``: for the run's closing text."""
 
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -54,10 +55,14 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
         classes: channels of the logits.
         head: of both networks; absent, that of a search.
     """
-    installed = (engine for engine in FILE_ENGINES if all(map(find_spec, PACKAGES[engine])))
-    engine = next(installed, None)
-    if engine is None:
-        return None
+    for engine in FILE_ENGINES:
+        if all(map(find_spec, PACKAGES[engine])):
+            with suppress(ImportError):  # it is there, and broken
+                return _measured_with(engine, network, size, classes, head)
+    return None
+
+
+def _measured_with(engine: str, network: Architecture, size: tuple[int, int], classes: int, head: Head | None) -> Speed:
     threads, shape = free_cores(), PLAIN.shape(size)
 
     def write(architecture: Architecture, folder: Path) -> Path:
@@ -81,7 +86,7 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
 def describe_speed(speed: Speed | None) -> list[str]:
     """A line with the figures, one with their source, and a warning if there is one; or one line that says why not."""
     if speed is None:
-        return [f"not measured: neither {' nor '.join(FILE_ENGINES)} is installed; {INSTALL}"]
+        return [f"not measured: neither {' nor '.join(FILE_ENGINES)} is installed and works; {INSTALL}"]
     found, baseline = (f"{ms:.3g} ms, {1000 / ms:.3g} FPS" for ms in (speed.found_ms, speed.baseline_ms))
     share = f"{speed.found_ms / speed.baseline_ms:.2f} of baseline1 ({baseline})"
     warned = [f"warning: {speed.warning}"] if speed.warning else []

@@ -25,10 +25,15 @@ MODULES = (
 """What the script on the board imports. Only files of this toolkit, none of which loads torch."""
 SCRIPT = '''"""Measure the latency table of this bundle here: python bundle.zip --out table.json"""
 
+import signal
 import sys
 
-from experiments.latency.board import main
-
+signal.signal(signal.SIGTERM, signal.default_int_handler)  # what is unpacked is removed, as after Ctrl+C
+try:
+    from experiments.latency.board import main
+except ModuleNotFoundError as error:
+    print(f"error: {error.name} is not installed; pip install {error.name}", file=sys.stderr)
+    sys.exit(2)
 sys.exit(main(sys.path[0]))
 '''
 

@@ -237,7 +237,9 @@ class ConstraintOptions:
         if self.latency_ms is not None and not 0.0 < self.latency_ms < float("inf"):
             raise InputError(f"constraint.latency_ms: {self.latency_ms:g} must be above 0")
         if self.table is not None and self.latency_ms is None and not target_latency:
-            raise InputError("constraint.table: has no effect without constraint.latency_ms; give both or neither")
+            raise InputError(
+                "constraint.table: has no effect without constraint.latency_ms or target.latency_ms; give one of them"
+            )
 
 
 @dataclass

@@ -131,6 +131,12 @@ def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     yield "the same, before it was discrete", _change(search.get("gap_before") or {})
     for key, label in COSTS.items():
         yield label, UNKNOWN if cost.get(key) is None else compact(cost[key])
+    for kind, limit in (("target", "target"), ("constraint", "limit")):
+        for key, bound in (search.get(kind) or {}).items():
+            met = "met" if bound["met"] else "not met"
+            yield f"{kind} of {key}", f"{compact(bound[limit])}, found {compact(bound['found'])}: {met}"
+    if "clock" in search:
+        yield "milliseconds are those of", visible(str(search["clock"]))
     seconds = (search.get("time") or {}).get("total_s")
     yield "time", UNKNOWN if seconds is None else f"{seconds / 60:.1f} min"
     memory = search.get("peak_memory_mb")

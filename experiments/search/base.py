@@ -12,6 +12,7 @@ from experiments.data import SegmentationData, Split, split_halves
 from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
 from experiments.data.streams import BatchStream, val_stream
+from experiments.latency.wording import describe_clock
 from experiments.metrics.evaluation import evaluate
 from experiments.options.groups import IGNORE, parse_size
 from experiments.report import gallery
@@ -23,9 +24,11 @@ from experiments.runs.folder import write_metrics
 from experiments.runs.measure import peak_memory_mib
 from experiments.runs.processes import rank
 from experiments.runs.threads import Threads
+from experiments.search.bounds import TABLE
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
+from nas_space.latency import LatencyTable
 from strategies.alive import LEVELS
 from strategies.constraint import Constraint
 from strategies.shrinking import Removal
@@ -170,7 +173,9 @@ class BaseSearch(ABC):
             "device": device_name(self.device),
         }
         bounds = {} if self.constraint is None else self.constraint.report(outcome.architecture)
-        return {**summary, **bounds}
+        table = self.run / TABLE
+        clock = {"clock": describe_clock(LatencyTable.load(table))} if table.is_file() else {}
+        return {**summary, **bounds, **clock}
 
     def complete(self, summary: dict[str, Any], rows: Sequence[Row], architecture: Architecture) -> dict[str, Any]:
         """Write the files that end a run, after all others; ``search.json`` comes last. Returns the summary."""

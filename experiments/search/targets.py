@@ -30,6 +30,8 @@ def one_by_one(options: SearchRunOptions) -> dict[str, SearchRunOptions]:
 def front_rows(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
     """A row for each search: its folder, target, found cost and its share, mIoU, all counted costs, and ``front``.
 
+    Where latency has a target, ``clock`` says what measured it, on which device.
+
     Args:
         folder: of the command.
         names: of the searches' folders.
@@ -44,6 +46,7 @@ def front_rows(folder: Path, names: Sequence[str]) -> list[dict[str, Any]]:
         miou = summary["miou"]
         at = "derived" if miou.get("derived_full") is None else "derived_full"
         row = {"run": name, "key": key, **target, "miou": miou[at], "discrete": summary["discrete"]}
+        row |= {"clock": summary["clock"]} if "clock" in summary else {}
         row["miou_resolution"] = miou["resolution" if at == "derived" else "resolution_full"]
         rows.append({**row, **{cost: summary["cost"][cost] for cost in ("params", "macs_total")}})
     return [{**row, "front": best} for row, best in zip(rows, front(rows, cost="found"), strict=True)]
@@ -71,4 +74,5 @@ def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
         score = f"{row['ratio']:>6.3f}  {100 * row['miou']:>5.1f}%"
         line = f"  {costs[0]:>12}  {costs[1]:>12}  {score}  {counted}  {'yes' if row['front'] else 'no'}"
         lines.append(line + ("" if row["discrete"] else "  (not discrete)"))
-    return "\n".join([f"{key}, mIoU with labels at {rows[0]['miou_resolution']}", "", *lines])
+    clock = f" of {rows[0]['clock']}" if "clock" in rows[0] else ""
+    return "\n".join([f"{key}{clock}; mIoU with labels at {rows[0]['miou_resolution']}", "", *lines])

@@ -73,6 +73,7 @@ def test_names_of_something_else(name: str) -> None:
         ("baseline2@+2G", r"\+2G is no bound"),
         ("baseline2@20", "20 is no bound"),
         ("baseline2@20mss", "20mss is no bound"),
+        ("baseline2@2026run", "2026run is no bound; .* or baseline2@RUN; a file or folder of this name is ./2026run"),
         ("baseline2@2G ", "2G  is no bound"),
         ("baseline2@" + "9" * 400 + "G", "must be above 0"),
         ("baseline3@20ms", "unknown baseline3; choose from baseline1, baseline2"),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
+import numpy as np
+
 from experiments.benchmark.networks.networks import Network, find_networks, is_reference, random_weights
 from experiments.benchmark.networks.statistics import Seconds, latency, ratio
 from experiments.benchmark.networks.timing import Entry, Setup, make_setup, measure
@@ -13,10 +15,11 @@ from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig, check_size
 from nas_space.cost import cost
 from nas_space.errors import InputError
-from nas_space.scaling import REFERENCES, ScaledName, largest_measured, largest_within, parse_scaled
+from nas_space.scaling import MOST_MEASURED, REFERENCES, ScaledName, largest_measured, largest_within, parse_scaled
 
-ROUNDS, CALLS, WARMUP = 15, 5, 3
-ANCHOR_ROUNDS = 60  # some of them while the host is quick
+CALLS, WARMUP = 5, 3
+TURN_ROUNDS, TURN_SECONDS = (7, 15), 5.0  # of a candidate and the anchor: least and most, and what they may take
+ANCHOR_ROUNDS, ANCHOR_SECONDS = (10, 60), 10.0  # of the anchor alone: some of them while the host is quick
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ def _scaled(scaler: Scaler, name: ScaledName, space: SpaceConfig, classes: int, 
         return network
     check_size(f"{name.name}, size", scaler.size, len(space.widths))
     anchor = _anchor(name, space, classes, head)
+    at = f"at {_by(scaler.size)}"
+    print(f"{name.name}: measuring up to {MOST_MEASURED} sizes, each in turns with {anchor.name}, {at}", flush=True)
     clock = _Clock(scaler, anchor)
     bounded = replace(name, limit=clock.anchor_ms) if name.like else name
 
@@ -115,14 +120,25 @@ class _Clock:
 
     def __init__(self, scaler: Scaler, anchor: Network) -> None:
         self._scaler, self._anchor = scaler, anchor
-        self.setup = make_setup(scaler.engine, scaler.threads, scaler.device, ROUNDS, CALLS, WARMUP)
-        (timing,), self.busy_cores = _time([anchor], scaler, replace(self.setup, rounds=ANCHOR_ROUNDS))
+        trial = make_setup(scaler.engine, scaler.threads, scaler.device, 3, 1, WARMUP)
+        (timing,), _ = _time([anchor], scaler, trial)
+        once = float(np.median(timing))
+        calls = min(max(round(TURN_SECONDS / TURN_ROUNDS[1] / (2 * once)), 1), CALLS)
+        self.setup = replace(trial, rounds=_rounds(TURN_ROUNDS, TURN_SECONDS, 2 * once * calls), calls=calls)
+        alone = replace(self.setup, rounds=_rounds(ANCHOR_ROUNDS, ANCHOR_SECONDS, once * calls))
+        (timing,), self.busy_cores = _time([anchor], scaler, alone)
         self.anchor_ms = latency(timing).quiet_ms
 
     def __call__(self, network: Network) -> float:
         (own, anchor), busy = _time([network, self._anchor], self._scaler, self.setup)
         self.busy_cores = max(self.busy_cores, busy)
         return self.anchor_ms * ratio(own, anchor).median
+
+
+def _rounds(limits: tuple[int, int], seconds: float, one: float) -> int:
+    """As many rounds of ``one`` second each as fit into ``seconds``, within limits."""
+    least, most = limits
+    return min(max(int(seconds / max(one, 1e-9)), least), most)
 
 
 def _time(networks: Sequence[Network], scaler: Scaler, setup: Setup) -> tuple[list[Seconds], float]:

@@ -51,6 +51,13 @@ def test_on_a_board(bundle: Path, tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["table.json"]
 
 
+def test_a_board_without_numpy(bundle: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-I", "-S", str(bundle)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "error: numpy is not installed; pip install numpy\n")
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_it_holds(bundle: Path) -> None:
     """Copies of the toolkit's files as they are; weights that repeat pack well."""
     root = Path(__file__).parents[3]

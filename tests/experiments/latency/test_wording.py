@@ -1,6 +1,6 @@
 """What is said of a table, and of a network's speed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -50,7 +50,9 @@ def test_a_speed_in_words() -> None:
     ]
     assert describe_speed(Speed(10.0, 12.5, "says who", "it was loaded"))[2:] == ["warning: it was loaded"]
     (line,) = describe_speed(None)
-    assert line == "not measured: neither onnxruntime nor openvino is installed; pip install 'ssr-nas[deploy]'"
+    assert (
+        line == "not measured: neither onnxruntime nor openvino is installed and works; pip install 'ssr-nas[deploy]'"
+    )
 
 
 def test_a_speed_is_measured_in_what_is_installed(tiny: Tiny, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,6 +62,17 @@ def test_a_speed_is_measured_in_what_is_installed(tiny: Tiny, monkeypatch: pytes
     assert speed is not None and speed[:2] == (3.0, 2.0)
     assert speed.source.startswith("measured now: onnxruntime 1.") and "64x96, aggregation head, on " in speed.source
     monkeypatch.setattr(closing, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    speed = measured(network, (64, 96), 5)
+    assert speed is not None and speed.source.startswith("measured now: openvino 20")
+    monkeypatch.setattr(closing, "find_spec", lambda name: name)
+    works = closing.engine_versions
+
+    def broken(packages: Sequence[str]) -> dict[str, str]:
+        if "onnxruntime" in packages:
+            raise ImportError("libonnxruntime.so")
+        return works(packages)
+
+    monkeypatch.setattr(closing, "engine_versions", broken)
     speed = measured(network, (64, 96), 5)
     assert speed is not None and speed.source.startswith("measured now: openvino 20")
     monkeypatch.setattr(closing, "find_spec", lambda name: None)

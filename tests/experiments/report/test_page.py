@@ -140,10 +140,23 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
         "2.2 min",
     ):
         assert fact in page.text
-    assert "torch 2.14.1" in page.text and "epochs: 12" in page.text
+    assert "torch 2.14.1" in page.text and "epochs: 12" in page.text and "milliseconds" not in page.text
     for number in ("architecture", "entropy", "alive", "miou"):
         assert (run / "figures" / f"{number}.png").read_bytes().startswith(b"\x89PNG")
     assert not list(run.rglob("*.tmp"))
+
+
+def test_budgets_and_their_clock(run: Path) -> None:
+    bounded = {
+        "target": {"latency_ms": {"target": 20.0, "found": 19.5, "ratio": 0.975, "met": True}},
+        "constraint": {"params": {"limit": 5e4, "found": 6e4, "met": False}},
+        "clock": "onnxruntime, fp32, on a <board>",
+    }
+    write_json(run / "search.json", search_summary() | bounded)
+    text = Page(write_report(run).read_text(encoding="utf-8")).text
+    assert "target of latency_ms 20, found 19.5: met" in " ".join(text.split())
+    assert "constraint of params 50K, found 60K: not met" in " ".join(text.split())
+    assert "milliseconds are those of onnxruntime, fp32, on a <board>" in " ".join(text.split())
 
 
 def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

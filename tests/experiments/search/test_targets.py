@@ -1,6 +1,7 @@
 """Targets of cost in a search: one, several with their front, and what is refused."""
 
 import json
+import random
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +19,7 @@ from experiments.search.targets import front_rows, front_table
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.cost import cost
+from tests.experiments.search.test_bounds import table
 
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
 TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "2", "--device", "cpu", *SMALL]
@@ -48,6 +50,21 @@ def test_several_targets_leave_a_front_and_go_on(
     assert [row["found"] for row in again] == [row["found"] for row in networks]
     read_only()
     assert main(["search", "--resume", str(out)]) == 0
+
+
+def test_a_search_says_for_which_device_it_searched(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = table(SpaceConfig(16, (32, 64), ((1, 2), (2, 3)), (1, 2), (1, 2), 8, 4), 9)
+    (tmp_path / "board.json").write_text(made.to_json())
+    middle = made.predict(Architecture.random(made.space, random.Random(0)))
+    clock = "onnxruntime, fp32, 1 thread, 32x40, encoder head, on paper"
+    given = [f"{middle:.4f},{1.1 * middle:.4f}", "--constraint.table", str(tmp_path / "board.json"), "--epochs", "1"]
+    out = tmp_path / "run"
+    assert main(["search", *TINY, "--target.latency_ms", *given, "--out", str(out)]) == 0
+    for row in json.loads((out / "front.json").read_text())["networks"]:
+        run = out / row["run"]
+        assert row["clock"] == clock == json.loads((run / "search.json").read_text())["clock"]
+        assert clock in (run / "report.html").read_text()
+    assert f"latency_ms of {clock}; mIoU" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("macs", ["1.3M", "2M", "3.2M"])

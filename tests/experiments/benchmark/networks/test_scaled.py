@@ -82,6 +82,11 @@ def test_a_host_that_changes_its_speed_does_not_matter(clock: Clock) -> None:
     assert Scaler(SIZE)("baseline2@10ms", SPACE, 9) == by_macs
 
 
+@pytest.mark.parametrize(("one", "rounds"), [(0.001, 60), (0.5, 20), (10.0, 10), (0.0, 60)])
+def test_long_calls_get_fewer_rounds(one: float, rounds: int) -> None:
+    assert scaled._rounds(scaled.ANCHOR_ROUNDS, scaled.ANCHOR_SECONDS, one) == rounds
+
+
 def test_networks_are_timed_in_turns_with_the_first(clock: Clock) -> None:
     networks = [Architecture.random(SPACE, random.Random(seed)) for seed in range(3)]
     times = Scaler(SIZE).milliseconds([(network, None) for network in networks], 9)
