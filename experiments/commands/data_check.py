@@ -31,13 +31,13 @@ class Options:
     """Options of ``ssr-nas data check``.
 
     Args:
-        source: the user's own folder, in place of --data.name folder --data.root FOLDER.
         data: the data set.
+        source: the user's own folder, in place of --data.name folder --data.root FOLDER.
     """
 
     POSITIONAL = "source"
-    source: str | None = None
     data: DataOptions = field(default_factory=DataOptions)
+    source: str | None = None
 
 
 def run(options: Options) -> dict[str, Any]:

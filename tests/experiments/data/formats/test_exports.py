@@ -18,7 +18,11 @@ from experiments.data.source import DataSource
 from experiments.options.groups import IGNORE, DataOptions
 from nas_space.errors import InputError
 
-EXPORTS = Path(__file__).parents[5] / "shared" / "data"
+SHARED = [
+    Path(__file__).parents[5] / "shared",
+    *(Path(root).parent for root in [os.environ.get("CAMVID_ROOT")] if root),
+]
+EXPORTS = next((folder / "data" for folder in SHARED if (folder / "data").is_dir()), SHARED[0] / "data")
 needs_exports = pytest.mark.skipif(not EXPORTS.is_dir(), reason="no real exports beside the project")
 Labels = dict[str, dict[str, np.ndarray]]
 FORMATS = ("coco", "yolo", "labelme", "voc", "roboflow", "masks")
