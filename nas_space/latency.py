@@ -146,6 +146,14 @@ class LatencyTable:
         layers = ((stage, layer) for stage, layers in enumerate(architecture.stages) for layer in layers)
         return self.fixed_ms + sum(self.layer_ms(stage, *asdict(layer).values()) for stage, layer in layers)
 
+    def span(self) -> tuple[float, float]:
+        """Milliseconds of the fastest and of the slowest network of the table's space, whatever is searched."""
+        depths = [(min(stage), max(stage)) for stage in self.space.depths]
+        ends = [(np.min(grids), np.max(grids)) for grids in map(np.array, self.layers_ms)]
+        both = zip(depths, ends, strict=True)
+        sums = np.sum([(low * least, high * most) for (low, high), (least, most) in both], axis=0)
+        return self.fixed_ms + float(sums[0]), self.fixed_ms + float(sums[1])
+
     def tabulate(self, space: SpaceConfig | None = None) -> list[NDArray[np.float64]]:
         """Milliseconds of every layer that a search chooses from.
 

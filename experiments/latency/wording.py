@@ -41,6 +41,7 @@ def describe_table(table: LatencyTable) -> str:
         f"  {'3x1/1x3 widths':<18}{widths}",
         *rows,
         f"and {number(table.fixed_ms, 3)} for all else: downsamplers, head, the call",
+        "networks of the space take {} to {} ms".format(*numbers(table.span(), 3)),
         *useless_widths(table),
     )
     return "\n".join(lines)

@@ -11,12 +11,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.interpolate import RegularGridInterpolator
 
 from nas_space.architecture import Architecture
-from nas_space.config import SpaceConfig
+from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.errors import InputError
+from nas_space.expected_cost import TabulatedCost
 from nas_space.latency import LatencyTable, all_operators, build_command, grid_widths
+from strategies.alive import Alive
 
 
 def random_table(space: SpaceConfig, points: int = 3) -> LatencyTable:
@@ -235,6 +238,14 @@ def test_a_damaged_file_is_named_with_its_key(
     with pytest.raises(InputError, match=message) as caught:
         LatencyTable.load(file)
     assert str(caught.value).startswith(f"{file}: ") and "\n" not in str(caught.value)
+
+
+def test_the_fastest_and_the_slowest_network(space: SpaceConfig) -> None:
+    table = random_table(space)
+    every = dataclasses.replace(space, search=DIMENSIONS)
+    cost = TabulatedCost(every, table.fixed_ms, [torch.from_numpy(stage) for stage in table.tabulate(every)])
+    full = Alive.full(every)
+    assert table.span() == pytest.approx((cost.cheapest(*full), cost.dearest(*full)))
 
 
 @pytest.mark.parametrize("key", ["fixed_ms", "d4s2", "widths"])
