@@ -69,14 +69,15 @@ class Target(Constraint):
         self.register_buffer("pull", torch.zeros((), dtype=torch.float64))
         for level, mask in zip(LEVELS, full, strict=True):
             self.register_buffer(f"goal_{level}", torch.zeros_like(mask))
-        self._proven = self._priced(full, _alike(full))
-        if self._proven is None:
+        proven = self._priced(full, _alike(full))
+        if proven is None:
             also = " and keeps to constraint." + " and constraint.".join(b.name for b in bounds) if bounds else ""
             none = f"no network of the space costs from {FLOOR:g} to 1 times {target.limit:.6g}{also}"
             below, above = nearest(target.cost, full, target.limit)
             raise InputError(
                 f"target.{target.name}: {none}; the nearest have {below:.6g} and {above:.6g}: choose another"
             )
+        self._proven = proven
 
     def _check_alone(self, bound: Bound, full: Alive) -> None:
         if bound is not self.bounds[0]:  # the target has been checked, by its own words
@@ -175,10 +176,10 @@ class Target(Constraint):
     def _known(self, alive: Alive) -> Architecture | None:
         """The network that the last guard has kept, or at first that of the whole space, if it survives."""
         goal = Alive(*(getattr(self, f"goal_{level}") for level in LEVELS))
-        if not bool(goal.depth.any()) and self._proven is not None:
+        if not bool(goal.depth.any()):
             goal = Alive.only(self._proven).to(goal.depth.device)
         survives = all(bool((mask | ~need.to(mask.device)).all()) for mask, need in zip(alive, goal, strict=True))
-        return self._priced(goal, _alike(goal)) if survives and bool(goal.depth.any()) else None
+        return self._priced(goal, _alike(goal)) if survives else None
 
     def _priced(self, alive: Alive, ratios: Ratios) -> Architecture | None:
         low, high = FLOOR * self.target.limit, self.target.limit * TOLERANCE
