@@ -23,6 +23,7 @@ from experiments.report.markdown import markdown
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import CONFIG, is_leftover, make_folder, read_config
+from experiments.runs.lock import locked
 from experiments.runs.tables import readable
 from nas_space.errors import InputError
 
@@ -61,7 +62,15 @@ def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[st
     """
     folders, unfinished = run_folders(runs)
     found = [read_found(name, folder, landscape) for name, folder in folders.items()]
-    folder, standing = standing_folder(out), Standing(landscape)
+    folder = standing_folder(out)
+    with locked(folder):
+        return _write(Standing(landscape), found, unfinished, folder)
+
+
+def _write(
+    standing: Standing, found: Sequence[FoundNetwork], unfinished: Sequence[Path], folder: Path
+) -> dict[str, Any]:
+    landscape = standing.landscape
     if unfinished:
         _note(left_out(unfinished))
     for one in found:

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 
 
 @dataclass(frozen=True)
-class Standing:
+class Rank:
     """A network's place in a round.
 
     Args:
@@ -27,7 +27,7 @@ class Standing:
     stays: bool
 
 
-def rank(scores: Mapping[str, Sequence[float]], costs: Mapping[str, float], stay: int) -> list[Standing]:
+def rank(scores: Mapping[str, Sequence[float]], costs: Mapping[str, float], stay: int) -> list[Rank]:
     """The networks of a round, the best first; of equal ones the cheaper.
 
     Args:
@@ -41,7 +41,7 @@ def rank(scores: Mapping[str, Sequence[float]], costs: Mapping[str, float], stay
     for place, name in enumerate(order):
         behind, error = difference(best, scores[name])
         standings.append(
-            Standing(
+            Rank(
                 name, fmean(scores[name]), standard_error(scores[name]), behind, error if place else None, place < stay
             )
         )

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from experiments.landscape.notation import from_text, to_text
+from experiments.landscape.shipped import shipped_names, table_of_name
 from experiments.runs.files import write_atomic, write_json
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
@@ -99,12 +100,12 @@ def read_landscape(path: str | Path) -> Landscape:
     """Read a landscape.
 
     Args:
-        path: its table, or the folder of ``ssr-nas landscape``.
+        path: its table, the folder of ``ssr-nas landscape``, or the name of one that comes with the package.
 
     Raises:
         InputError: a file is missing or damaged, or holds no training; the message names it.
     """
-    table = Path(path)
+    table = table_of_name(str(path)) or Path(path)
     table = table / TABLE if table.is_dir() else table
     facts = read_facts(table.with_suffix(".json"), table)
     space = SpaceConfig.from_dict(facts["space"])
@@ -125,7 +126,9 @@ def read_facts(file: Path, table: Path) -> dict[str, Any]:
         InputError: one of both is missing, or the file is damaged.
     """
     if not table.is_file():
-        raise InputError(f"{table}: no such file; give the table of a landscape, such as runs/landscape/{TABLE}")
+        names = ", ".join(shipped_names())
+        fix = f"give the table of a landscape, such as runs/landscape/{TABLE}, or one that comes with the package"
+        raise InputError(f"{table}: no such file; {fix} ({names})")
     try:
         facts = json.loads(read_text(file))
         SpaceConfig.from_dict(facts["space"])

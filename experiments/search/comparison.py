@@ -30,8 +30,8 @@ class ComparisonOptions(SearchOptions):
         retrain_epochs: epochs of every retraining; 0 to leave it out.
         retrain_seeds: retrainings of every network, with different seeds.
         workers: runs at a time; they share the cores.
-        landscape: the table of ssr-nas landscape, or its folder: it tells where each search's choice stands among
-            networks that are trained already.
+        landscape: the table of ssr-nas landscape, its folder, or the name of one that comes with the package: it tells
+            where each search's choice stands among networks that are trained already.
         runs: with landscape, folders of finished searches or comparisons, which are compared in place of strategies x
             seeds; nothing is trained, and all options but out are without effect.
         out: the comparison's folder; runs that it holds are reused, unfinished ones continued.

@@ -18,6 +18,7 @@ from experiments.landscape.predictor import Predictor
 from experiments.landscape.standing import DRAWN, Standing, log_probabilities, whole_space
 from experiments.landscape.table import TABLE, digest, read_landscape, write_facts, write_rows
 from experiments.runs.environment import versions
+from experiments.runs.lock import LOCK, locked
 from experiments.search.probabilities import write_probabilities
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import DIMENSIONS, SpaceConfig
@@ -187,7 +188,7 @@ def test_the_command_needs_no_training(
     assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40)" in told.err
     assert told.err.count("has no probabilities.npz") == 2  # of old, in both calls; not of random
     assert {path.name for path in out.iterdir()} == {
-        *("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png")
+        *("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png", LOCK)
     }
     curves = pd.read_csv(out / "correlation.csv")
     assert curves["epoch"].tolist() == [1, 2, 1, 2] and curves["network"].nunique() == 2
@@ -222,6 +223,17 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert problem in line
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["mine.txt"]
+
+
+def test_one_process_writes_a_folder_at_a_time(
+    tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = write_run(tmp_path / "run", standing.best), tmp_path / "out"
+    out.mkdir()
+    with locked(out):
+        assert compare("--landscape", tmp_path / TABLE, "--runs", run, "--out", out) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "is working in this run" in line and [path.name for path in out.iterdir()] == [LOCK]
 
 
 def test_searches_of_the_command_itself_are_looked_up(

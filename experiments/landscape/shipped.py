@@ -1,0 +1,15 @@
+"""The landscapes that come with the package: ``experiments/landscapes/NAME.csv``, with ``NAME.json`` beside it."""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parents[1] / "landscapes"
+
+
+def shipped_names() -> list[str]:
+    """Names of the tables that come with the package."""
+    return sorted(table.stem for table in FOLDER.glob("*.csv") if table.with_suffix(".json").is_file())
+
+
+def table_of_name(name: str) -> Path | None:
+    """The table that has this name; None where none has. A file or folder of that name is given as ``./NAME``."""
+    return FOLDER / f"{name}.csv" if name in shipped_names() else None
