@@ -73,7 +73,8 @@ class BilevelStep:
         """
         single_level = self.composition.single_level
         weight_optimizer, architecture_optimizer = optimizers
-        self.composition.relaxation.advance(progress)
+        if self.composition.relaxation.advance(progress):
+            self.forget_recorded()
         searching = not decided and self.composition.phases.trains_architecture(progress)
         loss_a: Tensor | None = None
         if searching and not single_level:  # the architecture step

@@ -29,6 +29,8 @@ STRATEGIES = {
 NNI_STRATEGIES = ("nni-darts", "nni-gumbel", "nni-proxyless")  # NNI's own one-shot strategies
 MULTI_TRIAL = ("random", "nni-random", "nni-evolution")  # those that train sampled networks one by one
 NAMES = (*STRATEGIES, *NNI_STRATEGIES, *MULTI_TRIAL)
+OF_SSR = {"stagger": "take one layer after the other", "uniform": "mix candidates in equal parts at first"}
+"""Options of ``MethodOptions`` that SSR and its controls follow, and what they do then."""
 
 
 def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> "DifferentiableStrategy":
@@ -46,17 +48,23 @@ def create_strategy(name: str, method: MethodOptions, seed: int = 0) -> "Differe
     return getattr(importlib.import_module(module), attribute)(method, seed)
 
 
-def staggers(name: str, method: MethodOptions) -> bool:
-    """Whether a strategy takes one layer after the other with these options, among them ``method.stagger``.
+def follows(name: str, method: MethodOptions, option: str) -> bool:
+    """Whether a strategy does what an option of ``OF_SSR`` asks for, which ``method`` has set.
 
     Raises:
         InputError: as of ``create_strategy``.
     """
+    from strategies.relaxation import UniformAtFirst
     from strategies.staggered import Staggered
 
     if name in NNI_STRATEGIES or name in MULTI_TRIAL:
         return False
-    return isinstance(create_strategy(name, method).composition.shrinking, Staggered)
+    composition = create_strategy(name, method).composition
+    part, kind = {
+        "stagger": (composition.shrinking, Staggered),
+        "uniform": (composition.relaxation, UniformAtFirst),
+    }[option]
+    return isinstance(part, kind)
 
 
 def check_name(name: str) -> None:

@@ -23,7 +23,7 @@ class Relaxation(ABC):
     """How logits become probabilities and mixing weights.
 
     Attributes:
-        scheduled: whether ``advance`` changes what ``weights`` computes.
+        scheduled: whether ``advance`` changes what ``weights`` computes in every step.
     """
 
     scheduled = False
@@ -40,8 +40,13 @@ class Relaxation(ABC):
         """Logits with the same probabilities, moved to where their gradient does not vanish; here they stay."""
         return logits
 
-    def advance(self, progress: float) -> None:  # noqa: B027  # most have no schedule
-        """Called before every step with the finished part of the search, in [0, 1); a schedule sets itself here."""
+    def advance(self, progress: float) -> bool:
+        """Called before every step with the finished part of the search, in [0, 1); a schedule sets itself here.
+
+        Returns:
+            Whether ``weights`` is another function from now on.
+        """
+        return False
 
 
 class SigmoidNormalised(Relaxation):
@@ -92,8 +97,9 @@ class GumbelSoftmax(Softmax):
         scores = (self.log_probabilities(logits, alive) + gumbel) / self.temperature
         return masked_log_softmax(scores, alive).exp() * alive
 
-    def advance(self, progress: float) -> None:
+    def advance(self, progress: float) -> bool:
         self.temperature = self.start + (self.end - self.start) * progress
+        return True
 
 
 class IndependentSigmoids(SigmoidNormalised):
@@ -107,3 +113,39 @@ class IndependentSigmoids(SigmoidNormalised):
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         return logits  # scaling would change the mixture
+
+
+class UniformAtFirst(Relaxation):
+    """Another relaxation whose candidates are mixed in equal parts until a time of the search.
+
+    A candidate that leads has a larger part in the mixture, so its weights learn faster, and it leads the more: the
+    first evidence decides. In equal parts all learn alike, and the logits gather evidence that they do not change.
+    They move by the gradient that the probabilities would have.
+
+    Args:
+        relaxation: makes the probabilities, and the mixture afterwards.
+        until: part of the search, in [0, 1).
+    """
+
+    def __init__(self, relaxation: Relaxation, until: float) -> None:
+        self.relaxation = relaxation
+        self.until = round(until, 9)
+        self.is_uniform = False
+
+    def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
+        return self.relaxation.log_probabilities(logits, alive)
+
+    def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Equal parts with the gradient of the probabilities, then the probabilities."""
+        weights = self.relaxation.weights(logits, alive)
+        if not self.is_uniform:
+            return weights
+        equal = alive / alive.sum(-1, keepdim=True).clamp(min=1)
+        return equal + (weights - weights.detach())
+
+    def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
+        return self.relaxation.rescale(logits, alive)
+
+    def advance(self, progress: float) -> bool:
+        before, self.is_uniform = self.is_uniform, progress < self.until
+        return self.relaxation.advance(progress) or before != self.is_uniform

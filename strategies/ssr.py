@@ -7,7 +7,8 @@ survivor. The super-network then is the found network: there is no discretizatio
 
 Differs from the paper: it shrinks once per epoch instead of after every step (cheaper, no synchronisation). Beyond the
 paper, and on by default: ``method.warmup``, ``method.explore`` and ``method.rescale``. Without them it is the paper's.
-``method.stagger`` decides one layer after the other (``strategies/staggered.py``).
+``method.stagger`` decides one layer after the other (``strategies/staggered.py``). ``method.uniform`` mixes all
+candidates in equal parts until the regularizer acts (``relaxation.UniformAtFirst``).
 
 The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``:
 information entropy, and the zero-one losses on ``sg(a)`` in their L1 and L2 form. These are summed over candidates and
@@ -16,7 +17,7 @@ choices as SSR is; FairDARTS takes their mean.
 
 from strategies.method import MethodOptions
 from strategies.regularizers import Regularizer, information_entropy, ssr, zero_one_l1, zero_one_l2
-from strategies.relaxation import SigmoidNormalised
+from strategies.relaxation import Relaxation, SigmoidNormalised, UniformAtFirst
 from strategies.shrinking import LevelThreshold
 from strategies.staggered import Staggered
 from strategies.strategy import DifferentiableStrategy
@@ -35,7 +36,10 @@ class SSR(DifferentiableStrategy):
     def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
         method = method or MethodOptions()
         shrinking = Staggered(method) if method.stagger else LevelThreshold(method.h)
-        super().__init__(SigmoidNormalised(), type(self).loss, shrinking, method, seed)
+        relaxation: Relaxation = SigmoidNormalised()
+        if method.uniform:
+            relaxation = UniformAtFirst(relaxation, method.warmup + method.explore)
+        super().__init__(relaxation, type(self).loss, shrinking, method, seed)
 
 
 class SSRInformationEntropy(SSR):

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from experiments.options.groups import part_of
 from experiments.runs.begun import check_begun, is_begun
@@ -57,15 +58,19 @@ def check_comparison(options: ComparisonOptions) -> None:
     Raises:
         InputError: the key, and what it should be.
     """
+    from strategies.registry import OF_SSR
+
     for key, several in (("strategy", "strategies"), ("seed", "seeds")):
         if getattr(options, key) != getattr(SearchOptions(), key):
             raise InputError(f"{key}: a comparison takes several, give --{several}")
     for strategy in options.strategies:
         for seed in options.seeds:
             check_options(_search(options, strategy, seed))
-    if options.method.stagger and not any(_search(options, one, 0).method.stagger for one in options.strategies):
-        names = ", ".join(options.strategies)
-        raise InputError(f"method.stagger: none of {names} takes one layer after the other; leave it out")
+    methods = [_search(options, strategy, 0).method for strategy in options.strategies]
+    for option, what in OF_SSR.items():
+        if getattr(options.method, option) and not any(getattr(method, option) for method in methods):
+            names = ", ".join(options.strategies)
+            raise InputError(f"method.{option}: none of {names} can {what}; leave it out")
     for key in ("strategies", "seeds", "references"):
         values = getattr(options, key)
         if len(set(values)) < len(values):
@@ -103,13 +108,15 @@ def planned_searches(options: ComparisonOptions) -> dict[str, SearchOptions]:
 
 
 def _search(options: ComparisonOptions, strategy: str, seed: int) -> SearchOptions:
-    """One search of a comparison. ``method.stagger`` is for those of its strategies that can."""
-    shared = part_of(SearchOptions, options)
-    if shared.method.stagger:
-        from strategies.registry import check_name, staggers
+    """One search of a comparison. The options of ``OF_SSR`` are for those of its strategies that can."""
+    from strategies.registry import OF_SSR, check_name, follows
 
+    shared = part_of(SearchOptions, options)
+    asked = [option for option in OF_SSR if getattr(shared.method, option)]
+    if asked:
         check_name(strategy)
-        shared = replace(shared, method=replace(shared.method, stagger=staggers(strategy, shared.method)))
+        followed: dict[str, Any] = {option: follows(strategy, shared.method, option) for option in asked}
+        shared = replace(shared, method=replace(shared.method, **followed))
     return replace(shared, strategy=strategy, seed=seed)
 
 

@@ -88,7 +88,15 @@ def check_options(options: SearchOptions) -> None:
     """
     from nas_space.config import check_size
     from nas_space.memory import check_supernet
-    from strategies.registry import MULTI_TRIAL, NNI_STRATEGIES, STRATEGIES, check_name, create_strategy, staggers
+    from strategies.registry import (
+        MULTI_TRIAL,
+        NNI_STRATEGIES,
+        OF_SSR,
+        STRATEGIES,
+        check_name,
+        create_strategy,
+        follows,
+    )
 
     space, strategy, method = options.space.resolve(), options.strategy, options.method
     check_supernet(space, num_classes=1)
@@ -103,9 +111,10 @@ def check_options(options: SearchOptions) -> None:
     check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
         create_strategy(strategy, method)
-    if method.stagger and not staggers(strategy, method):
-        fix = "leave it out, or search by ssr, ssr-ie, ssr-l1 or ssr-l2"
-        raise InputError(f"method.stagger: {strategy} has no regularizer that takes one layer after the other; {fix}")
+    for option, what in OF_SSR.items():
+        if getattr(method, option) and not follows(strategy, method, option):
+            fix = "leave it out, or search by ssr, ssr-ie, ssr-l1 or ssr-l2"
+            raise InputError(f"method.{option}: {strategy} does not {what}; {fix}")
     if strategy == "nni-proxyless" and "width" in space.search:
         fix = "leave it out with --space.search dilation,pooling,depth"
         raise InputError(f"strategy: NNI's Proxyless has no mixed width; {fix}")

@@ -113,8 +113,8 @@ def test_strategy_on_dimension(name: str, search: tuple[str, ...], data: Segment
 
 @pytest.mark.parametrize("search", [("dilation", "pooling"), DIMENSIONS], ids=("operators", "all"))
 def test_layer_after_layer(search: tuple[str, ...], data: SegmentationData, tmp_path: Path) -> None:
-    """Staggered, with shared widths and strong augmentation: discrete by threshold alone, without a gap."""
-    asked = options("ssr", search, stagger=True, share_widths=True)
+    """Staggered, equal parts at first, shared widths, strong augmentation: discrete by threshold alone, no gap."""
+    asked = options("ssr", search, stagger=True, share_widths=True, uniform=True)
     asked.epochs, asked.train = 12, TrainOptions(lr=0.01, augmentation="crop")
     check_options(asked)
     summary = Search(asked, data, tmp_path, make_constraint(asked, len(data.classes))).execute()

@@ -6,7 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.relaxation import GumbelSoftmax, IndependentSigmoids, Relaxation, SigmoidNormalised, Softmax
+from strategies.relaxation import (
+    GumbelSoftmax,
+    IndependentSigmoids,
+    Relaxation,
+    SigmoidNormalised,
+    Softmax,
+    UniformAtFirst,
+)
 
 NORMALISED = [SigmoidNormalised(), Softmax(), GumbelSoftmax(0.5)]
 ALL = [*NORMALISED, IndependentSigmoids()]
@@ -219,3 +226,28 @@ def test_others_have_no_schedule(relaxation: Relaxation) -> None:
     before = relaxation.weights(logits, alive)
     relaxation.advance(0.9)
     assert torch.equal(relaxation.weights(logits, alive), before)
+
+
+def test_equal_parts_until_a_time_with_the_gradient_of_the_probabilities() -> None:
+    inner = SigmoidNormalised()
+    relaxation = UniformAtFirst(inner, 0.25)
+    alive = torch.tensor([[True, True, False, True], [False, True, False, False], [False, False, False, False]])
+    logits = torch.randn(3, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True)
+    pull = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    (expected,) = torch.autograd.grad((inner.weights(logits, alive) * pull).sum(), logits)
+    for progress, changes, equal in ((0.0, True, True), (0.2, False, True), (0.25, True, False), (0.9, False, False)):
+        assert relaxation.advance(progress) is changes
+        weights = relaxation.weights(logits, alive)
+        parts = torch.tensor([[1 / 3, 1 / 3, 0, 1 / 3], [0, 1, 0, 0], [0, 0, 0, 0]], dtype=torch.float64)
+        torch.testing.assert_close(weights, parts if equal else inner.weights(logits, alive))
+        (gradient,) = torch.autograd.grad((weights * pull).sum(), logits)
+        torch.testing.assert_close(gradient, expected)
+    assert relaxation.log_probabilities(logits, alive).equal(inner.log_probabilities(logits, alive))
+    assert relaxation.rescale(logits, alive).equal(inner.rescale(logits, alive))
+
+
+def test_a_schedule_inside_still_moves() -> None:
+    relaxation = UniformAtFirst(GumbelSoftmax(1.0, 0.5), 0.25)
+    assert [relaxation.advance(progress) for progress in (0.0, 0.2, 0.5)] == [True, True, True]
+    inner = relaxation.relaxation
+    assert isinstance(inner, GumbelSoftmax) and inner.temperature == 0.75

@@ -22,6 +22,7 @@ from nas_space.config import SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
 from strategies.method import MethodOptions
+from strategies.registry import OF_SSR
 
 SMALL = ["--space.widths", "20,24,32", "--space.depths", "[[1, 2], [1], [1, 2]]", "--space.dilations", "1,2"]
 SMALL += ["--space.span", "8"]
@@ -55,13 +56,14 @@ def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "'train'" in capsys.readouterr().err
 
 
-def test_those_strategies_are_staggered_that_can_be() -> None:
-    strategies = ["darts", "ssr", "random", "ssr-l1", "sgas-ssr"]
-    options = ComparisonOptions(strategies=strategies, seeds=[1], control=True, method=MethodOptions(stagger=True))
+@pytest.mark.parametrize(("option", "what"), OF_SSR.items())
+def test_those_strategies_follow_an_option_of_ssr_that_can(option: str, what: str) -> None:
+    strategies, method = ["darts", "ssr", "random", "ssr-l1", "sgas-ssr"], MethodOptions(**{option: True})
+    options = ComparisonOptions(strategies=strategies, seeds=[1], control=True, method=method)
     check_comparison(options)
     searches = planned_searches(options)
-    assert {name for name, search in searches.items() if search.method.stagger} == {"ssr-1", "ssr-l1-1"}
-    with pytest.raises(InputError, match=r"method.stagger: none of darts, random takes one layer after the other"):
+    assert {name for name, search in searches.items() if getattr(search.method, option)} == {"ssr-1", "ssr-l1-1"}
+    with pytest.raises(InputError, match=rf"method.{option}: none of darts, random can {what}; leave it out"):
         check_comparison(replace(options, strategies=["darts", "random"]))
 
 

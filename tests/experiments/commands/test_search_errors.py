@@ -9,6 +9,7 @@ import pytest
 from experiments.cli import main
 from nas_space.architecture import baseline1
 from nas_space.config import SpaceConfig
+from strategies.registry import OF_SSR
 
 
 def camvid_tree(root: Path) -> Path:
@@ -50,8 +51,9 @@ def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str
         (["--data.size", "20x20"], "20x20"),
         (["--data.limit", "0"], "data.limit"),
         *(
-            (["--strategy", strategy, "--method.stagger", "true"], f"method.stagger: {strategy} has no regularizer")
+            (["--strategy", strategy, f"--method.{option}", "true"], f"method.{option}: {strategy} does not {what}")
             for strategy in ("darts", "progressive", "pdarts-ssr", "sgas-ssr", "nni-darts", "random")
+            for option, what in OF_SSR.items()
         ),
         (["--data.root", "garden"], "data.root"),
         (["--space.widths", "[4092, 4096]", "--space.depths", "[[4000], [4096]]"], "parameters take"),
