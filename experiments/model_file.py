@@ -81,8 +81,13 @@ def save_model(folder: Path, network: nn.Module, info: ModelInfo) -> None:
     """Write both files into ``folder``, each whole; a peer has no architecture and so one file."""
     if info.architecture is not None:
         write_atomic(folder / ARCHITECTURE, info.architecture.to_json())
+    save_weights(folder / WEIGHTS, network, info)
+
+
+def save_weights(path: Path, network: nn.Module, info: ModelInfo) -> None:
+    """Write a safetensors file that ``load_model`` reads, whole or not at all."""
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    write_atomic(folder / WEIGHTS, save(weights, info.metadata()))
+    write_atomic(path, save(weights, info.metadata()))
 
 
 def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
@@ -104,7 +109,8 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
             f"{path}: an exported file; give the {WEIGHTS} that it was made of, or use experiments.Segmenter"
         )
     if not path.is_file():
-        raise InputError(f"{path}: no such file; give the {WEIGHTS} of a retraining, or its folder")
+        fix = f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder"
+        raise InputError(f"{path}: no such file; {fix}")
     try:
         with safe_open(path, framework="pt") as file:
             info = _read_info(path, file.metadata() or {})

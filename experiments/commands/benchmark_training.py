@@ -39,6 +39,8 @@ def run(options: Options) -> dict[str, Any]:
     for key in ("out", "resume"):
         if getattr(options, key) is not None:
             raise InputError(f"{key}: a benchmark keeps no run; leave it out")
+    if options.init is not None:
+        raise InputError("init: the weights do not change the speed; leave it out")
     if options.arch is None and options.peer is None:
         options = replace(options, arch="baseline1")
     architecture = resolve_network(options)

@@ -23,6 +23,7 @@ from nas_space.scaling import parse_scaled
 
 if TYPE_CHECKING:
     from experiments.model_file import ModelInfo
+    from experiments.training.initial import InitialWeights
 
 NETWORK = "network.json"
 """The architecture that a run began with, kept for a resume: the file that it was read from may change or go."""
@@ -38,6 +39,8 @@ class Options(RetrainOptions):
             network of that run), at data.size.
         peer: somebody else's network instead: erfnet or lraspp_mobilenet_v3_large, with random weights.
         space: where baseline1 and baseline2 come from.
+        init: begin with the weights of this run (a search or a retraining) or model.safetensors, as far as they fit: by
+            name and shape, the leading channels where widths differ; a head of other classes begins anew.
         out: the run's folder; ``runs/retrain-<date>-<time>`` if absent.
         resume: continue the run in this folder; all other options come from its config.yml.
     """
@@ -45,6 +48,7 @@ class Options(RetrainOptions):
     arch: str | None = None
     peer: str | None = None
     space: SpaceOptions = field(default_factory=SpaceOptions)
+    init: str | None = None
     out: str | None = None
     resume: str | None = None
 
@@ -52,6 +56,7 @@ class Options(RetrainOptions):
 def run(options: Options) -> dict[str, Any]:
     """Train, write the run's files, print the scores; return the content of ``retrain.json`` and the run's folder."""
     from experiments.data import load
+    from experiments.training.initial import InitialWeights
     from experiments.training.retrain import check_data
 
     before = resumed("retrain", options)
@@ -61,15 +66,18 @@ def run(options: Options) -> dict[str, Any]:
             return _resume(before)
     architecture = resolve_network(options)
     options.check()
+    init = None if options.init is None else InitialWeights.load(options.init)
     data = load(options.data)
     architecture = architecture or resolve_network(options, len(data.classes))
-    check_data(options, data, architecture, options.peer)
+    check_data(options, data, architecture, options.peer, init=init)
     with new_run(options.out, "retrain", "retrain") as folder:
         print(f"run folder  {folder}", flush=True)
         write_config(folder, replace(options, out=str(folder)))
         if architecture is not None:
             write_atomic(folder / NETWORK, architecture.to_json())
-        return _execute(options, folder, data, architecture)
+        if init is not None:
+            init.keep(folder)
+        return _execute(options, folder, data, architecture, init)
 
 
 def resolve_network(options: Options, classes: int | None = None) -> Architecture | None:
@@ -105,6 +113,7 @@ def resolve_network(options: Options, classes: int | None = None) -> Architectur
 
 def _resume(folder: Path) -> dict[str, Any]:
     from experiments.data import load
+    from experiments.training.initial import COPY, InitialWeights
     from experiments.training.retrain import check_data
 
     options, _ = parse("ssr-nas retrain", "", Options, [f"--config={folder / CONFIG}"])
@@ -118,8 +127,13 @@ def _resume(folder: Path) -> dict[str, Any]:
     checkpoint = folder / "checkpoints" / "last.ckpt"
     data = load(options.data)
     architecture = architecture or resolve_network(options, len(data.classes))
-    check_data(options, data, architecture, options.peer, goes_on=True)
-    return _execute(options, folder, data, architecture, checkpoint if checkpoint.exists() else None)
+    init, copy = None, folder / COPY  # the copy is absent: killed just before it was written
+    if options.init is not None:
+        init = InitialWeights.load(copy if copy.is_file() else options.init, options.init)
+    check_data(options, data, architecture, options.peer, goes_on=True, init=init)
+    if init is not None and not copy.is_file():
+        init.keep(folder)
+    return _execute(options, folder, data, architecture, init, checkpoint if checkpoint.exists() else None)
 
 
 def _complete_summary(folder: Path) -> dict[str, Any]:
@@ -136,11 +150,19 @@ def _complete_summary(folder: Path) -> dict[str, Any]:
 
 
 def _execute(
-    options: Options, folder: Path, data: Any, architecture: Architecture | None, checkpoint: Path | None = None
+    options: Options,
+    folder: Path,
+    data: Any,
+    architecture: Architecture | None,
+    init: "InitialWeights | None",
+    checkpoint: Path | None = None,
 ) -> dict[str, Any]:
     from experiments.training.retrain import Retraining
 
-    training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer)
+    training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer, init)
+    if training.taken_over is not None:
+        told = ", ".join(f"{count} {kind}" for kind, count in training.taken_over.items())
+        print(f"init        {options.init}: tensors {told}", flush=True)
     summary = training.execute(checkpoint)
     with decoration(f"the figure {folder / 'figures' / 'training.png'}"):
         _draw(folder)

@@ -28,6 +28,7 @@ from experiments.training.batch_norm import check_batch_of_one
 from experiments.training.checkpoints import resumed_state
 from experiments.training.epochs import Rows
 from experiments.training.few_steps import few_training_steps, warn
+from experiments.training.initial import InitialWeights
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.module import SegmentationModule
 from experiments.training.monitor import RetrainMonitor
@@ -48,6 +49,7 @@ def check_data(
     architecture: Architecture | None,
     peer: str | None = None,
     goes_on: bool = False,
+    init: InitialWeights | None = None,
 ) -> None:
     """Check what can be wrong with options, network and data together, before anything is trained.
 
@@ -57,19 +59,22 @@ def check_data(
         architecture: what is trained; None for a peer.
         peer: name of somebody else's network.
         goes_on: the training has begun: classes that it cannot learn are told and stop nothing.
+        init: weights to begin with.
 
     Raises:
         InputError: a head that the network does not have, images that are too small for it, a class without a training
-            pixel, or one image, which is too few for a batch norm.
+            pixel, one image, which is too few for a batch norm, or initial weights of which none fits.
     """
     stages = plan(options, architecture)
+    infos = describe_stages(options, data, architecture, peer)
+    if init is not None:
+        init.count(infos)
     size = options.crop if options.train.augmentation == "crop" else parse_size(options.data.size)
     if architecture is not None:
         sizes = {"data.size": parse_size(options.data.size), "train.crop": size}
         for name, image in sizes.items():
             check_size(name, image, len(architecture.stages))
-    for stage in stages if len(data.train) < 2 else []:
-        info = ModelInfo(architecture, stage.head, data.classes, data.colours, size, data.name, peer)
+    for stage, info in zip(stages, infos, strict=True) if len(data.train) < 2 else ():
         fix = "train on more images" + (", or give --stages encoder" if stage.head == "aggregation" else "")
         with torch.device("meta"):
             check_batch_of_one(info.build(), size, f"stage {stage.name}", fix)
@@ -83,6 +88,17 @@ def plan(options: RetrainOptions, architecture: Architecture | None) -> list[Sta
         InputError: a head that the network does not have.
     """
     return options.plan(peer=True) if architecture is None else options.plan(heads=architecture.space.heads)
+
+
+def describe_stages(
+    options: RetrainOptions, data: SegmentationData, architecture: Architecture | None, peer: str | None
+) -> list[ModelInfo]:
+    """The network of each stage of a training; arguments and errors as of ``check_data``."""
+    size, bits = parse_size(options.data.size), data.image_bits
+    return [
+        ModelInfo(architecture, stage.head, data.classes, data.colours, size, data.name, peer, bits)
+        for stage in plan(options, architecture)
+    ]
 
 
 @dataclass(frozen=True)
@@ -112,6 +128,10 @@ class Retraining:
         run: the run's folder, existing.
         architecture: what is trained; None for a peer.
         peer: name of somebody else's network.
+        init: weights to begin with; absent, random ones.
+
+    Raises:
+        InputError: no initial weight fits.
     """
 
     options: RetrainOptions
@@ -119,16 +139,16 @@ class Retraining:
     run: Path
     architecture: Architecture | None
     peer: str | None = None
+    init: InitialWeights | None = None
 
     def __post_init__(self) -> None:
         options, data = self.options, self.data
         self.device = resolve_device(options.device)
         self.train, self.val = data.train.to(self.device), data.val.to(self.device)
         self.stages = plan(options, self.architecture)
-        head, size = self.stages[-1].head, parse_size(options.data.size)
-        self.info = ModelInfo(
-            self.architecture, head, data.classes, data.colours, size, data.name, self.peer, data.image_bits
-        )
+        infos = describe_stages(options, data, self.architecture, self.peer)
+        self.info = infos[-1]
+        self.taken_over = None if self.init is None else self.init.count(infos)
         self.rows: Rows = []
         self.best: dict[str, Any] | None = None
         self.threads: Threads | None = None
@@ -170,6 +190,7 @@ class Retraining:
         summary = {"seed": options.seed, "dataset": info.dataset, "peer": info.peer, "head": info.head}
         summary |= {"epochs": len(self.rows), "stages": stages, "recipe": asdict(options.train)}
         summary |= {"batch": options.data.batch, "crop": "{}x{}".format(*options.crop), "miou": scores.miou}
+        summary |= {} if self.init is None else {"init": {"from": self.init.source, **(self.taken_over or {})}}
         summary |= {
             "per_class": dict(zip(info.classes, scores.per_class, strict=True)),
             "pixel_accuracy": scores.pixel_accuracy,
@@ -193,9 +214,11 @@ class Retraining:
             stage: one of ``stages``.
             previous_network: the network of the stage before it, whose backbone is taken over.
         """
-        options, classes = self.options, len(self.info.classes)
+        options, classes, info = self.options, len(self.info.classes), replace(self.info, head=stage.head)
         pl.seed_everything(options.seed, verbose=False)
-        network = replace(self.info, head=stage.head).build().to(memory_format=torch.channels_last)
+        network = info.build().to(memory_format=torch.channels_last)
+        if self.init is not None:
+            self.init.give(network, info)
         if previous_network is not None:
             take_backbone(network, previous_network)
         weights = class_weights(self.train.labels, classes, WEIGHT_K[stage.label_stride], stage.label_stride).cpu()
