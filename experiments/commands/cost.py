@@ -36,7 +36,8 @@ class Options:
         warmup: untimed calls of each network before the first round.
         classes: classes of networks without trained weights; absent, those of the first trained one, or 19.
         head: of networks of this toolkit without trained weights: aggregation (that of retrain), or that of a search
-            (encoder, fusion); absent, that of a search, and for baselines that of the first file.
+            (encoder, fusion); absent, that of a search, and for baselines that of the first file. Of a search's trained
+            weights, aggregation takes none.
         space: of baseline1 and baseline2.
         device: cpu, or cuda for torch and compile.
         out: write the table to this new file, .md, .csv or .json.

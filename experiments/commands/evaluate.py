@@ -24,7 +24,8 @@ class Options:
     """Options of ``ssr-nas evaluate``.
 
     Args:
-        checkpoint: the trained network: a run folder of ``ssr-nas retrain``, or its model.safetensors.
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, or its
+            model.safetensors.
         split: train, val, or test where the data set has one.
         data: ``as-trained`` is the data set that the network was trained on, found in its run's config.yml. Labels and
             images are read at their own size; only street scenes are generated at data.size.

@@ -22,7 +22,8 @@ class Options:
     """Options of ``ssr-nas figures``.
 
     Args:
-        checkpoint: the trained network: a run folder of ``ssr-nas retrain``, or its model.safetensors.
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, or its
+            model.safetensors.
         against: other trained networks to stand before it, such as that of baseline1.
         split: train, val, or test where the data set has one.
         count: how many images, evenly spread over the split.

@@ -189,10 +189,18 @@ def describe(
         f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
         f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
         "",
+        f"weights         {_weights(summary)}",
         f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
         f"next            {retrain}",
     ]
     return "\n".join(lines)
+
+
+def _weights(summary: dict[str, Any]) -> str:
+    """Where the weights of the found network are, or why there are none."""
+    if summary["weights"] is None:
+        return "none are kept: the search was not discrete, so its weights are not those of the network"
+    return f"{summary['weights']}, as the search left them (evaluate, predict, export; retrain --init RUN begins there)"
 
 
 def _amount(name: str, value: float) -> str:

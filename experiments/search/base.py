@@ -14,6 +14,7 @@ from experiments.data.frequency import class_weights
 from experiments.data.streams import BatchStream, val_stream
 from experiments.latency.wording import describe_clock
 from experiments.metrics.evaluation import evaluate
+from experiments.model_file import WEIGHTS, ModelInfo, save_weights
 from experiments.options.groups import IGNORE, parse_size
 from experiments.report import gallery
 from experiments.report.figures import png
@@ -138,14 +139,44 @@ class BaseSearch(ABC):
             file.parent.mkdir(exist_ok=True)
             write_atomic(file, png(gallery.validation_figure(network, self.validation.split, self.data)))
 
-    def write_snapshot(self, name: str, epoch: int, network: Architecture, miou: float, bounded: Row) -> dict[str, Any]:
-        """Write ``snapshots/<name>.json``; returns the network's row of ``pareto.json``, with the ``bounded`` costs."""
+    def write_snapshot(
+        self,
+        name: str,
+        epoch: int,
+        architecture: Architecture,
+        miou: float,
+        bounded: Row,
+        trained: nn.Module | None = None,
+    ) -> dict[str, Any]:
+        """Write ``snapshots/<name>.json``, and ``<name>.safetensors`` of a trained network.
+
+        Args:
+            name: of the files.
+            epoch: or number of the network.
+            architecture: the network.
+            miou: its score.
+            bounded: its costs that have bounds.
+            trained: the same with trained weights; absent, none are written.
+
+        Returns:
+            The network's row of ``pareto.json``.
+        """
         file = f"snapshots/{name}.json"
         (self.run / "snapshots").mkdir(exist_ok=True)
-        write_atomic(self.run / file, network.to_json())
-        exact = asdict(cost(network, self.options.cost_size, self.num_classes))
-        scored = {"miou": miou, "miou_resolution": self.validation.resolution}
-        return {"epoch": epoch, "file": file, **scored, **bounded, **exact}
+        write_atomic(self.run / file, architecture.to_json())
+        row: dict[str, Any] = {"epoch": epoch, "file": file}
+        if trained is not None:
+            row["weights"] = f"snapshots/{name}.safetensors"
+            self.write_weights(row["weights"], architecture, trained)
+        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes))
+        return {**row, "miou": miou, "miou_resolution": self.validation.resolution, **bounded, **exact}
+
+    def write_weights(self, file: str, architecture: Architecture, network: nn.Module) -> None:
+        """Write ``file`` in the run's folder: a network with a search's head, for ``load_model``."""
+        data, size = self.data, parse_size(self.options.data.size)
+        head, bits = architecture.space.heads[0], data.image_bits
+        info = ModelInfo(architecture, head, data.classes, data.colours, size, data.name, image_bits=bits)
+        save_weights(self.run / file, network, info)
 
     def summarise(self, outcome: Outcome, rows: Sequence[Row]) -> dict[str, Any]:
         """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
@@ -163,6 +194,7 @@ class BaseSearch(ABC):
             "removals": [asdict(removal) for removal in outcome.removals],
             "entropy": entropy,
             "miou": {**outcome.miou, **resolutions},
+            "weights": WEIGHTS if outcome.discrete else None,
             "gap": dict(outcome.gap),
             "gap_before": outcome.gap_before,
             "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}"},

@@ -14,6 +14,8 @@ from experiments.data import Split
 from experiments.data.streams import WEIGHTS, val_stream
 from experiments.data.transforms import downsample_labels
 from experiments.metrics.evaluation import evaluate
+from experiments.model_file import WEIGHTS as MODEL
+from experiments.model_file import load_model
 from experiments.options.device import resolve_precision
 from experiments.options.groups import IGNORE
 from experiments.report.pareto import draw_pareto, write_pareto
@@ -112,6 +114,8 @@ class MultiTrialSearch(BaseSearch):
         is_best = self.best() is trained
         if is_best:
             self.trained[architecture] = replace(trained, miou_full=self.full_miou(network))
+            # Before trials.json: whoever is killed between the two trains this network again, and writes it again.
+            self.write_weights(MODEL, architecture, network)
         self.write_rows(self._rows())
         write_networks(self.run, self.options, self.trained.values())
         if is_best:
@@ -170,6 +174,9 @@ class MultiTrialSearch(BaseSearch):
 
     def _finish(self) -> dict[str, Any]:
         best, rows = self.best(), self._rows()
+        # Gone, or of another network: the trials.json of an earlier version, which kept no weights.
+        if not (self.run / MODEL).is_file() or load_model(self.run)[1].architecture != best.architecture:
+            self.write_weights(MODEL, best.architecture, self.train(best.architecture)[1])
         outcome = Outcome(
             architecture=best.architecture,
             miou={"supernet": best.miou, "derived": best.miou, "derived_full": best.miou_full},

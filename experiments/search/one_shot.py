@@ -13,6 +13,7 @@ from nni.nas.evaluator.pytorch import Lightning
 from experiments.data import Split
 from experiments.data.streams import ARCHITECTURE, WEIGHTS
 from experiments.metrics.evaluation import largest_difference
+from experiments.model_file import WEIGHTS as MODEL
 from experiments.options.device import resolve_precision
 from experiments.report.pareto import draw_pareto
 from experiments.runs.files import plain, write_atomic
@@ -140,6 +141,8 @@ class Search(BaseSearch):
         )
         summary = self.summarise(outcome, rows)
         write_atomic(self.run / "architecture.json", architecture.to_json())  # before all that may still fail
+        if outcome.discrete:  # the super-network is the network: its weights are trained ones
+            self.write_weights(MODEL, architecture, derived)
         # A copy, for a snapshot changes the statistics of its batch norms.
         snapshots.finish(search, self.options.epochs, architecture, state.derive(architecture))
         summary = self.complete(summary, rows, architecture)

@@ -1,9 +1,9 @@
 """Networks on the way: the most probable one after every shrink and at the end, a Pareto set for free."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -20,22 +20,39 @@ CALIBRATION = 8
 """Training batches for the statistics of a snapshot's batch norms: those of a mixture fit none of its networks."""
 
 
+class WriteSnapshot(Protocol):
+    """``BaseSearch.write_snapshot``: writes a network and returns its row of ``pareto.json``."""
+
+    def __call__(
+        self,
+        name: str,
+        epoch: int,
+        architecture: Architecture,
+        miou: float,
+        bounded: Mapping[str, float],
+        trained: nn.Module | None = None,
+    ) -> dict[str, Any]: ...
+
+
 @dataclass(eq=False, repr=False)
 class Snapshots(Callback):
     """Writes ``snapshots/epoch-<n>.json`` (each an ``architecture.json``), ``pareto.json``.
+
+    Where the super-network is discrete, its weights are trained ones: ``snapshots/epoch-<n>.safetensors`` holds them,
+    with the statistics of batch norms that the snapshot is scored with.
 
     Args:
         monitor: of the same search; it validates.
         stream: training batches, for the statistics of batch norms.
         run: the run's folder.
-        write: writes a network and returns its row of ``pareto.json``: ``BaseSearch.write_snapshot``.
+        write: writes a network.
         bounds: of the search; each row holds the costs that they bound.
     """
 
     monitor: SearchMonitor
     stream: BatchStream
     run: Path
-    write: Callable[[str, int, Architecture, float, Mapping[str, float]], dict[str, Any]]
+    write: WriteSnapshot
     bounds: Sequence[Bound] = ()
     rows: list[dict[str, Any]] = field(default_factory=list, init=False)
     _seen: int = field(default=0, init=False)
@@ -61,13 +78,14 @@ class Snapshots(Callback):
         write_pareto(self.run, self.rows)
 
     def _take(self, search: LightningModule, epoch: int, architecture: Architecture, network: nn.Module) -> None:
+        trained = network if self.monitor.state_of(search).alive.is_discrete() else None
         training = network.training
         calibrate(network, self.stream.whole())
         miou = self.monitor.validate(search, network).miou
         network.train(training)
         bounded = {bound.name: bound.of(architecture) for bound in self.bounds}
         self.rows = [row for row in self.rows if row["epoch"] != epoch]
-        self.rows.append(self.write(f"epoch-{epoch:03d}", epoch, architecture, miou, bounded))
+        self.rows.append(self.write(f"epoch-{epoch:03d}", epoch, architecture, miou, bounded, trained))
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "seen": self._seen}

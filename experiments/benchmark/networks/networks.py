@@ -64,7 +64,7 @@ def find_networks(
         resolve: makes a reference network, also one with a bound (``baseline2@20ms``), from its name, the space, the
             classes and the head: a ``Scaler``; absent, there are none with a bound.
         head: of networks of this toolkit without trained weights; absent, that of a search for a file, and for a
-            reference network that of the first file.
+            reference network that of the first file. Of weights with a search's head, another head takes none.
 
     Raises:
         InputError: a network that does not exist, a damaged file, an unknown preset, a bound that is none, a head that
@@ -90,10 +90,12 @@ def find_networks(
                 architecture = resolve(name, space, classes, own)
             return random_weights(Network(name, architecture=architecture, head=own), classes)
         found = files[name]
-        if found.architecture is None or found.trained:
+        if found.architecture is None:
             return found
         own = None if head is None else _head(head, found.architecture.space)
-        return random_weights(replace(found, head=own), classes)
+        if found.trained and (found.head is not None or own in (None, found.architecture.space.heads[0])):
+            return found
+        return random_weights(replace(found, head=own, trained=False), classes)
 
     return [find(name) for name in names]
 

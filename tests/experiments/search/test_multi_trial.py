@@ -12,6 +12,9 @@ from torch import Tensor, nn
 
 import experiments.search.samplers as sampled
 from experiments.data.dataset import SegmentationData, Split
+from experiments.data.streams import val_stream
+from experiments.metrics.evaluation import evaluate
+from experiments.model_file import load_model
 from experiments.options.groups import DataOptions, SpaceOptions, TrainOptions
 from experiments.report.page import write_report
 from experiments.runs.files import plain
@@ -92,7 +95,7 @@ def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) 
     summary = MultiTrialSearch(options(strategy), data(), tmp_path).execute()
     assert json.loads((tmp_path / "search.json").read_text()) == plain(summary)
     files = {"search.json", "architecture.json", "metrics.csv", "trials.json", "pareto.json", "figures", "snapshots"}
-    assert {path.name for path in tmp_path.iterdir()} == files
+    assert {path.name for path in tmp_path.iterdir()} == files | {"model.safetensors"}
     networks = json.loads((tmp_path / "pareto.json").read_text())["networks"]
     entries = json.loads((tmp_path / "trials.json").read_text())
     assert [json.loads((tmp_path / row["file"]).read_text()) for row in networks] == [
@@ -110,6 +113,11 @@ def test_a_search_leaves_the_files_of_any_search(strategy: str, tmp_path: Path) 
     assert scored == {"resolution": "4x5", "resolution_full": "32x40"}
     best = max(trials(tmp_path), key=lambda entry: entry["miou_heldout"])
     assert 0 <= summary["miou"]["derived_full"] == best["miou_full"] <= 1
+    network, info = load_model(tmp_path)
+    assert info.architecture == architecture and summary["weights"] == "model.safetensors"
+    validation = val_stream(data().val, 1, label_stride=1)
+    scores = evaluate(network, validation, nn.CrossEntropyLoss(ignore_index=255), 3)
+    assert scores.miou == pytest.approx(best["miou_full"], abs=1e-6)
     assert metrics[[f"alive_{level}" for level in ("depth", "operator", "width")]].iloc[-1].tolist() == [
         int(mask.sum()) for mask in Alive.only(architecture)
     ]
@@ -295,8 +303,13 @@ def test_a_killed_search_continues_to_the_same_end(
     assert again["time"]["total_s"] > sum(row["seconds"] + row["seconds_validation"] for row in earlier)
     for key in ("miou", "gap", "cost", "alive", "entropy"):
         assert again[key] == first[key]
-    for file in ("architecture.json", "figures/validation.png"):
+    kept = ("architecture.json", "figures/validation.png", "model.safetensors")
+    for file in kept:
         assert (killed / file).read_bytes() == (whole / file).read_bytes()
+    (killed / "model.safetensors").unlink()  # as a search of an earlier version left it
+    MultiTrialSearch(options(strategy), data(), killed).execute()
+    assert calls[-1] == Architecture.load(killed / "architecture.json")
+    assert (killed / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
 def test_trials_that_cannot_be_continued_are_refused(tmp_path: Path, pretend: list[Architecture]) -> None:

@@ -11,8 +11,15 @@ import pandas as pd
 import pytest
 import torch
 
+from experiments.benchmark.networks.networks import find_networks
 from experiments.cli import main
+from experiments.data import load
+from experiments.data.streams import val_stream
+from experiments.metrics.evaluation import evaluate
+from experiments.model_file import load_model
+from experiments.options.groups import DataOptions
 from experiments.runs.lock import LOCK
+from experiments.search.one_shot import Search
 from experiments.search.probabilities import read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
@@ -44,9 +51,22 @@ def search(out: Path, *arguments: str) -> dict[str, Any]:
 def decided(tmp_path_factory: pytest.TempPathFactory, drawing: Callable[[], AbstractContextManager[None]]) -> Path:
     """A search that becomes discrete: a large learning rate and threshold decide within its few steps."""
     out = tmp_path_factory.mktemp("runs") / "decided"
-    with drawing():
+    finish = Search._finish
+
+    def record(self: Search, *arguments: Any) -> dict[str, Any]:
+        summary = finish(self, *arguments)
+        with torch.no_grad():
+            torch.save(self.space.eval()(images()), out.parent / "logits.pt")
+        return summary
+
+    with drawing(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Search, "_finish", record)
         search(out, *DECIDE)
     return out
+
+
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 32, 40, generator=torch.Generator().manual_seed(5))
 
 
 def test_the_run_folder_is_complete(decided: Path) -> None:
@@ -95,8 +115,55 @@ def test_the_architecture_builds_and_has_the_stated_cost(decided: Path) -> None:
     assert (stated - without_head) % 65 == 0  # what is left is a 1x1 classifier of 64 inputs and a bias for each class
 
 
-def test_a_search_without_decisions_is_cut_by_argmax_and_says_so(tmp_path: Path) -> None:
+def test_the_weights_are_those_of_the_super_network(decided: Path) -> None:
+    network, info = load_model(decided)
+    with torch.no_grad():
+        difference = network(images()) - torch.load(decided.parent / "logits.pt", weights_only=True)
+    assert difference.abs().max() <= 1e-4
+    assert info.architecture == Architecture.load(decided / "architecture.json") and info.head == "encoder"
+    assert json.loads((decided / "search.json").read_text())["weights"] == "model.safetensors"
+
+
+def test_every_discrete_snapshot_has_the_weights_that_it_is_scored_with(decided: Path) -> None:
+    summary = json.loads((decided / "search.json").read_text())
+    rows = json.loads((decided / "pareto.json").read_text())["networks"]
+    trained = [row for row in rows if "weights" in row]
+    assert [row["epoch"] for row in trained] == sorted({summary["discrete_epoch"], 4}) and len(rows) > len(trained)
+    validation = val_stream(load(DataOptions(size="32x40", limit=8, batch=2)).val, 2)
+    for row in trained:
+        network, info = load_model(decided / row["weights"])
+        assert info.architecture == Architecture.load(decided / row["file"])
+        scores = evaluate(network, validation, torch.nn.CrossEntropyLoss(ignore_index=255), 9)
+        assert scores.miou == pytest.approx(row["miou"], abs=1e-6)
+
+
+@pytest.mark.usefixtures("real_figures")
+def test_a_search_is_evaluated_and_exported_like_a_training(
+    decided: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    miou = json.loads((decided / "search.json").read_text())["miou"]
+    capsys.readouterr()
+    checkpoint = ["--checkpoint", str(decided)]
+    assert main(["evaluate", *checkpoint, "--data.limit", "8", "--device", "cpu", "--json"]) == 0
+    scored = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert scored["miou"] == pytest.approx(miou["derived_full"], abs=1e-6)
+    assert main(["export", *checkpoint, "--format", "torchscript", "--out", str(tmp_path / "model.pt")]) == 0
+    (network,) = find_networks([str(decided)], None, None)
+    assert network.trained and network.classes == 9
+    figures = ["--count", "1", "--device", "cpu", "--data.limit", "1", "--out", str(tmp_path / "figures")]
+    assert main(["figures", *checkpoint, *figures]) == 0
+    picture = next((tmp_path / "figures").rglob("*.png"))
+    assert main(["predict", *checkpoint, str(picture), "--device", "cpu", "--out", str(tmp_path / "maps")]) == 0
+
+
+def test_a_search_without_decisions_is_cut_by_argmax_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     summary = search(tmp_path / "darts", "--strategy", "darts", "--epochs", "1")
+    assert "weights         none are kept: the search was not discrete" in capsys.readouterr().out
+    assert summary["weights"] is None and not list((tmp_path / "darts").rglob("*.safetensors"))
+    assert main(["evaluate", "--checkpoint", str(tmp_path / "darts")]) == 2
+    assert "of a retraining or of a discrete search" in capsys.readouterr().err
     assert not summary["discrete"] and summary["discrete_epoch"] is None
     assert {removal["rule"] for removal in summary["removals"]} == {"argmax"}
     assert summary["entropy"]["final"] > 50
@@ -133,10 +200,12 @@ def test_a_killed_search_resumes_to_the_same_end(
     out = tmp_path / "run"
     monkeypatch.setattr(monitor.SearchMonitor, "on_train_epoch_start", die)
     assert main(["search", *TINY, *DECIDE, "--out", str(out)]) == 1
-    assert not (out / "search.json").exists()
+    assert not (out / "search.json").exists() and not (out / "model.safetensors").exists()
     monkeypatch.setattr(monitor.SearchMonitor, "on_train_epoch_start", start)
     assert main(["search", "--resume", str(out)]) == 0
     same(json.loads((decided / "search.json").read_text()), json.loads((out / "search.json").read_text()))
+    for file in ("model.safetensors", *(str(path.relative_to(decided)) for path in decided.rglob("snapshots/*"))):
+        assert (out / file).read_bytes() == (decided / file).read_bytes()
     columns = [column for column in pd.read_csv(out / "metrics.csv").columns if not column.startswith("seconds")]
     pd.testing.assert_frame_equal(
         pd.read_csv(out / "metrics.csv")[columns], pd.read_csv(decided / "metrics.csv")[columns]

@@ -77,6 +77,16 @@ def test_a_head_is_that_of_untrained_networks(architecture, run_folder):
         find_networks(names, None, 2, head="fusion")
 
 
+def test_another_head_than_that_of_a_search_has_random_weights(tiny, tmp_path):
+    architecture = baseline1(tiny())
+    info = ModelInfo(architecture, "encoder", ("a", "b"), ((0, 0, 0), (1, 1, 1)), (32, 32), "streets")
+    save_model(tmp_path, SegmentationNetwork(architecture, 2), info)
+    for head, trained, classes in ((None, True, 2), ("encoder", True, 2), ("aggregation", False, 7)):
+        (found,) = find_networks([str(tmp_path)], None, 7, head=head)
+        assert (found.trained, found.classes) == (trained, classes)
+        assert found.build is not None and found.build().head_name == (head or "encoder")
+
+
 def test_baselines_differ_from_a_trained_network_in_their_layers_alone(run_folder, tiny):
     found = find_networks([str(run_folder), "baseline1", "erfnet"], None, None)
     assert (found[1].architecture, found[1].head) == (baseline1(tiny()), "aggregation")
