@@ -152,6 +152,11 @@ def test_a_search_is_evaluated_and_exported_like_a_training(
     assert network.trained and network.classes == 9
     figures = ["--count", "1", "--device", "cpu", "--data.limit", "1", "--out", str(tmp_path / "figures")]
     assert main(["figures", *checkpoint, *figures]) == 0
+    again = ["retrain", "--arch", str(decided / "architecture.json"), "--init", str(decided), "--stages", "encoder"]
+    again += ["--data.size", "32x40", "--data.limit", "4", "--data.batch", "2", "--epochs", "1", "--device", "cpu"]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    taken = json.loads((tmp_path / "again" / "retrain.json").read_text())["init"]
+    assert taken["whole"] > 20 and taken["sliced"] == taken["new"] == 0
     picture = next((tmp_path / "figures").rglob("*.png"))
     assert main(["predict", *checkpoint, str(picture), "--device", "cpu", "--out", str(tmp_path / "maps")]) == 0
 

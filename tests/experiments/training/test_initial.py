@@ -21,6 +21,9 @@ from strategies.narrowing import ParameterChanges, narrow
 SPACE = SpaceConfig(4, (8, 12), ((1, 2, 3), (1, 3)), (1, 2, 4), (1, 2), 4, 2)
 FULL = Architecture(SPACE, ((Layer(1, 1, 8, 8), Layer(2, 1, 8, 8)), (Layer(1, 1, 12, 12),)))
 NARROW = Architecture(SPACE, ((Layer(1, 1, 6, 4), Layer(2, 1, 8, 8)), (Layer(1, 1, 12, 10),)))
+DEEP = Architecture(
+    replace(SPACE, widths=(8, 12, 16), depths=((1,), (1,), (1,))), tuple((Layer(1, 1, w, w),) for w in (8, 12, 16))
+)
 CLASSES, COLOURS = ("a", "b"), ((0, 0, 0), (1, 1, 1))
 TINY = ["--data.size", "32x40", "--data.limit", "4", "--data.batch", "2", "--device", "cpu", "--epochs", "1"]
 
@@ -84,8 +87,9 @@ def test_a_wider_and_deeper_network_keeps_its_own_values_beyond() -> None:
         (describe(FULL, "aggregation"), describe(FULL, "aggregation"), True),
         (describe(FULL, "aggregation"), describe(FULL), False),
         (describe(FULL), describe(FULL, "aggregation"), False),
+        (describe(DEEP, "fusion"), describe(DEEP, "aggregation"), False),  # both have a head.classifier.bias
     ],
-    ids=("the same head", "a search's", "that of a finished network"),
+    ids=("the same head", "a search's", "that of a finished network", "three stages"),
 )
 def test_a_head_fits_the_same_head(source: ModelInfo, target: ModelInfo, same_head: bool) -> None:
     own, before, after, _ = given(source, target)
