@@ -1,4 +1,4 @@
-"""The landscapes that come with the package: ``experiments/landscapes/NAME.csv``, with ``NAME.json`` beside it."""
+"""The landscapes that come with the package: ``experiments/landscapes/*.csv``, each with its JSON file beside it."""
 
 from pathlib import Path
 
