@@ -131,6 +131,7 @@ class UniformAtFirst(Relaxation):
         self.relaxation = relaxation
         self.until = round(until, 9)
         self.is_uniform = False
+        self.scheduled = relaxation.scheduled
 
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:
         return self.relaxation.log_probabilities(logits, alive)

@@ -11,5 +11,5 @@ def shipped_names() -> list[str]:
 
 
 def table_of_name(name: str) -> Path | None:
-    """The table that has this name; None where none has. A file or folder of that name is given as ``./NAME``."""
+    """The table of the package that has this name; None where none has."""
     return FOLDER / f"{name}.csv" if name in shipped_names() else None

@@ -103,10 +103,14 @@ def read_landscape(path: str | Path) -> Landscape:
         path: its table, the folder of ``ssr-nas landscape``, or the name of one that comes with the package.
 
     Raises:
-        InputError: a file is missing or damaged, or holds no training; the message names it.
+        InputError: a file is missing or damaged, or holds no training; the message names it. Or a landscape here has
+            the name of one that comes with the package.
     """
-    table = table_of_name(str(path)) or Path(path)
+    table, shipped = Path(path), table_of_name(str(path))
+    if shipped is not None and (table.is_file() or (table / TABLE).is_file()):
+        raise InputError(f"landscape: {path} is here and comes with the package; give ./{path}, or {shipped}")
     table = table / TABLE if table.is_dir() else table
+    table = shipped or table
     facts = read_facts(table.with_suffix(".json"), table)
     space = SpaceConfig.from_dict(facts["space"])
     rows = read_rows(table, space)

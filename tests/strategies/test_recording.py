@@ -135,9 +135,10 @@ class Watch(pl.Callback):
         self.losses += [outputs["loss"].clone(), outputs["loss_a"].clone()]
 
 
-def search(strategy: str, space: SpaceConfig, epochs: int) -> tuple[SearchModule, list[Tensor]]:
+def search(strategy: str, space: SpaceConfig, epochs: int, **changes: Any) -> tuple[SearchModule, list[Tensor]]:
     torch.manual_seed(0)
-    mutated = create_strategy(strategy, MethodOptions(lr=0.2, h=0.8, warmup=0.2, explore=0.0), 0)
+    method = MethodOptions(**{"lr": 0.2, "h": 0.8, "warmup": 0.2, "explore": 0.0, **changes})
+    mutated = create_strategy(strategy, method, 0)
     recipe = Recipe()
     recipe.set_model(mutated.mutate_model(JointSpace(space, 3)))
     module, watch = mutated.configure_oneshot_module(recipe), Watch()
@@ -154,16 +155,21 @@ def search(strategy: str, space: SpaceConfig, epochs: int) -> tuple[SearchModule
     return module, watch.losses
 
 
-@pytest.mark.parametrize("strategy", ["ssr", "darts", "fairdarts", "snas"])
+@pytest.mark.parametrize(
+    ("strategy", "changes"),
+    # The mixture changes within an epoch: no removal makes the recorder begin anew at that time.
+    [("ssr", {}), ("ssr", {"uniform": True, "explore": 0.3}), ("darts", {}), ("fairdarts", {}), ("snas", {})],
+    ids=("ssr", "ssr-uniform", "darts", "fairdarts", "snas"),
+)
 def test_a_recorded_search_is_a_plain_one(
-    strategy: str, tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch
+    strategy: str, changes: dict[str, Any], tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded, losses = search(strategy, tiny(), 5)
+    recorded, losses = search(strategy, tiny(), 5, **changes)
     assert (graphs.captures > 1 and graphs.replays > graphs.captures) == (
         strategy != "snas"
     )  # which reads the host's temperature
     monkeypatch.setattr(bilevel, "can_record", lambda device: False)
-    plain, expected = search(strategy, tiny(), 5)
+    plain, expected = search(strategy, tiny(), 5, **changes)
     if strategy == "ssr":
         assert plain.removals
     assert [vars(removal) for removal in recorded.removals] == [vars(removal) for removal in plain.removals]

@@ -248,6 +248,7 @@ def test_equal_parts_until_a_time_with_the_gradient_of_the_probabilities() -> No
 
 def test_a_schedule_inside_still_moves() -> None:
     relaxation = UniformAtFirst(GumbelSoftmax(1.0, 0.5), 0.25)
+    assert relaxation.scheduled and not UniformAtFirst(Softmax(), 0.25).scheduled
     assert [relaxation.advance(progress) for progress in (0.0, 0.2, 0.5)] == [True, True, True]
     inner = relaxation.relaxation
     assert isinstance(inner, GumbelSoftmax) and inner.temperature == 0.75
