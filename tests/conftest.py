@@ -1,5 +1,6 @@
 """Small fixtures for all tests."""
 
+import os
 import random
 import signal
 import threading
@@ -7,10 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+# Before NumPy is loaded, also by child processes: the threads of its small products wait for each other, busily, and
+# several workers have more of them than there are cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in
 # the end.
 LONGEST = ("test_killed.py", "test_launch_goes_on.py", "test_launch.py", "test_devices.py", "test_compare.py")
@@ -22,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
     # A shell's background job ignores Ctrl+C, and so would the commands that tests interrupt.
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """``-m slow`` imports only the files that have such tests: the others cost each worker more than some tests."""
+    if config.getoption("markexpr") == "slow" and collection_path.match("test_*.py"):
+        return "mark.slow" not in collection_path.read_text(encoding="utf-8") or None
+    return None
 
 
 @pytest.hookimpl(trylast=True)

@@ -24,6 +24,9 @@ SPIN = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 LIMIT, NUMBER = "OMP_THREAD_LIMIT", "OMP_NUM_THREADS"
 """Variables of OpenMP: the most threads of the process, and those of an operation."""
 SPIN_COUNT = "10000"  # turns of a waiting loop; libgomp's own number is 300,000
+BLAS_SPIN = "OPENBLAS_THREAD_TIMEOUT"
+"""The same for the threads of NumPy's matrix algebra: clock cycles, as a power of two."""
+BLAS_SPIN_COUNT = "4"  # the least; OpenBLAS' own number is 26 or more
 
 
 def check_threads(threads: int | None) -> None:
@@ -61,12 +64,14 @@ def _positive(text: str | None) -> int | None:
 
 
 def sleep_while_waiting(environment: "os._Environ[str] | dict[str, str]" = os.environ) -> None:
-    """Let threads of OpenMP sleep soon while they wait for each other; to be called before torch is loaded.
+    """Let threads sleep soon while they wait for each other; to be called before NumPy and torch are loaded.
 
-    By default they keep their core for long, which another process or thread needs. What is set already holds.
+    By default those of OpenMP and of OpenBLAS keep their core for long, which another process or thread needs. What is
+    set already holds.
     """
     if not any(name in environment for name in SPIN):
         environment[SPIN[0]] = SPIN_COUNT
+    environment.setdefault(BLAS_SPIN, BLAS_SPIN_COUNT)
 
 
 def choose(seconds: Mapping[int, float], current: int) -> int:

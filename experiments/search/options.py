@@ -99,6 +99,7 @@ def check_options(options: SearchOptions) -> None:
     )
 
     space, strategy, method = options.space.resolve(), options.strategy, options.method
+    check_name(strategy)  # before anything that loads torch
     check_supernet(space, num_classes=1)
     method.check()
     options.train.check()
@@ -108,7 +109,6 @@ def check_options(options: SearchOptions) -> None:
     check_threads(options.threads)
     check_size("data.size", groups.parse_size(options.data.size), len(space.widths))
     check_size("cost.size", options.cost_size, len(space.widths))
-    check_name(strategy)
     if strategy in STRATEGIES or ":" in strategy:
         create_strategy(strategy, method)
     for option, what in OF_SSR.items():

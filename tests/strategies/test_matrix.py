@@ -41,7 +41,7 @@ SEARCHES = [
     pytest.param(DIMENSIONS, id="all"),
 ]
 EPOCHS = 7
-SMALL = DataOptions(size="64x64", limit=4, batch=2)  # two steps an epoch
+SMALL = DataOptions(size="64x64", limit=4, batch=2)
 
 
 @pytest.fixture(autouse=True)
@@ -59,7 +59,7 @@ def small_data() -> SegmentationData:
 
 @pytest.fixture(scope="module")
 def data() -> SegmentationData:
-    return load(DataOptions(size="32x40", limit=16, batch=4))
+    return load(DataOptions(size="32x40", limit=8, batch=4))
 
 
 def options(name: str, search: tuple[str, ...], **changes: float) -> SearchOptions:
@@ -68,7 +68,7 @@ def options(name: str, search: tuple[str, ...], **changes: float) -> SearchOptio
         strategy=name,
         epochs=EPOCHS,
         device="cpu",
-        data=DataOptions(size="32x40", limit=16, batch=4),
+        data=DataOptions(size="32x40", limit=8, batch=4),  # two steps an epoch
         space=SpaceOptions(
             search=list(search), dilations=[1, 2], depths=[[1, 2], [1, 2]], widths=[24, 32], span=8, step=4
         ),

@@ -23,7 +23,7 @@ from strategies.registry import create_strategy
 from strategies.search_module import SearchModule
 
 Space = Callable[..., SpaceConfig]
-BATCHES = 5
+BATCHES = 4
 
 
 class Tape(TorchDispatchMode):
@@ -164,12 +164,13 @@ def search(strategy: str, space: SpaceConfig, epochs: int, **changes: Any) -> tu
 def test_a_recorded_search_is_a_plain_one(
     strategy: str, changes: dict[str, Any], tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorded, losses = search(strategy, tiny(), 5, **changes)
+    epochs = 5 if strategy == "ssr" else 3  # the space narrows, and what was recorded is recorded anew
+    recorded, losses = search(strategy, tiny(), epochs, **changes)
     assert (graphs.captures > 1 and graphs.replays > graphs.captures) == (
         strategy != "snas"
     )  # which reads the host's temperature
     monkeypatch.setattr(bilevel, "can_record", lambda device: False)
-    plain, expected = search(strategy, tiny(), 5, **changes)
+    plain, expected = search(strategy, tiny(), epochs, **changes)
     if strategy == "ssr":
         assert plain.removals
     assert [vars(removal) for removal in recorded.removals] == [vars(removal) for removal in plain.removals]

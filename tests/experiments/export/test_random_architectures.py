@@ -17,10 +17,8 @@ from nas_space.config import SpaceConfig
 from nas_space.network import SegmentationNetwork
 
 SIZES = [(64, 96), (67, 101), (97, 64)]
-PAPER = (3, 9, 15)  # these of the twenty are of the paper's space
-
-
-FOUR_STAGES = (4, 13)  # and these of a space of four stages
+PAPER = (3, 9)  # these of the ten are of the paper's space
+FOUR_STAGES = (4,)  # and this of a space of four stages
 DEEP = SpaceConfig(16, (32, 48, 64, 96), ((1, 2), (1, 2, 3), (1, 2), (1, 2)), (1, 2, 4), (1, 2), (16, 16, 32, 48), 8)
 
 
@@ -56,5 +54,5 @@ def test_two_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TIMED)
-def test_twenty_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None:
-    tried(kind, list(range(20)), randomised, tmp_path)
+def test_ten_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None:
+    tried(kind, list(range(10)), randomised, tmp_path)

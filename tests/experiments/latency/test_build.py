@@ -104,7 +104,7 @@ def test_a_chain_as_fast_as_the_reference_takes_no_time(tiny: Tiny) -> None:
 
 @pytest.mark.parametrize("engine", FILE_ENGINES)
 def test_a_real_table(engine: str, tiny: Tiny) -> None:
-    space = tiny(dilations=(1,), span=0)
+    space = tiny(dilations=(1,), poolings=(1,), span=0)
     table = build_table(space, (32, 64), 3, engine, 2, 1, head="aggregation", interface=Interface(True, True, True))
     assert (table.head, table.threads, table.pixels, table.argmax) == ("aggregation", 2, True, True)
     assert table.fixed_ms > 0 and engine in table.versions and len(table.tabulate()) == 2

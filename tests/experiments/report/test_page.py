@@ -18,8 +18,6 @@ from nas_space.architecture import Architecture, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
-pytestmark = pytest.mark.usefixtures("real_figures")
-
 EPOCHS = 12
 
 
@@ -125,6 +123,7 @@ class Page(HTMLParser):
         self.text += f"{data} "
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert page.open == []
@@ -173,6 +172,7 @@ def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, caps
 @pytest.mark.parametrize(
     "name", ["<script>alert(1)</script>", "</title>", "a\"b'c", "{{ 7 * 7 }} {% x %}", "$title &amp;"]
 )
+@pytest.mark.usefixtures("real_figures")
 def test_text_from_files_is_shown_as_it_is(name: str, run: Path) -> None:
     removals = [{"epoch": 1, "level": name, "rule": name}]
     changes = {"strategy": name, "dataset": name, "removals": removals, "versions": {name: name}}
@@ -198,6 +198,7 @@ def test_the_template_is_part_of_an_installation() -> None:
     assert root / "experiments" / "report" / TEMPLATE in files
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_search_that_never_became_discrete(run: Path) -> None:
     summary = {**search_summary(), "discrete": False, "discrete_epoch": None, "gap_before": None, "removals": []}
     summary["miou"] = {"supernet": 0.5, "derived": None, "resolution": "1/8"}
@@ -216,16 +217,19 @@ def test_every_score_names_the_resolution_of_its_labels(run: Path) -> None:
     assert "mIoU, found network, labels at 96x128 as in a retraining" in page
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_one_epoch_without_validation(run: Path) -> None:
     write_metrics(run, [{**metrics()[0], "miou": None}])
     assert write_report(run).is_file()
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_largest_network_of_the_paper(run: Path) -> None:
     (run / "architecture.json").write_text(baseline2(SpaceConfig.paper()).to_json())
     assert "128/128" in Page(write_report(run).read_text(encoding="utf-8")).text
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_same_run_gives_the_same_bytes(run: Path) -> None:
     first = write_report(run).read_bytes()
     assert write_report(run).read_bytes() == first
@@ -263,6 +267,7 @@ def test_metrics_are_read_as_they_were_written(run: Path) -> None:
     assert json.loads((run / "search.json").read_text()) == search_summary()
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_a_figure_that_cannot_be_drawn_is_left_out_and_told(
     run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -279,6 +284,7 @@ def test_a_figure_that_cannot_be_drawn_is_left_out_and_told(
     assert len(lines) == 2 and "architecture.png" in lines[0] and "no canvas" in lines[0] and "alive.png" in lines[1]
 
 
+@pytest.mark.usefixtures("real_figures")
 def test_names_in_no_encoding_are_shown(run: Path) -> None:
     write_json(run / "search.json", {**search_summary(), "dataset": "caf\udce9 \x1b[2J", "device": "\udce9"})
     text = write_report(run).read_text(encoding="utf-8")

@@ -36,17 +36,23 @@ def users_own(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     return tmp_path
 
 
+ONCE = pytest.mark.parametrize("users_own", ["package"], indirect=True)
+"""For what loads torch: the start is that of the others, which are tried in both kinds of folders."""
+
+
 def test_a_job(users_own: Path) -> None:
     assert "error: nothing: unknown command" in str(
         run_children([ChildRun(("nothing",), users_own / "a" / "proof")], 1, "test")
     )
 
 
+@ONCE
 def test_a_strategy_of_the_users_is_found_in_the_current_folder(users_own: Path) -> None:
     child = ChildRun(("search", "--strategy", "mine:Mine"), users_own / "a" / "proof")
     assert "the module 'mine' has no 'Mine'" in str(run_children([child], 1, "test"))
 
 
+@ONCE
 def test_a_side_of_the_benchmark(users_own: Path) -> None:
     with Child("ours", Problem(SpaceConfig.compact(), (32, 32), 2, 3, "32", "cpu", 0), "contiguous") as child:
         assert child.threads == 1

@@ -15,6 +15,7 @@ from experiments.cli import main
 from experiments.prediction.options import Views
 from experiments.prediction.segmenter import TorchSegmenter
 from experiments.runs.threads import (
+    BLAS_SPIN,
     MARGIN,
     PERIOD,
     SPIN,
@@ -193,17 +194,22 @@ def test_every_command_that_computes_refuses_it(command: list[str], capsys: pyte
 
 
 def test_waiting_threads_sleep_unless_the_user_has_said_otherwise() -> None:
-    for environment in ({}, {"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "5"}):
-        before = dict(environment)
+    for given, added in (
+        ({}, {SPIN[0], BLAS_SPIN}),
+        ({"OMP_WAIT_POLICY": "active"}, {BLAS_SPIN}),
+        ({"GOMP_SPINCOUNT": "5", BLAS_SPIN: "20"}, set()),
+    ):
+        environment = dict(given)
         sleep_while_waiting(environment)
-        assert environment == before if before else environment.keys() == {SPIN[0]}
+        assert environment.items() >= given.items() and environment.keys() - given == added
 
 
 def test_it_is_set_before_torch_is_loaded(tmp_path: Path) -> None:
-    code = "import sys, os, experiments.cli as cli; cli.main(['--version']); print('torch' in sys.modules, os.environ)"
-    environment = {name: value for name, value in os.environ.items() if name not in SPIN}
+    code = "import sys, os, experiments.cli as cli; cli.main(['--version']); "
+    code += "print({'numpy', 'torch'} & sys.modules.keys(), os.environ)"
+    environment = {name: value for name, value in os.environ.items() if name not in (*SPIN, BLAS_SPIN)}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert "False" in done.stdout and SPIN[0] in done.stdout
+    assert "set()" in done.stdout and SPIN[0] in done.stdout and BLAS_SPIN in done.stdout
 
 
 class Counter:

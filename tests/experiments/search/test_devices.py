@@ -27,6 +27,7 @@ LONG = ["search", *TINY, "--epochs", "100000", "--devices", "2"]
 STARTS = {
     "script": [str(Path(sys.executable).with_name("ssr-nas"))],
     "module": [sys.executable, "-m", "experiments.cli"],
+    "child": module_command("experiments.cli"),
 }
 
 # Runs the command and kills its processes, all at once, when the second checkpoint has its name.
@@ -48,15 +49,20 @@ sys.exit(main())
 """
 
 
-def start(arguments: list[str], folder: Path, command: str = "module", **environment: str) -> subprocess.Popen[str]:
+def start(
+    arguments: list[str], folder: Path, command: str = "module", cwd: Path | None = None, **environment: str
+) -> subprocess.Popen[str]:
     """Start the command in a process group of its own."""
     folder.mkdir(exist_ok=True)
     # torch makes a folder for compiled code in TMPDIR, which is not ours to remove.
     compiled = str(folder.with_name("compiled"))
     variables = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(folder), "TORCHINDUCTOR_CACHE_DIR": compiled}
     variables |= environment
+    if command == "child":  # must find the toolkit by itself
+        variables.pop("PYTHONPATH", None)
     return subprocess.Popen(
         [*STARTS[command], *arguments],
+        cwd=cwd,
         env=variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -113,8 +119,11 @@ def complaint(process: subprocess.Popen[str]) -> str:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Started as ``compare`` starts a search, in a folder that ``python -m`` would take for the toolkit."""
     folder = tmp_path_factory.mktemp("whole")
-    process = start([*TWO, "--json", "--out", str(folder / "run")], folder / "tmp", "script")
+    (folder / "experiments").mkdir()
+    (folder / "experiments" / "__init__.py").write_text("raise SystemExit('not ours')")
+    process = start([*TWO, "--json", "--out", "run"], folder / "tmp", "child", cwd=folder)
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert json.loads(out.splitlines()[-1])["strategy"] == "ssr"
@@ -161,9 +170,10 @@ def test_a_killed_process_ends_all(victim: int, searching: subprocess.Popen[str]
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+    ("number", "code", "word", "everyone"),
+    [(signal.SIGINT, 130, "interrupted", True), (signal.SIGTERM, 143, "terminated", False)],
+    ids=("Ctrl+C in a terminal", "kill of the first"),
 )
-@pytest.mark.parametrize("everyone", [True, False], ids=("group", "first"))
 def test_interrupted_in_one_line(
     number: int, code: int, word: str, everyone: bool, searching: subprocess.Popen[str], tmp_path: Path
 ) -> None:
@@ -199,18 +209,6 @@ def test_a_search_that_was_killed_resumes_to_the_same_end(
     ]
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
-
-
-@pytest.mark.slow
-def test_followers_start_beside_a_folder_experiments_of_the_users(tmp_path: Path) -> None:
-    """As ``compare`` starts a search, in a folder that ``python -m`` would take for the toolkit."""
-    (tmp_path / "experiments").mkdir()
-    (tmp_path / "experiments" / "__init__.py").write_text("raise SystemExit('not ours')")
-    variables = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"OMP_NUM_THREADS": "1"}
-    command = module_command("experiments.cli", *TWO, "--epochs", "1", "--out", "run")
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "search.json").exists()
 
 
 EXPLODES = """
