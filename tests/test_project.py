@@ -35,13 +35,15 @@ def lowest(specifier: SpecifierSet) -> str | None:
 
 
 def test_what_is_imported_has_a_lower_bound() -> None:
-    without = [item.name for item in (*requirements(), *requirements("deploy", "serve")) if not lowest(item.specifier)]
+    without = [
+        item.name for item in (*requirements(), *requirements("deploy", "docs", "serve")) if not lowest(item.specifier)
+    ]
     assert without == []
 
 
 def test_the_oldest_versions_are_the_lower_bounds() -> None:
     pins = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "tests/constraints/oldest.txt").read_text(), re.MULTILINE))
-    for item in (*requirements(), *requirements("deploy", "serve", "test")):
+    for item in (*requirements(), *requirements("deploy", "docs", "serve", "test")):
         bound = lowest(item.specifier)
         if bound is not None and item.name not in TOOLS:
             assert f"{pins[item.name]}.".startswith(f"{bound}."), item

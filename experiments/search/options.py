@@ -20,7 +20,7 @@ class SearchOptions:
     """Everything that decides a search's result.
 
     Args:
-        strategy: the search method: a name that the README lists, or module:Class for one of your own.
+        strategy: the search method: a name of docs/strategies.md, or module:Class for one of your own.
         epochs: passes over the training set.
         seed: of weights, logits and batches.
         device: auto, cpu or cuda.

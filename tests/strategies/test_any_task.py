@@ -90,7 +90,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., NasExperiment]]:
 
 
 def test_an_experiment_of_nni(run: Callable[..., NasExperiment]) -> None:
-    """What the README shows: any space, any evaluator, the sample and the network that come out."""
+    """What docs/any_space.md shows: any space, any evaluator, the sample and the network that come out."""
     strategy = SSR(FAST)
     experiment = run(strategy, 6)
     (sample,) = experiment.export_top_models(formatter="dict")

@@ -1,7 +1,7 @@
 """Which format the labels of a ``folder`` have: its files say it, or ``data.format``.
 
-A plain folder with a file of classes and the folders of the README is what it always was, whatever lies beside them.
-Otherwise each format looks for its marks. Where several are found, the user says which one counts.
+A plain folder with a file of classes and the folders of docs/own_photos.md is what it always was, whatever lies beside
+them. Otherwise each format looks for its marks. Where several are found, the user says which one counts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,6 +1,6 @@
 """Where images and masks lie in a plain folder: in folders of their own, or side by side, divided or not.
 
-The names that the README gives come first: ``train`` and ``val``, ``images`` and ``masks``. Other tools write
+The names that docs/own_photos.md gives come first: ``train`` and ``val``, ``images`` and ``masks``. Other tools write
 ``valid``, ``imgs``, ``labels``, or a mask beside its image, with an ending.
 """
 
@@ -31,7 +31,7 @@ class Layout:
     Args:
         splits: those of each split; empty where the set is not divided.
         undivided: those of the whole set, where it is not.
-        is_usual: the names are those of the README.
+        is_usual: the names are those of docs/own_photos.md.
     """
 
     splits: Mapping[str, Two]
