@@ -26,7 +26,7 @@ def hook(name: str) -> dict[str, Any]:
     [
         ("docs/search.md", "[a](../experiments/results/search.md#top)", "[a](results/search.md#top)"),
         ("docs/search.md", "[`a` b](../CONTRIBUTING.md)", "[`a` b](contributing.md)"),
-        ("docs/search.md", "![a](../experiments/results/quickstart.png)", "![a](results/quickstart.png)"),
+        ("docs/search.md", "![a](../experiments/results/search_speed.png)", "![a](results/search_speed.png)"),
         ("docs/search.md", "[a](train.md), [b](#here)", "[a](train.md), [b](#here)"),
         ("docs/search.md", "[a](https://x.y/z)", "[a](https://x.y/z)"),
         ("docs/search.md", "[a](../pyproject.toml)", "a"),
