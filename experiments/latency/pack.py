@@ -19,7 +19,8 @@ from experiments.latency.networks import make_plan, writers
 MODULES = (
     *("experiments", "experiments.latency", "experiments.latency.board", "experiments.latency.measuring"),
     *("experiments.latency.plan", "experiments.runs", "experiments.runs.environment", "experiments.runtime"),
-    *("experiments.runtime.engines", "experiments.runtime.interface", "nas_space", "nas_space.architecture"),
+    *("experiments.runtime.engines", "experiments.runtime.interface", "experiments.runtime.telemetry"),
+    *("nas_space", "nas_space.architecture"),
     *("nas_space.config", "nas_space.errors", "nas_space.latency", "nas_space.text_file"),
 )
 """What the script on the board imports. Only files of this toolkit, none of which loads torch."""

@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.runtime.interface import Interface
+from experiments.runtime.telemetry import switch_off_telemetry
 from nas_space.errors import InputError
 
+switch_off_telemetry()
 Array = NDArray[Any]
 Runner = Callable[[Array], Array]
 Shape = tuple[int, ...]

@@ -98,6 +98,7 @@ class Search(BaseSearch):
             devices=options.devices,
             checkpoint=checkpoint,
             threads=self.threads,
+            logger=options.logger,
         )
         fit = {} if checkpoint is None else {"ckpt_path": str(checkpoint), "weights_only": True}
         evaluator = Lightning(self.module, trainer, *self.streams, fit_kwargs=fit)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from experiments.options import groups
 from experiments.options.device import resolve_device
+from experiments.options.loggers import check_logger
 from experiments.runs.threads import check_threads
 from experiments.training.recipe import check_training
 from nas_space.errors import InputError
@@ -28,6 +29,8 @@ class SearchOptions:
         precision: 32 or bf16.
         threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. The same number of
             threads gives the same result, bit for bit.
+        logger: where the curves go: tensorboard, wandb (offline, unless WANDB_MODE says otherwise) or mlflow (a file of
+            the run, unless MLFLOW_TRACKING_URI names another place).
         data: what to train on.
         space: what can be built.
         method: how the architecture is searched.
@@ -44,6 +47,7 @@ class SearchOptions:
     devices: int = 1
     precision: str = "32"
     threads: int | None = None
+    logger: str = "tensorboard"
     data: groups.DataOptions = field(default_factory=groups.DataOptions)
     space: groups.SpaceOptions = field(default_factory=groups.SpaceOptions)
     method: MethodOptions = field(default_factory=MethodOptions)
@@ -107,6 +111,7 @@ def check_options(options: SearchOptions) -> None:
     options.target.check(options.constraint)
     check_training(options.data, options.epochs, options.seed, options.device, options.precision)
     check_threads(options.threads)
+    check_logger(options.logger)
     check_size("data.size", groups.parse_size(options.data.size), len(space.widths))
     check_size("cost.size", options.cost_size, len(space.widths))
     if strategy in STRATEGIES or ":" in strategy:

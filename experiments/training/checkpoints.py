@@ -78,7 +78,8 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
     Args:
         path: the checkpoint.
         monitor: class of the monitor.
-        options: plain values, as the monitor keeps them. Devices, threads and precision may have changed.
+        options: plain values, as the monitor keeps them. Devices, threads, precision and logger may have
+            changed.
         kind: ``search`` or ``training``.
 
     Raises:
@@ -88,7 +89,7 @@ def resumed_state(path: Path, monitor: str, options: dict[str, Any], kind: str) 
     state = monitor_state(checkpoint, monitor)
     if state is None or (kind == "search" and not isinstance(checkpoint.get("search"), dict)):
         raise InputError(f"{path}: not a checkpoint of this {kind}; remove it to start again")
-    free = ("device", "devices", "precision", "threads")
+    free = ("device", "devices", "precision", "threads", "logger")
     before, now = comparable(state["options"]), comparable(options)
     changed = [key for key in now if key not in free and before.get(key) != now[key]]
     if changed:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from experiments.options.device import resolve_device, resolve_precision
 from experiments.options.groups import DataOptions, TrainOptions, check_seed, parse_size
+from experiments.options.loggers import check_logger
 from experiments.runs.threads import check_threads
 from nas_space.config import Head
 from nas_space.errors import InputError
@@ -101,6 +102,8 @@ class RetrainOptions:
         precision: 32 or bf16.
         threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. The same number of
             threads gives the same result, bit for bit.
+        logger: where the curves go: tensorboard, wandb (offline, unless WANDB_MODE says otherwise) or mlflow (a file of
+            the run, unless MLFLOW_TRACKING_URI names another place).
         data: what to train on.
         train: how the weights are trained.
     """
@@ -111,6 +114,7 @@ class RetrainOptions:
     device: str = "auto"
     precision: str = "32"
     threads: int | None = None
+    logger: str = "tensorboard"
     data: DataOptions = field(default_factory=DataOptions)
     train: RecipeOptions = field(default_factory=RecipeOptions)
 
@@ -123,6 +127,7 @@ class RetrainOptions:
         self.train.check()
         check_training(self.data, self.epochs, self.seed, self.device, self.precision)
         check_threads(self.threads)
+        check_logger(self.logger)
         if ["encoder" if name == "fusion" else name for name in self.stages] not in (
             *([head] for head in HEADS),
             list(HEADS),

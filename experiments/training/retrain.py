@@ -259,7 +259,9 @@ class Retraining:
         )
         callbacks = [*prepared.callbacks, monitor, RunProgress(monitor.status, f"retrain ({stage.name})")]
         precision = resolve_precision(options.precision)
-        trainer = make_trainer(self.run, stage.epochs, self.device, precision, callbacks, threads=self.threads)
+        trainer = make_trainer(
+            self.run, stage.epochs, self.device, precision, callbacks, threads=self.threads, logger=options.logger
+        )
         trainer.fit(prepared.module, prepared.stream, ckpt_path=checkpoint, weights_only=True)
         return prepared, monitor
 

@@ -22,8 +22,9 @@ def make_trainer(
     devices: int = 1,
     checkpoint: Path | None = None,
     threads: Threads | None = None,
+    logger: str = "tensorboard",
 ) -> Any:
-    """A trainer that logs to ``run/tensorboard`` and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar.
+    """A trainer that logs into the run's folder and keeps ``run/checkpoints/last.ckpt``; silent but for our own bar.
 
     Args:
         run: the run's folder.
@@ -34,6 +35,7 @@ def make_trainer(
         devices: processes, each on a device of its own.
         checkpoint: what the others of several processes go on from.
         threads: measured again between two steps; None for those that torch has.
+        logger: where the curves go, a name of ``experiments.options.loggers``.
     """
     silence_lightning()
     folder = run / "checkpoints"
@@ -45,7 +47,7 @@ def make_trainer(
         strategy=DataParallel(run, checkpoint) if devices > 1 else "auto",
         precision=precision,
         callbacks=[*([RefreshThreads(threads)] if threads else []), *callbacks, last],
-        logger=Curves(run),
+        logger=Curves(run, logger),
         plugins=[AtomicCheckpointIO()],
         enable_progress_bar=False,
         enable_model_summary=False,

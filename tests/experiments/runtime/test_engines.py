@@ -1,5 +1,6 @@
 """Every engine is opened in one place, with the settings that its use asks for."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from experiments.runtime.engines import (
     open_openvino,
     open_timed,
 )
+from experiments.runtime.telemetry import switch_off_telemetry
 from nas_space.errors import InputError
 
 ROOT = Path(__file__).parents[3]
@@ -91,11 +93,30 @@ def test_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     check_installed(("onnxruntime",))  # an application does without onnx
 
 
-def test_nothing_heavy_is_loaded_before_a_file_is_opened() -> None:
+def test_nothing_heavy_is_loaded_before_a_file_is_opened_and_nobody_is_told(tmp_path: Path) -> None:
     code = """
 import sys, experiments.runtime.engines, experiments.runtime.session
 heavy = {"torch", "onnx", "onnxruntime", "openvino"} & set(sys.modules)
 assert not heavy, heavy
+import openvino, openvino.tools.ovc
+assert "stub" in openvino.tools.ovc.telemetry.__class__.__module__, openvino.tools.ovc.telemetry
 """
-    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    home = {**os.environ, "HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=home, capture_output=True, text=True, timeout=60
+    )
     assert result.returncode == 0, result.stderr
+    assert list(tmp_path.iterdir()) == []  # where OpenVINO notes how often it was used, and by whom
+
+
+@pytest.mark.parametrize(("content", "agreed"), [(None, False), ("0", False), ("1", True), ("", False)])
+def test_who_has_agreed_to_telemetry_is_left_alone(
+    content: str | None, agreed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (tmp_path / "intel").mkdir()
+        (tmp_path / "intel" / "openvino_telemetry").write_text(content)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delitem(sys.modules, "openvino_telemetry", raising=False)
+    switch_off_telemetry()
+    assert ("openvino_telemetry" in sys.modules) != agreed
