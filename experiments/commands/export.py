@@ -5,11 +5,11 @@ are equal, it is not kept. It carries its classes, colours, normalisation and ar
 Segmenter`` needs nothing else.
 """
 
-import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from experiments.export.describe import REAL_IMAGES, describe_model
 from experiments.export.formats import EIGHT_BITS, FORMATS, describe_formats
 from experiments.options.groups import DataOptions, parse_size
 from experiments.prediction.trained_on import AS_TRAINED, as_trained
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 AUTO, MEASURED = "auto", "fastest"
 ROUNDS = 10
-REAL_IMAGES, CALIBRATION_IMAGES = 4, 128
 
 
 @dataclass
@@ -94,19 +93,16 @@ def _run(
     options: Options, network: "nn.Module", info: "ModelInfo", description: Description, out: Path
 ) -> dict[str, Any]:
     from experiments.benchmark.lowering import time_lowerings
-    from experiments.export.export import Quantisation, export, trial_images
+    from experiments.export.export import Quantisation, export, real_images
 
     data = _load_data(options, info, description)
     if options.lowering == MEASURED:
         fastest = time_lowerings(network, options.format, description.size, ROUNDS).fastest
         description = replace(description, lowering=fastest)
-    real, least = data.val.images[:REAL_IMAGES], description.smallest_side
-    images = trial_images(description.size, description.dynamic, real, least=least)
+    images = real_images(description, data)
     quantisation = None
     if options.precision == "int8":
-        count = min(len(data.train), CALIBRATION_IMAGES)
-        spread = [i * len(data.train) // count for i in range(count)]
-        quantisation = Quantisation(data.train.images[spread], data.val, options.most_lost)
+        quantisation = Quantisation.on(data, options.most_lost)
     exported = export(network, description, options.format, out, images, quantisation)
     print("\n".join(_summary_lines(description, exported, data.name)))
     result = {
@@ -146,19 +142,14 @@ def _check(options: Options) -> None:
 
 
 def _describe(options: Options, info: "ModelInfo") -> Description:
-    file_format = FORMATS[options.format]
-    return Description(
-        classes=info.classes,
-        colours=info.colours,
+    return describe_model(
+        info,
+        options.format,
         size=info.size if options.size == AUTO else parse_size(options.size),
-        dynamic=options.dynamic or file_format.any_size,
+        dynamic=options.dynamic,
         interface=Interface(options.pixels, options.resize, options.argmax),
         precision="int8" if options.precision == "int8" else "32",
-        lowering=file_format.fastest if options.lowering in (AUTO, MEASURED) else options.lowering,
-        head=info.head or "peer",
-        dataset=info.dataset,
-        architecture={"peer": info.peer} if info.architecture is None else json.loads(info.architecture.to_json()),
-        image_bits=info.image_bits,
+        lowering=None if options.lowering in (AUTO, MEASURED) else options.lowering,
     )
 
 

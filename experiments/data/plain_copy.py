@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -48,7 +48,7 @@ def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
             write = partial(_write_sample, temporary / split, _palette(source))
             for _ in in_threads(write, samples, f"{source.name}: {split}"):
                 pass
-        write_atomic(temporary / CLASS_FILE, _class_file(source))
+        write_atomic(temporary / CLASS_FILE, class_file(source.classes, source.colours))
         os.rename(temporary, out)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -79,12 +79,13 @@ def _palette(source: DataSource) -> bytes:
     return colours.tobytes()
 
 
-def _class_file(source: DataSource) -> str:
+def class_file(classes: Sequence[str], colours: Sequence[Sequence[int]]) -> str:
+    """The content of a ``classes.csv`` with these names and RGB colours, in the order of their ids."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "id", "colour", "ignore"])
-    for index, (name, colour) in enumerate(zip(source.classes, source.colours, strict=True)):
+    for index, (name, colour) in enumerate(zip(classes, colours, strict=True)):
         writer.writerow([name, index, " ".join(map(str, colour)), "no"])
-    free = next(name for name in (*IGNORED, "".join(source.classes) + "?") if name not in source.classes)
+    free = next(name for name in (*IGNORED, "".join(classes) + "?") if name not in classes)
     writer.writerow([free, IGNORE, "", "yes"])
     return text.getvalue()

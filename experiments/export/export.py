@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from experiments.data.dataset import Split
+from experiments.data.dataset import SegmentationData, Split
+from experiments.export.describe import REAL_IMAGES
 from experiments.export.formats import FORMATS, Format
 from experiments.export.settings import ExportError, ExportSettings
 from experiments.export.verify import Agreement, as_input, compare_answers, score
@@ -23,6 +24,7 @@ from experiments.runtime.description import Description
 from nas_space.errors import InputError
 
 MOST_DIFFERENCE, LEAST_EQUAL = 1e-3, 0.999  # what float32 files are held to
+CALIBRATION_IMAGES = 128
 NO_ROOM = 2**20  # a disk with fewer free bytes counts as full
 
 
@@ -56,6 +58,13 @@ class Quantisation:
     images: Tensor
     validation: Split
     most_lost: float
+
+    @classmethod
+    def on(cls, data: SegmentationData, most_lost: float) -> "Quantisation":
+        """Calibrated on training images that are spread evenly, scored on the validation images."""
+        count = min(len(data.train), CALIBRATION_IMAGES)
+        spread = [i * len(data.train) // count for i in range(count)]
+        return cls(data.train.images[spread], data.val, most_lost)
 
 
 def check_out(out: Path, kind: str) -> None:
@@ -200,3 +209,9 @@ def trial_images(size: tuple[int, int], dynamic: bool, real: Tensor, seed: int =
         ]
     random = [torch.randint(0, 256, (1, 3, *sides), dtype=torch.uint8, generator=generator) for sides in sizes]
     return [*random, *real.split(1)]
+
+
+def real_images(description: Description, data: SegmentationData) -> list[Tensor]:
+    """Random images for a description, and a few validation images."""
+    real, least = data.val.images[:REAL_IMAGES], description.smallest_side
+    return trial_images(description.size, description.dynamic, real, least=least)

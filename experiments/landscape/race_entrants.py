@@ -55,8 +55,8 @@ def find_entrants(given: Sequence[str], resolve: Callable[[str], Architecture]) 
     names: dict[tuple[Any, ...], list[str]] = {}
     networks: dict[tuple[Any, ...], Architecture] = {}
     for name, network in zip(_names(list(found)), architectures, strict=True):
-        names.setdefault(_content(network), []).append(name)
-        networks.setdefault(_content(network), network)
+        names.setdefault(content_of(network), []).append(name)
+        networks.setdefault(content_of(network), network)
     if len(networks) < 2:
         what = f"{', '.join(given)}: hold one network" if networks else "hold no network"
         raise InputError(f"entrants: {what}; a race needs at least two different ones")
@@ -70,7 +70,7 @@ def find_unfinished(given: Sequence[str]) -> list[Path]:
     return [search for folder in comparisons for search in unfinished_searches(folder, ARCHITECTURE)]
 
 
-def _content(network: Architecture) -> tuple[int, tuple[int, ...], tuple[tuple[Layer, ...], ...]]:
+def content_of(network: Architecture) -> tuple[int, tuple[int, ...], tuple[tuple[Layer, ...], ...]]:
     """What the network is, whatever else its space contains."""
     return network.space.stem, network.space.widths, network.stages
 

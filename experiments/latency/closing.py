@@ -1,13 +1,13 @@
 """How fast the network of a finished run is, as exported, beside ``baseline1``: for the run's closing text."""
 
+from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
 from experiments.export.timed_file import FILE_ENGINES, write_timed
-from experiments.latency.measuring import clock_of, measure
+from experiments.latency.measuring import Writer, clock_of, measure
 from experiments.latency.networks import patterned
 from experiments.latency.wording import describe_clock
 from experiments.runs.environment import engine_versions, processor_name
@@ -63,24 +63,44 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
 
 
 def _measured_with(engine: str, network: Architecture, size: tuple[int, int], classes: int, head: Head | None) -> Speed:
-    threads, shape = free_cores(), PLAIN.shape(size)
-
-    def write(architecture: Architecture, folder: Path) -> Path:
-        module = patterned(SegmentationNetwork, architecture, classes, head)
-        return write_timed(module, engine, "fp32", size, folder)
-
-    meter = LoadMeter()
-    baseline_ms, found_ms = measure(
-        [partial(write, baseline1(network.space)), partial(write, network)],
-        lambda file: timed_call(engine, file, threads, shape),
-        ROUNDS,
-        clock_of(threads),
-    )
-    version = engine_versions(PACKAGES[engine])[engine]
+    threads = free_cores()
+    networks = [writer(one, engine, size, classes, head) for one in (baseline1(network.space), network)]
+    (baseline_ms, found_ms), warned = time_files(networks, engine, size, threads)
     head_name = head or network.space.heads[0]
-    how = f"fp32, {counted(threads, 'thread')}, {size[0]}x{size[1]}, {head_name} head"
-    source = f"measured now: {engine} {version}, {how}, on {processor_name()}"
-    return Speed(found_ms, baseline_ms, source, warning(meter.others(), threads))
+    return Speed(found_ms, baseline_ms, f"measured now: {describe_run(engine, size, threads, head_name)}", warned)
+
+
+def describe_run(engine: str, size: tuple[int, int], threads: int, head: str) -> str:
+    """What a measurement of ``time_files`` is one of, in words."""
+    version = engine_versions(PACKAGES[engine])[engine]
+    how = f"fp32, {counted(threads, 'thread')}, {size[0]}x{size[1]}, {head} head"
+    return f"{engine} {version}, {how}, on {processor_name()}"
+
+
+def writer(network: Architecture, engine: str, size: tuple[int, int], classes: int, head: Head | None = None) -> Writer:
+    """What writes a network as it would be exported in fp32; arguments as of ``measured``."""
+
+    def write(folder: Path) -> Path:
+        return write_timed(patterned(SegmentationNetwork, network, classes, head), engine, "fp32", size, folder)
+
+    return write
+
+
+def time_files(
+    networks: Sequence[Writer], engine: str, size: tuple[int, int], threads: int, rounds: int = ROUNDS
+) -> tuple[list[float], str | None]:
+    """Milliseconds of each network, in turns with the first one, and what makes them uncertain, if anything does.
+
+    Args:
+        networks: what writes their files.
+        engine: what runs them.
+        size: image height and width, in pixels.
+        threads: threads of the engine. With one, processor time is measured.
+        rounds: quiet turns of each network in each pass.
+    """
+    meter, shape = LoadMeter(), PLAIN.shape(size)
+    times = measure(networks, lambda file: timed_call(engine, file, threads, shape), rounds, clock_of(threads))
+    return times, warning(meter.others(), threads)
 
 
 def describe_speed(speed: Speed | None) -> list[str]:

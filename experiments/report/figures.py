@@ -121,7 +121,15 @@ def _miou_title(metrics: "pd.DataFrame") -> str:
     return "validation mIoU (%)" + (f", labels at {named[-1]}" if named else "")
 
 
-def _style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> None:
+def style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> None:
+    """What all diagrams share: a title, a name below, and pale lines behind.
+
+    Args:
+        axes: the diagram.
+        title: stands above it.
+        below: names what runs from left to right.
+        grid: which lines.
+    """
     axes.set_title(title, fontsize=10, color=INK, loc="left")
     axes.set_xlabel(below, fontsize=9)
     axes.spines[["top", "right"]].set_visible(False)
@@ -130,7 +138,7 @@ def _style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> No
 
 
 def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
-    _style(axes, title, "epoch", "y")
+    style(axes, title, "epoch", "y")
     axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.tick_params(labelsize=9)
@@ -246,7 +254,7 @@ def front_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         color = LEVELS["width"] if row["front"] else GREY
         axes.plot(row["found"] / unit, 100 * row["miou"], "o", color=color, markersize=7)
     title = f"found networks and their targets: validation mIoU (%), labels at {rows[0]['miou_resolution']}"
-    _style(axes, title, label, "both")
+    style(axes, title, label, "both")
     return figure
 
 
@@ -266,5 +274,5 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
     named = next((f", labels at {row['miou_resolution']}" for row in rows if "miou_resolution" in row), "")
-    _style(axes, f"networks by epoch of their shrink: validation mIoU (%){named}", "MACs (millions)", "both")
+    style(axes, f"networks by epoch of their shrink: validation mIoU (%){named}", "MACs (millions)", "both")
     return figure

@@ -96,18 +96,31 @@ def _read_search(path: Path) -> dict[str, Any]:
 
 def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Mapping[str, bytes], config: str) -> str:
     versions = {**search.get("versions", {}), "device": search.get("device", "unknown")}
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    return environment.get_template(TEMPLATE).render(
+    return render(
+        TEMPLATE,
         title=visible(f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}"),
         verdict=_verdict(search),
         facts=list(_facts(search)),
         layers=_layers(architecture),
         removals=_removals(search["removals"]),
-        images={name: base64.b64encode(image).decode() for name, image in images.items()},
+        images=images,
         config=config or "not kept",
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
+
+
+def render(template: str, images: Mapping[str, bytes], **values: Any) -> str:
+    """A page that needs nothing beside it.
+
+    Args:
+        template: a file beside this one.
+        images: PNG files, by name.
+        values: what else the template names.
+    """
+    folder = FileSystemLoader(Path(__file__).parent)
+    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    encoded = {name: base64.b64encode(image).decode() for name, image in images.items()}
+    return environment.get_template(template).render(images=encoded, **values)
 
 
 def _verdict(search: Mapping[str, Any]) -> str:
