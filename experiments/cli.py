@@ -15,6 +15,7 @@ from experiments.runs.signals import listen
 PROG = "ssr-nas"
 RESUME = "it goes on with --resume and its run folder; where none was printed yet, give the command again"
 HINTS = {
+    "fit": RESUME,
     "search": RESUME,
     "retrain": RESUME,
     "compare": "the same command goes on with what is missing",

@@ -8,7 +8,7 @@ a function ``exit_code(result) -> int`` says so. The modules are named here and 
 from importlib.util import find_spec
 
 NAMES = (
-    *("space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "race", "report"),
+    *("fit", "space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "race", "report"),
     *("data check", "data convert", "data classes", "cost"),
     *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
     *("benchmark video", "trial", "race-trial", "launch", "export-best"),

@@ -46,7 +46,7 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
         reason = f"cannot be made a run folder ({error.strerror})"
         raise InputError(f"--out {folder}: {reason}; choose another --out") from None
     if holds_something:
-        can_resume = command in ("search", "retrain") and (folder / CONFIG).is_file()
+        can_resume = command in ("fit", "search", "retrain") and (folder / CONFIG).is_file()
         resume = f"continue it with --resume {out}, or " if can_resume else ""
         raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
     return folder
@@ -122,7 +122,7 @@ def resumed(command: str, options: "DataclassInstance", free: Collection[str] = 
     """The folder of the run that ``--resume`` names, None without it.
 
     Args:
-        command: ``search``, ``retrain``, ``landscape`` or ``race``.
+        command: ``fit``, ``search``, ``retrain``, ``landscape`` or ``race``.
         options: of the command, with a field ``resume``.
         free: options that may be given beside it.
 
@@ -137,7 +137,7 @@ def resumed(command: str, options: "DataclassInstance", free: Collection[str] = 
     if given:
         raise InputError(f"--resume takes every other option from {Path(folder) / CONFIG}: leave out --{given[0]}")
     content = read_config(folder)
-    marks = {"search": "strategy", "retrain": "peer", "landscape": "networks", "race": "entrants"}
+    marks = {"fit": "minutes", "search": "strategy", "retrain": "peer", "landscape": "networks", "race": "entrants"}
     other = next((name for name, mark in marks.items() if mark in content and marks[command] not in content), None)
     if other is not None:
         raise InputError(f"--resume {folder}: the run of a {other}; go on with it by ssr-nas {other} --resume {folder}")

@@ -1,0 +1,115 @@
+"""The race of a point's networks, and in which order they are then trained."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from experiments.fit.shared import Shared
+from experiments.fit.work import HOLD_OUT, RACE_ROUNDS
+from experiments.landscape.race import race
+from experiments.landscape.race_entrants import ARCHITECTURE, ENTRANTS, content_of, read_entrants
+from experiments.landscape.race_options import RaceOptions
+from experiments.options.arguments import parse
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import CONFIG
+from experiments.runs.tables import counted
+from nas_space.architecture import Architecture
+from nas_space.config import Head
+from nas_space.errors import InputError
+
+TOLERANCE = 1.02
+"""The delivered file may take so many times the latency that was asked for: what measurements differ by."""
+
+
+def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Callable[[], int]) -> dict[str, Any]:
+    """Race to the end, from where a killed one was; one network alone is measured, and wins.
+
+    Args:
+        shared: of all points.
+        folder: of the race.
+        entrants: folders of networks, relative to the fit's.
+        decide: the epochs of the first round of a race that has not begun yet.
+
+    Returns:
+        ``networks`` (see ``race_order``) and ``rounds``.
+
+    Raises:
+        RuntimeError: a training has failed.
+    """
+    folders = [shared.folder / one for one in entrants]
+    different = {content_of(Architecture.load(one)) for one in folders}
+    if len(different) < 2:
+        network = Architecture.load(folders[0])
+        write_atomic(folder / ARCHITECTURE, network.to_json())
+        (milliseconds,) = shared.milliseconds([network])
+        return {"networks": [{"name": folders[0].name, "ms": milliseconds, "mious": []}], "rounds": []}
+    if (folder / CONFIG).is_file():
+        options, _ = parse("ssr-nas race", "", RaceOptions, [f"--config={folder / CONFIG}"])
+        options = replace(options, out=str(folder))
+    else:
+        options = _options(shared, folder, [str(one) for one in folders], decide())
+
+    def resolve(name: str, classes: int) -> Architecture:
+        raise InputError(f"{name}: a fit's race has folders alone")
+
+    def clock(networks: Sequence[tuple[Architecture, Head | None]], classes: int) -> list[float]:
+        return shared.milliseconds([network for network, _ in networks])
+
+    summary = race(options, resolve, clock)
+    if summary["failed"]:
+        failed = f"{counted(len(summary['failed']), 'training')} of the race failed"
+        raise RuntimeError(f"{failed}; --resume {shared.folder} tries again: {summary['failed'][0]}")
+    return {"networks": race_order(summary), "rounds": summary["rounds"]}
+
+
+def _options(shared: Shared, folder: Path, entrants: list[str], epochs: int) -> RaceOptions:
+    options = shared.options
+    return RaceOptions(
+        entrants=entrants,
+        rounds=RACE_ROUNDS,
+        epochs=epochs,
+        seeds=[options.seed],
+        hold_out=HOLD_OUT,
+        seed=options.seed,
+        device=options.device,
+        precision=options.precision,
+        data=shared.data,
+        space=options.space.of(shared.plan.space),
+        out=str(folder),
+    )
+
+
+def network_of(folder: Path, name: str) -> Architecture:
+    """A network of a race, by its name there."""
+    if not (folder / ENTRANTS).is_file():
+        return Architecture.load(folder)
+    return next(one.architecture for one in read_entrants(folder) if one.name == name)
+
+
+def race_order(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The networks of a race, the winner first: those of the last round, then those that left before.
+
+    Args:
+        summary: content of ``race.json``.
+
+    Returns:
+        ``name``, ``ms`` and ``mious`` (of each round that it ran in, from the first on).
+    """
+    times = {one["name"]: one["milliseconds"] for one in summary["entrants"]}
+    scores: dict[str, list[float]] = {}
+    for part in summary["rounds"]:
+        for one in part["networks"]:
+            scores.setdefault(one["name"], []).append(one["miou"])
+    names = dict.fromkeys(one["name"] for part in reversed(summary["rounds"]) for one in part["networks"])
+    return [{"name": name, "ms": times[name], "mious": scores[name]} for name in names]
+
+
+def candidates(networks: Sequence[Mapping[str, Any]], target: float) -> list[Mapping[str, Any]]:
+    """In which order networks are trained: those whose measured time holds, as they raced; then the quickest first.
+
+    A network whose time is not known counts as one that holds: its file is measured in any case.
+    """
+    holds = [one for one in networks if one["ms"] is None or one["ms"] <= TOLERANCE * target]
+    others = [one for one in networks if one not in holds]
+    return [*holds, *sorted(others, key=lambda one: one["ms"])]

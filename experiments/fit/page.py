@@ -1,0 +1,140 @@
+"""The report of a fit: one HTML page that needs nothing beside it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from experiments.fit.score import Validation
+from experiments.report import fit_figures
+from experiments.report.figures import png
+from experiments.report.page import render
+from experiments.runs.decoration import decoration
+from experiments.runs.environment import versions
+from experiments.runs.files import write_atomic
+from experiments.runs.names import labels, visible
+from experiments.runs.tables import counted, number, numbers
+
+TEMPLATE = "fit.html.j2"
+
+
+def write_page(
+    file: Path, points: Sequence[Mapping[str, Any]], validation: Validation, told: Mapping[str, Any]
+) -> None:
+    """Write the page; a figure that cannot be drawn is told, and left out.
+
+    Args:
+        file: the page.
+        points: of ``fit.json``.
+        validation: of the first point's network.
+        told: ``minutes`` of each step, ``plan`` in lines, ``title``.
+    """
+    rows = network_rows(points)
+    drawings: dict[str, Callable[[], Figure]] = {
+        "front": lambda: fit_figures.latency_figure(rows, [point["target_ms"] for point in points]),
+        "confusion": lambda: fit_figures.confusion_figure(validation.confusion.numpy(), validation.classes),
+        "best and worst": validation.pictures,
+    }
+    images: dict[str, bytes] = {}
+    for name, draw in drawings.items():
+        with decoration(f"the figure {name}"):
+            images[name] = png(draw())
+    scores, first = validation.summary(), points[0]
+    ious = numbers([100 * iou for iou in scores["per_class"].values()], 1)
+    minutes = [*told["minutes"].items(), ("all", sum(told["minutes"].values()))]
+    page = render(
+        TEMPLATE,
+        images,
+        title=visible(told["title"]),
+        verdict=verdict(first),
+        facts=list(_facts(first, scores, points)),
+        networks=_table(rows),
+        classes=list(zip(labels(list(scores["per_class"])), ious, strict=True)),
+        done=list(_done(points)),
+        minutes=[(name, f"{value:.1f}") for name, value in minutes],
+        plan="\n".join(told["plan"]),
+        clock=_clock(first["chosen"]),
+        versions=", ".join(f"{name} {version}" for name, version in versions().items()),
+    )
+    write_atomic(file, page.encode("utf-8", "backslashreplace"))
+
+
+def verdict(point: Mapping[str, Any]) -> str:
+    """Whether a point's network holds its latency, in one sentence."""
+    chosen, target = point["chosen"], number(point["target_ms"])
+    took = f"{chosen['name']} takes {number(chosen['ms'])} ms as a user runs it"
+    if point["holds"]:
+        return f"{took}, within {target} ms."
+    count = len(point["tried"])
+    return f"None of {count} networks that were trained holds {target} ms; the closest is delivered: {took}."
+
+
+def network_rows(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row for each network that raced: its point, latency, score, final score and whether it was delivered."""
+    rows = []
+    for point in points:
+        trained = {one["name"]: one for one in point["tried"]}
+        made = {one["name"] for one in point["hand_made"]}
+        for one in point["race"]["networks"]:
+            own = trained.get(one["name"], {})
+            rows.append(
+                {
+                    "point": point["name"],
+                    "name": one["name"],
+                    "ms": own.get("ms", one["ms"]),
+                    "race": one["mious"][0] if one["mious"] else None,
+                    "final": own.get("miou"),
+                    "is_hand_made": one["name"] in made,
+                    "is_delivered": one["name"] == point["chosen"]["name"],
+                }
+            )
+    return rows
+
+
+def _facts(
+    first: Mapping[str, Any], scores: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    chosen = first["chosen"]
+    yield "mIoU on the validation images", f"{number(100 * scores['miou'], 1)} %"
+    yield "latency, fp32", f"{number(chosen['ms'])} ms"
+    if chosen["ms_int8"] is not None:
+        yield "latency, int8", f"{number(chosen['ms_int8'])} ms"
+        before, after = numbers([100 * chosen["int8"][key] for key in ("miou_before", "miou")], 1)
+        yield "mIoU, fp32 to int8", f"{before} to {after} %"
+    yield "parameters", f"{chosen['cost']['params']:,.0f}"
+    for point in points[1:]:
+        own = point["chosen"]
+        yield point["name"], f"{number(100 * own['miou'], 1)} %, {number(own['ms'])} ms"
+
+
+def _done(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """What was searched and trained, a sentence each."""
+    for point in points:
+        for one in point["searches"]:
+            ends = "ended discrete" if one["discrete"] else "was cut in the end: it did not end discrete"
+            yield f"{point['name']}, {one['name']}: {counted(one['epochs'], 'epoch')}, and {ends}."
+        for one in point["hand_made"]:
+            if one["note"]:
+                yield f"{one['name']}: did not race: {visible(one['note'])}."
+        for one in point["tried"]:
+            begin = "random weights" if one["init"] is None else f"those of {one['init']}"
+            took = f"{number(one['ms'])} ms as a user runs it"
+            yield f"{point['name']}, final training of {one['name']}: began with {begin}, {took}."
+            if one["int8"]["file"] is None:
+                yield f"{point['name']}: no int8 file: {visible(one['int8']['note'])}."
+
+
+def _clock(chosen: Mapping[str, Any]) -> str:
+    """What measured the latency, and what makes it uncertain."""
+    warned = f" Warning: {chosen['warning']}." if chosen["warning"] else ""
+    return f"Latency: {chosen['clock']}.{warned}"
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    scores = [numbers([None if row[key] is None else 100 * row[key] for row in rows], 1) for key in ("race", "final")]
+    times = numbers([row["ms"] for row in rows], 2)
+    return [
+        (row["point"], visible(row["name"]), time, race, final, "yes" if row["is_delivered"] else "")
+        for row, time, race, final in zip(rows, times, *scores, strict=True)
+    ]

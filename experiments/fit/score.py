@@ -1,0 +1,81 @@
+"""The delivered network on the validation images, which have chosen nothing: scores of all, and the best and worst."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from experiments.data.source import Sample
+from experiments.metrics.miou import class_iou, confusion_matrix, mean_iou
+from experiments.model_file import load_model
+from experiments.prediction.options import EvalOptions
+from experiments.prediction.segmenter import TorchSegmenter
+from experiments.prediction.trained_on import as_trained, find_split
+from experiments.report.gallery import colour_map, side_by_side
+
+SHOWN = 3
+"""Best images, and as many worst ones."""
+
+
+class Validation(NamedTuple):
+    """Scores of a network on the validation images.
+
+    Attributes:
+        confusion: pixels by (label, prediction), ``(classes, classes)``.
+        mious: of each image by itself, in the order of ``samples``.
+        samples: the images.
+        classes: names.
+        colours: RGB of each class.
+        segmenter: the network.
+    """
+
+    confusion: Tensor
+    mious: list[float]
+    samples: Sequence[Sample]
+    classes: tuple[str, ...]
+    colours: tuple[tuple[int, int, int], ...]
+    segmenter: TorchSegmenter
+
+    def summary(self) -> Mapping[str, Any]:
+        """``miou`` and ``per_class``, in [0, 1]."""
+        ious = class_iou(self.confusion).tolist()
+        return {"miou": mean_iou(self.confusion), "per_class": dict(zip(self.classes, ious, strict=True))}
+
+    def extremes(self) -> tuple[list[int], list[int]]:
+        """Places of the best images, and of the worst of the others; the best, and the worst, first."""
+        order = sorted((i for i, miou in enumerate(self.mious) if miou == miou), key=lambda i: -self.mious[i])
+        best = order[: min(SHOWN, (len(order) + 1) // 2)]
+        return best, order[len(best) :][::-1][:SHOWN]
+
+    def pictures(self) -> Any:
+        """A figure of the best and the worst: image, label and prediction."""
+        best, worst = self.extremes()
+        rows = []
+        for place in (*best, *worst):
+            image, label = self.samples[place].read()
+            prediction = self.segmenter(image, (label.shape[0], label.shape[1]))
+            maps = [colour_map(torch.from_numpy(one), self.colours) for one in (label, prediction)]
+            rows.append([image, *maps])
+        return side_by_side(rows, ["image", "label", "network"], self.classes, self.colours)
+
+
+def validate(run: Path) -> Validation:
+    """Score a trained network on each validation image, at its label's own resolution.
+
+    Args:
+        run: its folder.
+    """
+    network, info = load_model(run)
+    segmenter = TorchSegmenter(network, EvalOptions().views(info.size))
+    _, samples = find_split(str(run), info, as_trained(), "val")
+    total = torch.zeros(len(info.classes), len(info.classes), dtype=torch.long)
+    mious = []
+    for sample in samples:
+        image, label = sample.read()
+        prediction = segmenter(image, (label.shape[0], label.shape[1]))
+        one = confusion_matrix(torch.from_numpy(prediction), torch.from_numpy(label), len(info.classes))
+        mious.append(mean_iou(one))
+        total += one
+    return Validation(total, mious, samples, info.classes, info.colours, segmenter)

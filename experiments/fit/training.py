@@ -1,0 +1,42 @@
+"""The final training of a network: the one place that says how it begins."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from experiments.data import load
+from experiments.model_file import WEIGHTS
+from experiments.options.arguments import parse
+from experiments.runs.folder import CONFIG, read_summary, write_config
+from experiments.training.initial import InitialWeights
+from experiments.training.recipe import RetrainOptions
+from experiments.training.retrain import Retraining, check_data
+from nas_space.architecture import Architecture
+
+
+def train_network(
+    folder: Path, network: Architecture, decide: Callable[[], RetrainOptions], weights: Path | None
+) -> dict[str, Any]:
+    """Train to the end, from the folder's last checkpoint where it has one.
+
+    Args:
+        folder: of the run.
+        network: what is trained.
+        decide: the options of a training that has not begun yet.
+        weights: file of the weights that it begins with, as far as they fit; absent, random ones.
+
+    Returns:
+        The content of ``retrain.json``.
+    """
+    if (folder / "retrain.json").is_file() and (folder / WEIGHTS).is_file():
+        return read_summary(folder / "retrain.json")
+    if (folder / CONFIG).is_file():
+        options, _ = parse("ssr-nas retrain", "", RetrainOptions, [f"--config={folder / CONFIG}"])
+    else:
+        options = decide()
+        write_config(folder, options)
+    data, init = load(options.data), None if weights is None else InitialWeights.load(weights)
+    checkpoint = folder / "checkpoints" / "last.ckpt"
+    check_data(options, data, network, goes_on=True, init=init)
+    training = Retraining(options, data, folder, network, init=init)
+    return training.execute(checkpoint if checkpoint.is_file() else None)

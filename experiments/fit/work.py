@@ -1,0 +1,180 @@
+"""What the parts of a fit take, and how their epochs share the time that is left. Pure.
+
+Every part has a least number of steps. What is left beyond the least is shared among the parts by fixed weights. It is
+shared anew before every part, from the time that is left then, so that an error of an estimate moves into the epochs
+of the later parts and not into the end.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import ceil
+from typing import Any
+
+from experiments.fit.facts import Facts, Speeds, Wishes
+from experiments.landscape.race_options import RaceOptions
+from experiments.landscape.race_options import sizes as race_sizes
+from experiments.training.few_steps import FEWEST, epochs_for
+
+SHRINKS = 0.7  # mean time of a search's steps over that of its first ones: the super-network shrinks
+FORWARD = 1 / 3  # time of an image that is only scored, over that of one that is trained on
+VALIDATIONS = 10  # most of them in a stage of the final training
+RACE_ROUNDS, HOLD_OUT = 2, 0.2
+WEIGHTS = {"search": 0.35, "race": 0.2, "train": 0.45}  # shares of the time beyond the least
+LEAST_TRAINING = 300  # steps of a stage of the final training
+COMFORT = {"search": 1.0, "race": 1.5, "train": 3.0}  # times the least that make a size comfortable
+MOST = {"search": 3.0, "race": 20.0, "train": 100.0}  # times the least: more helps nobody
+HAND_MADE, RACE_START, EXPORT = 45.0, 15.0, 25.0
+"""Seconds, as on two slow cores: a scaled baseline, the start of a race's round, an export with its proof."""
+
+
+@dataclass(frozen=True)
+class Epochs:
+    """Of each search, of the race's first round, and of each stage of the final training."""
+
+    search: int
+    race: int
+    train: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is decided before anything is trained; epochs are decided again before every part.
+
+    Args:
+        size: height and width of the images.
+        batch: images of a step.
+        space: the preset.
+        stages: of the final training.
+        searches: for each target.
+        epochs: as they would be if all estimates were exact.
+        minutes: part -> estimated minutes.
+    """
+
+    size: tuple[int, int]
+    batch: int
+    space: str
+    stages: tuple[str, ...]
+    searches: int
+    epochs: Epochs
+    minutes: Mapping[str, float]
+
+    @property
+    def size_text(self) -> str:
+        return "{}x{}".format(*self.size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; ``from_dict`` is the inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> "Plan":
+        """Inverse of ``to_dict``, also after JSON."""
+        size = (int(content["size"][0]), int(content["size"][1]))
+        own = {key: content[key] for key in ("batch", "space", "searches", "minutes")}
+        return cls(size=size, stages=tuple(content["stages"]), epochs=Epochs(**content["epochs"]), **own)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is still to be done for one target. Parts that are done have no seconds.
+
+    Args:
+        seconds: part -> seconds of one epoch, of all searches that are left, all trainings of a race, all stages.
+        least: part -> epochs.
+        given: part -> epochs that the user has given.
+        fixed: seconds that do not depend on epochs.
+    """
+
+    seconds: Mapping[str, float]
+    least: Mapping[str, int]
+    given: Mapping[str, int]
+    fixed: float
+
+    def total(self, epochs: Epochs) -> float:
+        """Seconds of everything."""
+        return self.fixed + sum(each * getattr(epochs, part) for part, each in self.seconds.items())
+
+    def at_least(self, times: Mapping[str, float] | None = None) -> Epochs:
+        """The least epochs, or so many times as many; those that the user has given are as given."""
+        times = times or {}
+        return Epochs(
+            **{p: self.given.get(p) or ceil(round(least * times.get(p, 1.0), 9)) for p, least in self.least.items()}
+        )
+
+
+def work_of(
+    facts: Facts,
+    speeds: Speeds,
+    wishes: Wishes,
+    plan: Plan,
+    left: Sequence[str] = ("search", "race", "train"),
+    searches: int | None = None,
+) -> Work:
+    """What is to be done for one target.
+
+    Args:
+        facts: of the data.
+        speeds: as measured.
+        wishes: of the user.
+        plan: size, space, stages and searches.
+        left: the parts that are not done yet.
+        searches: how many of them are not done yet; all if absent.
+    """
+    count, own, batch = plan.searches if searches is None else searches, speeds.train[plan.space], plan.batch
+    steps = max(facts.train // batch, 1)
+    raced = max(round((1 - HOLD_OUT) * facts.train) // batch, 1)
+    search, encoder = speeds.search[plan.space].at(plan.size), own["encoder"].at(plan.size)
+    # A bi-level step trains on two batches; super-network and derived network are scored after every epoch.
+    scored = facts.val * FORWARD * search / (2 * batch)
+    seconds = {"search": count * (steps * SHRINKS * search + scored)}
+    race = RaceOptions(rounds=RACE_ROUNDS)
+    units = sum(n * 2**i for i, n in enumerate(race_sizes(plan.searches + wishes.hand_made, race)))
+    seconds["race"] = units * raced * encoder
+    seconds["train"] = sum(steps * own[stage].at(plan.size) for stage in plan.stages)
+    least = {
+        "search": epochs_for(facts.search_steps, steps),
+        "race": epochs_for(FEWEST, raced),
+        "train": epochs_for(LEAST_TRAINING, steps),
+    }
+    given = {part: getattr(wishes, f"{part}_epochs") for part in seconds}
+    reading = facts.read_s * (facts.train + facts.val)
+    validated = VALIDATIONS * facts.val * FORWARD / batch * sum(own[stage].at(plan.size) for stage in plan.stages)
+    fixed = {
+        "search": count * (3 * reading + wishes.hand_made * HAND_MADE / max(plan.searches, 1)),
+        "race": RACE_ROUNDS * (RACE_START + 2 * reading),
+        "train": reading + validated + EXPORT + 2 * reading,
+    }
+    return Work(
+        {part: value if part in left else 0.0 for part, value in seconds.items()},
+        least,
+        {part: value for part, value in given.items() if value is not None},
+        sum(fixed[part] for part in left),
+    )
+
+
+def divide(left: float, work: Work) -> Epochs:
+    """The epochs of all parts that are left, so that they fill the time.
+
+    All get what is comfortable, or where that does not fit, the least; the rest is shared by ``WEIGHTS``. Where even
+    the least does not fit, all parts get their share of it, and at least one epoch.
+
+    Args:
+        left: seconds for this target.
+        work: what is to be done.
+    """
+    comfortable = work.at_least(COMFORT)
+    least = comfortable if work.total(comfortable) <= left else work.at_least()
+    spare = left - work.total(least)
+    if spare < 0:
+        needed = work.total(least) - work.fixed
+        share = max(left - work.fixed, 0.0) / needed if needed else 1.0
+        cut = {p: work.given.get(p) or max(int(share * getattr(least, p)), 1) for p in WEIGHTS}
+        return Epochs(**cut)
+    free = [part for part in WEIGHTS if work.seconds[part] and part not in work.given]
+    epochs = asdict(least)
+    for place, part in enumerate(free):  # the last one, the training, also gets what the others may not take
+        own = spare * WEIGHTS[part] / sum(WEIGHTS[other] for other in free[place:])
+        more = min(int(own / work.seconds[part]), int(MOST[part] * work.least[part]) - epochs[part])
+        epochs[part] += more
+        spare -= more * work.seconds[part]
+    return Epochs(**epochs)

@@ -1,0 +1,66 @@
+"""Figures of a fit: networks by latency and score, and a confusion matrix."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from experiments.report.figures import GREY, INK, LEVELS, style
+from experiments.report.lettering import drawable, letter
+from experiments.report.pareto import front
+
+
+def latency_figure(rows: Sequence[Mapping[str, Any]], targets: Sequence[float]) -> Figure:
+    """Networks by latency and score of a race, those without a dominating one as a line, the delivered ones as stars.
+
+    Args:
+        rows: one a network, with ``name``, ``ms``, ``race`` (mIoU, a fraction), ``is_hand_made`` and ``is_delivered``.
+            Those without a time or a score are left out.
+        targets: milliseconds that were asked for, as dotted lines.
+    """
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    shown = [row for row in rows if row["ms"] is not None and row["race"] is not None]
+    best = [one for one, is_best in zip(shown, front(shown, cost="ms", better="race"), strict=True) if is_best]
+    best.sort(key=lambda row: row["ms"])
+    axes.plot([row["ms"] for row in best], [100 * row["race"] for row in best], color=GREY, zorder=1)
+    names = drawable([row["name"] for row in shown])
+    for row, name in zip(shown, names, strict=True):
+        marker, size = ("*", 15) if row["is_delivered"] else ("o", 7)
+        color = LEVELS["operator"] if row["is_hand_made"] else LEVELS["width"]
+        axes.plot(row["ms"], 100 * row["race"], marker, color=color, markersize=size)
+        text = axes.annotate("", (row["ms"], 100 * row["race"]), xytext=(6, 5), textcoords="offset points", fontsize=8)
+        letter(text, name)
+    for target in targets:
+        axes.axvline(target, color=GREY, linewidth=1, linestyle=":")
+    found, made = LEVELS["width"], LEVELS["operator"]
+    handles = [Patch(facecolor=found, label="found"), Patch(facecolor=made, label="hand-made")]
+    axes.legend(handles=handles, frameon=False, fontsize=8)
+    style(axes, "mIoU of the race (%), on training images held out; star: delivered", "latency (ms)", "both")
+    return figure
+
+
+def confusion_figure(confusion: Any, classes: Sequence[str]) -> Figure:
+    """A confusion matrix: what share of each class's pixels is taken for which class.
+
+    Args:
+        confusion: pixels by (label, prediction), an array ``(classes, classes)``.
+        classes: names.
+    """
+    shares = confusion / confusion.sum(1, keepdims=True).clip(1)
+    side = min(3 + 0.4 * len(classes), 14)
+    figure = Figure(figsize=(side + 1, side), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = range(len(classes))
+    axes.set(xticks=ticks, yticks=ticks, xlabel="prediction", ylabel="label")
+    names = drawable(classes)
+    for labels_of, rotation in ((axes.set_xticklabels, 90), (axes.set_yticklabels, 0)):
+        for text, name in zip(labels_of(names, rotation=rotation, fontsize=8), names, strict=True):
+            letter(text, name)
+    for i in ticks if len(classes) <= 20 else ():
+        for j in ticks:
+            color = "white" if shares[i, j] > 0.5 else INK
+            axes.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=color)
+    return figure

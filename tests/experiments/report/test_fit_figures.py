@@ -1,0 +1,36 @@
+"""Figures of a fit: what stands in them."""
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from experiments.report.fit_figures import confusion_figure, latency_figure
+
+
+def test_a_confusion_matrix_names_its_classes_and_shares() -> None:
+    figure = confusion_figure(np.array([[3, 1], [0, 0]]), ["$road$", "sky_1"])
+    FigureCanvasAgg(figure).draw()  # tick labels are written again when they are drawn
+    (axes,) = figure.axes
+    for labels in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [label.get_text() for label in labels] == ["$road$", "sky_1"]
+        assert not any(label.get_parse_math() for label in labels)
+    assert [text.get_text() for text in axes.texts] == ["75", "25", "0", "0"]  # shares of each label's pixels
+
+
+def test_networks_stand_at_their_latency_and_score() -> None:
+    made = {"is_hand_made": True, "is_delivered": False}
+    rows = [
+        {"name": "found", "ms": 2.0, "race": 0.5, "is_hand_made": False, "is_delivered": True},
+        {"name": "made", "ms": 1.0, "race": 0.4, **made},
+        {"name": "worse", "ms": 3.0, "race": 0.3, **made},
+        {"name": "unknown", "ms": None, "race": 0.9, **made},
+    ]
+    (axes,) = latency_figure(rows, [2.5]).axes
+    front, *marks, target = axes.lines
+    assert front.get_xydata().tolist() == [[1.0, 40.0], [2.0, 50.0]]
+    assert [(mark.get_marker(), mark.get_xydata().tolist()) for mark in marks] == [
+        ("*", [[2.0, 50.0]]),
+        ("o", [[1.0, 40.0]]),
+        ("o", [[3.0, 30.0]]),
+    ]
+    assert list(target.get_xdata()) == [2.5, 2.5]
+    assert [text.get_text() for text in axes.texts] == ["found", "made", "worse"]
