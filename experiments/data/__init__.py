@@ -18,12 +18,16 @@ from nas_space.errors import InputError
 __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
 
 
-def load(options: DataOptions) -> SegmentationData:
+def load(options: DataOptions, remarks: bool = True) -> SegmentationData:
     """Read or generate the data set that ``options`` describe.
 
     Where several ways are possible, it is told on standard error how labels and 16-bit images are read; so are remarks
     on the files, such as images that are not used. Searches with different seeds see the same images.
     ``shuffle_labels`` mixes the training images' labels.
+
+    Args:
+        options: where the data are, and how they are read.
+        remarks: false tells nothing, for who has loaded these data before.
 
     Raises:
         InputError: an unknown name, a limit below 1, or a mistake in the files.
@@ -31,14 +35,14 @@ def load(options: DataOptions) -> SegmentationData:
     size = parse_size(options.size)
     source = open_source(options)
     for words in (source.reading, source.image_reading):
-        if words and rank() == 0:
+        if words and remarks and rank() == 0:
             print(f"{source.name}: {words}", file=sys.stderr, flush=True)
-    _tell(source.problems)
+    _tell(source.problems if remarks else [])
     data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):
             raise InputError(f"data: no {name} image of {data.name} has a labelled pixel; check the labels")
-    _tell(shared_images(data.train, data.val))
+    _tell(shared_images(data.train, data.val) if remarks else [])
     if not options.shuffle_labels:
         return data
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))

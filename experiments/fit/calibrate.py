@@ -121,7 +121,7 @@ def time_steps(
     Raises:
         InputError: what is wrong with the data at such a size.
     """
-    data = {size: load(replace(sized(options, _by(size), batch), limit=2 * batch)) for size in sizes}
+    data = {size: load(replace(sized(options, _by(size), batch), limit=2 * batch), remarks=False) for size in sizes}
     searches: dict[str, Line] = {}
     trainings: dict[str, dict[str, Line]] = {}
     with computing(options.threads, measured=resolve_device(options.device) == "cpu", quiet=True):

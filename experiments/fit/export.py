@@ -41,7 +41,7 @@ def export_and_time(run: Path, folder: Path, engine: str, threads: int, most_los
     network, info = load_model(run)
     assert info.architecture is not None
     file_format = FILE_ENGINES[engine]
-    data = load(completed(str(run), info, as_trained()))
+    data = load(completed(str(run), info, as_trained()), remarks=False)
     file, int8 = (folder / f"{stem}{file_format.suffixes[0]}" for stem in (MODEL, INT8))
     described = describe_model(info, file_format.name, size=info.size)
     exported = export(network, described, file_format.name, file, real_images(described, data))

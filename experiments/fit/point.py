@@ -141,7 +141,7 @@ class Point:
 
     def _training_seconds(self, options: RetrainOptions, network: Architecture) -> float:
         """Of an epoch of all stages of this very network."""
-        data = load(replace(options.data, limit=2 * options.data.batch))
+        data = load(replace(options.data, limit=2 * options.data.batch), remarks=False)
         steps = max(self.shared.facts.train // options.data.batch, 1)
         alone = [replace(options, stages=[one]) for one in options.stages]
         return steps * sum(training_step(one, data, network, MEASURED) for one in alone)

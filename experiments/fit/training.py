@@ -35,7 +35,7 @@ def train_network(
     else:
         options = decide()
         write_config(folder, options)
-    data, init = load(options.data), None if weights is None else InitialWeights.load(weights)
+    data, init = load(options.data, remarks=False), None if weights is None else InitialWeights.load(weights)
     checkpoint = folder / "checkpoints" / "last.ckpt"
     check_data(options, data, network, goes_on=True, init=init)
     training = Retraining(options, data, folder, network, init=init)
