@@ -192,7 +192,7 @@ def network(tiny: Callable[..., Any]) -> Callable[..., Any]:
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def randomised() -> Callable[[Any], Any]:
     """``learned`` for networks of any space."""
     return learned

@@ -25,7 +25,7 @@ class Options:
         video: a video that FFmpeg decodes, or a folder of JPEG and PNG images.
         arch: the network: a model.safetensors, a run folder, an architecture.json, baseline1, baseline2, erfnet,
             lraspp_mobilenet_v3_large, an ONNX file, or a scaled baseline such as baseline2@20ms.
-        engine: onnxruntime or openvino.
+        engine: onnxruntime, openvino or ncnn.
         size: size HEIGHTxWIDTH in pixels at which the network sees the frames.
         batch: frames of an inference.
         frames: at most so many frames, from the beginning.
@@ -76,7 +76,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
         if getattr(options, key) < 1:
             raise InputError(f"{key}: {getattr(options, key)} must be at least 1")
     if options.engine not in FILE_ENGINES:
-        raise InputError(f"engine: {options.engine!r} segments no videos; choose {' or '.join(FILE_ENGINES)}")
+        raise InputError(f"engine: {options.engine!r} segments no videos; choose from {', '.join(FILE_ENGINES)}")
     setup = make_setup(options.engine, options.threads, "cpu", options.rounds, options.batch, 1)
     source = Path(options.video)
     next(read_frames(source))

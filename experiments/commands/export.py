@@ -1,4 +1,4 @@
-"""Write a trained network for another engine (ONNX, OpenVINO and more), and prove that the file gives the same answer.
+"""Write a trained network for another engine (ONNX, OpenVINO, NCNN and more), and prove that the file answers the same.
 
 The file is run on random and on real images beside the network. Unless logits agree to 1e-3 and 99.9 % of the pixels
 are equal, it is not kept. It carries its classes, colours, normalisation and architecture: ``from experiments import
@@ -132,9 +132,9 @@ def _check(options: Options) -> None:
         raise InputError(f"precision int8: format {options.format} has none; choose {' or '.join(EIGHT_BITS)}")
     if not 0.0 <= options.most_lost <= 1.0:
         raise InputError(f"most_lost: {options.most_lost:g} must be from 0 to 1")
-    if options.argmax and file_format.needs_logits:
-        fix = "cannot be compared with the network; leave it out"
-        raise InputError(f"argmax: a {options.format} file with classes alone {fix}")
+    for key, reason in file_format.lacks.items():
+        if getattr(options, key):
+            raise InputError(f"{key}: {options.format} files {reason}; leave it out")
     if options.lowering == MEASURED and not file_format.timed:
         choice = f"choose auto, {', '.join(LOWERINGS[:-1])} or {LOWERINGS[-1]}"
         raise InputError(f"lowering fastest: the time of {options.format} is not measured here; {choice}")

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from experiments.export.formats import FORMATS, TIMED
+from experiments.export.formats import FORMATS, TIMED, USUAL
 from experiments.options.groups import SpaceOptions, parse_size
 from experiments.runs.tables import counted
 from experiments.runs.threads import check_threads
@@ -40,7 +40,7 @@ class Options:
     count: int = 4
     size: str = "360x480"
     classes: int = 11
-    formats: list[str] = field(default_factory=lambda: list(TIMED))
+    formats: list[str] = field(default_factory=lambda: list(USUAL))
     threads: int = 1
     rounds: int = 20
 

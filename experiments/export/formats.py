@@ -3,14 +3,14 @@
 A new format is a file with its writer and its reader, and one entry of the table.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.export import onnx_file, openvino_file, tensorrt_file, torchscript_file
+from experiments.export import ncnn_file, onnx_file, openvino_file, tensorrt_file, torchscript_file
 from experiments.export.settings import CalibrationImages, ExportSettings, FileRunner
-from experiments.runtime.engines import PACKAGES, check_installed
+from experiments.runtime.engines import EXTRAS, PACKAGES, check_installed
 
 if TYPE_CHECKING:
     from torch import nn
@@ -34,8 +34,9 @@ class Format:
         beside: endings of the files that are written beside the named one.
         quantise: turns a float32 file into an 8-bit one, in its place; None where the format has no 8-bit files.
         any_size: whether every file takes images of any size, asked for or not.
-        needs_logits: whether a file with classes alone is refused: its logits could not be compared.
+        lacks: options of ``ssr-nas export`` that its files cannot have, and why: what "FORMAT files" do instead.
         timed: whether the time of its files can be measured.
+        tables: whether latency tables are measured with its engine.
         note: what the commands' help says of it.
     """
 
@@ -50,8 +51,9 @@ class Format:
     beside: tuple[str, ...] = ()
     quantise: Callable[[Path, CalibrationImages, ExportSettings], None] | None = None
     any_size: bool = False
-    needs_logits: bool = False
+    lacks: Mapping[str, str] = field(default_factory=dict)
     timed: bool = True
+    tables: bool = False
     note: str = ""
 
     def check_installed(self) -> None:
@@ -76,6 +78,7 @@ _TABLE = (
         write=onnx_file.write,
         open=onnx_file.open_file,
         engine="onnxruntime",
+        tables=True,
         quantise=onnx_file.quantise,
     ),
     Format(
@@ -85,6 +88,7 @@ _TABLE = (
         write=openvino_file.write,
         open=openvino_file.open_file,
         engine="openvino",
+        tables=True,
         beside=(".bin",),
         quantise=openvino_file.quantise,
         note="FILE.xml and FILE.bin",
@@ -105,13 +109,26 @@ _TABLE = (
         write=tensorrt_file.write,
         open=tensorrt_file.open_file,
         check=tensorrt_file.find_trtexec,
-        needs_logits=True,
+        lacks={"argmax": "with classes alone cannot be compared with the network"},
         timed=False,
         note="by trtexec; experimental, never run on a GPU here",
+    ),
+    Format(
+        name="ncnn",
+        suffixes=(".param",),
+        packages=PACKAGES["ncnn"],
+        write=ncnn_file.write,
+        open=ncnn_file.open_file,
+        engine="ncnn",
+        beside=(".bin",),
+        lacks=ncnn_file.LACKS,
+        note="FILE.param and FILE.bin",
     ),
 )
 FORMATS = {format.name: format for format in _TABLE}
 TIMED = [name for name, format in FORMATS.items() if format.timed]
+USUAL = [name for name in TIMED if not set(FORMATS[name].packages) & set(EXTRAS)]  # need no extra of their own
+TABLE_ENGINES = [kind.engine for kind in _TABLE if kind.tables and kind.engine is not None]
 EIGHT_BITS = [name for name, format in FORMATS.items() if format.quantise is not None]
 
 

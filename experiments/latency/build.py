@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from experiments.export.timed_file import FILE_ENGINES, check_precision
+from experiments.export.formats import TABLE_ENGINES
+from experiments.export.timed_file import check_precision
 from experiments.latency import ROUNDS
 from experiments.latency.measuring import Clock, clock_of, measure
 from experiments.latency.networks import make_plan, writers
@@ -20,7 +21,7 @@ def check_clock(engine: str, precision: str) -> None:
     Raises:
         InputError: an unknown engine or precision, an engine that is not installed.
     """
-    check_engine(engine, {key: PACKAGES[key] for key in FILE_ENGINES})
+    check_engine(engine, {key: PACKAGES[key] for key in TABLE_ENGINES})
     check_precision(precision)
 
 

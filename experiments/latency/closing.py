@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from experiments.export.timed_file import FILE_ENGINES, write_timed
+from experiments.export.formats import TABLE_ENGINES
+from experiments.export.timed_file import write_timed
 from experiments.latency.measuring import Writer, clock_of, measure
 from experiments.latency.networks import patterned
 from experiments.latency.wording import describe_clock
@@ -55,7 +56,7 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
         classes: channels of the logits.
         head: of both networks; absent, that of a search.
     """
-    for engine in FILE_ENGINES:
+    for engine in TABLE_ENGINES:
         if all(map(find_spec, PACKAGES[engine])):
             with suppress(ImportError):  # it is there, and broken
                 return _measured_with(engine, network, size, classes, head)
@@ -106,7 +107,7 @@ def time_files(
 def describe_speed(speed: Speed | None) -> list[str]:
     """A line with the figures, one with their source, and a warning if there is one; or one line that says why not."""
     if speed is None:
-        return [f"not measured: neither {' nor '.join(FILE_ENGINES)} is installed and works; {INSTALL}"]
+        return [f"not measured: neither {' nor '.join(TABLE_ENGINES)} is installed and works; {INSTALL}"]
     found, baseline = (f"{ms:.3g} ms, {1000 / ms:.3g} FPS" for ms in (speed.found_ms, speed.baseline_ms))
     share = f"{speed.found_ms / speed.baseline_ms:.2f} of baseline1 ({baseline})"
     warned = [f"warning: {speed.warning}"] if speed.warning else []

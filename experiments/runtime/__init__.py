@@ -1,1 +1,1 @@
-"""The runtime for applications: exported files in ONNX Runtime or OpenVINO. Nothing in this folder loads torch."""
+"""The runtime for applications: exported files in an engine. Nothing in this folder loads torch."""

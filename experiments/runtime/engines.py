@@ -1,5 +1,7 @@
 """Engines of exported files: what each needs, and one opener for each. Loads neither torch nor onnx."""
 
+import json
+import re
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
@@ -25,9 +27,21 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "compile": ("torch",),
     "onnxruntime": ("onnx", "onnxruntime"),
     "openvino": ("onnx", "openvino"),
+    "ncnn": ("pnnx", "ncnn"),
 }
 """Engine -> the packages that writing a file for it and running it need; the last one is the engine."""
+SUFFIXES: dict[str, tuple[str, ...]] = {
+    "onnxruntime": (".onnx",),
+    "openvino": (".onnx", ".xml"),
+    "ncnn": (".param",),
+}
+"""Engine of exported files -> the endings of the files that it runs."""
+ONNX_ENGINES = [engine for engine, suffixes in SUFFIXES.items() if ".onnx" in suffixes]
 RT_INFO = "ssr-nas"  # where an OpenVINO model keeps its description
+NCNN_NOTE = "# ssr-nas "  # what the last line of a .param file begins with; its description follows, in JSON
+NCNN_SHAPE = re.compile(r"^Input +\S+ +0 1 \S+ 0=(\d+) 1=(\d+) 2=(\d+)$", re.MULTILINE)  # width, height, channels
+NCNN_HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
+EXTRAS = {"ncnn": "ncnn", "pnnx": "ncnn"}  # package -> the extra that brings it, where that is not deploy
 INSTALL = "pip install 'ssr-nas[deploy]'"
 
 
@@ -68,7 +82,8 @@ def check_installed(packages: Iterable[str]) -> None:
         try:
             import_module(package)
         except ImportError:
-            raise InputError(f"engine: {package} is not installed; {INSTALL}") from None
+            install = INSTALL.replace("deploy", EXTRAS.get(package, "deploy"))
+            raise InputError(f"engine: {package} is not installed; {install}") from None
 
 
 def open_onnxruntime(model: Path | bytes, threads: int | None = None, output: int = 0) -> OpenedModel:
@@ -135,10 +150,52 @@ def open_openvino(
     return OpenedModel(run, {str(key): str(getattr(value, "value", value)) for key, value in entries.items()})
 
 
+def open_ncnn(model: Path, threads: int | None = None) -> OpenedModel:
+    """Open a model in NCNN, on the processor, in float32. It takes one image of the size that it was written for.
+
+    Args:
+        model: the ``.param`` file, whose ``.bin`` lies beside it.
+        threads: threads of one inference; absent, all cores.
+
+    Raises:
+        ValueError: NCNN cannot read the files.
+    """
+    import ncnn
+
+    text = model.read_text(encoding="utf-8")
+    network, weights = ncnn.Net(), model.with_suffix(".bin")
+    for option in NCNN_HALF:
+        setattr(network.opt, option, False)
+    if threads is not None:
+        network.opt.num_threads = threads
+    if network.load_param(str(model)) != 0 or network.load_model(str(weights)) != 0:
+        raise ValueError(f"{model.name} and {weights.name} are no model")
+    (source,), (result,) = network.input_names(), network.output_names()
+    sides = NCNN_SHAPE.search(text)
+    expected = None if sides is None else (1, *map(int, reversed(sides.groups())))
+
+    def run(image: Array) -> Array:
+        if expected not in (None, image.shape):  # NCNN itself would read past the end of a smaller one
+            raise ValueError(f"an image of shape {image.shape}; it takes {expected}")
+        extractor = network.create_extractor()
+        extractor.input(source, ncnn.Mat(np.ascontiguousarray(image[0], np.float32)).clone())
+        failed, output = extractor.extract(result)
+        if failed:
+            raise RuntimeError(f"NCNN has no {result}, code {failed}")
+        return np.array(output)[None]
+
+    last = text.rstrip().rpartition("\n")[2]
+    entries = json.loads(last.removeprefix(NCNN_NOTE)) if last.startswith(NCNN_NOTE) else {}
+    return OpenedModel(run, {str(key): str(value) for key, value in entries.items()})
+
+
 def open_timed(engine: str, model: Path | bytes, threads: int, shape: Shape | None = None) -> Runner:
-    """Open a model to be timed, in ``onnxruntime`` or ``openvino``; arguments as of their openers."""
+    """Open a model to be timed, in one of ``SUFFIXES``; arguments as of the engines' openers."""
     if engine == "onnxruntime":
         return open_onnxruntime(model, threads).run
+    if engine == "ncnn":
+        assert isinstance(model, Path)
+        return open_ncnn(model, threads).run
     return open_openvino(model, threads, shape=shape, timed=True).run
 
 
@@ -146,7 +203,7 @@ def timed_call(engine: str, file: Path, threads: int, shape: Shape, pixels: bool
     """One call of the model in ``file`` on the same random image each time, to be timed.
 
     Args:
-        engine: ``onnxruntime`` or ``openvino``.
+        engine: one of ``SUFFIXES``.
         file: what ``open_timed`` takes.
         threads: threads of the engine.
         shape: of the input.

@@ -5,10 +5,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.runtime.description import Description
-from experiments.runtime.engines import OpenedModel, Runner, check_installed, open_onnxruntime, open_openvino
+from experiments.runtime.engines import (
+    SUFFIXES,
+    OpenedModel,
+    Runner,
+    check_installed,
+    open_ncnn,
+    open_onnxruntime,
+    open_openvino,
+)
 from nas_space.errors import InputError
 
-OPENERS: dict[str, Callable[..., OpenedModel]] = {"onnxruntime": open_onnxruntime, "openvino": open_openvino}
+OPENERS: dict[str, Callable[..., OpenedModel]] = {
+    "onnxruntime": open_onnxruntime,
+    "openvino": open_openvino,
+    "ncnn": open_ncnn,
+}
+ENGINES = {".xml": "openvino", ".param": "ncnn"}  # of files that no engine is named for, by their ending
+WITH_WEIGHTS = (".xml", ".param")  # endings of files whose weights lie beside them
 
 
 @dataclass(frozen=True)
@@ -30,8 +44,9 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     """Open an exported file.
 
     Args:
-        file: ``.onnx``, or the ``.xml`` of an OpenVINO model, whose ``.bin`` lies beside it.
-        engine: ``onnxruntime`` or ``openvino``; absent, ONNX Runtime for ``.onnx``.
+        file: ``.onnx``; or the ``.xml`` of an OpenVINO model or the ``.param`` of an NCNN model, whose ``.bin`` lies
+            beside it.
+        engine: one of ``OPENERS``; absent, ONNX Runtime for ``.onnx``.
         threads: threads of one inference; absent, all cores.
 
     Raises:
@@ -39,17 +54,17 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     """
     path = Path(file)
     suffix = path.suffix.lower()
-    engine = engine or ("openvino" if suffix == ".xml" else "onnxruntime")
+    engine = engine or ENGINES.get(suffix, "onnxruntime")
     if engine not in OPENERS:
         raise InputError(f"engine: unknown {engine!r}; choose from {', '.join(OPENERS)}")
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads} must be at least 1")
-    if suffix not in (".onnx", ".xml") or (suffix == ".xml" and engine == "onnxruntime"):
-        wanted = "an .onnx file" if engine == "onnxruntime" else "an .onnx or .xml file"
+    if suffix not in SUFFIXES[engine]:
+        wanted = f"{'a' if engine == 'ncnn' else 'an'} {' or '.join(SUFFIXES[engine])} file"
         raise InputError(f"{path}: {engine} takes {wanted}, written by ssr-nas export")
     if not path.is_file():
         raise InputError(f"{path}: no such file; write it with ssr-nas export")
-    if suffix == ".xml" and not path.with_suffix(".bin").is_file():
+    if suffix in WITH_WEIGHTS and not path.with_suffix(".bin").is_file():
         weights = path.with_suffix(".bin").name
         raise InputError(f"{path}: its weights {weights} are missing; keep both files side by side")
     check_installed((engine,))

@@ -8,6 +8,7 @@ from experiments.benchmark.networks.networks import Network
 from experiments.benchmark.networks.onnx_input import check_onnx, read_onnx
 from experiments.export.formats import FORMATS
 from experiments.export.timed_file import FILE_ENGINES, check_precision, write_timed
+from experiments.runtime.engines import ONNX_ENGINES
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.config import check_size
 from nas_space.errors import InputError
@@ -22,12 +23,12 @@ def check_file(network: Network, engine: str, precision: str, size: tuple[int, i
             precision.
     """
     check_precision(precision)
-    if engine not in FILE_ENGINES:
-        choice = " or ".join(FILE_ENGINES)
-        if precision == "int8":
-            raise InputError(f"precision: int8 is not made for {engine}; choose {choice}, or fp32")
-        if network.onnx is not None:
-            raise InputError(f"{network.name}: engine {engine} runs no ONNX files; choose {choice}")
+    eight_bits = [name for name, kind in FILE_ENGINES.items() if kind.quantise is not None]
+    if precision == "int8" and engine not in eight_bits:
+        raise InputError(f"precision: int8 is not made for {engine}; choose {' or '.join(eight_bits)}, or fp32")
+    if network.onnx is not None and engine not in ONNX_ENGINES:
+        choice = " or ".join(ONNX_ENGINES)
+        raise InputError(f"{network.name}: engine {engine} runs no ONNX files; choose {choice}")
     check_image(network, size)
 
 
@@ -67,8 +68,10 @@ def write_file(
         The file.
 
     Raises:
-        InputError: a user's ONNX file takes one image only.
+        InputError: a user's ONNX file takes one image only, or all files of the engine do.
     """
+    if batch > 1 and engine in FILE_ENGINES and "dynamic" in FILE_ENGINES[engine].lacks:
+        raise InputError(f"batch: {engine} files take one image; leave --batch out, or choose another engine")
     if network.build is None:
         assert network.onnx is not None
         if batch > 1:
@@ -96,4 +99,6 @@ def count_batch_norms(file: Path) -> int | None:
         return sum(node.op_type == "BatchNormalization" for node in read_onnx(file).graph.node)
     if file.suffix == ".xml":
         return file.read_text(encoding="utf-8").count('type="BatchNormInference"')
+    if file.suffix == ".param":
+        return sum(line.startswith("BatchNorm ") for line in file.read_text(encoding="utf-8").splitlines())
     return None

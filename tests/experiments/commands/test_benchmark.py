@@ -212,8 +212,11 @@ def test_compiled(folder, capsys):
         (["--calls", "-1"], "calls: -1 must be at least 1"),
         (["--warmup", "0"], "warmup: 0 must be at least 1"),
         (["--classes", "0"], "classes: 0 must be at least 1"),
-        (["--engine", "caffe"], "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino"),
-        (["--engine", "tensorrt"], "engine: unknown 'tensorrt'; choose from torch, compile, onnxruntime, openvino"),
+        (["--engine", "caffe"], "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn"),
+        (
+            ["--engine", "tensorrt"],
+            "engine: unknown 'tensorrt'; choose from torch, compile, onnxruntime, openvino, ncnn",
+        ),
         (["--precision", "fp16"], "precision: unknown 'fp16'; choose from fp32, int8"),
         (["--precision", "int8", "--engine", "torch"], "precision: int8 is not made for torch"),
         (["--device", "cuda"], "device: onnxruntime is measured on the processor"),

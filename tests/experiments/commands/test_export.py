@@ -169,7 +169,7 @@ def test_a_lie_is_exit_code_1(
     [
         (
             ["--format", "onxx", "--out", "m.onnx"],
-            "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt",
+            "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt, ncnn",
         ),
         (["--format", "onnx", "--out", "m.pt"], "--out m.pt: a file of format onnx must end in .onnx"),
         (["--format", "onnx", "--out", "none/m.onnx"], "--out none/m.onnx: its folder none is missing; make it first"),
@@ -185,8 +185,15 @@ def test_a_lie_is_exit_code_1(
         (["--format", "onnx", "--out", "m.onnx", "--data.name", "x"], "data.name: unknown 'x'"),
         (
             ["--format", "tensorrt", "--out", "m.engine", "--argmax", "true"],
-            "argmax: a tensorrt file with classes alone cannot be",
+            "argmax: tensorrt files with classes alone cannot be compared with the network; leave it out",
         ),
+        (
+            ["--format", "ncnn", "--out", "m.param", "--dynamic", "true"],
+            "dynamic: ncnn files take one image of one size; leave it out",
+        ),
+        (["--format", "ncnn", "--out", "m.param", "--pixels", "true"], "pixels: ncnn files take float32 alone; leave"),
+        (["--format", "ncnn", "--out", "m.param", "--argmax", "true"], "argmax: ncnn files give float32 alone; leave"),
+        (["--format", "ncnn", "--out", "m.param", "--precision", "int8"], "precision int8: format ncnn has none"),
         (["--format", "tensorrt", "--out", "m.engine"], "format tensorrt: trtexec is not on the PATH"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_entries_fit_together() -> None:
-    suffixes = [suffix for kind in FORMATS.values() for suffix in (*kind.suffixes, *kind.beside)]
+    suffixes = [suffix for kind in FORMATS.values() for suffix in kind.suffixes]
     assert len(set(suffixes)) == len(suffixes) and all(suffix.startswith(".") for suffix in suffixes)
     assert all(name == kind.name for name, kind in FORMATS.items())
     engines = [kind.engine for kind in FORMATS.values() if kind.engine is not None]
@@ -36,7 +36,7 @@ def test_files_of_a_format() -> None:
 def test_the_help_names_the_formats(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    listed = describe_formats() if command == ["export"] else "onnx, openvino, torchscript"
+    listed = describe_formats() if command == ["export"] else "any of onnx, openvino, torchscript, ncnn"
     assert listed in text and "tensorrt (by trtexec; experimental, never run on a GPU here)" in describe_formats()
 
 
@@ -56,7 +56,7 @@ def test_a_new_format_is_one_entry(
         check_out(tmp_path / "model.onnx", "toy")
     arguments[4] = "typo"
     assert main(arguments) == 2
-    assert "choose from onnx, openvino, torchscript, tensorrt, toy" in capsys.readouterr().err
+    assert "choose from onnx, openvino, torchscript, tensorrt, ncnn, toy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from experiments.export.formats import TABLE_ENGINES
 from experiments.export.onnx_file import onnx_bytes
 from experiments.export.settings import ExportSettings
 from experiments.export.timed_file import FILE_ENGINES
@@ -102,7 +103,7 @@ def test_a_chain_as_fast_as_the_reference_takes_no_time(tiny: Tiny) -> None:
     assert table.layer_ms(0, 1, 1, 8, 8) == 0.0 and table.fixed_ms == 1.0
 
 
-@pytest.mark.parametrize("engine", FILE_ENGINES)
+@pytest.mark.parametrize("engine", TABLE_ENGINES)
 def test_a_real_table(engine: str, tiny: Tiny) -> None:
     space = tiny(dilations=(1,), poolings=(1,), span=0)
     table = build_table(space, (32, 64), 3, engine, 2, 1, head="aggregation", interface=Interface(True, True, True))

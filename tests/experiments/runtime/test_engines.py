@@ -12,7 +12,6 @@ import openvino
 import pytest
 
 from experiments.runtime.engines import (
-    PACKAGES,
     check_engine,
     check_installed,
     open_onnxruntime,
@@ -81,9 +80,11 @@ def test_settings_of_openvino(timed: bool, model: Models, monkeypatch: pytest.Mo
 
 
 def test_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in PACKAGES:
+    for name in ("torch", "compile", "onnxruntime", "openvino"):
         check_engine(name)
-    with pytest.raises(InputError, match="engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino"):
+    with pytest.raises(
+        InputError, match="engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn"
+    ):
         check_engine("caffe")
     with pytest.raises(InputError, match="engine: unknown 'torch'; choose from mine"):
         check_engine("torch", {"mine": ("torch",)})
