@@ -33,7 +33,7 @@ class Options:
             largest scaled baseline within that bound; or baseline2@NETWORK: the largest that takes no longer than that
             network.
         against: networks to compare it with; may be given again.
-        engine: torch, compile (torch.compile), onnxruntime, openvino or ncnn.
+        engine: torch, compile (torch.compile), onnxruntime, openvino, ncnn or litert.
         size: image size HEIGHTxWIDTH in pixels.
         precision: fp32, int8 (quantised after training), or both, fp32,int8. ONNX files are run as they are.
         threads: threads of the engine; all cores that may be used if absent.

@@ -25,7 +25,7 @@ class Options:
         video: a video that FFmpeg decodes, or a folder of JPEG and PNG images.
         arch: the network: a model.safetensors, a run folder, an architecture.json, baseline1, baseline2, erfnet,
             lraspp_mobilenet_v3_large, an ONNX file, or a scaled baseline such as baseline2@20ms.
-        engine: onnxruntime, openvino or ncnn.
+        engine: onnxruntime, openvino, ncnn or litert.
         size: size HEIGHTxWIDTH in pixels at which the network sees the frames.
         batch: frames of an inference.
         frames: at most so many frames, from the beginning.

@@ -28,7 +28,7 @@ class Options:
             scaled baseline within that bound, at the first size; or baseline2@NETWORK: no slower than that network.
         sizes: image sizes HEIGHTxWIDTH in pixels.
         fps: measure images a second; false only counts, with no engine.
-        engine: torch, compile (torch.compile), onnxruntime, openvino or ncnn.
+        engine: torch, compile (torch.compile), onnxruntime, openvino, ncnn or litert.
         precision: fp32 or int8 (quantised after training). ONNX files are run as they are.
         threads: threads of the engine; all cores that may be used if absent.
         rounds: how often all networks take their turn at a size.

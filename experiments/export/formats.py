@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from experiments.export import ncnn_file, onnx_file, openvino_file, tensorrt_file, torchscript_file
+from experiments.export import litert_file, ncnn_file, onnx_file, openvino_file, tensorrt_file, torchscript_file
 from experiments.export.settings import CalibrationImages, ExportSettings, FileRunner
 from experiments.runtime.engines import EXTRAS, PACKAGES, check_installed
 
@@ -123,6 +123,16 @@ _TABLE = (
         beside=(".bin",),
         lacks=ncnn_file.LACKS,
         note="FILE.param and FILE.bin",
+    ),
+    Format(
+        name="litert",
+        suffixes=(".tflite",),
+        packages=PACKAGES["litert"],
+        write=litert_file.write,
+        open=litert_file.open_file,
+        engine="litert",
+        check=litert_file.find_converter,
+        lacks=litert_file.LACKS,
     ),
 )
 FORMATS = {format.name: format for format in _TABLE}

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -28,12 +29,14 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "onnxruntime": ("onnx", "onnxruntime"),
     "openvino": ("onnx", "openvino"),
     "ncnn": ("pnnx", "ncnn"),
+    "litert": ("ai_edge_litert",),
 }
 """Engine -> the packages that writing a file for it and running it need; the last one is the engine."""
 SUFFIXES: dict[str, tuple[str, ...]] = {
     "onnxruntime": (".onnx",),
     "openvino": (".onnx", ".xml"),
     "ncnn": (".param",),
+    "litert": (".tflite",),
 }
 """Engine of exported files -> the endings of the files that it runs."""
 ONNX_ENGINES = [engine for engine, suffixes in SUFFIXES.items() if ".onnx" in suffixes]
@@ -41,7 +44,13 @@ RT_INFO = "ssr-nas"  # where an OpenVINO model keeps its description
 NCNN_NOTE = "# ssr-nas "  # what the last line of a .param file begins with; its description follows, in JSON
 NCNN_SHAPE = re.compile(r"^Input +\S+ +0 1 \S+ 0=(\d+) 1=(\d+) 2=(\d+)$", re.MULTILINE)  # width, height, channels
 NCNN_HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
-EXTRAS = {"ncnn": "ncnn", "pnnx": "ncnn"}  # package -> the extra that brings it, where that is not deploy
+LITERT_NOTE = "ssr-nas.json"  # the member of the archive behind a LiteRT model that is its description
+LONGEST_NOTE = 2**24  # bytes
+EXTRAS = {
+    "ncnn": "ncnn",
+    "pnnx": "ncnn",
+    "ai_edge_litert": "litert",
+}  # package -> the extra that brings it, where that is not deploy
 INSTALL = "pip install 'ssr-nas[deploy]'"
 
 
@@ -82,8 +91,12 @@ def check_installed(packages: Iterable[str]) -> None:
         try:
             import_module(package)
         except ImportError:
-            install = INSTALL.replace("deploy", EXTRAS.get(package, "deploy"))
-            raise InputError(f"engine: {package} is not installed; {install}") from None
+            raise InputError(f"engine: {package} is not installed; {install_hint(package)}") from None
+
+
+def install_hint(package: str) -> str:
+    """The command that installs a package of an engine."""
+    return INSTALL.replace("deploy", EXTRAS.get(package, "deploy"))
 
 
 def open_onnxruntime(model: Path | bytes, threads: int | None = None, output: int = 0) -> OpenedModel:
@@ -189,13 +202,53 @@ def open_ncnn(model: Path, threads: int | None = None) -> OpenedModel:
     return OpenedModel(run, {str(key): str(value) for key, value in entries.items()})
 
 
+def open_litert(model: Path, threads: int | None = None) -> OpenedModel:
+    """Open a model in LiteRT, on the processor. It takes one image of the size that it was written for.
+
+    Args:
+        model: the ``.tflite`` file.
+        threads: threads of one inference; absent, all cores.
+
+    Raises:
+        ValueError: LiteRT cannot read the file, or the archive behind the model is damaged.
+    """
+    from ai_edge_litert.interpreter import Interpreter
+
+    from experiments.runs.processes import free_cores
+
+    local = threading.local()
+
+    def interpreter() -> Any:  # it runs one image at a time
+        if not hasattr(local, "made"):
+            local.made = Interpreter(model_path=str(model), num_threads=threads or free_cores())
+            local.made.allocate_tensors()
+        return local.made
+
+    def run(image: Array) -> Array:
+        made = interpreter()
+        made.set_tensor(made.get_input_details()[0]["index"], image)
+        made.invoke()
+        return np.asarray(made.get_tensor(made.get_output_details()[0]["index"]))
+
+    interpreter()
+    entries = {}
+    if zipfile.is_zipfile(model):
+        with zipfile.ZipFile(model) as archive:
+            sizes = {part.filename: part.file_size for part in archive.infolist()}
+            if sizes.get(LITERT_NOTE, 0) > LONGEST_NOTE:
+                raise ValueError(f"{LITERT_NOTE} in it is too long")
+            if LITERT_NOTE in sizes:
+                entries = json.loads(archive.read(LITERT_NOTE))
+    return OpenedModel(run, {str(key): str(value) for key, value in entries.items()})
+
+
 def open_timed(engine: str, model: Path | bytes, threads: int, shape: Shape | None = None) -> Runner:
     """Open a model to be timed, in one of ``SUFFIXES``; arguments as of the engines' openers."""
     if engine == "onnxruntime":
         return open_onnxruntime(model, threads).run
-    if engine == "ncnn":
+    if engine in ("ncnn", "litert"):
         assert isinstance(model, Path)
-        return open_ncnn(model, threads).run
+        return (open_ncnn if engine == "ncnn" else open_litert)(model, threads).run
     return open_openvino(model, threads, shape=shape, timed=True).run
 
 

@@ -22,9 +22,9 @@ class Segmenter:
     size: the class of a pixel is that of the largest logit there.
 
     Args:
-        file: ``model.onnx``; or ``model.xml`` of an OpenVINO model or ``model.param`` of an NCNN model, whose
-            ``model.bin`` lies beside it.
-        engine: ``onnxruntime``, ``openvino`` or ``ncnn``; absent, ONNX Runtime for ``.onnx``.
+        file: ``model.onnx`` or ``model.tflite``; or ``model.xml`` of an OpenVINO model or ``model.param`` of an NCNN
+            model, whose ``model.bin`` lies beside it.
+        engine: ``onnxruntime``, ``openvino``, ``ncnn`` or ``litert``; absent, ONNX Runtime for ``.onnx``.
         threads: threads of one inference; absent, all cores.
         size: height and width at which the network sees an image, or ``"image"`` for each image's own; files exported
             with ``--dynamic true`` take any of at least 32 pixels (64 with four stages). Absent, the file's.

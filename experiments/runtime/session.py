@@ -6,10 +6,13 @@ from pathlib import Path
 
 from experiments.runtime.description import Description
 from experiments.runtime.engines import (
+    ONNX_ENGINES,
+    PACKAGES,
     SUFFIXES,
     OpenedModel,
     Runner,
     check_installed,
+    open_litert,
     open_ncnn,
     open_onnxruntime,
     open_openvino,
@@ -20,8 +23,13 @@ OPENERS: dict[str, Callable[..., OpenedModel]] = {
     "onnxruntime": open_onnxruntime,
     "openvino": open_openvino,
     "ncnn": open_ncnn,
+    "litert": open_litert,
 }
-ENGINES = {".xml": "openvino", ".param": "ncnn"}  # of files that no engine is named for, by their ending
+ENGINES = {
+    ".xml": "openvino",
+    ".param": "ncnn",
+    ".tflite": "litert",
+}  # of files that no engine is named for, by their ending
 WITH_WEIGHTS = (".xml", ".param")  # endings of files whose weights lie beside them
 
 
@@ -44,8 +52,8 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     """Open an exported file.
 
     Args:
-        file: ``.onnx``; or the ``.xml`` of an OpenVINO model or the ``.param`` of an NCNN model, whose ``.bin`` lies
-            beside it.
+        file: ``.onnx`` or ``.tflite``; or the ``.xml`` of an OpenVINO model or the ``.param`` of an NCNN model, whose
+            ``.bin`` lies beside it.
         engine: one of ``OPENERS``; absent, ONNX Runtime for ``.onnx``.
         threads: threads of one inference; absent, all cores.
 
@@ -60,14 +68,14 @@ def open_session(file: str | Path, engine: str | None = None, threads: int | Non
     if threads is not None and threads < 1:
         raise InputError(f"threads: {threads} must be at least 1")
     if suffix not in SUFFIXES[engine]:
-        wanted = f"{'a' if engine == 'ncnn' else 'an'} {' or '.join(SUFFIXES[engine])} file"
+        wanted = f"{'an' if engine in ONNX_ENGINES else 'a'} {' or '.join(SUFFIXES[engine])} file"
         raise InputError(f"{path}: {engine} takes {wanted}, written by ssr-nas export")
     if not path.is_file():
         raise InputError(f"{path}: no such file; write it with ssr-nas export")
     if suffix in WITH_WEIGHTS and not path.with_suffix(".bin").is_file():
         weights = path.with_suffix(".bin").name
         raise InputError(f"{path}: its weights {weights} are missing; keep both files side by side")
-    check_installed((engine,))
+    check_installed(PACKAGES[engine][-1:])
     try:
         model = OPENERS[engine](path, threads)
     except Exception as error:  # each engine has its own kinds of errors, not all of them named

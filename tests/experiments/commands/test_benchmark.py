@@ -212,10 +212,13 @@ def test_compiled(folder, capsys):
         (["--calls", "-1"], "calls: -1 must be at least 1"),
         (["--warmup", "0"], "warmup: 0 must be at least 1"),
         (["--classes", "0"], "classes: 0 must be at least 1"),
-        (["--engine", "caffe"], "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn"),
+        (
+            ["--engine", "caffe"],
+            "engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn, litert",
+        ),
         (
             ["--engine", "tensorrt"],
-            "engine: unknown 'tensorrt'; choose from torch, compile, onnxruntime, openvino, ncnn",
+            "engine: unknown 'tensorrt'; choose from torch, compile, onnxruntime, openvino, ncnn, litert",
         ),
         (["--precision", "fp16"], "precision: unknown 'fp16'; choose from fp32, int8"),
         (["--precision", "int8", "--engine", "torch"], "precision: int8 is not made for torch"),

@@ -102,7 +102,7 @@ def test_an_onnx_file_that_the_engine_cannot_run(given, engine, nodes, capsys, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--engine", "torch"], "engine: 'torch' segments no videos; choose from onnxruntime, openvino, ncnn"),
+        (["--engine", "torch"], "engine: 'torch' segments no videos; choose from onnxruntime, openvino, ncnn, litert"),
         (["--batch", "0"], "batch: 0 must be at least 1"),
         (["--batch", "11"], "batch: 11 is more than there are frames"),
         (["--frames", "0"], "frames: 0 must be at least 1"),

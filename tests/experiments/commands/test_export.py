@@ -169,7 +169,7 @@ def test_a_lie_is_exit_code_1(
     [
         (
             ["--format", "onxx", "--out", "m.onnx"],
-            "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt, ncnn",
+            "format: unknown 'onxx'; choose from onnx, openvino, torchscript, tensorrt, ncnn, litert",
         ),
         (["--format", "onnx", "--out", "m.pt"], "--out m.pt: a file of format onnx must end in .onnx"),
         (["--format", "onnx", "--out", "none/m.onnx"], "--out none/m.onnx: its folder none is missing; make it first"),
@@ -194,6 +194,8 @@ def test_a_lie_is_exit_code_1(
         (["--format", "ncnn", "--out", "m.param", "--pixels", "true"], "pixels: ncnn files take float32 alone; leave"),
         (["--format", "ncnn", "--out", "m.param", "--argmax", "true"], "argmax: ncnn files give float32 alone; leave"),
         (["--format", "ncnn", "--out", "m.param", "--precision", "int8"], "precision int8: format ncnn has none"),
+        (["--format", "litert", "--out", "m.tflite", "--dynamic", "true"], "dynamic: litert files take one image of"),
+        (["--format", "litert", "--out", "m.tflite", "--argmax", "true"], "argmax: litert files with classes alone"),
         (["--format", "tensorrt", "--out", "m.engine"], "format tensorrt: trtexec is not on the PATH"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -36,7 +36,7 @@ def test_files_of_a_format() -> None:
 def test_the_help_names_the_formats(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*command, "--help"]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    listed = describe_formats() if command == ["export"] else "any of onnx, openvino, torchscript, ncnn"
+    listed = describe_formats() if command == ["export"] else "any of onnx, openvino, torchscript, ncnn, litert"
     assert listed in text and "tensorrt (by trtexec; experimental, never run on a GPU here)" in describe_formats()
 
 
@@ -56,7 +56,7 @@ def test_a_new_format_is_one_entry(
         check_out(tmp_path / "model.onnx", "toy")
     arguments[4] = "typo"
     assert main(arguments) == 2
-    assert "choose from onnx, openvino, torchscript, tensorrt, ncnn, toy" in capsys.readouterr().err
+    assert "choose from onnx, openvino, torchscript, tensorrt, ncnn, litert, toy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

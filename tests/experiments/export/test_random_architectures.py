@@ -50,7 +50,7 @@ def tried(
     return max(differences), min(equal)
 
 
-@pytest.mark.parametrize("kind", TIMED)
+@pytest.mark.parametrize("kind", [kind for kind in TIMED if kind != "litert"])  # it converts for half a minute
 def test_two_random_networks(kind: str, randomised: Any, tmp_path: Path) -> None:
     difference, equal = tried(kind, [4, 1], randomised, tmp_path)
     assert difference > 0 and equal <= 1

@@ -83,7 +83,7 @@ def test_what_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("torch", "compile", "onnxruntime", "openvino"):
         check_engine(name)
     with pytest.raises(
-        InputError, match="engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn"
+        InputError, match="engine: unknown 'caffe'; choose from torch, compile, onnxruntime, openvino, ncnn, litert"
     ):
         check_engine("caffe")
     with pytest.raises(InputError, match="engine: unknown 'torch'; choose from mine"):

@@ -37,7 +37,9 @@ def test_a_wrong_suffix(name: str, tmp_path: Path) -> None:
 def test_an_engine_that_does_not_fit(model: Models, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "onnxruntime takes an .onnx file" in refused(model(".xml")[0], "onnxruntime")
     path = model()[0]
-    assert refused(path, "tensorflow") == "engine: unknown 'tensorflow'; choose from onnxruntime, openvino, ncnn"
+    assert (
+        refused(path, "tensorflow") == "engine: unknown 'tensorflow'; choose from onnxruntime, openvino, ncnn, litert"
+    )
     assert refused(path, None, 0) == "threads: 0 must be at least 1"
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert refused(path) == "engine: onnxruntime is not installed; pip install 'ssr-nas[deploy]'"
