@@ -1,12 +1,15 @@
 """Engines of exported files: what each needs, and one opener for each. Loads neither torch nor onnx."""
 
 import json
+import os
 import re
+import sys
 import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -46,6 +49,7 @@ NCNN_SHAPE = re.compile(r"^Input +\S+ +0 1 \S+ 0=(\d+) 1=(\d+) 2=(\d+)$", re.MUL
 NCNN_HALF = ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_packed", "use_bf16_storage")
 LITERT_NOTE = "ssr-nas.json"  # the member of the archive behind a LiteRT model that is its description
 LONGEST_NOTE = 2**24  # bytes
+SPIN = "GOMP_SPINCOUNT"  # variable of the environment: turns of a loop in which a thread of OpenMP waits
 EXTRAS = {
     "ncnn": "ncnn",
     "pnnx": "ncnn",
@@ -89,9 +93,26 @@ def check_installed(packages: Iterable[str]) -> None:
     """
     for package in packages:
         try:
-            import_module(package)
+            import_engine(package)
         except ImportError:
             raise InputError(f"engine: {package} is not installed; {install_hint(package)}") from None
+
+
+def import_engine(package: str) -> ModuleType:
+    """Import a package of an engine. NCNN brings an OpenMP of its own, whose threads sleep while they wait.
+
+    They would keep their core by default. On a busy machine two of them then need three times as long for an image.
+    """
+    if package != "ncnn" or package in sys.modules:
+        return import_module(package)
+    before = os.environ.get(SPIN)
+    os.environ[SPIN] = "0"  # read once, where the library is loaded
+    try:
+        return import_module(package)
+    finally:
+        del os.environ[SPIN]
+        if before is not None:
+            os.environ[SPIN] = before
 
 
 def install_hint(package: str) -> str:
@@ -173,8 +194,7 @@ def open_ncnn(model: Path, threads: int | None = None) -> OpenedModel:
     Raises:
         ValueError: NCNN cannot read the files.
     """
-    import ncnn
-
+    ncnn = import_engine("ncnn")
     text = model.read_text(encoding="utf-8")
     network, weights = ncnn.Net(), model.with_suffix(".bin")
     for option in NCNN_HALF:

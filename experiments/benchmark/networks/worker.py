@@ -10,7 +10,6 @@ import json
 import os
 import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.runs.measure import peak_memory_mib
-from experiments.runtime.engines import PACKAGES, Call, timed_call
+from experiments.runtime.engines import PACKAGES, Call, import_engine, timed_call
 
 
 def open_call(
@@ -76,7 +75,7 @@ def main() -> None:
         print(json.dumps(content), file=answers, flush=True)
 
     task = json.loads(sys.argv[1])
-    import_module(PACKAGES[task["engine"]][-1])
+    import_engine(PACKAGES[task["engine"]][-1])
     before = peak_memory_mib("cpu")
     start = time.perf_counter()
     keys = ("threads", "device", "pixels")

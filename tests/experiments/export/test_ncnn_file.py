@@ -1,6 +1,8 @@
 """NCNN files give the network's answer, carry what they are, and are refused where they cannot be run."""
 
+import os
 import random
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,6 +19,7 @@ from experiments.benchmark.networks.networks import Network
 from experiments.export.export import Exported, check_out, export, trial_images
 from experiments.export.formats import FORMATS
 from experiments.export.settings import ExportError
+from experiments.runtime import engines
 from experiments.runtime.description import Description
 from experiments.runtime.engines import NCNN_NOTE, open_ncnn, open_timed, timed_call
 from experiments.runtime.interface import Interface
@@ -112,6 +115,20 @@ def test_an_engine_that_is_timed(made: Made) -> None:
 def test_another_image_is_refused(shape: tuple[int, ...], made: Made) -> None:
     with pytest.raises(ValueError, match=r"it takes \(1, 3, 67, 101\)"):
         open_ncnn(made.exported.file).run(np.zeros(shape, np.float32))
+
+
+def test_its_threads_sleep_while_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str | None] = []
+    monkeypatch.setattr(engines, "import_module", lambda name: seen.append(os.environ.get("GOMP_SPINCOUNT")))
+    monkeypatch.delitem(sys.modules, "ncnn")
+    for before in ("10000", None):
+        monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+        if before is not None:
+            monkeypatch.setenv("GOMP_SPINCOUNT", before)
+        for package in ("ncnn", "pnnx"):
+            engines.import_engine(package)
+            assert os.environ.get("GOMP_SPINCOUNT") == before
+    assert seen == ["0", "10000", "0", None]
 
 
 def refused(file: Path) -> str:
