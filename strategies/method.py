@@ -38,7 +38,7 @@ class MethodOptions:
         explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is
             0), so that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
         uniform: until the end of the exploration the candidates are mixed in equal parts, and the logits gather
-            evidence that they do not change (SSR and its controls; the paper: false).
+            evidence that they do not change (SSR and its controls alone; the paper: false).
         ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value
             to all of it, so that the task decides where it can before the regularizer decides the rest (0: all of it at
             once).
@@ -62,8 +62,8 @@ class MethodOptions:
     weight_decay: float = 0.0
     h: float = 0.1
     warmup: float = 0.15
-    explore: float = 0.1
-    uniform: bool = False
+    explore: float = 0.4
+    uniform: bool = True
     ramp: float = 0.0
     stagger: bool = False
     share_widths: bool = False

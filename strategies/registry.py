@@ -29,7 +29,7 @@ STRATEGIES = {
 NNI_STRATEGIES = ("nni-darts", "nni-gumbel", "nni-proxyless")  # NNI's own one-shot strategies
 MULTI_TRIAL = ("random", "nni-random", "nni-evolution")  # those that train sampled networks one by one
 NAMES = (*STRATEGIES, *NNI_STRATEGIES, *MULTI_TRIAL)
-OF_SSR = {"stagger": "take one layer after the other", "uniform": "mix candidates in equal parts at first"}
+OF_SSR = {"stagger": "take one layer after the other"}
 """Options of ``MethodOptions`` that SSR and its controls follow, and what they do then."""
 
 
@@ -54,17 +54,12 @@ def follows(name: str, method: MethodOptions, option: str) -> bool:
     Raises:
         InputError: as of ``create_strategy``.
     """
-    from strategies.relaxation import UniformAtFirst
     from strategies.staggered import Staggered
 
     if name in NNI_STRATEGIES or name in MULTI_TRIAL:
         return False
     composition = create_strategy(name, method).composition
-    part, kind = {
-        "stagger": (composition.shrinking, Staggered),
-        "uniform": (composition.relaxation, UniformAtFirst),
-    }[option]
-    return isinstance(part, kind)
+    return isinstance({"stagger": composition.shrinking}[option], Staggered)
 
 
 def check_name(name: str) -> None:

@@ -21,7 +21,7 @@ class ManyOptions(RetrainOptions):
         processes: trainings at a time; as many as there are cores if absent (2 on a GPU).
         stages: encoder (a search's head, labels at 1/8), aggregation (full labels), or encoder,aggregation.
         threads: of torch in each process, on the CPU; the cores are shared equally if absent.
-        train: how the weights are trained; the default is the plain recipe of a search.
+        train: how the weights are trained; the default is the plain recipe of ``compare``.
     """
 
     processes: int | None = None

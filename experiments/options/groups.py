@@ -308,7 +308,7 @@ class TrainOptions:
 
     lr: float = 0.001
     weight_decay: float = 0.0001
-    augmentation: str = "shift"
+    augmentation: str = "crop"
 
     def check(self) -> None:
         """Refuse values without meaning.

@@ -159,5 +159,5 @@ class RetrainOptions:
 
 
 def plain_recipe(train: TrainOptions) -> RecipeOptions:
-    """The cheap recipe of a search, for comparisons: its augmentation, cross-entropy of all pixels."""
-    return RecipeOptions(train.lr, train.weight_decay, augmentation=train.augmentation, loss="cross-entropy")
+    """The cheap recipe of comparisons: a search's learning rates, flip and shift, cross-entropy of all pixels."""
+    return RecipeOptions(train.lr, train.weight_decay, augmentation="shift", loss="cross-entropy")

@@ -236,7 +236,7 @@ def test_every_strategy_on_every_kind_of_mutable(name: str, kinds: tuple[str, ..
 @pytest.mark.parametrize("stagger", [False, True])
 def test_ssr_decides_a_space_of_all_kinds(stagger: bool) -> None:
     torch.manual_seed(0)
-    method = MethodOptions(lr=1.0, h=0.5, warmup=0.1, explore=0.1, stagger=stagger)
+    method = MethodOptions(lr=1.0, h=0.5, warmup=0.1, explore=0.1, uniform=False, stagger=stagger)
     module = search(SSR(method), Space(EVERYTHING), epochs=20 if stagger else 6)
     assert {removal.rule for removal in module.removals} <= {"threshold", "cascade"}
     assert parameters_of(module.model).alive.is_discrete()

@@ -48,7 +48,7 @@ def test_out_of_range_names_the_key(method: MethodOptions, key: str) -> None:
         MethodOptions(h=0.0),
         MethodOptions(arch_split=0.5),
         MethodOptions(warmup=0.5, explore=0.4),
-        MethodOptions(ramp=0.7),
+        MethodOptions(ramp=0.4),
     ],
 )
 def test_the_ends_of_the_ranges(method: MethodOptions) -> None:

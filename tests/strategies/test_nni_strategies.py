@@ -146,6 +146,7 @@ def test_no_validation_image_reaches_a_training_step(
         device="cpu",
         data=DataOptions(size="32x40", batch=2),
         method=MethodOptions(warmup=0.0, arch_split=arch_split),
+        train=TrainOptions(augmentation="shift"),  # an image is known by its colour
     )
     Search(options, data(), tmp_path).execute()
     architecture, weights = set().union(*seen.steps[0::2]), set().union(*seen.steps[1::2])  # the steps alternate

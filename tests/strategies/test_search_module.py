@@ -241,7 +241,9 @@ def test_a_ramp_weighs_the_regularizer_little_at_first(tiny: Space) -> None:
 def test_exploration_follows_the_task_alone(tiny: Space) -> None:
     """Architecture steps begin after the warm-up; until exploration ends, a regularizer of weight 0 gives the same."""
     ends: list[list[Tensor]] = [[], []]
-    for found, options in zip(ends, (method(explore=0.5, h=0.0), method(rho=Rho(0, 0, 0), h=0.0)), strict=True):
+    for found, options in zip(
+        ends, (method(explore=0.5, h=0.0, uniform=False), method(rho=Rho(0, 0, 0), h=0.0, uniform=False)), strict=True
+    ):
         fit(
             prepare(SSR(options), tiny()),
             4,

@@ -127,7 +127,7 @@ def test_a_loss_that_is_not_finite_ends_the_search_in_one_line(
         (["--seed", "-1"], "seed: -1"),
         (["--data.limit", "1", "--data.size", "32x32", "--method.arch_split", "0.5"], "method.arch_split"),
         (["--method.warmup", "0.5", "--method.explore", "0.5"], "method.warmup + method.explore"),
-        (["--method.ramp", "0.8"], "method.ramp: 0.8 after warmup and explore ends at 1.05"),
+        (["--method.ramp", "0.8"], "method.ramp: 0.8 after warmup and explore ends at 1.35"),
         (["--space.depths", "[[1, 2], [100000000]]"], "100000000"),
     ],
 )

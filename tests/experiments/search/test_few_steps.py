@@ -26,23 +26,25 @@ def told(strategy: str, epochs: int, batches: int, operators: int = 6, **method:
 
 def test_the_threshold_needs_the_steps_that_were_measured() -> None:
     """Street scenes and CamVid: 500 steps at a learning rate of 0.02, 300 at 0.05 with half of them for the task."""
-    assert told("ssr", 6, 8) == (
+    before = {"uniform": False, "explore": 0.1}
+    assert told("ssr", 6, 8, **before) == (
         "48 steps (6 epochs of 8) are too few for ssr to decide every choice; what is left in the end is cut; "
         "--epochs 63 would do"
     )
-    assert told("ssr", 62, 8) and told("ssr", 63, 8) is None
-    assert told("ssr", 20, 15, lr=0.05, warmup=0.2, explore=0.3) is None
-    assert told("ssr", 19, 15, lr=0.05, warmup=0.2, explore=0.3)
+    assert told("ssr", 62, 8, **before) and told("ssr", 63, 8, **before) is None
+    assert told("ssr", 24, 30) is None and told("ssr", 22, 30)  # the default, on the street scenes
+    assert told("ssr", 20, 15, lr=0.05, warmup=0.2, explore=0.3, uniform=False) is None
+    assert told("ssr", 19, 15, lr=0.05, warmup=0.2, explore=0.3, uniform=False)
     assert told("ssr", 200, 495, lr=0.002, warmup=0.0, explore=0.0) is None  # the paper's
     assert told("ssr", 30, 5, lr=0.1, warmup=0.0, explore=0.0) is None
 
 
 def test_a_staggered_search_needs_an_epoch_for_each_layer_that_has_operators() -> None:
-    line = told("ssr", 15, 100, stagger=True)
+    line = told("ssr", 15, 100, stagger=True, explore=0.1)
     assert line is not None and line.endswith(
         "to decide 7 layers, one an epoch, and then depth and width; --epochs 16 would do"
     )
-    assert told("ssr", 15, 100, stagger=True, operators=1) is told("ssr", 15, 100) is None
+    assert told("ssr", 15, 100, stagger=True, operators=1, explore=0.1) is told("ssr", 15, 100) is None
 
 
 def test_forced_decisions_need_an_epoch_each() -> None:

@@ -60,6 +60,7 @@ def options(strategy: str, **changes: Any) -> SearchOptions:
         "data": DataOptions(size="32x40", batch=4),
         "space": SPACE,
         "method": method,
+        "train": TrainOptions(augmentation="shift"),  # an image is known by its colour
     }
     return SearchOptions(strategy=strategy, **{**values, **changes})
 
