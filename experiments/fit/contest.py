@@ -72,6 +72,7 @@ def _options(shared: Shared, folder: Path, entrants: list[str], epochs: int) -> 
         seeds=[options.seed],
         hold_out=HOLD_OUT,
         seed=options.seed,
+        threads=options.threads,
         device=options.device,
         precision=options.precision,
         data=shared.data,

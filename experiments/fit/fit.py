@@ -67,7 +67,9 @@ class Begun:
         content = read_summary(file, ("facts", "speeds", "plan", "spent"))
         try:
             facts = Facts(**{**content["facts"], "side": tuple(content["facts"]["side"])})
-            return cls(facts, Speeds.from_dict(content["speeds"]), Plan.from_dict(content["plan"]), content["spent"])
+            return cls(
+                facts, Speeds.from_dict(content["speeds"]), Plan.from_dict(content["plan"]), content["spent"] + 0.0
+            )
         except (KeyError, TypeError, AttributeError, IndexError) as error:
             raise InputError(f"{file}: is damaged ({type(error).__name__}); begin anew in another folder") from None
 
@@ -139,6 +141,27 @@ def check_at_size(options: FitOptions, plan: Plan) -> None:
     load_data(search)
 
 
+def located(options: FitOptions) -> FitOptions:
+    """The same options with whole paths of the photos, so that a fit goes on from any current folder."""
+
+    def whole(path: str | None) -> str | None:
+        return None if path is None else str(Path(path).absolute())
+
+    data = replace(options.data, root=whole(options.data.root), classes=whole(options.data.classes))
+    return replace(options, source=whole(options.source), data=data)
+
+
+def check_out(options: FitOptions) -> None:
+    """Refuse a run folder among the photos: its pictures would be read as photos when the data are read again.
+
+    Raises:
+        InputError: the folder, and what to give.
+    """
+    root, out = options.photos().root, Path(options.out or "runs").resolve()
+    if root is not None and Path(root).resolve() in (out, *out.parents):
+        raise InputError(f"--out {out}: lies in {root}, among the photos; give --out a folder elsewhere")
+
+
 def begin(options: FitOptions) -> dict[str, Any]:
     """A new fit.
 
@@ -146,6 +169,9 @@ def begin(options: FitOptions) -> dict[str, Any]:
         The content of ``fit.json`` and ``run``; of a dry run the plan alone.
     """
     start = time.monotonic()
+    options = located(options)
+    if not options.dry_run:
+        check_out(options)
     if options.out is not None and Path(options.out).exists() and not options.dry_run:
         prepare_run(options.out, "fit", "fit")  # refuses one that holds something, before anything is measured
     begun = prepare(options)
@@ -168,7 +194,7 @@ def go_on(options: FitOptions, folder: Path, begun: Begun) -> dict[str, Any]:
         folder: held by this process.
         begun: content of ``plan.json``.
     """
-    facts, plan = begun.facts, begun.plan
+    facts, plan, folder = begun.facts, begun.plan, folder.absolute()
     ledger, wishes = Ledger(options.budget, begun.spent), wishes_of(options)
 
     def make_table(place: Path) -> dict[str, Any]:

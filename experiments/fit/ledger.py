@@ -8,6 +8,7 @@ from typing import Any
 from experiments.runs.files import plain, write_json
 from experiments.runs.folder import read_summary
 from experiments.runs.tables import duration
+from nas_space.errors import InputError
 
 DONE = "done.json"
 """The completion mark in a step's folder, with its result and its seconds."""
@@ -42,10 +43,15 @@ class Ledger:
 
         Returns:
             What ``work`` has returned, now or before.
+
+        Raises:
+            InputError: the step's mark is damaged.
         """
         mark = folder / DONE
         if mark.is_file():
             done = read_summary(mark, ("seconds", "result"))
+            if not (isinstance(done["seconds"], int | float) and isinstance(done["result"], dict)):
+                raise InputError(f"{mark}: is damaged; remove it, and the step is done again")
         else:
             print(f"{name}: {duration(max(self.left, 0.0))} left", flush=True)
             start = self._clock()

@@ -192,7 +192,7 @@ def open_ncnn(model: Path, threads: int | None = None) -> OpenedModel:
         threads: threads of one inference; absent, all cores.
 
     Raises:
-        ValueError: NCNN cannot read the files.
+        ValueError: NCNN cannot read the files, or they do not name the image's size.
     """
     ncnn = import_engine("ncnn")
     text = model.read_text(encoding="utf-8")
@@ -205,10 +205,12 @@ def open_ncnn(model: Path, threads: int | None = None) -> OpenedModel:
         raise ValueError(f"{model.name} and {weights.name} are no model")
     (source,), (result,) = network.input_names(), network.output_names()
     sides = NCNN_SHAPE.search(text)
-    expected = None if sides is None else (1, *map(int, reversed(sides.groups())))
+    if sides is None:
+        raise ValueError(f"{model.name} does not say how large its image is; export it with ssr-nas")
+    expected = (1, *map(int, reversed(sides.groups())))
 
     def run(image: Array) -> Array:
-        if expected not in (None, image.shape):  # NCNN itself would read past the end of a smaller one
+        if image.shape != expected:  # NCNN itself would read past the end of a smaller one
             raise ValueError(f"an image of shape {image.shape}; it takes {expected}")
         extractor = network.create_extractor()
         extractor.input(source, ncnn.Mat(np.ascontiguousarray(image[0], np.float32)).clone())

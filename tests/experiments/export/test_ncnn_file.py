@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -157,6 +158,10 @@ def test_files_of_others(copied: Path) -> None:
     assert "does not say that ssr-nas export wrote it" in refused(copied)
     copied.write_text(graph.partition(NCNN_NOTE)[0] + NCNN_NOTE + "[1]", encoding="utf-8")
     assert "ncnn cannot open it" in refused(copied)
+    sizeless = re.sub(r"( in0) 0=\d+ 1=\d+ 2=3$", r"\1", graph, flags=re.MULTILINE)
+    assert sizeless != graph
+    copied.write_text(sizeless, encoding="utf-8")
+    assert "ncnn cannot open it" in refused(copied)  # it would read past the end of a smaller image
     with pytest.raises(InputError, match="onnxruntime takes an .onnx file"):
         open_session(copied, "onnxruntime")
     with pytest.raises(InputError, match="ncnn takes a .param file"):

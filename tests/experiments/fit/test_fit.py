@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from experiments.cli import main
@@ -182,6 +183,43 @@ def test_a_killed_fit_goes_on_where_it_was(
     assert summary["points"][0]["chosen"]["name"] == "search-0" and summary["points"][0]["holds"]
     assert sum(summary["minutes"].values()) < 1.0  # with the half minute before
     assert main(["fit", "--resume", str(out)]) == 0 and quick["done"] == STEPS
+
+
+def test_a_fit_goes_on_from_another_folder(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its steps have written names files, and they must be found."""
+    seen: list[tuple[Path, str | None]] = []
+    step = Ledger.step
+
+    def look(self: Ledger, name: str, folder: Path, work: Any) -> dict[str, Any]:
+        seen.append((folder, name))
+        return step(self, name, folder, work)
+
+    monkeypatch.setattr(Ledger, "step", look)
+    monkeypatch.chdir(tmp_path)
+    quick["killed"] = "race"
+    assert main(["fit", "photos", *BOUND, "--out", "run"]) == 130
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    quick["killed"] = None
+    assert main(["fit", "--resume", "../run"]) == 0
+    assert all(folder.is_absolute() for folder, _ in seen)
+    assert yaml.safe_load((tmp_path / "run" / "config.yml").read_text())["source"] == str(tmp_path / "photos")
+    assert [file.name for file in (tmp_path / "elsewhere").iterdir()] == []
+
+
+def test_a_run_among_the_photos_is_refused(
+    quick: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "photos").mkdir()
+    monkeypatch.chdir(tmp_path / "photos")
+    for arguments in ([".", *BOUND], ["../photos/", *BOUND, "--out", "a/b"], ["--data.root", ".", *BOUND]):
+        name = ["--data.name", "folder"] if "--data.root" in arguments else []
+        assert main(["fit", *arguments, *name]) == 2
+        assert "among the photos; give --out a folder elsewhere" in capsys.readouterr().err
+    assert list((tmp_path / "photos").iterdir()) == []
+    assert main(["fit", ".", *BOUND, "--out", "../run"]) == 0
 
 
 def test_a_network_that_is_too_slow_gives_way_to_the_next(

@@ -8,6 +8,7 @@ import pytest
 
 from experiments.fit.contest import TOLERANCE, candidates, race_order
 from experiments.fit.ledger import DONE, Ledger
+from nas_space.errors import InputError
 
 
 def test_a_step_is_done_once_and_its_time_counts_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -26,6 +27,13 @@ def test_a_step_is_done_once_and_its_time_counts_again(tmp_path: Path, capsys: p
     assert again.step("search", tmp_path / "a" / "s", work) == first.step("search", tmp_path / "a" / "s", work)
     assert calls == ["s"] and again.left == 420.0 and again.minutes == {"search": 2.0}
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("content", ['{"seconds": "3", "result": {}}', '{"seconds": 3, "result": null}'])
+def test_a_damaged_mark_is_told(content: str, tmp_path: Path) -> None:
+    (tmp_path / DONE).write_text(content)
+    with pytest.raises(InputError, match="is damaged; remove it, and the step is done again"):
+        Ledger(10.0, 0.0).step("race", tmp_path, lambda folder: {})
 
 
 def test_a_step_that_is_killed_leaves_no_mark(tmp_path: Path) -> None:
