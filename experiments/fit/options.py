@@ -46,9 +46,9 @@ class FitOptions:
     """Options of ``ssr-nas fit``.
 
     Args:
-        source: the labelled photos: a folder as a labelling tool exports it, or as the README lays it out.
+        source: the labelled photos: a folder as a labelling tool exports it, or one of docs/own_photos.md.
         latency_ms: most milliseconds that one image may take in the engine, measured with the delivered file.
-        minutes: time for everything, kept to 10 %.
+        minutes: time for everything. Epochs are chosen so that it is used; a run may end earlier.
         points: delivered networks: one at the latency, and further ones at 1/1.5, 1/2, 1/2.5, ... of it.
         size: image size HEIGHTxWIDTH in pixels; ``auto`` is the largest of the photos' shape that minutes and latency
             allow.
