@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _guarded(arguments[0], arguments[1:])
         sys.stderr.flush()
         os._exit(code)  # no exit handler may wait for the other processes
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if arguments[:1] == ["help"]:
+        arguments = [*arguments[1:], "--help"]
+    if not arguments or arguments[0] in ("-h", "--help", "--help_all"):
         print(_overview())
         return 0
     if arguments[0] == "--version":
@@ -98,11 +100,14 @@ def _run(name: str, arguments: Sequence[str]) -> int:
 
         join_search()
         return 0
+    from experiments.commands.usage import USAGE
     from experiments.options.arguments import parse
+    from experiments.options.help import NO_USAGE
     from experiments.runs.files import plain
 
     module = importlib.import_module(COMMANDS[name])
-    options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments)
+    usage = USAGE.get(name, NO_USAGE)
+    options, as_json = parse(f"{PROG} {name}", help_line(name), module.Options, arguments, usage)
     result = module.run(options)
     if as_json:
         print(json.dumps(plain(result), allow_nan=False))
@@ -111,14 +116,22 @@ def _run(name: str, arguments: Sequence[str]) -> int:
 
 
 def _overview() -> str:
-    from experiments.commands import COMMANDS, help_line
+    import textwrap
 
-    width = max(map(len, COMMANDS))
-    commands = "\n".join(f"  {name:<{width}}  {help_line(name)}" for name in COMMANDS)
-    return (
-        f"usage: {PROG} COMMAND [--config FILE.yml] [--key.subkey value ...] [--json]\n\n{commands}\n\n"
-        f"{PROG} COMMAND --help lists the keys of a command; {PROG} --version prints the version."
-    )
+    from experiments.commands import COMMANDS, GROUPS, help_line
+    from experiments.options.help import terminal_width
+
+    width, names = terminal_width(), max(map(len, COMMANDS))
+    lines = [f"usage: {PROG} COMMAND [--key value ...]", "", f"example: {PROG} search"]
+    grouped = {name for group in GROUPS.values() for name in group}
+    rest = tuple(name for name in COMMANDS if name not in grouped)
+    for title, group in {**GROUPS, **({"others": rest} if rest else {})}.items():
+        lines += ["", f"{title}:"]
+        for name in group:
+            indents = {"initial_indent": f"  {name:<{names}}  ", "subsequent_indent": " " * (names + 4)}
+            lines += textwrap.wrap(help_line(name), width, **indents)
+    tail = f"{PROG} help COMMAND shows examples and the options of a command; {PROG} --version prints the version."
+    return "\n".join([*lines, "", *textwrap.wrap(tail, width)])
 
 
 if __name__ == "__main__":

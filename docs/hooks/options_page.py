@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from experiments.commands import COMMANDS, help_line
-from experiments.options.arguments import SHORT_KEYS
+from experiments.options.help import SHORT_KEYS
 from experiments.options.leaves import Leaf, as_text, leaves
 
 MARK = "<!-- the options of all commands -->"

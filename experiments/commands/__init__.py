@@ -7,12 +7,19 @@ a function ``exit_code(result) -> int`` says so. The modules are named here and 
 
 from importlib.util import find_spec
 
-NAMES = (
-    *("fit", "space", "search", "retrain", "evaluate", "predict", "figures", "compare", "landscape", "race", "report"),
-    *("data check", "data convert", "data classes", "cost"),
-    *("latency", "latency pack", "export", "export lowering", "benchmark", "benchmark search", "benchmark training"),
-    *("benchmark video", "trial", "race-trial", "launch", "export-best"),
-)
+GROUPS = {
+    "find and train a network": ("fit", "search", "retrain", "evaluate", "predict"),
+    "your data": ("data check", "data convert", "data classes"),
+    "deploy": ("export", "export lowering"),
+    "measure": (
+        *("cost", "latency", "latency pack"),
+        *("benchmark", "benchmark video", "benchmark search", "benchmark training"),
+    ),
+    "compare": ("space", "report", "figures", "compare", "race", "landscape"),
+    "experiments in NNI": ("launch", "trial", "race-trial", "export-best"),
+}
+"""What each command is for, the usual ones first."""
+NAMES = tuple(name for names in GROUPS.values() for name in names)
 COMMANDS = {name: f"{__name__}.{name.replace('-', '_').replace(' ', '_')}" for name in NAMES}
 
 

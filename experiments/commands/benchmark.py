@@ -1,4 +1,4 @@
-"""Measure how long networks take in an engine, side by side, as exported.
+"""Measure networks side by side in an engine, as exported.
 
 Each network is exported as a user would export it, opened in a process of its own, and timed in turns with the others,
 one image per call. The whole set-up is printed, with the one command that repeats the measurement.
@@ -16,6 +16,7 @@ from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
 from experiments.runs.files import new_file, write_json
 from experiments.runs.names import visible
+from experiments.runs.progress import status
 from experiments.runs.tables import counted, number, numbers
 from nas_space.errors import InputError
 
@@ -72,8 +73,6 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _run(options: Options, out: Path | None) -> dict[str, Any]:
-    from tqdm import tqdm
-
     from experiments.benchmark.networks.machine import conditions, describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.scaled import Scaler
@@ -90,8 +89,8 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     )
     pairs = itertools.product(precisions, networks)  # an ONNX file is run as it is, once
     entries = [Entry(one, precision) for precision, one in pairs if one.onnx is None or precision == precisions[0]]
-    with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
-        timings, others = measure(entries, size, setup, bar.set_description_str)
+    with status() as tell:
+        timings, others = measure(entries, size, setup, tell)
     command = repeat_command(options, setup.threads)
     measured_with = {**conditions(setup, others), "size": options.size, "command": command}
     rows = [summary(timing, timings) for timing in timings]

@@ -1,4 +1,4 @@
-"""Time one bi-level iteration of our search against NNI's DARTS on the same space.
+"""Time one iteration of a search against NNI's DARTS.
 
 Each side searches in a process of its own, and rounds alternate while the other side waits. Printed are medians over
 the rounds with the lowest and highest; nothing is trained to an end, and no data is needed.

@@ -1,4 +1,4 @@
-"""Measure how many frames of a video a network segments per second, from file to class maps, in sequence and pipelined.
+"""Measure FPS of a video, from its file to class maps.
 
 Decoding, preparing, inference and finishing (upsampled to the frame, the largest class of each pixel) run one after the
 other, or each in a thread of its own; both in turns, on the same frames.

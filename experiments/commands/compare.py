@@ -1,4 +1,7 @@
-"""Compare searches: strategies x seeds, their networks retrained beside baselines and random networks, one table."""
+"""Compare strategies by seeds, beside random networks.
+
+Each strategy searches with several seeds. What is found is retrained beside baselines and random networks.
+"""
 
 from pathlib import Path
 from typing import Any

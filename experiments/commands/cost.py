@@ -1,4 +1,6 @@
-"""Table of what networks cost: parameters, multiply-accumulates, and images a second at several sizes.
+"""Tell parameters, MACs and FPS of networks in a table.
+
+Parameters, multiply-accumulates, and images a second at several sizes.
 
 Operations are counted, images a second measured: at each size all networks take turns, each exported and in a process
 of its own, as in ``ssr-nas benchmark``.
@@ -11,6 +13,7 @@ from typing import Any
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
+from experiments.runs.progress import status
 from experiments.runs.tables import counted, new_table, write_table
 from nas_space.errors import InputError
 
@@ -68,7 +71,6 @@ def run(options: Options) -> dict[str, Any]:
 
 def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import pandas as pd
-    from tqdm import tqdm
 
     from experiments.benchmark.networks.cost_table import MACS, cost_rows, group_by_size, readable_table
     from experiments.benchmark.networks.machine import describe_conditions
@@ -86,8 +88,8 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
     scaler = Scaler(sizes[0], options.engine, options.threads, options.device, options.precision)
     networks = find_networks(names, options.space.preset, options.classes, scaler, options.head)
     by_size, missing = group_by_size(networks, sizes, options.precision, setup)
-    with tqdm(total=0, bar_format="{desc}", leave=False, disable=None) as bar:
-        rows, measured, uncounted = cost_rows(by_size, options.precision, setup, bar.set_description_str)
+    with status() as tell:
+        rows, measured, uncounted = cost_rows(by_size, options.precision, setup, tell)
     rows.sort(key=lambda row: names.index(row["network"]))
     table = pd.DataFrame(rows)
     text, notes = markdown(readable_table(table)), [*missing, *uncounted]

@@ -1,4 +1,4 @@
-"""Look at every image and label of a data set: what is in it, and everything that is wrong with it.
+"""Look at every image and label, and tell what is wrong.
 
 The exit code is 0 if training can go on, and 2 if something stops it; remarks stop nothing.
 """

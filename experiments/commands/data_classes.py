@@ -1,4 +1,4 @@
-"""Count the values that labels hold, and write a file of classes to complete.
+"""Count the values in labels; write a file of classes.
 
 For masks, and text files, whose classes nothing names. The names are left empty: only you know them.
 """

@@ -1,4 +1,4 @@
-"""Write labels of any tool in the plain layout: images, masks and classes.csv.
+"""Write labels of any tool as images, masks, classes.csv.
 
 The format is found by the files, as in every command that reads a folder. The new folder appears whole or not at all.
 """

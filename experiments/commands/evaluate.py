@@ -1,4 +1,4 @@
-"""Score a trained network on a split, at the labels' own resolution.
+"""Score a trained network at the labels' own resolution.
 
 All scores but boundary F1 come from one confusion matrix over the whole split. Images are resized to the size that the
 network was trained at, or to eval.size; the network's logits are upsampled to each label.

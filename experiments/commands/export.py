@@ -1,4 +1,4 @@
-"""Write a trained network for another engine (ONNX, OpenVINO, NCNN, LiteRT, ...); prove that the file answers the same.
+"""Write a trained network for another engine, and prove it.
 
 The file is run on random and on real images beside the network. Unless logits agree to 1e-3 and 99.9 % of the pixels
 are equal, it is not kept. It carries its classes, colours, normalisation and architecture: ``from experiments import

@@ -1,4 +1,4 @@
-"""Write the best network of an NNI experiment, also while its manager is stopped."""
+"""Write the best networks of an NNI experiment."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,6 @@
-"""Measure which form of partial residuals each engine runs fastest; the export command chooses by it.
+"""Measure which form of residuals each engine runs fastest.
+
+The networks are those of a space, with partial residuals; ``export`` chooses by it.
 
 Random networks of the space are exported in every form (``pad``, ``concat``, ``zeros``) and timed in turns on this
 machine.

@@ -1,20 +1,24 @@
-"""Draw trained networks side by side: segmentations beside the ground truth, and feature maps.
+"""Draw segmentations and feature maps side by side.
 
 segmentations.png shows images, ground truth and the classes that each network gives; features.png the mean absolute
 activations at the end of the searched stages, each map from its least to its largest value.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import DataOptions
 from experiments.options.leaves import WHOLE
 from experiments.prediction.options import EvalOptions
-from experiments.prediction.trained_on import as_trained, find_split
+from experiments.prediction.trained_on import as_trained, find_split, trained_as
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import new_run
 from nas_space.errors import InputError
+
+if TYPE_CHECKING:
+    from experiments.model_file import ModelInfo
 
 
 @dataclass(kw_only=True)
@@ -64,7 +68,8 @@ def run(options: Options) -> dict[str, Any]:
             raise InputError(f"--against {checkpoint}: its classes are not those of {options.checkpoint}")
     _, samples = find_split(options.checkpoint, info, options.data, options.split)
     chosen = evenly(samples, options.count)
-    networks = {name: segmenter for name, (segmenter, _) in zip(_names(checkpoints), loaded, strict=True)}
+    names = _names(checkpoints, [info for _, info in loaded])
+    networks = {name: segmenter for name, (segmenter, _) in zip(names, loaded, strict=True)}
     staged = {name: one for name, one in networks.items() if isinstance(one.network, SegmentationNetwork)}
     with new_run(options.out, "figures", "figures") as folder:
         segmentations, features = [], []
@@ -93,12 +98,17 @@ def run(options: Options) -> dict[str, Any]:
     return {"files": [str(file) for file in files], "images": [sample.name for sample in chosen], "out": str(folder)}
 
 
-def _names(checkpoints: list[str]) -> list[str]:
-    """The name of each network's run folder, or of its file; a second network of that name gets a number."""
+def _names(checkpoints: Sequence[str], infos: "Sequence[ModelInfo]") -> list[str]:
+    """``found``, ``baseline1`` or the like for each network; where one is there twice, the name of its run as well."""
+    from experiments.report.beside_baseline import name_of
+
+    arches = [trained_as(checkpoint) for checkpoint in checkpoints]
+    kinds = [name_of(info.architecture, info.peer, arch) for info, arch in zip(infos, arches, strict=True)]
     names: list[str] = []
-    for checkpoint in checkpoints:
+    for checkpoint, kind in zip(checkpoints, kinds, strict=True):
         path = Path(checkpoint).absolute()
-        name = path.parent.name if path.name == "model.safetensors" else path.stem if path.is_file() else path.name
+        run = path.parent.name if path.name == "model.safetensors" else path.stem if path.is_file() else path.name
+        name = kind if kinds.count(kind) == 1 else f"{kind} {run}"
         same = sum(other == name or other.startswith(f"{name} (") for other in names)
         names.append(f"{name} ({same + 1})" if same else name)
     return names

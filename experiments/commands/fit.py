@@ -1,4 +1,6 @@
-"""From labelled photos to proven networks within a latency and a time budget, in one command.
+"""From labelled photos to proven networks in one command.
+
+The networks keep the latency that is asked for, and the whole keeps its time.
 
 The exit code is 1 where no network holds the latency: the closest one is delivered.
 """

@@ -1,4 +1,7 @@
-"""Train many networks of one space alike: the table that tells where a search's choice stands (compare --landscape)."""
+"""Train many networks alike, to judge searches by.
+
+The table tells where a search's choice stands (``compare --landscape``).
+"""
 
 import shlex
 from dataclasses import replace

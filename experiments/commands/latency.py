@@ -1,4 +1,4 @@
-"""Measure how long each layer of a space takes, as a table that predicts the latency of its networks.
+"""Measure a space's layers: a table that predicts latency.
 
 The table is a JSON file that a search with a bound on latency reads. It is valid for one engine, device, precision,
 image size and number of threads. Tables are kept in the user's cache folder. Random networks can be exported and timed

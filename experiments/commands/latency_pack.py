@@ -1,4 +1,6 @@
-"""Pack what measures a latency table on another device: one file, which needs Python, NumPy and the engine there.
+"""Pack that measurement into one file for another device.
+
+The device needs Python, NumPy and the engine.
 
 On the device: ``python bundle.zip --out table.json`` measures, with progress. Back here:
 ``ssr-nas search --constraint.latency_ms 20 --constraint.table table.json`` searches for that device.

@@ -1,4 +1,7 @@
-"""Start an NNI experiment with its web UI on this machine alone, follow it, and export its best network."""
+"""Start an NNI experiment with its web UI; follow it.
+
+The web UI answers this machine alone. In the end the best network is exported.
+"""
 
 import shlex
 import sys

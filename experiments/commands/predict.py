@@ -1,4 +1,4 @@
-"""Segment images, folders of images, films or what a camera sees.
+"""Segment images, folders, films or what a camera sees.
 
 An image gives index/NAME.png (class indices), colour/NAME.png and overlay/NAME.png (with a legend of its classes). A
 film, a moving GIF, PNG or WebP, or a camera gives overlay/NAME.mp4, each frame at its own time. Images may have any

@@ -1,4 +1,7 @@
-"""Race networks: all are trained for a short time, the better half again for longer, until the best one is left."""
+"""Race networks by short trainings until one is left.
+
+All are trained for a short time, and the better half again for longer.
+"""
 
 import shlex
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""What NNI starts for each entrant of a race: its rounds one after another; NNI's assessor stops who falls behind.
+"""What NNI starts for each entrant of a race.
+
+Its rounds run one after another; NNI's assessor stops who falls behind.
 
 ``trialCommand: ssr-nas race-trial --config race.yml``; the search space has the key ``entrants``, a choice of networks.
 """

@@ -1,7 +1,7 @@
-"""Draw the report of runs again, or print the table of an NNI experiment.
+"""Draw reports again, or the table of an NNI experiment.
 
-A run is the folder of a search: its ``report.html`` and ``figures/`` are made from its other files. An experiment is
-named by NNI's id; it may be running, or its manager stopped.
+A run is the folder of a search, a retraining or a comparison: its ``report.html`` and figures are made from its other
+files. An experiment is named by NNI's id; it may be running, or its manager stopped.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Options:
     """Options of ``ssr-nas report``.
 
     Args:
-        runs: each the folder of a search, or an NNI experiment's id.
+        runs: each the folder of a search, a retraining or a comparison, or an NNI experiment's id.
         out: write the table of one experiment to this new file, .md, .csv or .json.
     """
 
@@ -36,7 +36,7 @@ def run(options: Options) -> dict[str, Any]:
     experiments = [name for name in options.runs if not Path(name).exists()]
     for name in experiments:
         if "/" in name or "." in name:  # a path, and no name of NNI's
-            raise InputError(f"{name}: no such folder; give the folder of a search, or an NNI experiment's id")
+            raise InputError(f"{name}: no such folder; give a run's folder, or an NNI experiment's id")
     if options.out is not None and (len(experiments) != 1 or len(options.runs) != 1):
         taken = "takes the table of one experiment; the report of a run lies in its folder"
         raise InputError(f"--out {options.out}: {taken}")
@@ -58,9 +58,16 @@ def _run(options: Options, experiments: list[str], out: Path | None) -> dict[str
 
 
 def _write_pages(runs: list[str]) -> dict[str, str]:
+    from experiments.report.comparison_page import COMPARISON, rewrite_comparison_page
     from experiments.report.page import write_report
+    from experiments.report.retrain_page import write_retrain_report
 
-    pages = {name: str(write_report(Path(name))) for name in runs}
+    writers = {"retrain.json": write_retrain_report, COMPARISON: rewrite_comparison_page}
+    pages = {}
+    for name in runs:
+        run = Path(name)
+        write = next((writer for file, writer in writers.items() if (run / file).is_file()), write_report)
+        pages[name] = str(write(run))
     for page in pages.values():
         print(page)
     return pages

@@ -1,4 +1,7 @@
-"""Train a network from scratch: a found architecture, baseline1, baseline2, or a peer."""
+"""Train a network from scratch: found, hand-made or a peer.
+
+A network is an architecture that a search has found, baseline1, baseline2, or a peer.
+"""
 
 import shlex
 from contextlib import nullcontext
@@ -10,7 +13,7 @@ from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, parse_size, part_of
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
-from experiments.runs.folder import CONFIG, METRICS, new_run, read_summary, resumed, write_config
+from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.names import labels
 from experiments.runs.processes import program
@@ -164,8 +167,11 @@ def _execute(
         told = ", ".join(f"{count} {kind}" for kind, count in training.taken_over.items())
         print(f"init        {options.init}: tensors {told}", flush=True)
     summary = training.execute(checkpoint)
-    with decoration(f"the figure {folder / 'figures' / 'training.png'}"):
-        _draw(folder)
+    speed = _speed(training.info, folder)
+    with decoration(f"the report {folder / 'report.html'}"):
+        from experiments.report.retrain_page import write_retrain_report
+
+        write_retrain_report(folder)
     names, best = labels(list(summary["per_class"]), lambda text: len(text) <= 60), summary["best"]
     scores, width = numbers([100 * iou for iou in summary["per_class"].values()], 1), max(map(len, names))
     print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in zip(names, scores, strict=True)))
@@ -174,28 +180,21 @@ def _execute(
         f"after {counted(summary['epochs'], 'epoch')} in {duration(60 * summary['minutes'])} "
         f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
-    for i, line in enumerate(_speed(training.info)):
+    for i, line in enumerate(speed):
         print(f"{'latency' if i == 0 else '':<12}{line}")
-    print(f"run folder  {folder}  (model.safetensors, architecture.json, retrain.json, metrics.csv)")
+    print(f"run folder  {folder}  (report.html, model.safetensors, architecture.json, retrain.json, metrics.csv)")
     print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
     return {**summary, "run": str(folder)}
 
 
-def _speed(info: "ModelInfo") -> list[str]:
-    """How fast the network is, in lines; none for a peer, or where that could not be told."""
+def _speed(info: "ModelInfo", folder: Path) -> list[str]:
+    """How fast the network is, in lines and as ``speed.json``; nothing for a peer, or where that could not be told."""
     lines: list[str] = []
     if info.architecture is not None:
         with decoration("the latency of the network"):
-            from experiments.latency.closing import describe_speed, measured
+            from experiments.latency.closing import describe_speed, measured, write_speed
 
-            lines = describe_speed(measured(info.architecture, info.size, len(info.classes), info.head))
+            speed = measured(info.architecture, info.size, len(info.classes), info.head)
+            lines = describe_speed(speed)
+            write_speed(folder, speed)
     return lines
-
-
-def _draw(folder: Path) -> None:
-    import pandas as pd
-
-    from experiments.report.figures import png, training_figure
-
-    (folder / "figures").mkdir(exist_ok=True)
-    write_atomic(folder / "figures" / "training.png", png(training_figure(pd.read_csv(folder / METRICS))))

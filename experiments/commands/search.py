@@ -1,4 +1,7 @@
-"""Search a network: with no arguments, on the embedded street scenes in the compact space."""
+"""Search a network; without arguments, on street scenes.
+
+The street scenes come with the package, and so does the compact space that is searched then.
+"""
 
 import shlex
 from collections.abc import Sequence
@@ -123,22 +126,25 @@ def _search_targets(options: Options, folder: Path) -> dict[str, Any]:
 
 def _execute(prepared: "PreparedSearch", folder: Path) -> dict[str, Any]:
     summary = prepared.execute(folder)
+    speed = _speed(prepared, folder)
     _report(folder)
-    print(describe(folder, summary, prepared.options, prepared.data, _speed(prepared, folder)))
+    print(describe(folder, summary, prepared.options, prepared.data, speed))
     return {**summary, "run": str(folder)}
 
 
 def _speed(prepared: "PreparedSearch", folder: Path) -> list[str]:
-    """How fast the found network is, in lines; none where that could not be told."""
+    """How fast the found network is, in lines and as ``speed.json``; nothing where that could not be told."""
     lines: list[str] = []
     with decoration("the latency of the found network"):
-        from experiments.latency.closing import describe_speed, measured, predicted
+        from experiments.latency.closing import describe_speed, measured, predicted, write_speed
 
         network, size = Architecture.load(folder / "architecture.json"), prepared.options.cost_size
         if prepared.table is not None:
-            lines = describe_speed(predicted(network, prepared.table))
+            speed = predicted(network, prepared.table)
         else:
-            lines = describe_speed(measured(network, size, len(prepared.data.classes)))
+            speed = measured(network, size, len(prepared.data.classes))
+        lines = describe_speed(speed)
+        write_speed(folder, speed)
     return lines
 
 

@@ -1,4 +1,4 @@
-"""Print what a search space holds and what its networks cost.
+"""Tell what a space holds and what its networks cost.
 
 The numbers come in closed form, so a space of any size is described at once, without torch.
 """
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from experiments.options.groups import SpaceOptions, parse_size
+from experiments.runs.columns import CONV_MACS_G, MACS_G
 from nas_space.architecture import baseline1, baseline2, resolve_architecture
 from nas_space.config import SpaceConfig, check_size
 from nas_space.cost import Cost, cost
@@ -80,8 +81,8 @@ def _format_set(values: tuple[int, ...]) -> str:
 
 def _format_costs(costs: dict[str, Cost]) -> str:
     width = max(len("network"), *map(len, costs))
-    rows = [f"  {'network':<{width}}  {'parameters':>12}  {'MACs (conv)':>12}  {'MACs (total)':>12}"]
+    rows = [f"  {'network':<{width}}  {'parameters':>12}  {CONV_MACS_G.name:>12}  {MACS_G.name:>12}"]
     for name, total in costs.items():
-        macs = f"{total.macs_conv / 1e9:>10.3f} G  {total.macs_total / 1e9:>10.3f} G"
+        macs = f"{total.macs_conv / CONV_MACS_G.unit:>12.3f}  {total.macs_total / MACS_G.unit:>12.3f}"
         rows.append(f"  {name:<{width}}  {total.params:>12,.0f}  {macs}")
     return "\n".join(rows)

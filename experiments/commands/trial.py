@@ -1,4 +1,4 @@
-"""What NNI starts for each trial: one search with the parameters that NNI gives.
+"""What NNI starts for each trial: one search.
 
 ``trialCommand: ssr-nas trial --config search.yml``; keys of the search space are the dotted keys of ``ssr-nas search``.
 """

@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 from experiments.fit.score import Validation
 from experiments.report import fit_figures
 from experiments.report.figures import png
-from experiments.report.page import render
+from experiments.report.render import render
+from experiments.report.run_files import class_rows
+from experiments.runs.columns import FPS, LATENCY, MIOU, cells
 from experiments.runs.decoration import decoration
 from experiments.runs.environment import versions
 from experiments.runs.files import write_atomic
-from experiments.runs.names import labels, visible
+from experiments.runs.names import visible
 from experiments.runs.tables import counted, number, numbers
 
 TEMPLATE = "fit.html.j2"
@@ -41,16 +43,16 @@ def write_page(
         with decoration(f"the figure {name}"):
             images[name] = png(draw())
     scores, first = validation.summary(), points[0]
-    ious = numbers([100 * iou for iou in scores["per_class"].values()], 1)
     minutes = [*told["minutes"].items(), ("all", sum(told["minutes"].values()))]
     page = render(
         TEMPLATE,
         images,
         title=visible(told["title"]),
         verdict=verdict(first),
+        next=f"python predict.py PHOTO  # in this folder: segments a photo by {first['chosen']['file']}",
         facts=list(_facts(first, scores, points)),
         networks=_table(rows),
-        classes=list(zip(labels(list(scores["per_class"])), ious, strict=True)),
+        classes=class_rows(scores),
         done=list(_done(points)),
         minutes=[(name, f"{value:.1f}") for name, value in minutes],
         plan="\n".join(told["plan"]),
@@ -97,22 +99,26 @@ def _facts(
 ) -> Iterator[tuple[str, str]]:
     chosen = first["chosen"]
     yield "mIoU on the validation images", f"{number(100 * scores['miou'], 1)} %"
-    yield "latency, fp32", f"{number(chosen['ms'])} ms"
+    yield "latency, fp32", _latency(chosen["ms"])
     if chosen["ms_int8"] is not None:
-        yield "latency, int8", f"{number(chosen['ms_int8'])} ms"
+        yield "latency, int8", _latency(chosen["ms_int8"])
         before, after = numbers([100 * chosen["int8"][key] for key in ("miou_before", "miou")], 1)
         yield "mIoU, fp32 to int8", f"{before} to {after} %"
     yield "parameters", f"{chosen['cost']['params']:,.0f}"
     for point in points[1:]:
         own = point["chosen"]
-        yield point["name"], f"{number(100 * own['miou'], 1)} %, {number(own['ms'])} ms"
+        yield point["name"], f"{number(100 * own['miou'], 1)} %, {_latency(own['ms'])}"
+
+
+def _latency(ms: float) -> str:
+    return f"{number(ms)} ms, {number(1000 / ms)} FPS"
 
 
 def _done(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """What was searched and trained, a sentence each."""
     for point in points:
         for one in point["searches"]:
-            ends = "ended discrete" if one["discrete"] else "was cut in the end: it did not end discrete"
+            ends = "ended discrete" if one["discrete"] else "did not end discrete: its network was cut out"
             yield f"{point['name']}, {one['name']}: {counted(one['epochs'], 'epoch')}, and {ends}."
         for one in point["hand_made"]:
             if one["note"]:
@@ -132,9 +138,10 @@ def _clock(chosen: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
-    scores = [numbers([None if row[key] is None else 100 * row[key] for row in rows], 1) for key in ("race", "final")]
-    times = numbers([row["ms"] for row in rows], 2)
+    scores = [cells(MIOU, [row[key] for row in rows]) for key in ("race", "final")]
+    times = [row["ms"] for row in rows]
+    rates = cells(FPS, [None if ms is None else 1000 / ms for ms in times])
     return [
-        (row["point"], visible(row["name"]), time, race, final, "yes" if row["is_delivered"] else "")
-        for row, time, race, final in zip(rows, times, *scores, strict=True)
+        (row["point"], visible(row["name"]), *shown, "yes" if row["is_delivered"] else "no")
+        for row, *shown in zip(rows, cells(LATENCY, times), rates, *scores, strict=True)
     ]

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from experiments.landscape.race_standing import is_clear
+from experiments.runs.columns import LATENCY, MACS, MIOU, PARAMETERS, cells
 from experiments.runs.names import labels
-from experiments.runs.tables import counted, numbers
+from experiments.runs.tables import counted
 
 
 def points(value: float, error: float | None) -> str:
@@ -25,24 +26,21 @@ def round_text(part: Mapping[str, Any], summary: Mapping[str, Any]) -> str:
     names = labels([one["name"] for one in networks], lambda text: len(text) <= 40)
     scores = [points(one["miou"], one["error"]) for one in networks]
     behind = [points(one["behind"], one["behind_error"]) if i else "" for i, one in enumerate(networks)]
-    macs, params = (
-        [f"{text}M" for text in numbers([costs[one["name"]][key] / 1e6 for one in networks])]
-        for key in ("macs", "params")
-    )
+    macs, params = ([costs[one["name"]][key] for one in networks] for key in ("macs", "params"))
     milliseconds = [costs[one["name"]].get("milliseconds") for one in networks]
     word = "wins" if part["round"] == summary["planned_rounds"] else "stays"
     columns = [
         ("", [str(i) for i in range(1, len(networks) + 1)], ">"),
         ("network", names, "<"),
-        ("mIoU %", scores, ">"),
+        (MIOU.name, scores, ">"),
         ("behind", behind, ">"),
-        ("MACs", macs, ">"),
-        ("params", params, ">"),
-        *([] if None in milliseconds else [("latency", [f"{text} ms" for text in numbers(milliseconds)], ">")]),
+        (MACS.name, cells(MACS, macs), ">"),
+        (PARAMETERS.name, cells(PARAMETERS, params), ">"),
+        *([] if None in milliseconds else [(LATENCY.name, cells(LATENCY, milliseconds), ">")]),
         ("", [word if one["stays"] else "" for one in networks], "<"),
     ]
-    widths = [max(map(len, (title, *cells))) for title, cells, _ in columns]
-    rows = [[title for title, _, _ in columns], *zip(*(cells for _, cells, _ in columns), strict=True)]
+    widths = [max(map(len, (title, *texts))) for title, texts, _ in columns]
+    rows = [[title for title, _, _ in columns], *zip(*(texts for _, texts, _ in columns), strict=True)]
     lines = [
         "  " + "  ".join(f"{cell:{columns[i][2]}{widths[i]}}" for i, cell in enumerate(row)).rstrip() for row in rows
     ]

@@ -12,6 +12,8 @@ from experiments.latency.measuring import Writer, clock_of, measure
 from experiments.latency.networks import patterned
 from experiments.latency.wording import describe_clock
 from experiments.runs.environment import engine_versions, processor_name
+from experiments.runs.files import write_json
+from experiments.runs.folder import SPEED
 from experiments.runs.load import LoadMeter, warning
 from experiments.runs.processes import free_cores
 from experiments.runs.tables import counted
@@ -102,6 +104,12 @@ def time_files(
     meter, shape = LoadMeter(), PLAIN.shape(size)
     times = measure(networks, lambda file: timed_call(engine, file, threads, shape), rounds, clock_of(threads))
     return times, warning(meter.others(), threads)
+
+
+def write_speed(run: Path, speed: Speed | None) -> None:
+    """Keep it in a run's folder, for its report; nothing where nothing was measured."""
+    if speed is not None:
+        write_json(run / SPEED, speed._asdict())
 
 
 def describe_speed(speed: Speed | None) -> list[str]:

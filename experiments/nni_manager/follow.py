@@ -163,7 +163,7 @@ def format_trial_line(trial: Mapping[str, Any], rest: Rest) -> str:
     """One ended trial in words."""
     result = _result(trial)
     if trial["status"] == "SUCCEEDED" and {"default", "macs", "discrete", "seconds"} <= result.keys():
-        state = f"{'discrete' if result['discrete'] else 'cut'}, {result['seconds']:.0f} s"
+        state = f"{'discrete' if result['discrete'] else 'not discrete'}, {result['seconds']:.0f} s"
         at = f" at {result['resolution']}" if result.get("resolution") else ""
         outcome = f"mIoU {100 * result['default']:.1f} %{at}, {result['macs'] / 1e6:.1f} M MACs, {state}"
     elif trial["status"] == "FAILED":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.nni_manager.nni_internals import database, read_tables
 from experiments.report.pareto import front
+from experiments.runs.columns import MACS, MIOU
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ class Record:
                 "status": trial.status,
                 # pandas before 3, which Python 3.10 has, would print None.
                 **{key: math.nan if values.get(key) is None else values[key] for key in shown},
-                "mIoU %": 100 * trial.result.get("default", math.nan),
-                "super-network %": 100 * trial.result.get("miou_supernet", math.nan),
+                MIOU.name: 100 * trial.result.get("default", math.nan),
+                f"super-network {MIOU.name}": 100 * trial.result.get("miou_supernet", math.nan),
                 **(_resolution(trial) if named else {}),
-                "MACs M": trial.result.get("macs", math.nan) / 1e6,
+                MACS.name: trial.result.get("macs", math.nan) / MACS.unit,
                 "discrete": bool(trial.result["discrete"]) if "discrete" in trial.result else math.nan,
                 "seconds": trial.result.get("seconds", math.nan),
             }
@@ -122,7 +123,7 @@ def _resolution(trial: Trial) -> dict[str, Any]:
     full = trial.result.get("miou_full")
     return {
         "labels": trial.result.get("resolution") or math.nan,
-        "full-size mIoU %": math.nan if full is None else 100 * full,
+        f"{MIOU.name}, full labels": math.nan if full is None else 100 * full,
     }
 
 

@@ -1,6 +1,7 @@
 """The command line and YAML files of a command: from dotted keys to a typed options dataclass.
 
-argparse only lays out the help: it names no nearest key, and it refuses a value that begins with a dash.
+argparse only lays out the help (``options/help.py``): it names no nearest key, and it refuses a value that begins with
+a dash.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,34 +11,43 @@ from typing import Any, TypeVar, get_type_hints
 
 import yaml
 
-from experiments.options.leaves import Leaf, as_text, leaves
+from experiments.options.help import NO_USAGE, SHORT_KEYS, Usage, describe_command
+from experiments.options.leaves import Leaf, leaves
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
 from nas_space.text_file import read_text, reason
 
 OptionsT = TypeVar("OptionsT")
 Known = Mapping[str, Leaf]
-SHORT_KEYS = {"preset": "space.preset"}
 
 
-def parse(prog: str, description: str, options: type[OptionsT], argv: Sequence[str]) -> tuple[OptionsT, bool]:
+def parse(
+    prog: str, description: str, options: type[OptionsT], argv: Sequence[str], usage: Usage = NO_USAGE
+) -> tuple[OptionsT, bool]:
     """Read ``argv``: ``--config`` files in order, then the command line, which wins.
 
     A list of text may be given as ``a,b`` (unless it is ``WHOLE``) or ``[a, b]``, as several values after its key, or
     by repeating the key. A class attribute ``POSITIONAL`` of the options names the one that also takes what stands
     without a key: one value, or, where it is a list of text, all of them.
 
+    Args:
+        prog: the program and the command, for help.
+        description: what the command does, for help.
+        options: the dataclass.
+        argv: the words behind the command.
+        usage: its examples and common options, for help.
+
     Returns:
         The options, and whether ``--json`` was asked for.
 
     Raises:
         InputError: an unknown key, a value of the wrong type, an unreadable file; the message names it.
-        SystemExit: after ``--help``.
+        SystemExit: after ``--help`` or ``--help_all``.
     """
     leaves_by_key = {leaf.key: leaf for leaf in leaves(options)}
     positional: str | None = getattr(options, "POSITIONAL", None)
-    if {"-h", "--help"} & set(argv):
-        print(_help(prog, description, leaves_by_key.values(), positional))
+    if {"-h", "--help", "--help_all"} & set(argv):
+        print(describe_command(prog, description, leaves_by_key.values(), positional, usage, "--help_all" in argv))
         raise SystemExit(0)
     values = {key: leaf.default for key, leaf in leaves_by_key.items()}
     given, files = _read_line([word for word in argv if word != "--json"], leaves_by_key, positional)
@@ -136,7 +146,7 @@ def explain_unknown(key: str, known: Collection[str], dashes: str = "") -> str:
         return f"is a group; give its keys, such as {dashes}{inside[0]}"
     # ``epoch`` is near ``epochs``, and ``size`` is meant for ``data.size``.
     tails = [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
-    suggestion = get_close_matches(key, [*known, *(("config", "json") if dashes else ())], n=1) or tails
+    suggestion = get_close_matches(key, [*known, *(("config", "json", "help_all") if dashes else ())], n=1) or tails
     return f"unknown key; did you mean {dashes}{suggestion[0]}?" if suggestion else "unknown key; --help lists the keys"
 
 
@@ -147,23 +157,3 @@ def _build(options: type[OptionsT], values: Mapping[str, Any], prefix: str = "")
         key, is_group = f"{prefix}{name}", isinstance(hint, type) and is_dataclass(hint)
         arguments[name] = _build(hint, values, f"{key}.") if is_group else values[key]
     return options(**arguments)
-
-
-def _help(prog: str, description: str, known: Collection[Leaf], positional: str | None) -> str:
-    from argparse import ArgumentParser  # only for help
-
-    usage = None if positional is None else f"{prog} {positional.upper()} [--key value ...]"
-    parser = ArgumentParser(prog=prog, usage=usage, description=description)
-    text = "YAML file of options; may be given again, and the command line wins"
-    parser.add_argument("--config", metavar="FILE", help=text)
-    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line of standard output")
-    groups: dict[str, Any] = {"": parser}
-    for leaf in known:
-        group, _, name = leaf.key.rpartition(".")
-        if group not in groups:
-            groups[group] = parser.add_argument_group(group)
-        short = "".join(f" (short: --{short})" for short, key in SHORT_KEYS.items() if key == leaf.key)
-        default = "required" if leaf.default is MISSING else f"default: {as_text(leaf.default)}"
-        text = f"{leaf.help}{short} (type: {leaf.type_name}, {default})".replace("%", "%%")
-        groups[group].add_argument(f"--{leaf.key}", metavar=name.upper(), help=text)
-    return parser.format_help()

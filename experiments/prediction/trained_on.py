@@ -66,9 +66,7 @@ def completed(checkpoint: str, info: "ModelInfo", options: DataOptions) -> DataO
 
 def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
     """The group ``data`` of the run's ``config.yml``; empty without such a file, or if it names another data set."""
-    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
-    # ``best/`` lies in the folder of its run.
-    run = next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)
+    run = _run_of(checkpoint)
     data = None if run is None else read_config(run).get("data")
     if not isinstance(data, dict) or data.get("name") != dataset:
         return {}
@@ -76,6 +74,18 @@ def _trained_on(checkpoint: str, dataset: str) -> dict[str, Any]:
         if not isinstance(data.get(key), kind | None):
             raise InputError(f"{run}/{CONFIG}: data.{key}: {data[key]!r} is none; mend it, or give --data.{key}")
     return data
+
+
+def trained_as(checkpoint: str) -> Any:
+    """``arch`` of the run's ``config.yml``, such as ``baseline2@20ms``; None without such a file."""
+    run = _run_of(checkpoint)
+    return None if run is None else read_config(run).get("arch")
+
+
+def _run_of(checkpoint: str) -> Path | None:
+    """The folder with the ``config.yml`` of a network's training: its own, or that above ``best/``."""
+    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    return next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)
 
 
 def _difference(classes: tuple[str, ...], source: "DataSource") -> str:

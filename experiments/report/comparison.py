@@ -10,13 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.report.markdown import markdown, with_deviations
+from experiments.report.comparison_page import for_people, write_comparison_page
+from experiments.report.markdown import markdown
 from experiments.report.summaries import read_metrics, read_retraining, read_search
 from experiments.report.verdicts import Scores, is_random, percentiles, spread, verdicts
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import METRICS
-from experiments.runs.tables import readable
+from experiments.runs.tables import in_words, readable
 from nas_space.config import SpaceConfig
 
 Summaries = Mapping[str, Mapping[str, Any]]
@@ -28,7 +29,7 @@ RESOLUTIONS = ("retrained_resolution", "search_resolution")
 def write_comparison(
     folder: Path, searches: Names, networks: Names, retrainings: int, strategies: Names, without_entropy: Names
 ) -> dict[str, Any]:
-    """Write ``compare.csv``, ``compare.md`` and ``compare.json``, then draw ``entropy.png``; print tables and verdicts.
+    """Write ``compare.csv``, ``compare.md``, ``compare.json``, ``entropy.png``, ``report.html``; print what they say.
 
     Args:
         folder: of the comparison, with its finished runs.
@@ -39,7 +40,7 @@ def write_comparison(
         without_entropy: names of the searches that have no entropy.
 
     Returns:
-        The content of ``compare.json``: rows of both tables, spreads and percentiles.
+        The content of ``compare.json``: rows of both tables, spreads, percentiles, and what they say in sentences.
 
     Raises:
         InputError: a file of a run is missing or damaged; the message names it.
@@ -56,24 +57,29 @@ def write_comparison(
     areas = {name: float(curve["entropy"].sum()) for name, curve in curves.items()}
     table = comparison_table(costs, summaries, scores, strategies, areas)
     by_strategy = summary_table(table, strategies)
-    merged = with_deviations(by_strategy)
+    people = {"strategies": for_people(by_strategy, deviations=True), "networks": for_people(table)}
+    lines, figure = verdicts(scores, costs, list(summaries)), None
     result: dict[str, Any] = {
         "rows": json.loads(table.to_json(orient="records")),
         "strategies": json.loads(by_strategy.to_json(orient="records")),
         **spread(scores),
         "percentiles": percentiles(scores),
+        "verdicts": lines,
     }
-    write_atomic(folder / "compare.csv", table.to_csv(index=False))
-    write_atomic(folder / "compare.md", f"{markdown(merged)}\n{markdown(table)}")
+    write_atomic(folder / "compare.csv", in_words(table).to_csv(index=False))
+    write_atomic(folder / "compare.md", "\n".join(map(markdown, people.values())))
     write_json(folder / "compare.json", result)
     with decoration(f"the figure {folder / 'entropy.png'}"):
         from experiments.report.figures import comparison_figure, png  # the tables need no matplotlib
 
-        write_atomic(folder / "entropy.png", png(comparison_figure(curves)))
-    for part in (table, merged):
+        figure = png(comparison_figure(curves))
+        write_atomic(folder / "entropy.png", figure)
+    with decoration(f"the report {folder / 'report.html'}"):
+        write_comparison_page(folder, result, figure)
+    for part in reversed(people.values()):
         print(readable(part).to_string(index=False), end="\n\n")
-    print("\n".join(verdicts(scores, costs, list(summaries))))
-    print(f"\n{folder}: compare.md, compare.csv, compare.json, entropy.png")
+    print("\n".join(lines))
+    print(f"\n{folder}: report.html, compare.md, compare.csv, compare.json, entropy.png")
     return result
 
 

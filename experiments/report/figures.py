@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.ticker import MaxNLocator
 
-from experiments.report.lettering import drawable, letter, plain_text
+from experiments.report.lettering import TEXT, WIDTH, drawable, letter, plain_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,14 +37,14 @@ def entropy_figure(metrics: "pd.DataFrame", discrete_epoch: int | None) -> Figur
         metrics: a row for each epoch, with ``epoch``, ``entropy`` and ``entropy_<level>``.
         discrete_epoch: the first epoch with one candidate in every choice; None if there was none.
     """
-    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     columns = {"entropy": "all levels", **{f"entropy_{level}": level for level in LEVELS}}
-    for axes, (column, title) in zip(figure.subplots(1, 4), columns.items(), strict=True):
+    for axes, (column, title) in zip(figure.subplots(2, 2).flat, columns.items(), strict=True):
         color = LEVELS.get(title, INK)
-        axes.plot(metrics["epoch"], metrics[column], color=color, linewidth=2)
+        _curve(axes, metrics["epoch"], metrics[column], color=color)
         axes.fill_between(metrics["epoch"], metrics[column], color=color, alpha=0.12, linewidth=0)
         _style_epochs(axes, title, discrete_epoch)
-    figure.axes[0].set_ylabel("entropy (nats)")
+    figure.supylabel("entropy (nats)", fontsize=TEXT)
     return figure
 
 
@@ -55,15 +55,15 @@ def alive_figure(alive: "pd.DataFrame", discrete_epoch: int | None) -> Figure:
         alive: counts during each epoch and, under the next number, after the last: ``epoch`` and a column per level.
         discrete_epoch: as for ``entropy_figure``.
     """
-    figure = Figure(figsize=(10, 2.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 2.6), layout="constrained")
     done = alive["epoch"] - 1  # epochs: a removal is drawn at the end of its epoch
     for axes, (level, color) in zip(figure.subplots(1, 3), LEVELS.items(), strict=True):
         axes.step(done, alive[level], where="post", color=color, linewidth=2)
         axes.fill_between(done, alive[level], step="post", color=color, alpha=0.12, linewidth=0)
-        _style_epochs(axes, f"{level} candidates", discrete_epoch)
+        _style_epochs(axes, level, discrete_epoch)
         end = (done.iloc[-1], alive[level].iloc[-1])
         axes.annotate(f"{end[1]:.0f}", end, xytext=(0, 4), textcoords="offset points", ha="right")
-    figure.axes[0].set_ylabel("alive")
+    figure.supylabel("candidates left", fontsize=TEXT)
     return figure
 
 
@@ -75,20 +75,22 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
         discrete_epoch: as for ``entropy_figure``.
         derived: mIoU of the network that was found, with the super-network's weights.
     """
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    above, below = figure.subplots(2, 1)
     validated = metrics.dropna(subset=["miou"])
     miou, style = 100 * validated["miou"], {"marker": "o", "markersize": 3, "label": "super-network"}
-    left.plot(validated["epoch"], miou, color=INK, linewidth=2, **style)
+    above.plot(validated["epoch"], miou, color=INK, linewidth=2, **style)
     if derived is not None and len(metrics):
         end = metrics["epoch"].iloc[-1]
-        left.plot(end, 100 * derived, "*", color=LEVELS["operator"], markersize=14, label="found network, same weights")
+        above.plot(
+            end, 100 * derived, "*", color=LEVELS["operator"], markersize=14, label="found network, same weights"
+        )
     for column, label, color in (("loss_w", "weights", INK), ("loss_a", "architecture", LEVELS["operator"])):
         trained = metrics.dropna(subset=[column])
-        right.plot(trained["epoch"], trained[column], color=color, linewidth=2, label=label)
-    for axes, title in ((left, _miou_title(metrics)), (right, "training loss")):
+        _curve(below, trained["epoch"], trained[column], color=color, label=label)
+    for axes, title in ((above, _miou_title(metrics)), (below, "training loss")):
         _style_epochs(axes, title, discrete_epoch)
-        axes.legend(frameon=False, fontsize=9)
+        axes.legend(frameon=False, fontsize=TEXT)
     return figure
 
 
@@ -98,21 +100,26 @@ def training_figure(metrics: "pd.DataFrame") -> Figure:
     Args:
         metrics: a row for each epoch: ``epoch``, ``stage``, ``loss_w``, and if validated ``miou``, ``val_loss``.
     """
-    figure = Figure(figsize=(10, 3.2), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    above, below = figure.subplots(2, 1)
     validated = metrics.dropna(subset=["miou"])
     miou, loss = 100 * validated["miou"].astype(float), validated["val_loss"].astype(float)
-    left.plot(validated["epoch"], miou, "o-", color=LEVELS["width"], linewidth=2, markersize=4)
-    right.plot(metrics["epoch"], metrics["loss_w"], color=INK, linewidth=2, label="training")
-    right.plot(validated["epoch"], loss, color=LEVELS["operator"], linewidth=2, label="validation")
+    above.plot(validated["epoch"], miou, "o-", color=LEVELS["width"], linewidth=2, markersize=4)
+    _curve(below, metrics["epoch"], metrics["loss_w"], color=INK, label="training")
+    _curve(below, validated["epoch"], loss, color=LEVELS["operator"], label="validation")
     starts = metrics.groupby("stage", sort=False)["epoch"].min()
-    for axes, title in ((left, _miou_title(metrics)), (right, "loss")):
+    for axes, title in ((above, _miou_title(metrics)), (below, "loss")):
         _style_epochs(axes, title, None)
         for stage, epoch in starts.items() if len(starts) > 1 else ():
             axes.axvline(epoch - 0.5, color=INK, linewidth=1, linestyle=":")
-            axes.text(epoch - 0.5, 0.03, f" {stage}", transform=axes.get_xaxis_transform(), fontsize=8, color=INK)
-    right.legend(frameon=False, fontsize=9)
+            axes.text(epoch - 0.5, 0.03, f" {stage}", transform=axes.get_xaxis_transform(), fontsize=TEXT, color=INK)
+    below.legend(frameon=False, fontsize=TEXT)
     return figure
+
+
+def _curve(axes: Axes, epochs: "pd.Series[Any]", values: "pd.Series[Any]", **style: Any) -> None:
+    """A line through the epochs; a point where there is only one, of which a line would show nothing."""
+    axes.plot(epochs, values, linewidth=2, marker="o" if len(epochs) == 1 else "", **style)
 
 
 def _miou_title(metrics: "pd.DataFrame") -> str:
@@ -130,8 +137,9 @@ def style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> Non
         below: names what runs from left to right.
         grid: which lines.
     """
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
-    axes.set_xlabel(below, fontsize=9)
+    axes.set_title(title, fontsize=TEXT, color=INK, loc="left")
+    axes.set_xlabel(below, fontsize=TEXT)
+    axes.tick_params(labelsize=TEXT)
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis=grid, color=PALE)
     axes.set_axisbelow(True)
@@ -140,11 +148,10 @@ def style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> Non
 def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
     style(axes, title, "epoch", "y")
     axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.tick_params(labelsize=9)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if discrete_epoch is not None:
         axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
-        text = axes.text(discrete_epoch, 0.5, "discrete ", fontsize=8, rotation=90, va="center", ha="right")
+        text = axes.text(discrete_epoch, 0.5, "discrete ", fontsize=TEXT, rotation=90, va="center", ha="right")
         text.set_transform(axes.get_xaxis_transform())
 
 
@@ -158,21 +165,21 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
     scale = max(space["widths"])
     colors = _dilation_colors(space["dilations"])
     rows = sum(map(len, stages)) + len(stages) + 2
-    figure = Figure(figsize=(8, 0.42 * rows + 0.9), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.4 * rows + 1.0), layout="constrained")
     axes = figure.subplots()
-    _draw_fixed(axes, 0, space["stem"] / scale, f"downsampler to 1/2, {space['stem']} channels")
+    _draw_fixed(axes, 0, space["stem"] / scale, f"to 1/2, {space['stem']} channels")
     y = 1
     for i, (layers, full) in enumerate(zip(stages, space["widths"], strict=True)):
-        _draw_fixed(axes, y, full / scale, f"downsampler to 1/{2 ** (i + 2)}, {full} channels")
+        _draw_fixed(axes, y, full / scale, f"to 1/{2 ** (i + 2)}, {full} channels")
         for j, layer in enumerate(layers):
             _draw_layer(axes, y + 1 + j, layer, full, scale, colors[layer["dilation"]])
         y += 1 + len(layers)
-    _draw_fixed(axes, y, 0.35, "1x1 classifier at 1/8" if len(stages) == 2 else "fusion of all stages at 1/8")
-    axes.set(xlim=(-0.75, 1.15), ylim=(y + 0.7, -0.7))
+    _draw_fixed(axes, y, 0.35, "classes at 1/8" if len(stages) == 2 else "all stages, classes at 1/8")
+    axes.set(xlim=(-1.0, 1.3), ylim=(y + 0.7, -0.7))
     axes.set_axis_off()
     legend = [Patch(facecolor=color, edgecolor=INK, label=f"dilation {dilation}") for dilation, color in colors.items()]
     legend.append(Patch(facecolor="white", edgecolor=INK, hatch="////", label="at half resolution"))
-    figure.legend(handles=legend, loc="outside lower center", ncols=len(legend), frameon=False, fontsize=8)
+    figure.legend(handles=legend, loc="outside lower center", ncols=3, frameon=False, fontsize=TEXT)
     return figure
 
 
@@ -184,14 +191,14 @@ def _draw_layer(axes: Axes, y: float, layer: Mapping[str, int], full: int, scale
         hatch = "////" if pooling > 1 else None
         _draw_box(axes, y + offset, 0.32, layer[key] / scale, color, edgecolor=INK, hatch=hatch)
     right = f"dilation {layer['dilation']}" + (f", pooled by {pooling}" if pooling > 1 else "")
-    axes.text(0.56, y, right, va="center", fontsize=8.5, color=INK)
+    axes.text(0.56, y, right, va="center", fontsize=TEXT, color=INK)
     left = f"{layer['width_3x1']} · {layer['width_1x3']} of {full}"
-    axes.text(-0.56, y, left, va="center", ha="right", fontsize=8.5, color=INK)
+    axes.text(-0.56, y, left, va="center", ha="right", fontsize=TEXT, color=INK)
 
 
 def _draw_fixed(axes: Axes, y: float, width: float, text: str) -> None:
     _draw_box(axes, y, 0.5, width, GREY, edgecolor="none")
-    axes.text(0.56, y, text, va="center", fontsize=8.5, color="#6b7b88", style="italic")
+    axes.text(0.56, y, text, va="center", fontsize=TEXT, color="#566571", style="italic")
 
 
 def _draw_box(axes: Axes, y: float, height: float, width: float, color: str, **style: Any) -> None:
@@ -214,23 +221,30 @@ def comparison_figure(
         column: what is drawn.
         title: what stands beside the axis.
     """
-    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4.4), layout="constrained")
     axes = figure.subplots()
     drawn: dict[str, Line2D] = {}
     for name, metrics in curves.items():
         strategy = name.rpartition("-")[0]
         place = list(drawn).index(strategy) if strategy in drawn else len(drawn)
-        color, style = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
-        (line,) = axes.plot(metrics["epoch"], metrics[column], style, color=color, linewidth=1.6, alpha=0.8)
+        color, dashes = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
+        look: dict[str, Any] = {
+            "color": color,
+            "linewidth": 1.6,
+            "alpha": 0.8,
+            "marker": "o" if len(metrics) == 1 else "",
+        }
+        (line,) = axes.plot(metrics["epoch"], metrics[column], dashes, **look)
         drawn.setdefault(strategy, line)
-    axes.set(xlabel="epoch", ylabel=title)
+    style(axes, title, "epoch", "y")
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
     if column == "entropy":
         axes.set_ylim(0, None)
-    axes.spines[["top", "right"]].set_visible(False)
     if drawn:
         # Matplotlib leaves out what begins with _, so the names are set afterwards.
         places = [str(place) for place in range(len(drawn))]
-        legend = figure.legend(list(drawn.values()), places, loc="outside right center", frameon=False, fontsize=8)
+        handles = list(drawn.values())
+        legend = figure.legend(handles, places, loc="outside lower center", ncols=2, frameon=False, fontsize=TEXT)
         for text, name in zip(legend.get_texts(), drawable(list(drawn)), strict=True):
             letter(text, name)
     return figure
@@ -245,7 +259,7 @@ def front_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """
     units = {"macs": (1e6, "MACs (millions)"), "params": (1e6, "parameters (millions)")}
     unit, label = units.get(rows[0]["key"], (1.0, "predicted latency (ms)"))
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     axes = figure.subplots()
     best = sorted((row for row in rows if row["front"]), key=lambda row: row["found"])
     axes.plot([row["found"] / unit for row in best], [100 * row["miou"] for row in best], color=LEVELS["width"])
@@ -253,7 +267,7 @@ def front_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.axvline(row["target"] / unit, color=GREY, linewidth=1, linestyle=":")
         color = LEVELS["width"] if row["front"] else GREY
         axes.plot(row["found"] / unit, 100 * row["miou"], "o", color=color, markersize=7)
-    title = f"found networks and their targets: validation mIoU (%), labels at {rows[0]['miou_resolution']}"
+    title = f"validation mIoU (%), labels at {rows[0]['miou_resolution']}; dotted: the targets"
     style(axes, title, label, "both")
     return figure
 
@@ -262,9 +276,9 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Networks of one search by cost and mIoU, the front as a line.
 
     Args:
-        rows: one a network, with ``epoch``, ``macs_total``, ``miou`` (a fraction) and ``front``.
+        rows: one a distinct network, with ``epoch``, ``macs_total``, ``miou`` (a fraction) and ``front``.
     """
-    figure = Figure(figsize=(6, 3.6), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     axes = figure.subplots()
     best = sorted((row for row in rows if row["front"]), key=lambda row: row["macs_total"])
     macs, miou = [row["macs_total"] / 1e6 for row in best], [100 * row["miou"] for row in best]
@@ -272,7 +286,7 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     for row in rows:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
         axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
-        axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=8, color=INK)
+        axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=TEXT, color=INK)
     named = next((f", labels at {row['miou_resolution']}" for row in rows if "miou_resolution" in row), "")
-    style(axes, f"networks by epoch of their shrink: validation mIoU (%){named}", "MACs (millions)", "both")
+    style(axes, f"validation mIoU (%){named}, by last epoch", "MACs (millions)", "both")
     return figure

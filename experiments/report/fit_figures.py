@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from experiments.report.figures import GREY, INK, LEVELS, style
-from experiments.report.lettering import drawable, letter
+from experiments.report.lettering import TEXT, WIDTH, drawable, letter
 from experiments.report.pareto import front
 
 
@@ -19,7 +19,7 @@ def latency_figure(rows: Sequence[Mapping[str, Any]], targets: Sequence[float]) 
             Those without a time or a score are left out.
         targets: milliseconds that were asked for, as dotted lines.
     """
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 4), layout="constrained")
     axes = figure.subplots()
     shown = [row for row in rows if row["ms"] is not None and row["race"] is not None]
     best = [one for one, is_best in zip(shown, front(shown, cost="ms", better="race"), strict=True) if is_best]
@@ -30,14 +30,16 @@ def latency_figure(rows: Sequence[Mapping[str, Any]], targets: Sequence[float]) 
         marker, size = ("*", 15) if row["is_delivered"] else ("o", 7)
         color = LEVELS["operator"] if row["is_hand_made"] else LEVELS["width"]
         axes.plot(row["ms"], 100 * row["race"], marker, color=color, markersize=size)
-        text = axes.annotate("", (row["ms"], 100 * row["race"]), xytext=(6, 5), textcoords="offset points", fontsize=8)
+        text = axes.annotate(
+            "", (row["ms"], 100 * row["race"]), xytext=(6, 5), textcoords="offset points", fontsize=TEXT
+        )
         letter(text, name)
     for target in targets:
         axes.axvline(target, color=GREY, linewidth=1, linestyle=":")
     found, made = LEVELS["width"], LEVELS["operator"]
     handles = [Patch(facecolor=found, label="found"), Patch(facecolor=made, label="hand-made")]
-    axes.legend(handles=handles, frameon=False, fontsize=8)
-    style(axes, "mIoU of the race (%), on training images held out; star: delivered", "latency (ms)", "both")
+    axes.legend(handles=handles, frameon=False, fontsize=TEXT)
+    style(axes, "mIoU of the race (%), on training images held out", "latency (ms)", "both")
     return figure
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from experiments.data.dataset import SegmentationData, Split
 from experiments.data.transforms import normalise
-from experiments.report.lettering import Colours, class_legend, drawable, letter
+from experiments.report.lettering import LETTER, TEXT, WIDTH, Colours, class_legend, drawable, legend_height, letter
 from nas_space.blocks import upsample
 
 
@@ -42,17 +42,18 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
     chosen = split.subset([i * len(split) // count for i in range(count)])
     predictions = predict(network, chosen.images)
     height, width = chosen.labels.shape[-2:]
-    figure = Figure(figsize=(10, 10 / count * height / width * 3 + 0.9), layout="constrained")
+    tall = 3 * WIDTH / count * height / width + legend_height(data.classes, WIDTH)
+    figure = Figure(figsize=(WIDTH, tall), layout="constrained")
     rows = {
         "image": [image.permute(1, 2, 0).cpu().numpy() for image in chosen.images],
         "label": [colour_map(label, data.colours) for label in chosen.labels],
-        "found network": [colour_map(prediction, data.colours) for prediction in predictions],
+        "found": [colour_map(prediction, data.colours) for prediction in predictions],
     }
     for axes_row, (name, pictures) in zip(figure.subplots(3, count, squeeze=False), rows.items(), strict=True):
         for axes, picture in zip(axes_row, pictures, strict=True):
             axes.imshow(picture)
             axes.set(xticks=[], yticks=[])
-        axes_row[0].set_ylabel(name)
+        axes_row[0].set_ylabel(name, fontsize=TEXT)
     class_legend(figure, data.classes, data.colours)
     return figure
 
@@ -70,17 +71,19 @@ def side_by_side(
     """
     # A panorama gets margins, not a page of its own.
     aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]
-    height = sum(aspects) * 12.0 / len(titles) + (1.0 if classes else 0.5)
-    figure = Figure(figsize=(12.0, height), layout="constrained")
+    column = WIDTH / min(3, len(titles))
+    width = column * len(titles)
+    height = sum(aspects) * column + 0.5 + (legend_height(classes, width) if classes else 0.0)
+    figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=aspects)
     for axes_row, row in zip(grid, rows, strict=True):
         down, across = row[0].shape[:2]
         for axes, picture in zip(axes_row, row, strict=True):
             axes.imshow(picture, extent=(0, across, down, 0), interpolation="nearest", cmap="viridis")
             axes.set_axis_off()
-    width = max(100 // len(titles), 10)  # letters
-    for axes, title in zip(grid[0], drawable(titles, lambda text: len(text) <= width), strict=True):
-        letter(axes.set_title("", fontsize=10), title)
+    letters = int(0.75 * column / LETTER)  # three quarters of the column: some letters are wider than most
+    for axes, title in zip(grid[0], drawable(titles, lambda text: len(text) <= letters), strict=True):
+        letter(axes.set_title("", fontsize=TEXT), title)
     if classes:
         class_legend(figure, classes, colours)
     return figure

@@ -17,8 +17,12 @@ FONT = "DejaVu Sans"
 STAND_IN = "\N{WHITE SQUARE}"
 LONGEST = 28
 """Letters of a name in a figure."""
-LEGEND = 110
-"""Letters of a line of the legend below a figure."""
+WIDTH = 5.6
+"""Inches of a figure on a page. On a telephone it is shown 368 pixels wide."""
+TEXT = 10.0
+"""Least size of its letters, in points: 9 pixels there."""
+LETTER, SWATCH, LINE = 0.085, 0.45, 0.2
+"""Inches of a letter of that size, of a legend's coloured field with what is around it, and of a line."""
 
 
 @contextmanager
@@ -52,6 +56,17 @@ def drawable(names: Sequence[str], fits: Callable[[str], bool] = lambda text: le
     return labels([f"{place}: {text}" if STAND_IN in text else text for place, text in enumerate(texts)], fits)
 
 
+def legend_columns(texts: Sequence[str], width: float) -> int:
+    """In how many columns a legend of ``texts`` fits below a figure of ``width`` inches."""
+    return max(1, min(6, int(width / (LETTER * max(map(len, texts)) + SWATCH))))
+
+
+def legend_height(classes: Sequence[str], width: float) -> float:
+    """Inches that ``class_legend`` needs."""
+    texts = drawable(classes)
+    return LINE * (-(-len(texts) // legend_columns(texts, width)) + 1)
+
+
 def class_legend(figure: Figure, classes: Sequence[str], colours: Colours) -> None:
     """A legend of the classes below a figure, in as many columns as their names allow."""
     texts = drawable(classes)
@@ -59,10 +74,10 @@ def class_legend(figure: Figure, classes: Sequence[str], colours: Colours) -> No
         Patch(facecolor=(red / 255, green / 255, blue / 255), edgecolor="#888")
         for red, green, blue in colours[: len(texts)]
     ]
-    columns = max(1, min(6, LEGEND // (max(map(len, texts)) + 5)))
+    columns = legend_columns(texts, figure.get_size_inches()[0])
     # Matplotlib leaves out what begins with _, so the names are set afterwards.
     places = [str(place) for place in range(len(texts))]
-    legend = figure.legend(patches, places, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+    legend = figure.legend(patches, places, loc="outside lower center", ncols=columns, frameon=False, fontsize=TEXT)
     for drawn, text in zip(legend.get_texts(), texts, strict=True):
         letter(drawn, text)
 

@@ -1,30 +1,34 @@
-"""The report of a search: four figures, and one HTML page that holds everything and needs nothing beside it."""
+"""The report of a search: its figures, and one HTML page that holds everything and needs nothing beside it."""
 
-import base64
 import json
 import math
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib.figure import Figure
 
+from experiments.options.groups import parse_size
 from experiments.options.quantity import compact
 from experiments.report import figures
+from experiments.report.beside_baseline import beside_baseline, clock_of, name_of, read_speed
 from experiments.report.figures import LEVELS, png
+from experiments.report.pareto import PARETO, distinct_networks
+from experiments.report.render import render
+from experiments.report.run_files import class_rows, config_text, data_flags_of
 from experiments.report.summaries import read_metrics
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
-from experiments.runs.folder import CONFIG, METRICS
+from experiments.runs.folder import METRICS
 from experiments.runs.names import visible
+from experiments.runs.processes import program
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
 COLUMNS = ("epoch", "loss_w", "loss_a", "miou", "entropy", *(f"entropy_{level}" for level in LEVELS))
 KEYS = ("strategy", "discrete", "discrete_epoch", "removals", "miou", "gap", "cost", "alive")
-COSTS = {"params": "parameters", "macs_total": "MACs, as ptflops counts", "macs_conv": "MACs, convolutions"}
 UNKNOWN = "not measured"
 TEMPLATE = "page.html.j2"
 
@@ -42,7 +46,8 @@ def write_report(run: Path) -> Path:
     """
     search = _read_search(run / "search.json")
     metrics = read_metrics(run / METRICS, COLUMNS)
-    architecture = json.loads(Architecture.load(run / "architecture.json").to_json())
+    network = Architecture.load(run / "architecture.json")
+    architecture = json.loads(network.to_json())
     discrete = search["discrete_epoch"]
     drawings: dict[str, Callable[[], Figure]] = {
         "architecture": lambda: figures.architecture_figure(architecture),
@@ -50,17 +55,17 @@ def write_report(run: Path) -> Path:
         "alive": lambda: figures.alive_figure(pd.DataFrame(search["alive"]), discrete),
         "miou": lambda: figures.miou_figure(metrics, discrete, search["miou"]["derived"]),
     }
+    if (run / PARETO).is_file():
+        drawings["pareto"] = lambda: figures.pareto_figure(distinct_networks(run))
     images: dict[str, bytes] = {}
     for name, draw in drawings.items():
         with decoration(f"the figure {run / 'figures' / name}.png"):
             images[name] = png(draw())
-    for name in ("validation", "pareto"):
-        picture = run / "figures" / f"{name}.png"
-        with decoration(f"{picture}"):
-            if picture.is_file():
-                images[name] = picture.read_bytes()
-    config = run / CONFIG
-    page = _page(search, architecture, images, config.read_text(encoding="utf-8") if config.is_file() else "")
+    picture = run / "figures" / "validation.png"
+    with decoration(f"{picture}"):
+        if picture.is_file():
+            images["validation"] = picture.read_bytes()
+    page = _page(run, search, network, images)
     write_atomic(run / "report.html", page.encode("utf-8", "backslashreplace"))  # a name may be in no encoding
     with decoration(f"{run / 'figures'}"):
         (run / "figures").mkdir(exist_ok=True)
@@ -83,44 +88,39 @@ def _read_search(path: Path) -> dict[str, Any]:
     try:
         _verdict(search), list(_facts(search)), _removals(search["removals"])  # what the page is made of
         dict(search.get("versions", {}))
-        discrete = search["discrete_epoch"]
-        numbers = [n for n in (search["miou"]["derived"], discrete) if n is not None]
+        discrete, miou, cost = search["discrete_epoch"], search["miou"], search["cost"]
+        optional = [miou["derived"], miou.get("derived_full"), discrete, cost.get("params"), cost.get("macs_total")]
+        numbers = [n for n in (*optional, *search.get("per_class", {}).values()) if n is not None]
+        parse_size(cost.get("size", "32x32"))
         numbers += [row[key] for row in search["alive"] for key in ("epoch", *LEVELS)]
         if not search["alive"] or not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
             raise ValueError("no number where one is due")
-    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+    except (InputError, TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: is damaged ({reason}); take it from where the search wrote it") from None
     return dict(search)
 
 
-def _page(search: Mapping[str, Any], architecture: Mapping[str, Any], images: Mapping[str, bytes], config: str) -> str:
+def _page(run: Path, search: Mapping[str, Any], network: Architecture, images: Mapping[str, bytes]) -> str:
     versions = {**search.get("versions", {}), "device": search.get("device", "unknown")}
+    config, speed, classes = config_text(run), read_speed(run), class_rows(search)
+    miou = search["miou"].get("derived_full", search["miou"].get("derived"))
+    name = "found" if name_of(network) == "found" else f"found ({name_of(network)})"
     return render(
         TEMPLATE,
+        images,
         title=visible(f"{search['strategy']} on {search.get('dataset', 'unknown data')}, seed {search.get('seed')}"),
         verdict=_verdict(search),
+        next=f"{program()} retrain --arch {shlex.quote(str(run / 'architecture.json'))}{data_flags_of(config)}",
         facts=list(_facts(search)),
-        layers=_layers(architecture),
+        networks=beside_baseline(network, name, search["cost"], miou, speed, len(classes)),
+        clock=clock_of(speed),
+        classes=classes,
+        layers=_layers(json.loads(network.to_json())),
         removals=_removals(search["removals"]),
-        images=images,
-        config=config or "not kept",
+        config=config,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
-
-
-def render(template: str, images: Mapping[str, bytes], **values: Any) -> str:
-    """A page that needs nothing beside it.
-
-    Args:
-        template: a file beside this one.
-        images: PNG files, by name.
-        values: what else the template names.
-    """
-    folder = FileSystemLoader(Path(__file__).parent)
-    environment = Environment(loader=folder, autoescape=True, undefined=StrictUndefined, keep_trailing_newline=True)
-    encoded = {name: base64.b64encode(image).decode() for name, image in images.items()}
-    return environment.get_template(template).render(images=encoded, **values)
 
 
 def _verdict(search: Mapping[str, Any]) -> str:
@@ -134,7 +134,7 @@ def _verdict(search: Mapping[str, Any]) -> str:
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    miou, cost = search["miou"], search["cost"]
+    miou = search["miou"]
     at, full = (f", labels at {miou[key]}" if key in miou else "" for key in ("resolution", "resolution_full"))
     yield f"mIoU, super-network{at}", _percent(miou.get("supernet"))
     yield f"mIoU, found network, same weights{at}", _percent(miou.get("derived"))
@@ -142,8 +142,6 @@ def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield f"mIoU, found network{full} as in a retraining", _percent(miou.get("derived_full"))
     yield "loss, super-network to found network", _change(search["gap"] or {})
     yield "the same, before it was discrete", _change(search.get("gap_before") or {})
-    for key, label in COSTS.items():
-        yield label, UNKNOWN if cost.get(key) is None else compact(cost[key])
     for kind, limit in (("target", "target"), ("constraint", "limit")):
         for key, bound in (search.get(kind) or {}).items():
             met = "met" if bound["met"] else "not met"

@@ -8,6 +8,8 @@ from typing import Any
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 
+PARETO = "pareto.json"
+
 
 def front(rows: Sequence[Mapping[str, Any]], better: str = "miou", cost: str = "macs_total") -> list[bool]:
     """For each row, whether no other has at least its score at no more cost, and more of one of the two.
@@ -29,7 +31,25 @@ def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
         rows: one a network: ``epoch`` (or its number), ``file``, ``miou`` (a fraction), and its costs.
     """
     networks = [{**row, "front": best} for row, best in zip(rows, front(rows), strict=True)]
-    write_json(run / "pareto.json", {"networks": networks})
+    write_json(run / PARETO, {"networks": networks})
+
+
+def distinct_networks(run: Path) -> list[dict[str, Any]]:
+    """The rows of ``pareto.json``, of equal networks the last alone, with ``front`` among those that are left.
+
+    A network that stays the most probable one is written after every shrink. Its last weights are trained longest.
+
+    Args:
+        run: the run's folder. Networks whose ``file`` is gone count as different.
+    """
+    rows = json.loads((run / PARETO).read_text(encoding="utf-8"))["networks"]
+    last: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        file = run / row["file"]
+        content = file.read_text(encoding="utf-8") if file.is_file() else row["file"]
+        last.pop(content, None)
+        last[content] = row
+    return [{**row, "front": best} for row, best in zip(last.values(), front(list(last.values())), strict=True)]
 
 
 def draw_pareto(run: Path) -> None:
@@ -38,6 +58,5 @@ def draw_pareto(run: Path) -> None:
     with decoration(f"the figure {file}"):
         from experiments.report.figures import pareto_figure, png
 
-        networks = json.loads((run / "pareto.json").read_text(encoding="utf-8"))["networks"]
         file.parent.mkdir(exist_ok=True)
-        write_atomic(file, png(pareto_figure(networks)))
+        write_atomic(file, png(pareto_figure(distinct_networks(run))))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 CONFIG = "config.yml"
 METRICS = "metrics.csv"
+SPEED = "speed.json"
+"""How fast a run's network is beside ``baseline1``: ``found_ms``, ``baseline_ms``, ``source`` and ``warning``."""
 LONGEST_NAME = 50  # characters of a default folder's name before its date; a file system takes 255 bytes in all
 
 

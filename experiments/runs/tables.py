@@ -127,6 +127,12 @@ def _cell(value: Any) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list) else str(value))
 
 
+def in_words(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table with ``yes`` and ``no`` in place of truth values, as everywhere."""
+    words = {True: "yes", False: "no"}
+    return table.map(lambda value: words[value] if isinstance(value, bool) else value)
+
+
 @contextmanager
 def new_table(out: str | None) -> Iterator[Path | None]:
     """The new file of a table: its suffix is checked, and it is held as by ``new_file``.
@@ -152,7 +158,7 @@ def write_table(path: Path, text: str, table: "pd.DataFrame", result: Mapping[st
     if path.suffix == ".md":
         content = text
     elif path.suffix == ".csv":
-        content = table.to_csv(index=False)
+        content = in_words(table).to_csv(index=False)
     else:
         content = json.dumps(plain(result), indent=1) + "\n"
     write_atomic(path, content, new=True)

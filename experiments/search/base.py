@@ -13,7 +13,7 @@ from experiments.data.crops import CropStream
 from experiments.data.frequency import class_weights
 from experiments.data.streams import BatchStream, val_stream
 from experiments.latency.wording import describe_clock
-from experiments.metrics.evaluation import evaluate
+from experiments.metrics.evaluation import Scores, evaluate
 from experiments.model_file import WEIGHTS, ModelInfo, save_weights
 from experiments.options.groups import IGNORE, parse_size
 from experiments.report import gallery
@@ -52,6 +52,7 @@ class Outcome:
         discrete_epoch: after which epoch every choice had one survivor; None if never, or for sampled networks.
         removals: all candidates that left, in order.
         gap_before: the gap at the last epoch that was not discrete, None if all were.
+        per_class: IoU of each class in [0, 1], scored as ``derived_full``; NaN for a class that nobody has seen.
     """
 
     architecture: Architecture
@@ -63,6 +64,7 @@ class Outcome:
     discrete_epoch: int | None = None
     removals: Sequence[Removal] = ()
     gap_before: Mapping[str, float] | None = None
+    per_class: Sequence[float] = ()
 
 
 @dataclass(eq=False, repr=False)
@@ -127,10 +129,10 @@ class BaseSearch(ABC):
         """The rows with the resolution of the labels that their scores belong to."""
         return [{**row, "miou_resolution": self.validation.resolution} for row in rows]
 
-    def full_miou(self, network: nn.Module) -> float:
-        """MIoU in [0, 1] with the labels' own size, as a retraining is scored."""
+    def full_scores(self, network: nn.Module) -> Scores:
+        """Scores with the labels' own size, as a retraining is scored; the loss is the plain cross-entropy."""
         loss = nn.CrossEntropyLoss(ignore_index=IGNORE)
-        return evaluate(network, self.full_validation, loss, self.num_classes).miou
+        return evaluate(network, self.full_validation, loss, self.num_classes)
 
     def draw_validation(self, network: nn.Module) -> None:
         """Write ``figures/validation.png``: what a network makes of some validation images. It is no result."""
@@ -194,6 +196,7 @@ class BaseSearch(ABC):
             "removals": [asdict(removal) for removal in outcome.removals],
             "entropy": entropy,
             "miou": {**outcome.miou, **resolutions},
+            "per_class": dict(zip(self.data.classes, outcome.per_class, strict=True)),
             "weights": WEIGHTS if outcome.discrete else None,
             "gap": dict(outcome.gap),
             "gap_before": outcome.gap_before,

@@ -113,7 +113,7 @@ class MultiTrialSearch(BaseSearch):
         self.trained[architecture] = trained
         is_best = self.best() is trained
         if is_best:
-            self.trained[architecture] = replace(trained, miou_full=self.full_miou(network))
+            self.trained[architecture] = replace(trained, miou_full=self.full_scores(network).miou)
             # Before trials.json: whoever is killed between the two trains this network again, and writes it again.
             self.write_weights(MODEL, architecture, network)
         self.write_rows(self._rows())
@@ -177,11 +177,13 @@ class MultiTrialSearch(BaseSearch):
         # Gone, or of another network: the trials.json of an earlier version, which kept no weights.
         if not (self.run / MODEL).is_file() or load_model(self.run)[1].architecture != best.architecture:
             self.write_weights(MODEL, best.architecture, self.train(best.architecture)[1])
+        network, _ = load_model(self.run)
         outcome = Outcome(
             architecture=best.architecture,
             miou={"supernet": best.miou, "derived": best.miou, "derived_full": best.miou_full},
             gap={"loss_supernet": best.loss, "loss_derived": best.loss, "max_logit_difference": 0.0},
             alive=Alive.only(best.architecture).counts(),
+            per_class=self.full_scores(network.to(self.device)).per_class,
         )
         summary = self.summarise(outcome, rows)
         networks = [

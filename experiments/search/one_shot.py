@@ -122,6 +122,7 @@ class Search(BaseSearch):
         architecture, cut = self._decide(state)
         derived = state.derive(architecture)
         of_supernet, of_derived = (self.monitor.validate(search, network) for network in (self.space, derived))
+        full = self.full_scores(derived)
         images = torch.cat([images for images, _ in self.validation][:4])
         gap = {"loss_supernet": of_supernet.loss, "loss_derived": of_derived.loss}
         gap["max_logit_difference"] = largest_difference(self.space, derived, images)
@@ -134,11 +135,12 @@ class Search(BaseSearch):
             miou={
                 "supernet": of_supernet.miou,
                 "derived": of_derived.miou,
-                "derived_full": self.full_miou(derived),
+                "derived_full": full.miou,
             },
             gap=gap,
             gap_before=self.monitor.gap_before,
             alive=state.alive.counts(),
+            per_class=full.per_class,
         )
         summary = self.summarise(outcome, rows)
         write_atomic(self.run / "architecture.json", architecture.to_json())  # before all that may still fail

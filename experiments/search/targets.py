@@ -9,6 +9,7 @@ from typing import Any
 from experiments.options.groups import TargetOptions
 from experiments.options.quantity import compact
 from experiments.report.pareto import front
+from experiments.runs.columns import LATENCY, MACS, MIOU, PARAMETERS, cells
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import read_summary
@@ -66,13 +67,20 @@ def write_front(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def front_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The front as text, a line for each network, the cheapest first."""
     key = rows[0]["key"]
-    unit = " ms" if key == "latency_ms" else ""
-    lines = [f"  {'target':>12}  {'found':>12}  {'share':>6}  {'mIoU':>6}  {'parameters':>10}  {'MACs':>10}  front"]
-    for row in sorted(rows, key=lambda row: row["found"]):
-        costs = [f"{compact(row[name])}{unit}" for name in ("target", "found")]
-        counted = f"{compact(row['params']):>10}  {compact(row['macs_total']):>10}"
-        score = f"{row['ratio']:>6.3f}  {100 * row['miou']:>5.1f}%"
-        line = f"  {costs[0]:>12}  {costs[1]:>12}  {score}  {counted}  {'yes' if row['front'] else 'no'}"
-        lines.append(line + ("" if row["discrete"] else "  (not discrete)"))
+    rows = sorted(rows, key=lambda row: row["found"])
+    kind = {"macs": MACS, "params": PARAMETERS, "latency_ms": LATENCY}[key]
+    columns = [
+        *([f"{which} {kind.name}", *cells(kind, [row[which] for row in rows])] for which in ("target", "found")),
+        ["share", *(f"{row['ratio']:.3f}" for row in rows)],
+        [MIOU.name, *cells(MIOU, [row["miou"] for row in rows])],
+        [PARAMETERS.name, *cells(PARAMETERS, [row["params"] for row in rows])],
+        [MACS.name, *cells(MACS, [row["macs_total"] for row in rows])],
+        *([name, *("yes" if row[name] else "no" for row in rows)] for name in ("discrete", "front")),
+    ]
+    widths = [max(map(len, column)) for column in columns]
+    lines = [
+        "  " + "  ".join(f"{cell:>{width}}" for cell, width in zip(line, widths, strict=True))
+        for line in zip(*columns, strict=True)
+    ]
     clock = f" of {rows[0]['clock']}" if "clock" in rows[0] else ""
     return "\n".join([f"{key}{clock}; mIoU with labels at {rows[0]['miou_resolution']}", "", *lines])

@@ -257,8 +257,8 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
         "usage: ssr-nas try",
         "Try the command line.",
         "--data.name",
-        "which data set.",
-        "of one image.",
+        "which data set",
+        "of one image",
         "short: --preset",
     ):
         assert part in text

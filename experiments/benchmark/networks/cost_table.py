@@ -12,6 +12,7 @@ from experiments.benchmark.networks.onnx_counter import count_onnx
 from experiments.benchmark.networks.statistics import latency
 from experiments.benchmark.networks.timing import Entry, Setup, measure
 from experiments.metrics.counter import Count, count_module
+from experiments.runs.columns import CONV_MACS_G, FPS, LATENCY, MACS_G, MEMORY, PARAMETERS
 from nas_space.cost import cost
 from nas_space.errors import InputError
 
@@ -91,8 +92,8 @@ def cost_rows(
                 listed = ", ".join(f"{times} {name}" for name, times in sorted(one.unknown.items()))
                 notes[network.name] = f"{network.name}: MACs without its operators {listed}, whose cost is not known"
         if setup is not None:
-            progress(label)
-            timings, others = measure([Entry(network, precision) for network in networks], size, setup, progress)
+            entries = [Entry(network, precision) for network in networks]
+            timings, others = measure(entries, size, setup, lambda step, label=label: progress(f"{label}: {step}"))
             measured_with.append({"size": label, **conditions(setup, others)})
             for row, timing in zip(new_rows, timings, strict=True):
                 times = latency(timing.seconds)
@@ -101,15 +102,24 @@ def cost_rows(
     return rows, measured_with, list(notes.values())
 
 
-MACS = "MACs G: of convolutions and matrix products; with all else: of everything, also pooling and activations"
+MACS = (
+    f"{MACS_G.name}: of everything, also pooling and activations; "
+    f"{CONV_MACS_G.name}: of convolutions and matrix products alone"
+)
+SHOWN = {
+    "params": PARAMETERS,
+    "macs_conv": CONV_MACS_G,
+    "macs_total": MACS_G,
+    "median_ms": LATENCY,
+    "fps": FPS,
+    "peak_memory_mb": MEMORY,
+}
 
 
 def readable_table(table: pd.DataFrame) -> pd.DataFrame:
     """The table in the units of the papers: millions, billions, images a second."""
-    units = {"params": ("params M", 1e6), "macs_conv": ("MACs G", 1e9), "macs_total": ("MACs G with all else", 1e9)}
-    times = {"median_ms": ("ms", 1.0), "fps": ("FPS", 1.0), "peak_memory_mb": ("peak MiB", 1.0)}
     shown = table[["network", "size"]].rename(columns={"size": "input"})
-    for key, (name, unit) in {**units, **times}.items():
+    for key, column in SHOWN.items():
         if key in table:
-            shown[name] = table[key].astype(float) / unit
+            shown[column.name] = table[key].astype(float) / column.unit
     return shown

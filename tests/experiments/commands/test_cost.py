@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +32,10 @@ def net(tmp_path: Path) -> str:
 
 def answer(capsys, *arguments):
     assert main(["cost", *arguments, "--json"]) == 0
-    text, last = capsys.readouterr().out.rstrip().rsplit("\n", 1)
+    captured = capsys.readouterr()
+    first = captured.err.split(":")[0]
+    assert first == "" if "--fps" in arguments else re.fullmatch(r"\d+x\d+", first)  # what it does, without a terminal
+    text, last = captured.out.rstrip().rsplit("\n", 1)
     return text, json.loads(last)
 
 
@@ -44,7 +48,8 @@ def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
     assert rounded == [11.2, 25.2, 44.8, 3.7] and result["networks"][0]["params"] == 961_807
     assert (
         "| baseline1 | 512x1024 | 0.962 | 11.1 | 11.2 |" in text
-        and "\nMACs G: of convolutions" in text
+        and "\nMACs G: of everything" in text
+        and "| parameters M | conv MACs G | MACs G |" in text
         and result["measured"] == []
     )
 

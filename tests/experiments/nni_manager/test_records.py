@@ -222,7 +222,7 @@ def test_trials_of_another_program_have_rows_without_our_columns(
     assert main(["report", "aBc12", "--json"]) == 0
     first, second, third = json.loads(capsys.readouterr().out.splitlines()[-1])["experiments"]["aBc12"]
     assert (first["mIoU %"], second["mIoU %"], third["mIoU %"]) == (25.0, 50.0, 20.0)
-    ours = ("super-network %", "MACs M", "discrete", "seconds")
+    ours = ("super-network mIoU %", "MACs M", "discrete", "seconds")
     assert all(row[key] is None for row in (first, second) for key in ours) and None not in third.values()
 
 
@@ -233,8 +233,8 @@ def test_the_table_names_the_resolution_of_the_labels(home: Path) -> None:
     scores = {"miou_full": 0.15, "resolution": "12x16", "resolution_full": "96x128"}
     made.trial("new", 1, "SUCCEEDED", {"lr": 0.2}, {**result(0.2, 1e6, NETWORKS[0]), **scores})
     table = read_record("aBc12").table().set_index("trial")
-    assert table.loc["new", ["labels", "full-size mIoU %"]].tolist() == ["12x16", 15.0]
-    assert table.loc["old", ["labels", "full-size mIoU %"]].isna().all()
+    assert table.loc["new", ["labels", "mIoU %, full labels"]].tolist() == ["12x16", 15.0]
+    assert table.loc["old", ["labels", "mIoU %, full labels"]].isna().all()
 
 
 def test_metrics_of_all_kinds() -> None:

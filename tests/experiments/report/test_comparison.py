@@ -183,7 +183,7 @@ def test_a_comparison_is_read_from_its_runs_and_written(finished: Path, capsys: 
     assert first["retrained"] == pytest.approx(51) and second["retrained"] is second["entropy_area"] is None
     assert json.loads((finished / "compare.json").read_text()) == result
     assert (finished / "entropy.png").read_bytes().startswith(b"\x89PNG")
-    assert f"{finished}: compare.md, compare.csv, compare.json, entropy.png" in capsys.readouterr().out
+    assert f"{finished}: report.html, compare.md, compare.csv, compare.json, entropy.png" in capsys.readouterr().out
 
 
 def test_a_figure_that_fails_costs_no_table(

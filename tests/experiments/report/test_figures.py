@@ -1,9 +1,13 @@
 """The figures show the numbers they are given."""
 
+import json
+
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.text import Text
 
 from experiments.report.figures import (
     LEVELS,
@@ -11,11 +15,15 @@ from experiments.report.figures import (
     architecture_figure,
     comparison_figure,
     entropy_figure,
+    front_figure,
     miou_figure,
     pareto_figure,
     png,
     training_figure,
 )
+from experiments.report.fit_figures import latency_figure
+from nas_space.architecture import baseline2
+from nas_space.config import SpaceConfig
 
 pytestmark = pytest.mark.usefixtures("real_figures")
 
@@ -56,9 +64,11 @@ def test_scores_are_drawn_with_the_resolution_of_their_labels() -> None:
         assert draw(plain).axes[0].get_title(loc="left") == "validation mIoU (%)"
         assert draw(named).axes[0].get_title(loc="left") == "validation mIoU (%), labels at 12x16"
     network = {"epoch": 1, "macs_total": 1e6, "miou": 0.2, "front": True}
-    assert pareto_figure([network]).axes[0].get_title(loc="left").endswith("mIoU (%)")
+    assert pareto_figure([network]).axes[0].get_title(loc="left") == "validation mIoU (%), by last epoch"
     named_network = {**network, "miou_resolution": "12x16"}
-    assert pareto_figure([named_network]).axes[0].get_title(loc="left").endswith("mIoU (%), labels at 12x16")
+    assert (
+        pareto_figure([named_network]).axes[0].get_title(loc="left").startswith("validation mIoU (%), labels at 12x16")
+    )
 
 
 def test_entropy_of_every_level() -> None:
@@ -108,3 +118,46 @@ def test_searches_of_a_strategy_share_a_colour() -> None:
 def test_png_is_the_same_each_time() -> None:
     first, second = (png(entropy_figure(METRICS, None)) for _ in range(2))
     assert first == second and first.startswith(b"\x89PNG")
+
+
+def test_one_epoch_is_seen() -> None:
+    """A line through one point shows nothing: it has a mark."""
+    one = METRICS.head(1)
+    row = one.assign(stage="encoder", val_loss=1.5)
+    drawn = [entropy_figure(one, None), miou_figure(one, None, None), training_figure(row)]
+    for figure in [*drawn, comparison_figure({"ssr-0": one})]:
+        curves = [line for axes in figure.axes for line in axes.lines]
+        assert curves and all(line.get_marker() not in ("", "None") for line in curves)
+    assert {line.get_marker() for axes in entropy_figure(METRICS, None).axes for line in axes.lines} == {""}
+
+
+def drawn_texts(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text().strip()]
+
+
+def test_letters_can_be_read_on_a_telephone_and_none_is_cut() -> None:
+    """The page is 400 pixels wide, the figure 368: its letters have 9 at least, and none stands beyond the edge."""
+    alive = pd.DataFrame({"epoch": [1, 2, 3], **{level: [700, 70, 4] for level in LEVELS}})
+    metrics = METRICS.assign(stage=["encoder", "encoder", "aggregation"], val_loss=1.0, miou_resolution="1024x2048")
+    network = {"epoch": 20, "macs_total": 1e9, "miou": 0.2, "front": True, "miou_resolution": "128x256"}
+    target = {**network, "key": "latency_ms", "target": 20.0, "found": 19.0}
+    race = {"name": "baseline2@20ms", "ms": 20.0, "race": 0.5, "is_hand_made": True, "is_delivered": True}
+    figures = {
+        "entropy": entropy_figure(metrics, 2),
+        "alive": alive_figure(alive, 2),
+        "miou": miou_figure(metrics, 2, 0.3),
+        "training": training_figure(metrics),
+        "architecture": architecture_figure(json.loads(baseline2(SpaceConfig.paper()).to_json())),
+        "fusion": architecture_figure(json.loads(baseline2(SpaceConfig.pyramid()).to_json())),
+        "comparison": comparison_figure({"nni-proxyless-0": METRICS, "my_module.MyStrategy-0": METRICS}),
+        "front": front_figure([target]),
+        "pareto": pareto_figure([network]),
+        "latency": latency_figure([race], [20.0]),
+    }
+    for name, figure in figures.items():
+        FigureCanvasAgg(figure).draw()
+        width, height = figure.get_size_inches()
+        for text in drawn_texts(figure):
+            assert text.get_fontsize() / 72 / width * 368 >= 9, (name, text.get_text())
+        left, bottom, right, top = figure.get_tightbbox().extents
+        assert min(left, bottom) >= -0.01 and right <= width + 0.01 and top <= height + 0.01, name

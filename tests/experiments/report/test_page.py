@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 
 from experiments.cli import main
+from experiments.report.captions import CAPTIONS
 from experiments.report.page import TEMPLATE, write_report
 from experiments.runs.files import write_json
 from experiments.runs.folder import write_metrics
-from nas_space.architecture import Architecture, baseline2
+from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import SpaceConfig
+from nas_space.cost import cost
 from nas_space.errors import InputError
 
 EPOCHS = 12
@@ -108,6 +110,7 @@ class Page(HTMLParser):
         self.sources: list[str] = []
         self.tags: set[str] = set()
         self.text = ""
+        self.rows: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -115,12 +118,16 @@ class Page(HTMLParser):
         self.sources += [value for key, value in attrs if key in ("src", "href") and value]
         if tag not in ("img", "meta"):
             self.open.append(tag)
+        if tag == "tr":
+            self.rows.append("")
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
         self.text += f"{data} "
+        if "tr" in self.open:
+            self.rows[-1] += f"{data} "
 
 
 @pytest.mark.usefixtures("real_figures")
@@ -128,21 +135,63 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     page = Page(write_report(run).read_text(encoding="utf-8"))
     assert page.open == []
     assert len(page.sources) == 4 and all(source.startswith("data:image/png;base64,") for source in page.sources)
+    assert all(CAPTIONS[name] in page.text for name in ("architecture", "entropy", "alive", "miou"))
     for fact in (
         "ssr on streets, seed 3",
         "Discrete at epoch 9",
         "cascade, threshold",
         "48.01 %",
-        "80.12K",
-        "21M",
+        "0.0801",
         "812 MB",
         "2.2 min",
     ):
         assert fact in page.text
+    assert page.tags >= {"figcaption", "details"} and page.text.count("MACs M") == 1
     assert "torch 2.14.1" in page.text and "epochs: 12" in page.text and "milliseconds" not in page.text
     for number in ("architecture", "entropy", "alive", "miou"):
         assert (run / "figures" / f"{number}.png").read_bytes().startswith(b"\x89PNG")
     assert not list(run.rglob("*.tmp"))
+
+
+def test_the_found_network_stands_beside_baseline1(run: Path) -> None:
+    classes = {"road": 0.9, "<sky>": 0.5, "hut": None}
+    miou = {**search_summary()["miou"], "derived_full": 0.7}
+    write_json(run / "search.json", search_summary() | {"per_class": classes, "miou": miou})
+    write_json(run / "speed.json", {"found_ms": 2.0, "baseline_ms": 4.0, "source": "measured now", "warning": "busy"})
+    (run / "config.yml").write_text("data: {name: folder, root: my garden, size: 64x96}\n")
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    network = Architecture.load(run / "architecture.json")
+    made = cost(baseline1(network.space), (96, 128), len(classes))
+    rows = [line.split() for line in page.rows]
+    found, baseline = (next(row for row in rows if row[0] == name) for name in ("found", "baseline1"))
+    assert found[1:] == ["0.0801", "21", "2.00", "500", "70.0"]
+    assert baseline[2:] == [f"{made.macs_total / 1e6:.1f}", "4.00", "250", "-"]
+    assert ["road", "90.0"] in rows and ["<sky>", "50.0"] in rows and ["hut", "-"] in rows
+    assert "Latency measured now. Warning: busy." in page.text
+    flags = "--data.name folder --data.root 'my garden' --data.size 64x96"
+    assert f"retrain --arch {run / 'architecture.json'} {flags}" in page.text
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cost": {"params": "x", "macs_total": 1}},
+        {"cost": {"params": 1, "size": "large"}},
+        {"per_class": {"road": "x"}},
+        {"per_class": [1]},
+        {"miou": {"derived": 0.5, "derived_full": "x"}},
+    ],
+)
+def test_numbers_of_another_kind_are_named(run: Path, change: dict[str, Any]) -> None:
+    write_json(run / "search.json", search_summary() | change)
+    with pytest.raises(InputError, match="search.json: is damaged"):
+        write_report(run)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"found_ms": 0, "baseline_ms": 1}', '{"found_ms": "x"}'])
+def test_a_damaged_speed_is_left_out(run: Path, content: str) -> None:
+    (run / "speed.json").write_text(content)
+    assert "FPS" not in Page(write_report(run).read_text(encoding="utf-8")).text
 
 
 def test_budgets_and_their_clock(run: Path) -> None:
@@ -164,7 +213,8 @@ def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, caps
     assert main(["report", str(run), str(other), "--json"]) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["reports"] == {str(folder): str(folder / "report.html") for folder in (run, other)}
-    assert (run / "report.html").read_text() == (other / "report.html").read_text()
+    mine = (run / "report.html").read_text()
+    assert mine.replace(f"{run}/", f"{other}/") == (other / "report.html").read_text()  # the next command names it
     assert main(["report", str(run), "--out", "page.md"]) == 2
     assert "lies in its folder" in capsys.readouterr().err
 
@@ -278,7 +328,7 @@ def test_a_figure_that_cannot_be_drawn_is_left_out_and_told(
         monkeypatch.setattr(f"experiments.report.figures.{name}_figure", fail)
     assert main(["report", str(run)]) == 0
     page = Page((run / "report.html").read_text(encoding="utf-8"))
-    assert page.open == [] and len(page.sources) == 2 and "80.12K" in page.text
+    assert page.open == [] and len(page.sources) == 2 and "0.0801" in page.text
     assert [path.name for path in sorted((run / "figures").iterdir())] == ["entropy.png", "miou.png"]
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2 and "architecture.png" in lines[0] and "no canvas" in lines[0] and "alive.png" in lines[1]

@@ -1,10 +1,11 @@
 """The Pareto front."""
 
 import random
+from pathlib import Path
 
 import pytest
 
-from experiments.report.pareto import front
+from experiments.report.pareto import distinct_networks, front, write_pareto
 
 pytestmark = pytest.mark.usefixtures("real_figures")
 
@@ -24,3 +25,13 @@ def test_front_against_a_definition() -> None:
 
 def test_equal_networks_are_both_on_it() -> None:
     assert front([{"miou": 1.0, "macs_total": 1.0}] * 2) == [True, True]
+
+
+def test_a_network_that_stays_is_one_point_with_its_last_score(tmp_path: Path) -> None:
+    for name, content in {"a": "first", "b": "second", "c": "first"}.items():
+        (tmp_path / name).write_text(content)
+    scores = {"a": (0.9, 20), "b": (0.5, 30), "c": (0.4, 20), "gone": (0.1, 40)}
+    rows = [{"epoch": i, "file": name, "miou": m, "macs_total": c} for i, (name, (m, c)) in enumerate(scores.items())]
+    write_pareto(tmp_path, rows)
+    networks = distinct_networks(tmp_path)
+    assert [(row["file"], row["front"]) for row in networks] == [("b", True), ("c", True), ("gone", False)]

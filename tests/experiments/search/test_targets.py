@@ -130,7 +130,7 @@ def test_the_front_is_that_of_found_cost_and_score(tmp_path: Path) -> None:
     rows = front_rows(tmp_path, ["a", "b", "c"])
     assert [row["front"] for row in rows] == [True, False, True]
     lines = front_table(rows).splitlines()[3:]
-    assert [line.split()[0] for line in lines] == ["2M", "3M", "4M"] and lines[1].split()[-1] == "no"
+    assert [line.split()[0] for line in lines] == ["2", "3", "4"] and lines[1].split()[-1] == "no"
 
 
 def test_a_run_that_is_older_than_targets_goes_on() -> None:

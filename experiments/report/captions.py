@@ -1,0 +1,52 @@
+"""One sentence below each figure of a page: how to read it."""
+
+CAPTIONS = {
+    "architecture": (
+        "From the image (top) to the classes (bottom): each coloured pair of bars is a layer, as wide as its 3x1 "
+        "and 1x3 convolutions have channels within the pale width that they could have; the darker, the larger "
+        "the dilation, and grey boxes halve the resolution."
+    ),
+    "entropy": (
+        "How undecided the choices of each level are, in nats: a curve that reaches 0 before the dotted line has "
+        "one candidate left in every choice, so that nothing is lost when the network is taken out."
+    ),
+    "alive": (
+        "How many candidates are left after each epoch: a step down is a removal, and a flat end means that all "
+        "is decided."
+    ),
+    "miou": (
+        "Above, the mIoU of the super-network by epoch, and a star for the found network with the same weights: "
+        "the nearer the star to the curve's end, the less is lost by taking the network out. Below, the training "
+        "losses."
+    ),
+    "pareto": (
+        "Each point is a distinct network of this search, with the last epoch at which it was the most probable "
+        "one; all are scored alike, with the weights that the super-network had then. Up and to the left is "
+        "better, and nothing above the line was seen for its MACs."
+    ),
+    "validation": (
+        "Validation images, their labels, and what the found network sees: colours that differ between the last "
+        "two rows are mistakes, and black is not labelled."
+    ),
+    "training": (
+        "Validation mIoU (above) and losses (below) by epoch: a validation loss that rises while the training "
+        "loss falls means that the network learns the training images by heart."
+    ),
+    "comparison": (
+        "Total entropy of each search by epoch, a colour for each strategy: a curve that ends at 0 is discrete, "
+        "and one that ends above it is cut."
+    ),
+    "front": (
+        "Each point is a network of the race: up and to the left is better, the star is delivered, and the dotted "
+        "line is the latency that was asked for."
+    ),
+    "confusion": (
+        "Each row is a class, and its numbers say which percentage of its pixels the network takes for which "
+        "class: the diagonal is right, and a dark field beside it is a pair that is confused."
+    ),
+    "best and worst": (
+        "The validation images with the highest mIoU, then those with the lowest: image, label and what the "
+        "network sees."
+    ),
+}
+"""By the name of the figure."""
