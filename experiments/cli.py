@@ -128,8 +128,8 @@ def _overview() -> str:
     for title, group in {**GROUPS, **({"others": rest} if rest else {})}.items():
         lines += ["", f"{title}:"]
         for name in group:
-            indents = {"initial_indent": f"  {name:<{names}}  ", "subsequent_indent": " " * (names + 4)}
-            lines += textwrap.wrap(help_line(name), width, **indents)
+            first, further = f"  {name:<{names}}  ", " " * (names + 4)
+            lines += textwrap.wrap(help_line(name), width, initial_indent=first, subsequent_indent=further)
     tail = f"{PROG} help COMMAND shows examples and the options of a command; {PROG} --version prints the version."
     return "\n".join([*lines, "", *textwrap.wrap(tail, width)])
 

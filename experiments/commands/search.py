@@ -139,10 +139,8 @@ def _speed(prepared: "PreparedSearch", folder: Path) -> list[str]:
         from experiments.latency.closing import describe_speed, measured, predicted, write_speed
 
         network, size = Architecture.load(folder / "architecture.json"), prepared.options.cost_size
-        if prepared.table is not None:
-            speed = predicted(network, prepared.table)
-        else:
-            speed = measured(network, size, len(prepared.data.classes))
+        table, classes = prepared.table, len(prepared.data.classes)
+        speed = measured(network, size, classes) if table is None else predicted(network, table)
         lines = describe_speed(speed)
         write_speed(folder, speed)
     return lines

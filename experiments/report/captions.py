@@ -7,12 +7,12 @@ CAPTIONS = {
         "the dilation, and grey boxes halve the resolution."
     ),
     "entropy": (
-        "How undecided the choices of each level are, in nats: a curve that reaches 0 before the dotted line has "
-        "one candidate left in every choice, so that nothing is lost when the network is taken out."
+        "How undecided the choices of each level are, in nats: all of them are decided at the dotted line, where "
+        "the curves reach 0, and then nothing is lost when the network is taken out."
     ),
     "alive": (
-        "How many candidates are left after each epoch: a step down is a removal, and a flat end means that all "
-        "is decided."
+        "How many candidates are left after each epoch: a step down is a removal, and from the dotted line on "
+        "every choice has one."
     ),
     "miou": (
         "Above, the mIoU of the super-network by epoch, and a star for the found network with the same weights: "
@@ -20,9 +20,9 @@ CAPTIONS = {
         "losses."
     ),
     "pareto": (
-        "Each point is a distinct network of this search, with the last epoch at which it was the most probable "
-        "one; all are scored alike, with the weights that the super-network had then. Up and to the left is "
-        "better, and nothing above the line was seen for its MACs."
+        "Each point is a distinct network of this search with the last epoch at which it was the most probable "
+        "one, and the star is the found network: all are scored alike, with the weights that the super-network "
+        "had then. Up and to the left is better."
     ),
     "validation": (
         "Validation images, their labels, and what the found network sees: colours that differ between the last "
@@ -33,8 +33,8 @@ CAPTIONS = {
         "loss falls means that the network learns the training images by heart."
     ),
     "comparison": (
-        "Total entropy of each search by epoch, a colour for each strategy: a curve that ends at 0 is discrete, "
-        "and one that ends above it is cut."
+        "Total entropy of each search by epoch, a colour for each strategy: a search whose curve ends at 0 is "
+        "discrete, and one whose curve ends above it is cut."
     ),
     "front": (
         "Each point is a network of the race: up and to the left is better, the star is delivered, and the dotted "

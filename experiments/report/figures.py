@@ -89,7 +89,7 @@ def miou_figure(metrics: "pd.DataFrame", discrete_epoch: int | None, derived: fl
         trained = metrics.dropna(subset=[column])
         _curve(below, trained["epoch"], trained[column], color=color, label=label)
     for axes, title in ((above, _miou_title(metrics)), (below, "training loss")):
-        _style_epochs(axes, title, discrete_epoch)
+        _style_epochs(axes, title, discrete_epoch, named=True)
         axes.legend(frameon=False, fontsize=TEXT)
     return figure
 
@@ -145,12 +145,13 @@ def style(axes: Axes, title: str, below: str, grid: Literal["both", "y"]) -> Non
     axes.set_axisbelow(True)
 
 
-def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None) -> None:
+def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None, named: bool = False) -> None:
     style(axes, title, "epoch", "y")
     axes.set_ylim(bottom=min(0.0, axes.dataLim.y0))
     axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if discrete_epoch is not None:
         axes.axvline(discrete_epoch, color=INK, linewidth=1, linestyle=":")
+    if discrete_epoch is not None and named:
         text = axes.text(discrete_epoch, 0.5, "discrete ", fontsize=TEXT, rotation=90, va="center", ha="right")
         text.set_transform(axes.get_xaxis_transform())
 
@@ -276,7 +277,8 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     """Networks of one search by cost and mIoU, the front as a line.
 
     Args:
-        rows: one a distinct network, with ``epoch``, ``macs_total``, ``miou`` (a fraction) and ``front``.
+        rows: one a distinct network, with ``epoch``, ``macs_total``, ``miou`` (a fraction) and ``front``; the one with
+            ``found`` is a star.
     """
     figure = Figure(figsize=(WIDTH, 3.8), layout="constrained")
     axes = figure.subplots()
@@ -285,7 +287,8 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
     axes.plot(macs, miou, color=LEVELS["width"], linewidth=2)
     for row in rows:
         point = row["macs_total"] / 1e6, 100 * row["miou"]
-        axes.plot(*point, "o", color=LEVELS["width"] if row["front"] else GREY, markersize=7)
+        marker, size = ("*", 15) if row.get("found") else ("o", 7)
+        axes.plot(*point, marker, color=LEVELS["width"] if row["front"] else GREY, markersize=size)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=TEXT, color=INK)
     named = next((f", labels at {row['miou_resolution']}" for row in rows if "miou_resolution" in row), "")
     style(axes, f"validation mIoU (%){named}, by last epoch", "MACs (millions)", "both")

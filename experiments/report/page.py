@@ -19,6 +19,7 @@ from experiments.report.pareto import PARETO, distinct_networks
 from experiments.report.render import render
 from experiments.report.run_files import class_rows, config_text, data_flags_of
 from experiments.report.summaries import read_metrics
+from experiments.runs.columns import LATENCY
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import METRICS
@@ -29,6 +30,7 @@ from nas_space.errors import InputError
 
 COLUMNS = ("epoch", "loss_w", "loss_a", "miou", "entropy", *(f"entropy_{level}" for level in LEVELS))
 KEYS = ("strategy", "discrete", "discrete_epoch", "removals", "miou", "gap", "cost", "alive")
+COSTS = {"params": "parameters", "macs": "MACs", "latency_ms": LATENCY.name}
 UNKNOWN = "not measured"
 TEMPLATE = "page.html.j2"
 
@@ -142,16 +144,16 @@ def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         yield f"mIoU, found network{full} as in a retraining", _percent(miou.get("derived_full"))
     yield "loss, super-network to found network", _change(search["gap"] or {})
     yield "the same, before it was discrete", _change(search.get("gap_before") or {})
-    for kind, limit in (("target", "target"), ("constraint", "limit")):
+    for kind, what, limit in (("target", "target of", "target"), ("constraint", "bound on", "limit")):
         for key, bound in (search.get(kind) or {}).items():
             met = "met" if bound["met"] else "not met"
-            yield f"{kind} of {key}", f"{compact(bound[limit])}, found {compact(bound['found'])}: {met}"
+            yield f"{what} {COSTS.get(key, key)}", f"{compact(bound[limit])}, found {compact(bound['found'])}: {met}"
     if "clock" in search:
         yield "milliseconds are those of", visible(str(search["clock"]))
     seconds = (search.get("time") or {}).get("total_s")
     yield "time", UNKNOWN if seconds is None else f"{seconds / 60:.1f} min"
     memory = search.get("peak_memory_mb")
-    yield "peak memory", UNKNOWN if memory is None else f"{memory:,.0f} MB"
+    yield "peak memory", UNKNOWN if memory is None else f"{memory:,.0f} MiB"
 
 
 def _percent(value: float | None) -> str:

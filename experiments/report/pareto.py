@@ -35,7 +35,7 @@ def write_pareto(run: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def distinct_networks(run: Path) -> list[dict[str, Any]]:
-    """The rows of ``pareto.json``, of equal networks the last alone, with ``front`` among those that are left.
+    """The rows of ``pareto.json``, of equal networks the last alone; each with ``front`` among these, and ``found``.
 
     A network that stays the most probable one is written after every shrink. Its last weights are trained longest.
 
@@ -44,11 +44,13 @@ def distinct_networks(run: Path) -> list[dict[str, Any]]:
     """
     rows = json.loads((run / PARETO).read_text(encoding="utf-8"))["networks"]
     last: dict[str, dict[str, Any]] = {}
+    found = run / "architecture.json"
+    chosen = found.read_text(encoding="utf-8") if found.is_file() else None
     for row in rows:
         file = run / row["file"]
         content = file.read_text(encoding="utf-8") if file.is_file() else row["file"]
         last.pop(content, None)
-        last[content] = row
+        last[content] = {**row, "found": content == chosen}
     return [{**row, "front": best} for row, best in zip(last.values(), front(list(last.values())), strict=True)]
 
 

@@ -93,7 +93,11 @@ def cost_rows(
                 notes[network.name] = f"{network.name}: MACs without its operators {listed}, whose cost is not known"
         if setup is not None:
             entries = [Entry(network, precision) for network in networks]
-            timings, others = measure(entries, size, setup, lambda step, label=label: progress(f"{label}: {step}"))
+
+            def tell(step: str, label: str = label) -> object:
+                return progress(f"{label}: {step}")
+
+            timings, others = measure(entries, size, setup, tell)
             measured_with.append({"size": label, **conditions(setup, others)})
             for row, timing in zip(new_rows, timings, strict=True):
                 times = latency(timing.seconds)

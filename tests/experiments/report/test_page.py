@@ -142,7 +142,7 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
         "cascade, threshold",
         "48.01 %",
         "0.0801",
-        "812 MB",
+        "812 MiB",
         "2.2 min",
     ):
         assert fact in page.text
@@ -202,8 +202,8 @@ def test_budgets_and_their_clock(run: Path) -> None:
     }
     write_json(run / "search.json", search_summary() | bounded)
     text = Page(write_report(run).read_text(encoding="utf-8")).text
-    assert "target of latency_ms 20, found 19.5: met" in " ".join(text.split())
-    assert "constraint of params 50K, found 60K: not met" in " ".join(text.split())
+    assert "target of latency ms 20, found 19.5: met" in " ".join(text.split())
+    assert "bound on parameters 50K, found 60K: not met" in " ".join(text.split())
     assert "milliseconds are those of onnxruntime, fp32, on a <board>" in " ".join(text.split())
 
 

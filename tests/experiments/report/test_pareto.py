@@ -33,5 +33,7 @@ def test_a_network_that_stays_is_one_point_with_its_last_score(tmp_path: Path) -
     scores = {"a": (0.9, 20), "b": (0.5, 30), "c": (0.4, 20), "gone": (0.1, 40)}
     rows = [{"epoch": i, "file": name, "miou": m, "macs_total": c} for i, (name, (m, c)) in enumerate(scores.items())]
     write_pareto(tmp_path, rows)
+    (tmp_path / "architecture.json").write_text("second")
     networks = distinct_networks(tmp_path)
-    assert [(row["file"], row["front"]) for row in networks] == [("b", True), ("c", True), ("gone", False)]
+    told = [(row["file"], row["front"], row["found"]) for row in networks]
+    assert told == [("b", True, True), ("c", True, False), ("gone", False, False)]
