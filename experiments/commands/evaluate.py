@@ -95,9 +95,9 @@ def _format_table(result: dict[str, Any], views: str) -> str:
         f"{result['dataset']} {result['split']}: {counted(result['images'], 'image')}, "
         f"scored at {result['resolution']}, network at {views}",
         "",
-        f"  {'':<{width}}  {'IoU':>6}  {'accuracy':>8}  {'boundary F1':>11}",
+        f"  {'':<{width}}  {'IoU %':>6}  {'accuracy %':>10}  {'boundary F1 %':>13}",
         *(
-            f"  {name:<{width}}  {iou:>6}  {accuracy:>8}  {outline:>11}"
+            f"  {name:<{width}}  {iou:>6}  {accuracy:>10}  {outline:>13}"
             for name, iou, accuracy, outline in zip(names, *texts, strict=True)
         ),
         "",

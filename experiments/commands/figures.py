@@ -88,9 +88,9 @@ def run(options: Options) -> dict[str, Any]:
         write_atomic(files[0], png(side_by_side(segmentations, titles, info.classes, info.colours)))
         if staged:
             files.append(folder / "features.png")
-            stages = [f"{name}, 1/{2 ** (i + 2)}" for name, parts in maps.items() for i in range(len(parts))]
-            titles = ["image", "ground truth", *stages]
-            write_atomic(files[1], png(side_by_side(features, titles)))
+            titles = ["image", "ground truth", *(name for name, parts in maps.items() for _ in parts)]
+            stages = ["", "", *(f"at 1/{2 ** (i + 2)}" for parts in maps.values() for i in range(len(parts)))]
+            write_atomic(files[1], png(side_by_side(features, titles, second_lines=stages)))
     left_out = [name for name in networks if name not in staged]
     if left_out:
         print(f"{', '.join(left_out)}: no searched stages, so no feature maps")

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from experiments.options.arguments import parse
 from experiments.options.groups import SpaceOptions, parse_size, part_of
+from experiments.runs.columns import IOU, cells
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
 from experiments.runs.lock import locked
 from experiments.runs.names import labels
 from experiments.runs.processes import program
-from experiments.runs.tables import counted, duration, number, numbers
+from experiments.runs.tables import counted, duration, number
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
@@ -173,8 +174,9 @@ def _execute(
 
         write_retrain_report(folder)
     names, best = labels(list(summary["per_class"]), lambda text: len(text) <= 60), summary["best"]
-    scores, width = numbers([100 * iou for iou in summary["per_class"].values()], 1), max(map(len, names))
-    print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in zip(names, scores, strict=True)))
+    scores, width = cells(IOU, list(summary["per_class"].values())), max(map(len, ("class", *names)))
+    rows = [("class", IOU.name), *zip(names, scores, strict=True)]
+    print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in rows))
     print(
         f"mIoU {number(100 * summary['miou'], 1)} % on the validation split, labels at {summary['resolution']}, "
         f"after {counted(summary['epochs'], 'epoch')} in {duration(60 * summary['minutes'])} "

@@ -56,7 +56,8 @@ def parse(
     values.update(given)
     missing = next((key for key, value in values.items() if value is MISSING), None)
     if missing is not None:
-        raise InputError(f"{missing.upper()} is missing" if missing == positional else f"--{missing} is required")
+        what = f"{missing.upper()} is missing" if missing == positional else f"--{missing} is required"
+        raise InputError(what + (f"; for example: {usage.examples[0]}" if usage.examples else ""))
     return _build(options, values), "--json" in argv
 
 
@@ -83,7 +84,7 @@ def _read_line(argv: Sequence[str], leaves_by_key: Known, positional: str | None
         token = queue.pop(0)
         if not token.startswith("--"):
             if positional is None or token.startswith("-"):
-                raise InputError(f"unrecognized arguments: {token}")
+                raise InputError(f"{token}: no option and no value of one; write --key value")
             positionals.append(token)
             continue
         name, has_value, value = token.partition("=")

@@ -59,7 +59,11 @@ def validation_figure(network: nn.Module, split: Split, data: SegmentationData, 
 
 
 def side_by_side(
-    rows: Sequence[Sequence[np.ndarray]], titles: Sequence[str], classes: Sequence[str] = (), colours: Colours = ()
+    rows: Sequence[Sequence[np.ndarray]],
+    titles: Sequence[str],
+    classes: Sequence[str] = (),
+    colours: Colours = (),
+    second_lines: Sequence[str] = (),
 ) -> Figure:
     """A row per scene, a column per view of it: RGB pictures ``(H, W, 3)``, or maps ``(h, w)``, scaled to their range.
 
@@ -68,12 +72,13 @@ def side_by_side(
         titles: of the columns.
         classes: names for a legend; none if empty.
         colours: of these classes.
+        second_lines: of the titles; several columns may then have one title. None if empty.
     """
     # A panorama gets margins, not a page of its own.
     aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]
     column = WIDTH / min(3, len(titles))
     width = column * len(titles)
-    height = sum(aspects) * column + 0.5 + (legend_height(classes, width) if classes else 0.0)
+    height = sum(aspects) * column + (0.7 if second_lines else 0.5) + (legend_height(classes, width) if classes else 0.0)
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=aspects)
     for axes_row, row in zip(grid, rows, strict=True):
@@ -82,8 +87,11 @@ def side_by_side(
             axes.imshow(picture, extent=(0, across, down, 0), interpolation="nearest", cmap="viridis")
             axes.set_axis_off()
     letters = int(0.75 * column / LETTER)  # three quarters of the column: some letters are wider than most
-    for axes, title in zip(grid[0], drawable(titles, lambda text: len(text) <= letters), strict=True):
-        letter(axes.set_title("", fontsize=TEXT), title)
+    names = list(dict.fromkeys(titles)) if second_lines else list(titles)
+    texts = drawable(names, lambda text: len(text) <= letters)
+    for place, (axes, title) in enumerate(zip(grid[0], titles, strict=True)):
+        text = f"{texts[names.index(title)]}\n{second_lines[place]}" if second_lines else texts[place]
+        letter(axes.set_title("", fontsize=TEXT), text)
     if classes:
         class_legend(figure, classes, colours)
     return figure

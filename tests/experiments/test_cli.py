@@ -214,7 +214,7 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
         (["--space.depths", "1,2"], "--space.depths: expected a list such as [[1, 2], [2, 3]] or null, got 1,2"),
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
         (["--config", "."], "--config .: cannot be read (Is a directory); give a YAML file"),
-        (["surplus"], "unrecognized arguments: surplus"),
+        (["surplus"], "surplus: no option and no value of one; write --key value"),
     ],
 )
 def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,12 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from experiments.cli import main
+from experiments.commands.figures import _names
+from nas_space.architecture import baseline1, baseline2
+from nas_space.config import SpaceConfig
 
 pytestmark = pytest.mark.usefixtures("real_figures")
 
@@ -56,3 +61,15 @@ def test_networks_of_other_classes(tmp_path: Path, checkpoint: Checkpoint, capsy
         == 2
     )
     assert f"--against {other}: its classes are not those of" in capsys.readouterr().err
+
+
+def test_networks_are_called_by_what_they_are(tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    made, found = baseline1(tiny()), baseline2(tiny())
+    changed = replace(found, stages=(found.stages[0][:1], *found.stages[1:]))
+    runs = {"hand": made, "a": changed, "b": changed, "scaled": changed, "peer": None}
+    for name in runs:
+        (tmp_path / name).mkdir()
+    (tmp_path / "scaled" / "config.yml").write_text("arch: baseline2@20ms\n")
+    infos = [SimpleNamespace(architecture=one, peer="erfnet" if one is None else None) for one in runs.values()]
+    names = _names([str(tmp_path / name) for name in runs], infos)
+    assert names == ["baseline1", "found a", "found b", "baseline2@20ms", "erfnet"]

@@ -60,8 +60,8 @@ def test_a_border_that_is_not_clear_is_told(lead: float, error: float | None, to
     entrants = [{"name": name, "macs": 2e6, "params": 5e4} for name in "ab"]
     lines = round_text(part, {"entrants": entrants, "planned_rounds": 2, "seeds": [0, 1]}).splitlines()
     assert lines[0] == "round 1 of 2: 2 networks, 3 epochs, seeds 0,1" and lines[2].split()[-3:] == [
-        "2M",
-        "0.05M",
+        "2",
+        "0.05",
         "stays",
     ]
     assert [line.strip() for line in lines[4:]] == ([] if told is None else [told])

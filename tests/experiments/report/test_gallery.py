@@ -113,3 +113,11 @@ def test_names_of_strategies_are_drawn_as_they_are() -> None:
     assert png(figure)
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
     assert texts == [*names[:3], "3: \N{WHITE SQUARE}.B"]
+
+
+def test_columns_of_one_network_share_its_name() -> None:
+    pictures = [torch.eye(5).numpy()] * 4
+    figure = side_by_side([pictures], ["image", "found", "found", "r" * 99], second_lines=["", "at 1/4", "at 1/8", "x"])
+    first, *stages, last = [axes.get_title() for axes in figure.axes]
+    assert (first.strip(), stages) == ("image", ["found\nat 1/4", "found\nat 1/8"])
+    assert len(last.splitlines()[0]) <= 16 and png(figure)
