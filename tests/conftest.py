@@ -81,11 +81,14 @@ def drawing() -> Iterator[Callable[[], AbstractContextManager[None]]]:
 
     from experiments.report import figures, gallery
 
+    real = {(module, name): vars(module)[name] for module in (figures, gallery) for name in vars(module)}
+    real = {place: draw for place, draw in real.items() if place[1].endswith("_figure")}
+
     def blank(patch: pytest.MonkeyPatch) -> None:
         patch.setattr(Figure, "savefig", lambda _, file, **__: file.write(ONE_PIXEL))
-        for module in (figures, gallery):
-            for name in (name for name in vars(module) if name.endswith("_figure")):
-                patch.setattr(module, name, lambda *_, **__: Figure())
+        for (module, name), draw in real.items():
+            setattr(module, name, draw)  # a test may have left another one there
+            patch.setattr(module, name, lambda *_, **__: Figure())
 
     with pytest.MonkeyPatch.context() as patch:
 

@@ -78,7 +78,9 @@ def side_by_side(
     aspects = [min(max(row[0].shape[0] / row[0].shape[1], 0.1), 3.0) for row in rows]
     column = WIDTH / min(3, len(titles))
     width = column * len(titles)
-    height = sum(aspects) * column + (0.7 if second_lines else 0.5) + (legend_height(classes, width) if classes else 0.0)
+    height = (
+        sum(aspects) * column + (0.7 if second_lines else 0.5) + (legend_height(classes, width) if classes else 0.0)
+    )
     figure = Figure(figsize=(width, height), layout="constrained")
     grid = figure.subplots(len(rows), len(titles), squeeze=False, height_ratios=aspects)
     for axes_row, row in zip(grid, rows, strict=True):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from experiments.cli import main
 from experiments.report.comparison import comparison_table, half_removed, summary_table, write_comparison
 from experiments.report.markdown import markdown, with_deviations
 from experiments.report.verdicts import percentiles, spread, verdicts
@@ -223,3 +224,32 @@ def test_a_value_of_another_kind_is_named_with_its_file_and_key(
     with pytest.raises(InputError, match=f"{file}: {words}.*; remove the file"):
         write(finished)
     assert not (finished / "compare.csv").exists()
+
+
+def test_people_read_names_with_units(finished: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Tables for people name their columns alike; the file for programs keeps its keys, and says yes or no."""
+    result = write(finished)
+    told = capsys.readouterr()
+    printed = told.out
+    assert told.err == ""
+    (finished / "config.yml").write_text("seeds: <b>")
+    page = (finished / "report.html").read_text()
+    for text in (printed, page, (finished / "compare.md").read_text()):
+        assert all(name in text for name in ("retrained mIoU %", "super-network mIoU %", "parameters M", "MACs M"))
+        assert "retrained_sd" not in text and "search_miou" not in text
+    first = (finished / "compare.csv").read_text().splitlines()[1].split(",")
+    assert first[0] == "ssr-0" and "yes" in first and "True" not in first
+    assert result["rows"][0]["discrete"] is True and all(line in page for line in result["verdicts"])
+    assert page.count("<figcaption>") == 1 and "<td>0.002</td>" in page
+    assert main(["report", str(finished)]) == 0
+    again = (finished / "report.html").read_text()
+    assert "&lt;b&gt;" in again and again.replace("seeds: &lt;b&gt;", "not kept") == page
+
+
+@pytest.mark.parametrize(
+    "content", ["{}", '{"rows": 3, "strategies": 4}', '{"rows": [{"params": "x"}], "strategies": []}']
+)
+def test_a_damaged_comparison_is_named(content: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "compare.json").write_text(content)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "compare.json: " in capsys.readouterr().err
