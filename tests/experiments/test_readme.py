@@ -65,14 +65,14 @@ def known_keys() -> set[str]:
     options = [importlib.import_module(module).Options for module in COMMANDS.values()]
     found = {leaf.key for kind in options for leaf in leaves(kind)}
     groups = {key[:place] for key in found for place, letter in enumerate(key) if letter == "."}
-    return found | groups | {"config", "json", "help", "preset"}
+    return found | groups | {"config", "json", "help", "help_all", "preset"}
 
 
 def complaint(words: list[str]) -> str | None:
     """What the command line would say of a command, before it does anything."""
     name = next((name for n in (2, 1) if (name := " ".join(words[:n])) in COMMANDS), None)
     if name is None:
-        return None if words[0] in ("COMMAND", "--help", "--version") else f"{words[0]}: no command"
+        return None if words[0] in ("COMMAND", "help", "--help", "--version") else f"{words[0]}: no command"
     rest = words[len(name.split()) :]
     if not rest or rest == ["--help"]:
         return None
