@@ -138,10 +138,18 @@ def _clock(chosen: Mapping[str, Any]) -> str:
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """The header and a row for each network; several points have a column that tells which."""
+    points = [row["point"] for row in rows] if len({row["point"] for row in rows}) > 1 else None
     scores = [cells(MIOU, [row[key] for row in rows]) for key in ("race", "final")]
     times = [row["ms"] for row in rows]
     rates = cells(FPS, [None if ms is None else 1000 / ms for ms in times])
-    return [
-        (row["point"], visible(row["name"]), *shown, "yes" if row["is_delivered"] else "no")
-        for row, *shown in zip(rows, cells(LATENCY, times), rates, *scores, strict=True)
-    ]
+    columns = {
+        **({} if points is None else {"point": points}),
+        "network": [visible(row["name"]) for row in rows],
+        LATENCY.name: cells(LATENCY, times),
+        FPS.name: rates,
+        f"race {MIOU.name}": scores[0],
+        f"final {MIOU.name}": scores[1],
+        "delivered": ["yes" if row["is_delivered"] else "no" for row in rows],
+    }
+    return [tuple(columns), *zip(*columns.values(), strict=True)]

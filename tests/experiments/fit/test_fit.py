@@ -290,8 +290,18 @@ def test_a_whole_fit_and_one_that_is_cut(
     assert {one["name"] for one in point["race"]["networks"]} == {"search-0", made} and made != "baseline2@50ms"
     page = (delivered / "report.html").read_text()
     assert page.count("data:image/png") == 3
-    for text in ("grass", "hut", "search-0", made, "race", "data check, calibration and plan"):
+    for text in (
+        "grass",
+        "hut",
+        "search-0",
+        made,
+        "race",
+        "data check, calibration and plan",
+        "FPS",
+        "predict.py PHOTO",
+    ):
         assert text in page
+    assert page.count("<figcaption>") == 3 and "<td>yes</td>" in page and "<th>point</th>" not in page
     photo = next((data / "val" / "images").iterdir())
     monkeypatch.setattr(sys, "argv", ["predict.py", str(photo)])
     capsys.readouterr()
