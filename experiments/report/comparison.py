@@ -160,7 +160,12 @@ def _group_row(table: pd.DataFrame, name: str, members: Sequence[str]) -> dict[s
     chosen = table[table["network"].isin(members)]
     same = {key: chosen[key].iloc[0] for key in RESOLUTIONS if key in chosen and chosen[key].nunique(dropna=False) == 1}
     rows = chosen.drop(columns=["network", "retrained_sd", *RESOLUTIONS], errors="ignore")
-    means, deviation = rows.apply(pd.to_numeric).mean().to_dict(), rows["retrained"].astype(float).std()
+    if "discrete" in rows and rows["discrete"].notna().all():
+        same["discrete"] = f"{int(rows['discrete'].astype(bool).sum())} of {len(members)}"
+    means, deviation = (
+        rows.drop(columns="discrete", errors="ignore").apply(pd.to_numeric).mean().to_dict(),
+        rows["retrained"].astype(float).std(),
+    )
     return {"network": f"{name} (mean of {len(members)})", **means, "retrained_sd": deviation, **same}
 
 

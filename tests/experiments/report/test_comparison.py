@@ -240,6 +240,7 @@ def test_people_read_names_with_units(finished: Path, capsys: pytest.CaptureFixt
     first = (finished / "compare.csv").read_text().splitlines()[1].split(",")
     assert first[0] == "ssr-0" and "yes" in first and "True" not in first
     assert result["rows"][0]["discrete"] is True and all(line in page for line in result["verdicts"])
+    assert f"predict --checkpoint {finished / 'retrain' / 'ssr-0-seed0'} IMAGE" in page and "<td>1 of 1</td>" in page
     assert page.count("<figcaption>") == 1 and "<td>0.002</td>" in page
     assert main(["report", str(finished)]) == 0
     again = (finished / "report.html").read_text()
