@@ -97,6 +97,11 @@ def test_every_trial_is_told_once(capsys: pytest.CaptureFixture[str], monkeypatc
     assert "best mIoU 50.0 %" in captured.err and len(kept) == 5
 
 
+def test_a_search_that_was_not_discrete_is_called_so() -> None:
+    line = format_trial_line(trial(0, "SUCCEEDED", **{**GOOD, "discrete": 0}), None)  # type: ignore[arg-type]
+    assert line.endswith("30.0 M MACs, not discrete, 12 s")
+
+
 def test_a_trial_of_another_program(capsys: pytest.CaptureFixture[str]) -> None:
     for result in ({"default": 0.25}, {"default": 0.25, "macs": 3.0}):
         assert format_trial_line(trial(0, "SUCCEEDED", **result), None).endswith("mIoU 25.0 %")  # type: ignore[arg-type]
