@@ -11,7 +11,7 @@ USAGE = {
     "fit": Usage(
         ("ssr-nas fit garden --latency_ms 20 --minutes 60", "ssr-nas fit --resume runs/fit-20261129-101500"),
         ("points", "size", "engine", "dry_run", "out", "resume"),
-        ("latency_ms", "minutes"),
+        dict.fromkeys(("source", "latency_ms", "minutes"), "--resume"),
     ),
     "space": Usage(
         ("ssr-nas space --preset compact --size 96x128", "ssr-nas space --preset paper --arch baseline2@2.6G"),
@@ -27,7 +27,7 @@ USAGE = {
     "retrain": Usage(
         (f"ssr-nas retrain {ARCHITECTURE}", f"ssr-nas retrain --arch baseline1 --epochs 50 {PHOTOS}"),
         ("peer", "epochs", "stages", "seed", *FOLDER, "data.batch", "train.lr", "init", "out", "resume"),
-        ("arch",),
+        {"arch": "--peer, or --resume"},
     ),
     "evaluate": Usage(
         ("ssr-nas evaluate --checkpoint runs/trained", "ssr-nas evaluate --checkpoint runs/trained --split test"),
@@ -36,6 +36,7 @@ USAGE = {
     "predict": Usage(
         ("ssr-nas predict --checkpoint runs/trained street.jpg", "ssr-nas predict --checkpoint runs/trained photos/"),
         ("checkpoint", "camera", "frames", "eval.size", "out"),
+        {"inputs": "--camera"},
     ),
     "figures": Usage(
         ("ssr-nas figures --checkpoint runs/found --against runs/baseline1",),
@@ -58,6 +59,7 @@ USAGE = {
     "race": Usage(
         ("ssr-nas race runs/ssr-0 runs/ssr-1 baseline1 baseline2", "ssr-nas race --resume runs/race"),
         ("rounds", "keep", "epochs", "seeds", "hold_out", "processes", *FOLDER, "out", "resume"),
+        {"entrants": "--resume"},
     ),
     "report": Usage(("ssr-nas report runs/found", "ssr-nas report 8zqk4mtw --out table.md"), ("out",)),
     "data check": Usage(
@@ -120,6 +122,7 @@ USAGE = {
     "launch": Usage(
         ("ssr-nas launch experiments/configs/strategies/experiment.yml", "ssr-nas launch --resume 8zqk4mtw"),
         ("resume", "port", "host", "keep", "out"),
+        {"experiment": "--resume"},
     ),
     "export-best": Usage(("ssr-nas export-best 8zqk4mtw --select pareto",), ("select", "out")),
 }

@@ -2,8 +2,8 @@
 
 import shutil
 import textwrap
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import MISSING, dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field
 from typing import Any, get_args, get_origin
 
 from experiments.options.leaves import Leaf, as_text
@@ -23,12 +23,12 @@ class Usage:
     Args:
         examples: command lines, whole.
         common: keys of the options that most people need, in the order in which help explains them.
-        required: keys that must be given although they have a default, which only ``--resume`` or another key needs.
+        required: keys that must be given although they have a default, and what may be given instead.
     """
 
     examples: Sequence[str] = ()
     common: Sequence[str] = ()
-    required: Sequence[str] = ()
+    required: Mapping[str, str] = field(default_factory=dict)
 
 
 NO_USAGE = Usage()
@@ -59,7 +59,8 @@ def describe_command(
     rare = [leaf for leaf in known if leaf.key not in {*usage.common, *usage.required, positional}]
     if not usage.common and not explain_all:  # a command without examples, such as one of a test
         rare, usage = [], Usage(usage.examples, [leaf.key for leaf in known], usage.required)
-    needed = {leaf.key for leaf in known if leaf.default is MISSING or leaf.key in usage.required}
+    needed = {leaf.key: "required" for leaf in known if leaf.default is MISSING}
+    needed |= {key: f"required, or {instead}" for key, instead in usage.required.items()}
     chosen = [leaf for leaf in known if leaf not in rare]
     order = [*([positional] if positional else []), *usage.required, *usage.common]
     chosen.sort(key=lambda leaf: order.index(leaf.key) if leaf.key in order else len(order))
@@ -113,9 +114,9 @@ def _examples(usage: Usage, width: int) -> list[str]:
     return lines
 
 
-def _explain(group: Any, leaf: Leaf, positional: str | None, needed: Collection[str]) -> None:
+def _explain(group: Any, leaf: Leaf, positional: str | None, needed: Mapping[str, str]) -> None:
     short = "".join(f" (short: --{short})" for short, key in SHORT_KEYS.items() if key == leaf.key)
-    told = "required" if leaf.key in needed else _default(leaf)
+    told = needed.get(leaf.key) or _default(leaf)
     text = _escaped(f"{leaf.help.removesuffix('.')}{short}{f' ({told})' if told else ''}")
     if leaf.key == positional:
         group.add_argument(leaf.key, metavar=leaf.key.upper(), help=text)
