@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.report.comparison_page import for_people, write_comparison_page
+from experiments.report.comparison_page import for_people, next_command, write_comparison_page
 from experiments.report.markdown import markdown
 from experiments.report.summaries import read_metrics, read_retraining, read_search
 from experiments.report.verdicts import Scores, is_random, percentiles, spread, verdicts
@@ -80,6 +80,8 @@ def write_comparison(
         print(readable(part).to_string(index=False), end="\n\n")
     print("\n".join(lines))
     print(f"\n{folder}: report.html, compare.md, compare.csv, compare.json, entropy.png")
+    if command := next_command(folder, result["rows"]):
+        print(f"next  {command}")
     return result
 
 

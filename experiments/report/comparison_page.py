@@ -78,7 +78,7 @@ def write_comparison_page(folder: Path, result: Mapping[str, Any], figure: bytes
             "strategies": readable(for_people(pd.DataFrame(result["strategies"]), deviations=True)),
             "networks": readable(for_people(pd.DataFrame(result["rows"]))),
         }
-        next_command = _next(folder, result["rows"])
+        command = next_command(folder, result["rows"])
         lines = [str(line) for line in result.get("verdicts", ())]  # absent in files of earlier versions
     except (TypeError, ValueError, LookupError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -93,7 +93,7 @@ def write_comparison_page(folder: Path, result: Mapping[str, Any], figure: bytes
         {} if figure is None else {"comparison": figure},
         title="Comparison of strategies",
         verdict="A row for each strategy, then one for each network. mIoU is on the validation images.",
-        next=next_command,
+        next=command,
         lines=lines,
         config=config_text(folder),
         **rows,
@@ -107,7 +107,7 @@ def _rows(table: "pd.DataFrame") -> list[tuple[str, ...]]:
     return [tuple(table), *table.itertuples(index=False, name=None)]
 
 
-def _next(folder: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+def next_command(folder: Path, rows: Sequence[Mapping[str, Any]]) -> str:
     """The command that shows what the best retrained network is good for; empty where nothing was retrained."""
     runs = {row["network"]: folder / "retrain" / f"{row['network']}-seed0" for row in rows if row.get("retrained")}
     scores = {row["network"]: float(row["retrained"]) for row in rows if row["network"] in runs}

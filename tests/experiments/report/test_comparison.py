@@ -232,6 +232,7 @@ def test_people_read_names_with_units(finished: Path, capsys: pytest.CaptureFixt
     told = capsys.readouterr()
     printed = told.out
     assert told.err == ""
+    assert printed.splitlines()[-1].endswith(f"predict --checkpoint {finished / 'retrain' / 'ssr-0-seed0'} IMAGE")
     (finished / "config.yml").write_text("seeds: <b>")
     page = (finished / "report.html").read_text()
     for text in (printed, page, (finished / "compare.md").read_text()):
