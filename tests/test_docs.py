@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from experiments.runs import columns
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("nas_space", "strategies", "experiments", "tests", "docs")
 MARKDOWN = sorted([*ROOT.glob("*.md"), *(path for name in PACKAGES for path in (ROOT / name).rglob("*.md"))])
@@ -83,3 +85,10 @@ def test_what_is_broken_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     page.write_text("[a](none.md) [b](other.md#no-heading) [c](#none) [d](other.md#twice-2)\n[e]: none.png\n")
     assert list(broken_links(page)) == ["none.md", "other.md#no-heading", "#none", "other.md#twice-2", "none.png"]
     assert missing_paths("`tests/none.py`, tests/*.py, experiments/<name>/, a/tests/none.py") == {"tests/none.py"}
+
+
+def test_words_name_the_columns_of_all_tables() -> None:
+    """A column that people read has its name and unit in the glossary."""
+    text = (ROOT / "docs" / "words.md").read_text()
+    names = {value.name for value in vars(columns).values() if isinstance(value, columns.Column)}
+    assert names >= {"mIoU %", "latency ms"} and [name for name in names if f"`{name}`" not in text] == []

@@ -66,6 +66,8 @@ def _write_pages(runs: list[str]) -> dict[str, str]:
     pages = {}
     for name in runs:
         run = Path(name)
+        if (run / "fit.json").is_file():
+            raise InputError(f"{name}: a fit writes its report once: {run / 'deliver' / 'report.html'}")
         write = next((writer for file, writer in writers.items() if (run / file).is_file()), write_report)
         pages[name] = str(write(run))
     for page in pages.values():

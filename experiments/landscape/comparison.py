@@ -20,6 +20,7 @@ from experiments.landscape.runs import (
 from experiments.landscape.standing import Standing
 from experiments.landscape.table import Landscape
 from experiments.report.markdown import markdown
+from experiments.runs.columns import MIOU
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import CONFIG, is_leftover, make_folder, read_config
@@ -29,6 +30,16 @@ from nas_space.errors import InputError
 
 FILES = ("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png")
 KINDS = ("measured", "predicted")
+NAMES = {
+    "miou": MIOU.name,
+    "percentile": "percentile %",
+    "regret": "regret points",
+    "predicted_percentile": "predicted percentile %",
+    "predicted_regret": "predicted regret points",
+    "regret_sd": "deviation of regret",
+    "largest_epoch": "largest at epoch",
+}
+"""What stands above the columns of ``standing.csv``, for people; the others are words already."""
 SHOWN = 8
 """Epochs whose correlation is printed; the file holds all."""
 
@@ -84,7 +95,7 @@ def _write(
     groups = group_table(table)
     mixed = [str(row["group"]) for row in _records(groups) if all(row[kind] for kind in KINDS)]
     if mixed:
-        what = "the mean mixes measured and predicted choices; predicted_regret is alike for all"
+        what = "the mean mixes measured and predicted choices; the predicted regret is alike for all"
         _note(f"{', '.join(mixed)}: {what}")
     correlations = [
         {"network": one.name, "group": one.group, **row} for one in found for row in _records(curves[one.name])
@@ -94,7 +105,8 @@ def _write(
     result["correlations"] = correlations
     columns = ["network", "group", "epoch", "correlation"]
     write_atomic(folder / "standing.csv", table.to_csv(index=False))
-    write_atomic(folder / "standing.md", "\n".join(markdown(part) for part in (table, groups) if len(part)))
+    people = [part.rename(columns=NAMES) for part in (table, groups) if len(part)]
+    write_atomic(folder / "standing.md", "\n".join(map(markdown, people)))
     write_atomic(folder / "correlation.csv", pd.DataFrame(correlations, columns=columns).to_csv(index=False))
     write_json(folder / "standing.json", result)
     with decoration(f"the figure {folder / 'correlation.png'}"):
@@ -104,7 +116,7 @@ def _write(
         drawn = {name: curve for name, curve in named.items() if len(curve)}
         title = "rank correlation with the landscape"
         write_atomic(folder / "correlation.png", png(comparison_figure(drawn, "correlation", title)))
-    for part in (table, groups, _by_epoch(curves)):
+    for part in (*people, _by_epoch(curves)):
         if len(part):
             print(readable(part).to_string(index=False), end="\n\n")
     print(_worth(landscape, quality))

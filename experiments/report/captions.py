@@ -10,6 +10,10 @@ CAPTIONS = {
         "How undecided the choices of each level are, in nats: all of them are decided at the dotted line, where "
         "the curves reach 0, and then nothing is lost when the network is taken out."
     ),
+    "probabilities": (
+        "How probable each candidate of some choices is, by epoch: a line that ends at 1 is what the choice "
+        "has become, and one that stops has left."
+    ),
     "alive": (
         "How many candidates are left after each epoch: a step down is a removal, and from the dotted line on "
         "every choice has one."

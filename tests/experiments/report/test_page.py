@@ -207,6 +207,12 @@ def test_budgets_and_their_clock(run: Path) -> None:
     assert "milliseconds are those of onnxruntime, fp32, on a <board>" in " ".join(text.split())
 
 
+def test_a_fit_has_its_report_already(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "fit.json").write_text("{}")
+    assert main(["report", str(tmp_path)]) == 2
+    assert str(tmp_path / "deliver" / "report.html") in capsys.readouterr().err
+
+
 def test_the_command_writes_the_page_of_each_run(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     other = tmp_path / "other"
     shutil.copytree(run, other)
