@@ -16,7 +16,7 @@ from experiments.runs.files import write_json
 from experiments.runs.folder import SPEED
 from experiments.runs.load import LoadMeter, warning
 from experiments.runs.processes import free_cores
-from experiments.runs.tables import counted
+from experiments.runs.tables import counted, number
 from experiments.runtime.engines import INSTALL, PACKAGES, timed_call
 from experiments.runtime.interface import PLAIN
 from nas_space.architecture import Architecture, baseline1
@@ -116,7 +116,7 @@ def describe_speed(speed: Speed | None) -> list[str]:
     """A line with the figures, one with their source, and a warning if there is one; or one line that says why not."""
     if speed is None:
         return [f"not measured: neither {' nor '.join(TABLE_ENGINES)} is installed and works; {INSTALL}"]
-    found, baseline = (f"{ms:.3g} ms, {1000 / ms:.3g} FPS" for ms in (speed.found_ms, speed.baseline_ms))
+    found, baseline = (f"{number(ms)} ms, {number(1000 / ms)} FPS" for ms in (speed.found_ms, speed.baseline_ms))
     share = f"{speed.found_ms / speed.baseline_ms:.2f} of baseline1 ({baseline})"
     warned = [f"warning: {speed.warning}"] if speed.warning else []
     return [f"{found} as exported, {share}", speed.source, *warned]

@@ -49,6 +49,8 @@ def test_a_speed_in_words() -> None:
         "says who",
     ]
     assert describe_speed(Speed(10.0, 12.5, "says who", "it was loaded"))[2:] == ["warning: it was loaded"]
+    fast = describe_speed(Speed(0.125914, 0.138586, "says who"))[0]
+    assert fast == "0.126 ms, 7,942 FPS as exported, 0.91 of baseline1 (0.139 ms, 7,216 FPS)"
     (line,) = describe_speed(None)
     assert (
         line == "not measured: neither onnxruntime nor openvino is installed and works; pip install 'ssr-nas[deploy]'"
