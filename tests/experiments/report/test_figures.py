@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
@@ -155,7 +154,7 @@ def test_letters_can_be_read_on_a_telephone_and_none_is_cut() -> None:
         "latency": latency_figure([race], [20.0]),
     }
     for name, figure in figures.items():
-        FigureCanvasAgg(figure).draw()
+        figure.draw_without_rendering()
         width, height = figure.get_size_inches()
         for text in drawn_texts(figure):
             assert text.get_fontsize() / 72 / width * 368 >= 9, (name, text.get_text())
