@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from experiments import __version__
     from experiments.commands import COMMANDS
-    from experiments.runs.failures import fail
+    from experiments.runs.failures import fail, guarded
     from experiments.runs.output import survive_closed_output
     from experiments.runs.processes import rank, termination_handled
     from experiments.runs.threads import sleep_while_waiting, stay_within_limit
@@ -62,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments[0] == "--version":
         print(f"{PROG} {__version__}")
         return 0
+    if arguments[0] == "--print_completion":
+        return guarded(PROG, AGAIN, lambda: _print_completion(arguments[1:]))
     pair = " ".join(arguments[:2])
     words = 2 if pair in COMMANDS else 1
     name = " ".join(arguments[:words])
@@ -115,6 +117,17 @@ def _run(name: str, arguments: Sequence[str]) -> int:
     return module.exit_code(result) if hasattr(module, "exit_code") else 0
 
 
+def _print_completion(shells: Sequence[str]) -> int:
+    import importlib
+
+    from experiments.commands import COMMANDS, help_line
+    from experiments.options.completion import completion
+
+    commands = {name: (help_line(name), importlib.import_module(module).Options) for name, module in COMMANDS.items()}
+    print(completion(" ".join(shells), PROG, commands))
+    return 0
+
+
 def _overview() -> str:
     import textwrap
 
@@ -130,7 +143,10 @@ def _overview() -> str:
         for name in group:
             first, further = f"  {name:<{names}}  ", " " * (names + 4)
             lines += textwrap.wrap(help_line(name), width, initial_indent=first, subsequent_indent=further)
-    tail = f"{PROG} help COMMAND shows examples and the options of a command; {PROG} --version prints the version."
+    tail = (
+        f"{PROG} help COMMAND shows examples and the options of a command; {PROG} --version prints the version; "
+        f"{PROG} --print_completion bash (zsh, fish) prints what the shell completes."
+    )
     return "\n".join([*lines, "", *textwrap.wrap(tail, width)])
 
 

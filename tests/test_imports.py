@@ -90,6 +90,7 @@ def test_every_folder_is_typed(folder: str) -> None:
         "import experiments.cli; experiments.cli.main([])",
         "import experiments.cli; experiments.cli.main(['space', '--help'])",
         "import experiments.cli; assert experiments.cli.main(['space']) == 0",
+        "import experiments.cli; assert experiments.cli.main(['--print_completion', 'bash']) == 0",
     ],
 )
 def test_light_imports_stay_light(statement: str) -> None:

@@ -1,0 +1,77 @@
+"""What a shell completes: the commands and their keys, as a script that shtab writes."""
+
+from argparse import Action, ArgumentParser
+from collections.abc import Mapping
+from typing import Any
+
+import shtab
+
+from experiments.options.arguments import SHORT_KEYS
+from experiments.options.leaves import Leaf, leaves
+from nas_space.errors import InputError
+
+SHELLS = ("bash", "zsh", "fish")
+TEXT = (str, str | None, list[str])
+"""Options of these types may be paths."""
+
+
+def completion(shell: str, prog: str, commands: Mapping[str, tuple[str, type]]) -> str:
+    """The script that a shell reads.
+
+    Args:
+        shell: one of ``SHELLS``.
+        prog: the program.
+        commands: name -> line of help, dataclass of options. A name may have two words.
+
+    Raises:
+        InputError: another shell.
+    """
+    if shell not in SHELLS:
+        raise InputError(f"--print_completion: {shell!r} is no shell that is known; choose from {', '.join(SHELLS)}")
+    return shtab.complete(_parser(prog, commands), shell)
+
+
+def _parser(prog: str, commands: Mapping[str, tuple[str, type]]) -> ArgumentParser:
+    """The command line as argparse describes it: for shtab alone, which asks nothing else."""
+    root = ArgumentParser(prog=prog, add_help=False)
+    root.add_argument("--help", action="store_true", help="list the commands")
+    root.add_argument("--version", action="store_true", help="print the version")
+    root.add_argument("--print_completion", choices=SHELLS, help="print what a shell completes")
+    parsers, groups = {"": root}, {"": root.add_subparsers()}
+    for name in sorted(commands, key=lambda name: len(name.split())):  # export before export lowering
+        above, _, word = name.rpartition(" ")
+        if above not in groups:
+            if above not in parsers:  # data alone is no command
+                parsers[above] = groups[""].add_parser(above, add_help=False, help=f"{above} ...")
+            groups[above] = parsers[above].add_subparsers()
+        line, options = commands[name]
+        parsers[name] = groups[above].add_parser(word, add_help=False, help=line)
+        _add_options(parsers[name], options)
+    return root
+
+
+def _add_options(parser: ArgumentParser, options: type) -> None:
+    parser.add_argument("--help", action="store_true", help="list the keys")
+    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
+    _complete_files(parser.add_argument("--config", help="YAML file of options"))
+    positional = getattr(options, "POSITIONAL", None)
+    for leaf in leaves(options):
+        names = (leaf.key, *(short for short, key in SHORT_KEYS.items() if key == leaf.key))
+        argument = parser.add_argument(*(f"--{name}" for name in names), help=_short(leaf), choices=_choices(leaf))
+        if leaf.hint in TEXT:
+            _complete_files(argument)
+        if leaf.key == positional:
+            _complete_files(parser.add_argument(positional, nargs="*", help=_short(leaf)))
+
+
+def _complete_files(argument: Action) -> None:
+    argument.complete = shtab.FILE  # type: ignore[attr-defined]  # what shtab looks for
+
+
+def _choices(leaf: Leaf) -> Any:
+    return ("true", "false") if bool in leaf.kinds else None
+
+
+def _short(leaf: Leaf) -> str:
+    """The first part of an option's help; argparse takes ``%`` for its own."""
+    return leaf.help.partition(";")[0].rstrip(".").replace("%", "%%")
