@@ -13,6 +13,7 @@ from torch import nn
 
 from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
+from experiments.runs import shipped
 from experiments.runs.files import write_atomic
 from nas_space.architecture import Architecture
 from nas_space.config import Head
@@ -22,7 +23,7 @@ from nas_space.errors import InputError
 from nas_space.memory import free_memory
 from nas_space.network import SegmentationNetwork
 
-WEIGHTS, ARCHITECTURE = "model.safetensors", "architecture.json"
+WEIGHTS, ARCHITECTURE = shipped.WEIGHTS, shipped.ARCHITECTURE
 HEADER, FORMAT = "ssr-nas", "ssr-nas model 1"
 
 
@@ -94,7 +95,7 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     """Read a trained network without unpickling anything.
 
     Args:
-        checkpoint: ``model.safetensors``, or the folder that holds it.
+        checkpoint: ``model.safetensors``, the folder that holds it, or the name of a network of the package.
 
     Returns:
         The network on the CPU in ``eval`` mode, without denormal weights, and what it is.
@@ -102,14 +103,15 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     Raises:
         InputError: the file is missing, damaged, larger than the free memory, or holds no network of this toolkit.
     """
-    path = Path(checkpoint)
+    path = shipped.find_network(checkpoint)
     path = path / WEIGHTS if path.is_dir() else path
     if path.suffix in (".onnx", ".xml") and path.is_file():
         raise InputError(
             f"{path}: an exported file; give the {WEIGHTS} that it was made of, or use experiments.Segmenter"
         )
     if not path.is_file():
-        fix = f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder"
+        ours = " or ".join(shipped.shipped_networks())
+        fix = f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder; or {ours}"
         raise InputError(f"{path}: no such file; {fix}")
     try:
         with safe_open(path, framework="pt") as file:

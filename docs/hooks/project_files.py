@@ -23,7 +23,7 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^()\s]+)\)")
 def site_path(path: str) -> str | None:
     """Where a file of the project lies in the site, or None where it is not part of it; both as POSIX paths."""
     if path.startswith("docs/"):
-        return path.removeprefix("docs/")
+        return path.removeprefix("docs/").replace(".ipynb", ".md")
     if path.startswith(RESULTS) and path.endswith(SHOWN):
         return f"results/{path.removeprefix(RESULTS)}"
     return {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}.get(path)

@@ -24,8 +24,8 @@ class Options:
     """Options of ``ssr-nas evaluate``.
 
     Args:
-        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, or its
-            model.safetensors.
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, its
+            model.safetensors, or one that comes with the package: camvid_paper_360x480 or camvid_360x480.
         split: train, val, or test where the data set has one.
         data: ``as-trained`` is the data set that the network was trained on, found in its run's config.yml. Labels and
             images are read at their own size; only street scenes are generated at data.size.

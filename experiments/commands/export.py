@@ -36,7 +36,8 @@ class Options:
     """Options of ``ssr-nas export``.
 
     Args:
-        checkpoint: the trained network: model.safetensors, or the run folder that holds it.
+        checkpoint: the trained network: model.safetensors, the run folder that holds it, or one that comes with the
+            package: camvid_paper_360x480 or camvid_360x480.
         format: one of FORMATS.
         out: the file; it must not be there yet.
         size: image size HEIGHTxWIDTH in pixels that the file takes; ``auto`` is that of the training.

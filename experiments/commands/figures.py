@@ -26,8 +26,8 @@ class Options:
     """Options of ``ssr-nas figures``.
 
     Args:
-        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, or its
-            model.safetensors.
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, its
+            model.safetensors, or one that comes with the package: camvid_paper_360x480 or camvid_360x480.
         against: other trained networks to stand before it, such as that of baseline1.
         split: train, val, or test where the data set has one.
         count: how many images, evenly spread over the split.

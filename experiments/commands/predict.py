@@ -27,8 +27,8 @@ class Options:
 
     Args:
         inputs: images, films, and folders, which stand for all images and films in them and in their subfolders.
-        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, or its
-            model.safetensors.
+        checkpoint: the trained network: a run folder of ``ssr-nas retrain`` or of a discrete search, its
+            model.safetensors, or one that comes with the package: camvid_paper_360x480 or camvid_360x480.
         camera: the number of a camera instead (0 is the first); Ctrl-C ends the recording.
         frames: stop each film, or the camera, after so many frames.
         eval: how the network is applied.

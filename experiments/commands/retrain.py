@@ -18,6 +18,7 @@ from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, writ
 from experiments.runs.lock import locked
 from experiments.runs.names import labels
 from experiments.runs.processes import program
+from experiments.runs.shipped import find_architecture
 from experiments.runs.tables import counted, duration, number
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
@@ -104,7 +105,7 @@ def resolve_network(options: Options, classes: int | None = None) -> Architectur
         return None
     space = options.space.resolve()
     if parse_scaled(options.arch) is None:
-        architecture = resolve_architecture(options.arch, space)
+        architecture = resolve_architecture(find_architecture(options.arch), space)
     elif classes is None:
         return None
     else:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import DataOptions
 from experiments.runs.folder import CONFIG, read_config
+from experiments.runs.shipped import find_network
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def trained_as(checkpoint: str) -> Any:
 
 def _run_of(checkpoint: str) -> Path | None:
     """The folder with the ``config.yml`` of a network's training: its own, or that above ``best/``."""
-    folder = Path(checkpoint) if Path(checkpoint).is_dir() else Path(checkpoint).parent
+    path = find_network(checkpoint)
+    folder = path if path.is_dir() else path.parent
     return next((place for place in (folder, folder.parent) if (place / CONFIG).is_file()), None)
 
 

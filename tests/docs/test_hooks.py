@@ -1,5 +1,6 @@
 """The hooks that write the site: links between pages, equations, the reference of options. No page is built here."""
 
+import json
 import re
 import runpy
 from dataclasses import dataclass, field, make_dataclass
@@ -35,6 +36,12 @@ def hook(name: str) -> dict[str, Any]:
         ("experiments/results/search.md", "[a](camvid_360x480)", "a"),
         ("experiments/results/search.md", "[a](camvid_360x480/retrain.json)", "[a](camvid_360x480/retrain.json)"),
         ("CONTRIBUTING.md", "[a](docs/train.md)", "[a](train.md)"),
+        ("docs/index.md", "[a](notebooks/own_photos.ipynb)", "[a](notebooks/own_photos.md)"),
+        (
+            "docs/notebooks/own_photos.ipynb",
+            "[a](../fit.md), [b](strategies.ipynb)",
+            "[a](../fit.md), [b](strategies.md)",
+        ),
         ("docs/search.md", "```\n[a](../CONTRIBUTING.md)\n```\n", "```\n[a](../CONTRIBUTING.md)\n```\n"),
     ],
 )
@@ -49,6 +56,13 @@ def test_equations_become_mathml() -> None:
     assert "<msup><mi>x</mi><mn>2</mn></msup>" in page
     with pytest.raises(PluginError, match="nosuch"):
         render('<span class="arithmatex">\\(\\nosuch x\\)</span>')
+
+
+def test_a_notebook_becomes_a_page() -> None:
+    cells = [("markdown", ["# A\n", "b"]), ("code", ["!x\n", "y"])]
+    content = {"cells": [{"cell_type": kind, "source": source, "outputs": [{"text": "z"}]} for kind, source in cells]}
+    page = hook("notebooks")["as_markdown"](json.dumps(content))
+    assert page == "# A\nb\n\n```python\n!x\ny\n```\n"
 
 
 @dataclass

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 RESULTS = sorted((ROOT / "experiments/results").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NO_COMMANDS = ("COMMAND", "help", "--help", "--version", "--print_completion")
 TINY = [
     "--data.size",
     "32x40",
@@ -72,7 +73,7 @@ def complaint(words: list[str]) -> str | None:
     """What the command line would say of a command, before it does anything."""
     name = next((name for n in (2, 1) if (name := " ".join(words[:n])) in COMMANDS), None)
     if name is None:
-        return None if words[0] in ("COMMAND", "help", "--help", "--version") else f"{words[0]}: no command"
+        return None if words[0] in NO_COMMANDS else f"{words[0]}: no command"
     rest = words[len(name.split()) :]
     if not rest or rest == ["--help"]:
         return None

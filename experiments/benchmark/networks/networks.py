@@ -11,6 +11,7 @@ from torch import nn
 
 from experiments.model_file import ARCHITECTURE, WEIGHTS, load_model
 from experiments.peers import PEERS, create_peer
+from experiments.runs.shipped import find_network, shipped_networks
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.config import Head, SpaceConfig
 from nas_space.errors import InputError
@@ -134,8 +135,8 @@ def describe_baselines(networks: Sequence[Network]) -> str:
 
 
 def _read(name: str) -> Network:
-    """A network in a file; one without trained weights has neither classes nor ``build`` yet."""
-    path = Path(name)
+    """A network in a file or of the package; one without trained weights has neither classes nor ``build`` yet."""
+    path = find_network(name)
     if path.is_dir():
         inside = next((path / file for file in (WEIGHTS, ARCHITECTURE) if (path / file).is_file()), None)
         if inside is None:
@@ -143,7 +144,7 @@ def _read(name: str) -> Network:
             raise InputError(f"{name}: holds neither {WEIGHTS} nor {ARCHITECTURE}; {hint}")
         path = inside
     elif not path.exists():
-        known = (*REFERENCES, *PEERS)
+        known = (*REFERENCES, *PEERS, *shipped_networks())
         near = get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"give a file, a run folder, or one of {', '.join(known)}"
         raise InputError(f"{name}: no such network; {hint}")
