@@ -1,13 +1,18 @@
-"""What pyproject.toml promises of versions, and the files that repeat it."""
+"""What pyproject.toml promises, and the files that repeat it: versions, the Dockerfile, the citation."""
 
 import importlib
+import json
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
+
+from experiments import __version__
+from experiments.cli import main
 
 ROOT = Path(__file__).parents[1]
 TOOLS = {"ruff"}
@@ -57,3 +62,50 @@ def test_pre_commit_formats_as_the_gate_does() -> None:
     for hook in hooks:
         (range_,) = hook["additional_dependencies"]
         assert Requirement(range_).specifier == Requirement(ruff).specifier
+
+
+def instructions() -> list[tuple[str, str]]:
+    """The lines of the Dockerfile, as keyword and rest."""
+    lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines if line and not line.startswith("#")]
+
+
+def test_the_image_gets_what_the_package_is_made_of() -> None:
+    copied = [shlex.split(rest)[:-1] for keyword, rest in instructions() if keyword == "COPY"]
+    names = {name for group in copied for name in group}
+    assert all((ROOT / name).exists() for name in names)
+    project = read_project()
+    assert names == {
+        "pyproject.toml",
+        project["readme"],
+        *project["license-files"],
+        "nas_space",
+        "strategies",
+        "experiments",
+    }
+    passed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert passed == names
+
+
+def test_the_image_is_set_up_as_the_documentation_says() -> None:
+    steps = dict(instructions())
+    python = re.fullmatch(r"python:(3\.\d+)-slim", steps["FROM"])
+    assert python is not None and SpecifierSet(read_project()["requires-python"]).contains(f"{python[1]}.1")
+    first, second = (shlex.split(rest) for keyword, rest in instructions() if keyword == "RUN")
+    documented = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    assert shlex.join(first) in documented
+    extras = re.fullmatch(r"\.\[(.*)\]", second[2])
+    assert second[:2] == ["pip", "install"] and extras is not None
+    assert set(extras[1].split(",")) <= set(read_project()["optional-dependencies"])
+    assert second[3] == "&&" and second[4] in read_project()["scripts"]
+    assert main(second[5:]) == 0
+    assert json.loads(steps["ENTRYPOINT"]) == ["ssr-nas"] and main(json.loads(steps["CMD"])) == 0
+
+
+def test_the_citation_is_of_this_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert {"cff-version", "message", "title", "authors"} <= set(citation)
+    assert citation["version"] == __version__ and citation["license"] == read_project()["license"]
+    (paper,) = citation["references"]
+    assert paper["url"] in (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.fullmatch(r"10\.\d{4,}/\S+", paper["doi"]) and len(paper["authors"]) == 9
