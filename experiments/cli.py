@@ -46,6 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from experiments.runs.processes import rank, termination_handled
     from experiments.runs.threads import sleep_while_waiting, stay_within_limit
 
+    if argv is None:
+        os.environ["MPLBACKEND"] = "agg"  # figures go to files; what a notebook has set may not be installed here
     arguments = list(sys.argv[1:] if argv is None else argv)
     survive_closed_output()
     sleep_while_waiting()

@@ -274,6 +274,12 @@ def test_overview(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
         assert any(line.startswith(f"  {name} ") and len(line.split()) > 2 for line in lines)
 
 
+def test_it_draws_without_what_a_notebook_has_set() -> None:
+    code = "import sys; sys.argv[1:] = ['--version']; from experiments.cli import main; main(); import matplotlib"
+    environment = {**os.environ, "MPLBACKEND": "module://none.backend_inline"}
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=60)
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("ssr-nas 0.")
