@@ -275,7 +275,8 @@ def test_overview(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_it_draws_without_what_a_notebook_has_set() -> None:
-    code = "import sys; sys.argv[1:] = ['--version']; from experiments.cli import main; main(); import matplotlib"
+    code = "import sys; sys.argv[1:] = ['--version']; from experiments.cli import main; main()\n"
+    code += "import matplotlib; assert matplotlib.get_backend() == 'agg'"
     environment = {**os.environ, "MPLBACKEND": "module://none.backend_inline"}
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, check=True, timeout=60)
 
