@@ -15,7 +15,7 @@ GROUPS = {
         *("cost", "latency", "latency pack"),
         *("benchmark", "benchmark video", "benchmark search", "benchmark training"),
     ),
-    "compare": ("space", "report", "figures", "compare", "race", "landscape"),
+    "compare": ("space", "report", "figures", "figures paper", "compare", "race", "landscape"),
     "experiments in NNI": ("launch", "trial", "race-trial", "export-best"),
 }
 """What each command is for, the usual ones first."""

@@ -7,8 +7,8 @@ from typing import Any
 
 from experiments.landscape.table import Landscape
 from experiments.runs.folder import CONFIG, read_config, read_summary
+from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from experiments.search.comparison import strategy_label
-from experiments.search.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch
 from matplotlib.ticker import MaxNLocator
 
+from experiments.report.colours import series
 from experiments.report.lettering import TEXT, WIDTH, drawable, letter, plain_text
 
 if TYPE_CHECKING:
@@ -228,14 +229,8 @@ def comparison_figure(
     for name, metrics in curves.items():
         strategy = name.rpartition("-")[0]
         place = list(drawn).index(strategy) if strategy in drawn else len(drawn)
-        color, dashes = to_hex(colormaps["tab10"](place % 10)), ("-", "--", ":")[place // 10 % 3]
-        look: dict[str, Any] = {
-            "color": color,
-            "linewidth": 1.6,
-            "alpha": 0.8,
-            "marker": "o" if len(metrics) == 1 else "",
-        }
-        (line,) = axes.plot(metrics["epoch"], metrics[column], dashes, **look)
+        look: dict[str, Any] = {"linewidth": 1.6, "alpha": 0.9, "marker": "o" if len(metrics) == 1 else ""}
+        (line,) = axes.plot(metrics["epoch"], metrics[column], **look, **series(place))
         drawn.setdefault(strategy, line)
     style(axes, title, "epoch", "y")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningModule, Trainer
 
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
-from experiments.search.probabilities import thinned
+from experiments.runs.probabilities import thinned
 from experiments.search.state import SearchState
 from experiments.training.epochs import EpochMonitor, learning_rate
 from nas_space.expected_cost import Probabilities, TabulatedCost

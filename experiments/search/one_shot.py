@@ -17,13 +17,13 @@ from experiments.model_file import WEIGHTS as MODEL
 from experiments.options.device import resolve_precision
 from experiments.report.pareto import draw_pareto
 from experiments.runs.files import plain, write_atomic
+from experiments.runs.probabilities import write_probabilities
 from experiments.runs.processes import rank
 from experiments.search.base import BaseSearch, Outcome, search_stream
 from experiments.search.few_steps import Need, few_search_steps, need_of
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
-from experiments.search.probabilities import write_probabilities
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
 from experiments.training.checkpoints import resumed_state

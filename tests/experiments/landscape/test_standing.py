@@ -19,7 +19,7 @@ from experiments.landscape.standing import DRAWN, Standing, log_probabilities, w
 from experiments.landscape.table import TABLE, digest, read_landscape, write_facts, write_rows
 from experiments.runs.environment import versions
 from experiments.runs.lock import LOCK, locked
-from experiments.search.probabilities import write_probabilities
+from experiments.runs.probabilities import write_probabilities
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.expected_cost import Probabilities

@@ -19,8 +19,8 @@ from experiments.metrics.evaluation import evaluate
 from experiments.model_file import load_model
 from experiments.options.groups import DataOptions
 from experiments.runs.lock import LOCK
+from experiments.runs.probabilities import read_probabilities
 from experiments.search.one_shot import Search
-from experiments.search.probabilities import read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.cost import cost
 from nas_space.network import SegmentationNetwork

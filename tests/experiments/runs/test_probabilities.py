@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.search import probabilities
-from experiments.search.probabilities import PROBABILITIES, read_probabilities, thinned, write_probabilities
+from experiments.runs import probabilities
+from experiments.runs.probabilities import PROBABILITIES, read_probabilities, thinned, write_probabilities
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities

@@ -1,0 +1,135 @@
+"""The probabilities of single choices by epoch (SSR paper, Figure 5a to 5e)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.report.colours import ordered
+from experiments.report.figures import style
+from nas_space.architecture import Architecture
+from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
+from nas_space.expected_cost import Probabilities
+from strategies.alive import candidate_labels
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One choice of a search.
+
+    Args:
+        label: as in the space's NNI labels, such as ``stage1/layer1/op``.
+        candidates: their names, in the space's order.
+        probabilities: ``(epochs, candidates)``; 0 once a candidate has left.
+    """
+
+    label: str
+    candidates: tuple[str, ...]
+    probabilities: npt.NDArray[np.float64]
+
+
+def choices_of(space: SpaceConfig, history: Probabilities) -> dict[str, Choice]:
+    """All choices with more than one candidate, by label.
+
+    Args:
+        space: of the search.
+        history: probabilities with the epochs as first axis.
+    """
+    entries: dict[str, list[tuple[str, npt.NDArray[np.float64]]]] = {}
+    for (_, candidates), level in zip(candidate_labels(space).items(), history, strict=True):
+        values = level.double().numpy()
+        for label, candidate, index in candidates:
+            entries.setdefault(label, []).append((candidate, values[(slice(None), *index)]))
+    return {
+        label: Choice(label, tuple(name for name, _ in few), np.stack([values for _, values in few], -1))
+        for label, few in entries.items()
+        if len(few) > 1
+    }
+
+
+def shown_labels(architecture: Architecture) -> list[str]:
+    """The choices that stand for all: each depth, and of each stage the operator of its first and of its last layer.
+
+    Then the width of the 3x1 convolution of these operators. The last layer is that of the found network.
+    """
+    ends = {
+        f"stage{stage}/layer{number}": operator_name(layers[number - 1].dilation, layers[number - 1].pooling)
+        for stage, layers in enumerate(architecture.stages, 1)
+        for number in dict.fromkeys((1, len(layers)))
+    }
+    depths = [f"stage{stage}/depth" for stage in range(1, len(architecture.stages) + 1)]
+    widths = [f"{layer}/{operator}/{WIDTH_KEYS[0]}" for layer, operator in ends.items()]
+    return [*depths, *(f"{layer}/op" for layer in ends), *widths]
+
+
+def search_figure(epochs: Sequence[int], choices: Mapping[str, Choice], labels: Sequence[str]) -> Figure:
+    """One search: a panel for each choice.
+
+    Args:
+        epochs: of the rows of the choices' probabilities.
+        choices: of ``choices_of``.
+        labels: which to show; those that are not searched are left out.
+    """
+    panels = [choices[label] for label in labels if label in choices]
+    rows = -(-len(panels) // 2)
+    figure = Figure(figsize=(8.0, 1.5 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True).flat
+    for axes, choice in zip(grid, panels, strict=False):
+        _draw(axes, epochs, choice, choice.label)
+    for axes in list(grid)[len(panels) :]:
+        axes.set_axis_off()
+    _name_axes(figure)
+    return figure
+
+
+def searches_figure(searches: Mapping[str, tuple[Sequence[int], Sequence[Choice]]]) -> Figure:
+    """Several searches: a row for each, a column for each of its choices.
+
+    Args:
+        searches: by name, the epochs and as many choices of each.
+    """
+    columns = max(len(choices) for _, choices in searches.values())
+    figure = Figure(figsize=(8.0, 1.4 * len(searches) + 0.3), layout="constrained")
+    grid = figure.subplots(len(searches), columns, squeeze=False, sharey=True)
+    for row, (name, (epochs, choices)) in zip(grid, searches.items(), strict=True):
+        for axes, choice in zip(row, choices, strict=True):
+            _draw(axes, epochs, choice, f"{name}: {choice.label}")
+    _name_axes(figure)
+    return figure
+
+
+def _name_axes(figure: Figure) -> None:
+    figure.supylabel("probability", fontsize=9)
+    figure.supxlabel("epoch", fontsize=9)
+
+
+def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str) -> None:
+    """A line for each candidate; it ends in a cross where the candidate leaves, and the strongest at last is thick."""
+    numbers = np.asarray(epochs)
+    colours = _colours(choice.candidates)
+    best = int(choice.probabilities[-1].argmax())
+    for place, name in enumerate(choice.candidates):
+        values = choice.probabilities[:, place]
+        there = int((values > 0).sum())
+        look = {"color": colours[place], "linestyle": "--" if name.endswith("s2") else "-"}
+        width = 3.0 if place == best else 1.4
+        axes.plot(numbers[:there], values[:there], linewidth=width, label=name, **look)
+        if 0 < there < len(values):
+            axes.plot(numbers[there - 1], values[there - 1], "x", color=look["color"], markersize=6)
+    style(axes, title, "", "y")
+    axes.set_ylim(0, 1.05)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.tick_params(labelsize=9)
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8, handlelength=1.4)
+
+
+def _colours(candidates: Sequence[str]) -> list[str]:
+    """From dark to light in the candidates' order; operators of one dilation share a colour, and pooling is dashes."""
+    stems = [name.partition("s")[0] for name in candidates]
+    kinds = list(dict.fromkeys(stems))
+    colours = dict(zip(kinds, ordered(len(kinds)), strict=True))
+    return [colours[stem] for stem in stems]

@@ -1,0 +1,69 @@
+"""Searching and retraining side by side, and what the cut between them costs (SSR paper, Figure 6)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from experiments.report.colours import SERIES
+from experiments.report.figures import INK, style
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEARCH, CUT, TRAINED = SERIES[0], SERIES[1], SERIES[2]
+
+
+@dataclass(frozen=True)
+class SearchAndTraining:
+    """One search, and the training of its network from scratch.
+
+    Args:
+        name: of the search.
+        search: its ``metrics.csv``: ``epoch``, ``miou`` (a fraction), ``val_loss``.
+        miou: of the super-network at the end and of the network cut out of it, fractions.
+        loss: of both.
+        training: the training's ``metrics.csv`` with the same columns; None where there is none.
+    """
+
+    name: str
+    search: "pd.DataFrame"
+    miou: tuple[float, float]
+    loss: tuple[float, float]
+    training: "pd.DataFrame | None"
+
+
+def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
+    """A column for each search: validation mIoU above, validation loss below, by epoch."""
+    figure = Figure(figsize=(max(4.0 * len(searches), 5.0), 4.8), layout="constrained")
+    above, below = figure.subplots(2, len(searches), squeeze=False, sharey="row")
+    for one, of_miou, of_loss in zip(searches, above, below, strict=True):
+        percent = 100 * one.miou[0], 100 * one.miou[1]
+        _draw(of_miou, one, "miou", 100.0, percent, f"{percent[1] - percent[0]:+.1f}")
+        _draw(of_loss, one, "val_loss", 1.0, one.loss, f"{one.loss[1] - one.loss[0]:+.2f}")
+        style(of_miou, one.name, "epoch", "y")
+        style(of_loss, "", "epoch", "y")
+    above[0].set_ylabel("validation mIoU (%)", fontsize=9)
+    below[0].set_ylabel("validation loss", fontsize=9)
+    handles, names = above[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _draw(axes: Axes, one: SearchAndTraining, column: str, scale: float, cut: tuple[float, float], change: str) -> None:
+    """The search, the fall at its end with its size beside it, and the training."""
+    rows = one.search.dropna(subset=[column])
+    end = one.search["epoch"].iloc[-1]
+    axes.plot(rows["epoch"], scale * rows[column], color=SEARCH, linewidth=2, label="search")
+    axes.plot([end, end], cut, "-o", color=CUT, linewidth=2.5, markersize=5, label="the cut")
+    axes.annotate(change, (end, cut[1]), xytext=(6, 0), textcoords="offset points", fontsize=9, color=INK, va="center")
+    if one.training is not None:
+        trained = one.training.dropna(subset=[column])
+        look = {"color": TRAINED, "linestyle": "--", "marker": "s", "markersize": 3}
+        axes.plot(trained["epoch"], scale * trained[column].astype(float), linewidth=2, label="retraining", **look)
+    axes.margins(x=0.12)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axes.tick_params(labelsize=9)
