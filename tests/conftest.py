@@ -79,9 +79,9 @@ def drawing() -> Iterator[Callable[[], AbstractContextManager[None]]]:
     """Figures stay blank, for they take longer than a small search; within ``with drawing():`` they are drawn."""
     from matplotlib.figure import Figure
 
-    from experiments.report import figures, gallery
+    from experiments.report import choices, figures, gallery
 
-    real = {(module, name): vars(module)[name] for module in (figures, gallery) for name in vars(module)}
+    real = {(module, name): vars(module)[name] for module in (choices, figures, gallery) for name in vars(module)}
     real = {place: draw for place, draw in real.items() if place[1].endswith("_figure")}
 
     def blank(patch: pytest.MonkeyPatch) -> None:

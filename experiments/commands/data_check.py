@@ -7,16 +7,21 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import DataOptions, of_folder, parse_size
+from experiments.runs.files import write_atomic
+from experiments.runs.folder import new_run
 from experiments.runs.names import labels
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
     from experiments.data.files import DataError
     from experiments.data.inspection import Inspection, SplitReport
+    from experiments.data.source import DataSource
 
 SHOWN = 20
 """Most lines of one kind that are printed."""
@@ -33,15 +38,22 @@ class Options:
     Args:
         data: the data set.
         source: the user's own folder, in place of --data.name folder --data.root FOLDER.
+        out: a new or empty folder for a picture of each split, images with their labels beside them; absent, none.
     """
 
     POSITIONAL = "source"
     data: DataOptions = field(default_factory=DataOptions)
     source: str | None = None
+    out: str | None = None
 
 
 def run(options: Options) -> dict[str, Any]:
     """Read everything once; print and return the verdict, the classes, what each split holds, and all problems."""
+    with nullcontext() if options.out is None else new_run(options.out, "data check", "data") as folder:
+        return _run(options, folder)
+
+
+def _run(options: Options, folder: Path | None) -> dict[str, Any]:
     size = parse_size(options.data.size)
     data = options.data if options.source is None else of_folder(options.data, options.source)
     from experiments.data.files import DataError
@@ -69,7 +81,22 @@ def run(options: Options) -> dict[str, Any]:
     _print_capped("remarks", grouped([one for one in result.problems if not one.stops]))
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
-    return _as_json(result)
+    return {**_as_json(result), "pictures": [] if folder is None else _draw(folder, result.source)}
+
+
+def _draw(folder: Path, source: "DataSource") -> list[str]:
+    """A picture of each split; returns their files. None where it is undecided how labels are read."""
+    from experiments.report.figures import png
+    from experiments.report.label_sheet import label_sheet
+
+    files = []
+    for split, samples in source.splits.items() if not source.is_undecided else ():
+        figure = label_sheet(samples, source.classes, source.colours)
+        if figure is not None:
+            files.append(folder / f"{split}.png")
+            write_atomic(files[-1], png(figure))
+            print(f"picture  {files[-1]}")
+    return [str(file) for file in files]
 
 
 def grouped(problems: "Sequence[DataError]") -> list[str]:

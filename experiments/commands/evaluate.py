@@ -5,18 +5,23 @@ network was trained at, or to eval.size; the network's logits are upsampled to e
 """
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from experiments.options.device import resolve_device
 from experiments.options.groups import DataOptions
 from experiments.prediction.options import EvalOptions
 from experiments.prediction.trained_on import as_trained, find_split
-from experiments.runs.files import new_file, write_json
+from experiments.runs.decoration import decoration
+from experiments.runs.files import new_file, write_atomic, write_json
 from experiments.runs.names import labels
 from experiments.runs.tables import counted, number, numbers
 from experiments.runs.threads import Threads, check_threads, computing
+
+if TYPE_CHECKING:
+    from experiments.prediction.scoring import Evaluation
 
 
 @dataclass(kw_only=True)
@@ -32,7 +37,7 @@ class Options:
         eval: how the network is applied.
         device: auto, cpu or cuda.
         threads: of torch on the CPU; as many as are fastest, measured now and then, if absent.
-        out: a JSON file for the scores.
+        out: a JSON file for the scores; confusion matrix and IoU of each class are drawn beside it, as .png.
     """
 
     checkpoint: str
@@ -80,7 +85,18 @@ def _run(options: Options, out: Path | None, threads: Threads) -> dict[str, Any]
     print(_format_table(result, str(views)))
     if out is not None:
         print(f"scores  {out}")
+        _draw(out.with_suffix(".png"), evaluation, info.classes)
     return result
+
+
+def _draw(file: Path, evaluation: "Evaluation", classes: Sequence[str]) -> None:
+    """The figure beside the scores; a file that is there already stays."""
+    with decoration(f"the figure {file}"):
+        from experiments.report.confusion import scores_figure
+        from experiments.report.figures import png
+
+        write_atomic(file, png(scores_figure(evaluation.confusion.numpy(), classes)), new=True)
+        print(f"figure  {file}")
 
 
 def _format_table(result: dict[str, Any], views: str) -> str:

@@ -6,6 +6,7 @@ A network is an architecture that a search has found, baseline1, baseline2, or a
 import shlex
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -162,9 +163,11 @@ def _execute(
     init: "InitialWeights | None",
     checkpoint: Path | None = None,
 ) -> dict[str, Any]:
+    from experiments.report.gallery import prediction_sheet
     from experiments.training.retrain import Retraining
 
-    training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer, init)
+    draw = partial(prediction_sheet, split=data.val, colours=data.colours)
+    training = Retraining(part_of(RetrainOptions, options), data, folder, architecture, options.peer, init, draw)
     if training.taken_over is not None:
         told = ", ".join(f"{count} {kind}" for kind, count in training.taken_over.items())
         print(f"init        {options.init}: tensors {told}", flush=True)

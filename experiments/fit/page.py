@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from experiments.fit.score import Validation
 from experiments.report import fit_figures
+from experiments.report.confusion import confusion_figure
 from experiments.report.figures import png
 from experiments.report.render import render
 from experiments.report.run_files import class_rows
@@ -35,7 +36,7 @@ def write_page(
     rows = network_rows(points)
     drawings: dict[str, Callable[[], Figure]] = {
         "front": lambda: fit_figures.latency_figure(rows, [point["target_ms"] for point in points]),
-        "confusion": lambda: fit_figures.confusion_figure(validation.confusion.numpy(), validation.classes),
+        "confusion": lambda: confusion_figure(validation.confusion.numpy(), validation.classes),
         "best and worst": validation.pictures,
     }
     images: dict[str, bytes] = {}

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,8 +13,10 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.report.colours import ordered
 from experiments.report.figures import style
+from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
+from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities
 from strategies.alive import candidate_labels
 
@@ -41,9 +45,8 @@ def choices_of(space: SpaceConfig, history: Probabilities) -> dict[str, Choice]:
     """
     entries: dict[str, list[tuple[str, npt.NDArray[np.float64]]]] = {}
     for (_, candidates), level in zip(candidate_labels(space).items(), history, strict=True):
-        values = level.double().numpy()
         for label, candidate, index in candidates:
-            entries.setdefault(label, []).append((candidate, values[(slice(None), *index)]))
+            entries.setdefault(label, []).append((candidate, level.movedim(0, -1)[index].double().numpy()))
     return {
         label: Choice(label, tuple(name for name, _ in few), np.stack([values for _, values in few], -1))
         for label, few in entries.items()
@@ -64,6 +67,32 @@ def shown_labels(architecture: Architecture) -> list[str]:
     depths = [f"stage{stage}/depth" for stage in range(1, len(architecture.stages) + 1)]
     widths = [f"{layer}/{operator}/{WIDTH_KEYS[0]}" for layer, operator in ends.items()]
     return [*depths, *(f"{layer}/op" for layer in ends), *widths]
+
+
+def probabilities_figure(run: Path) -> Figure:
+    """Single choices of a finished search: those of ``shown_labels``.
+
+    Args:
+        run: its folder, with ``architecture.json`` and ``probabilities.npz``.
+
+    Raises:
+        InputError: a file is missing or damaged.
+    """
+    architecture = Architecture.load(run / "architecture.json")
+    epochs, history = read_history(run, architecture.space)
+    return search_figure(epochs, choices_of(architecture.space, history), shown_labels(architecture))
+
+
+def read_history(run: Path, space: SpaceConfig) -> tuple[list[int], Probabilities]:
+    """The epochs of a search's ``probabilities.npz``, and the probabilities with the epochs as first axis.
+
+    Raises:
+        InputError: the file is missing or damaged.
+    """
+    read = read_probabilities(run, space)
+    if read is None:
+        raise InputError(f"{run / PROBABILITIES}: no such file; a differentiable search writes it, search again")
+    return read[0].tolist(), read[1]
 
 
 def search_figure(epochs: Sequence[int], choices: Mapping[str, Choice], labels: Sequence[str]) -> Figure:
@@ -115,7 +144,7 @@ def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str) -> None
     for place, name in enumerate(choice.candidates):
         values = choice.probabilities[:, place]
         there = int((values > 0).sum())
-        look = {"color": colours[place], "linestyle": "--" if name.endswith("s2") else "-"}
+        look: dict[str, Any] = {"color": colours[place], "linestyle": "--" if name.endswith("s2") else "-"}
         width = 3.0 if place == best else 1.4
         axes.plot(numbers[:there], values[:there], linewidth=width, label=name, **look)
         if 0 < there < len(values):

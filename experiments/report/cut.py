@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -62,7 +62,7 @@ def _draw(axes: Axes, one: SearchAndTraining, column: str, scale: float, cut: tu
     axes.annotate(change, (end, cut[1]), xytext=(6, 0), textcoords="offset points", fontsize=9, color=INK, va="center")
     if one.training is not None:
         trained = one.training.dropna(subset=[column])
-        look = {"color": TRAINED, "linestyle": "--", "marker": "s", "markersize": 3}
+        look: dict[str, Any] = {"color": TRAINED, "linestyle": "--", "marker": "s", "markersize": 3}
         axes.plot(trained["epoch"], scale * trained[column].astype(float), linewidth=2, label="retraining", **look)
     axes.margins(x=0.12)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))

@@ -1,4 +1,4 @@
-"""Figures of a fit: networks by latency and score, and a confusion matrix."""
+"""The figure of a fit: networks by latency and score."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from experiments.report.figures import GREY, INK, LEVELS, style
+from experiments.report.figures import GREY, LEVELS, style
 from experiments.report.lettering import TEXT, WIDTH, drawable, letter
 from experiments.report.pareto import front
 
@@ -40,29 +40,4 @@ def latency_figure(rows: Sequence[Mapping[str, Any]], targets: Sequence[float]) 
     handles = [Patch(facecolor=found, label="found"), Patch(facecolor=made, label="hand-made")]
     axes.legend(handles=handles, frameon=False, fontsize=TEXT)
     style(axes, "mIoU of the race (%), on training images held out", "latency (ms)", "both")
-    return figure
-
-
-def confusion_figure(confusion: Any, classes: Sequence[str]) -> Figure:
-    """A confusion matrix: what share of each class's pixels is taken for which class.
-
-    Args:
-        confusion: pixels by (label, prediction), an array ``(classes, classes)``.
-        classes: names.
-    """
-    shares = confusion / confusion.sum(1, keepdims=True).clip(1)
-    side = min(3 + 0.4 * len(classes), 14)
-    figure = Figure(figsize=(side + 1, side), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    ticks = range(len(classes))
-    axes.set(xticks=ticks, yticks=ticks, xlabel="prediction", ylabel="label")
-    names = drawable(classes)
-    for labels_of, rotation in ((axes.set_xticklabels, 90), (axes.set_yticklabels, 0)):
-        for text, name in zip(labels_of(names, rotation=rotation, fontsize=8), names, strict=True):
-            letter(text, name)
-    for i in ticks if len(classes) <= 20 else ():
-        for j in ticks:
-            color = "white" if shares[i, j] > 0.5 else INK
-            axes.text(j, i, f"{100 * shares[i, j]:.0f}", ha="center", va="center", fontsize=7, color=color)
     return figure

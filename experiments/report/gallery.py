@@ -12,6 +12,9 @@ from experiments.data.transforms import normalise
 from experiments.report.lettering import LETTER, TEXT, WIDTH, Colours, class_legend, drawable, legend_height, letter
 from nas_space.blocks import upsample
 
+SHEET = 512
+"""Pixels of the longer side of a picture in a sheet of predictions."""
+
 
 def colour_map(labels: Tensor, colours: Colours) -> np.ndarray:
     """Class indices ``(H, W)`` -> RGB ``(H, W, 3)`` uint8; what is no class is black."""
@@ -27,6 +30,37 @@ def predict(network: nn.Module, images: Tensor) -> Tensor:
     logits = network.eval()(normalise(images))
     network.train(was_training)
     return upsample(logits.float(), (images.shape[-2], images.shape[-1])).argmax(1)
+
+
+def prediction_sheet(network: nn.Module, split: Split, colours: Colours, count: int = 3) -> np.ndarray:
+    """Rows of image, label and prediction, of ``count`` images spread evenly over ``split``, as one picture.
+
+    Args:
+        network: images ``(N, 3, H, W)`` -> logits.
+        split: images and labels of one size.
+        colours: of the classes.
+        count: how many; fewer where the split is smaller.
+
+    Returns:
+        RGB ``(rows * h, 3 * w, 3)`` uint8, with ``(h, w)`` the labels' size, a whole number of times smaller where its
+        longer side is more than ``SHEET``.
+    """
+    count = min(count, len(split))
+    chosen = split.subset([i * len(split) // count for i in range(count)])
+    device = next(network.parameters()).device
+    predictions = predict(network, chosen.images.to(device))
+    stride = -(-max(chosen.labels.shape[-2:]) // SHEET)
+    rows = [
+        np.concatenate(
+            [
+                image.permute(1, 2, 0).cpu().numpy()[::stride, ::stride],
+                *(colour_map(classes, colours)[::stride, ::stride] for classes in (label, prediction)),
+            ],
+            axis=1,
+        )
+        for image, label, prediction in zip(chosen.images, chosen.labels, predictions, strict=True)
+    ]
+    return np.concatenate(rows)
 
 
 def validation_figure(network: nn.Module, split: Split, data: SegmentationData, count: int = 4) -> Figure:

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from experiments.report.colours import ORDERED, SERIES
 from experiments.report.figures import style
@@ -34,8 +33,8 @@ def loss_of(regularizer: Regularizer, probabilities: Floats) -> Floats:
 
 def loss_surfaces_figure() -> Figure:
     """Each loss over a choice of two candidates, as a line, and of three, as a triangle: dark is low."""
-    figure = Figure(figsize=(8.0, 4.2), layout="constrained")
-    above, below = figure.subplots(2, len(LOSSES), height_ratios=(1, 1.35))
+    figure = Figure(figsize=(8.0, 4.0), layout="constrained")
+    above, below = figure.subplots(2, len(LOSSES), height_ratios=(1, 1.2))
     first = np.linspace(0.004, 0.996, 249)
     points = inner_points(60)
     plane = to_plane(points)
@@ -50,8 +49,9 @@ def loss_surfaces_figure() -> Figure:
         filled = triangle.tricontourf(plane[:, 0], plane[:, 1], losses, levels=levels, cmap=ORDERED, extend="min")
         draw_triangle(triangle, ("1", "2", "3"))
         bar = figure.colorbar(filled, ax=triangle, orientation="horizontal", shrink=0.8, aspect=14)
-        bar.locator = MaxNLocator(3)
-        bar.update_ticks()
+        ends = [float(levels[0]), float(levels[-1])]
+        bar.set_ticks(ends, labels=[f"{end:.1f}" for end in ends])
         bar.ax.tick_params(labelsize=9)
+        triangle.set_anchor("N")
     above[0].set_ylabel("loss", fontsize=9)
     return figure

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from experiments.options.groups import parse_size
 from experiments.options.quantity import compact
-from experiments.report import figures
+from experiments.report import choices, figures
 from experiments.report.beside_baseline import beside_baseline, clock_of, name_of, read_speed
 from experiments.report.figures import LEVELS, png
 from experiments.report.pareto import PARETO, distinct_networks
@@ -25,6 +25,7 @@ from experiments.runs.files import write_atomic
 from experiments.runs.folder import METRICS
 from experiments.runs.names import visible
 from experiments.runs.processes import program
+from experiments.runs.probabilities import PROBABILITIES
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -59,6 +60,8 @@ def write_report(run: Path) -> Path:
     }
     if (run / PARETO).is_file():
         drawings["pareto"] = lambda: figures.pareto_figure(distinct_networks(run))
+    if (run / PROBABILITIES).is_file():
+        drawings["probabilities"] = lambda: choices.probabilities_figure(run)
     images: dict[str, bytes] = {}
     for name, draw in drawings.items():
         with decoration(f"the figure {run / 'figures' / name}.png"):

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from experiments.report.choices import choices_of, searches_figure
+from experiments.report.choices import choices_of, read_history, searches_figure
 from experiments.report.cut import SearchAndTraining, cut_figure
 from experiments.report.figures import comparison_figure
 from experiments.report.loss_surfaces import loss_surfaces_figure
@@ -15,7 +15,6 @@ from experiments.report.loss_weights import Weighted, loss_weights_figure
 from experiments.report.summaries import read_metrics, read_search
 from experiments.report.trajectories import shrinking_figure
 from experiments.runs.folder import CONFIG, METRICS, read_config
-from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 from strategies.alive import LEVELS
@@ -60,16 +59,13 @@ def _probabilities(runs: Sequence[Path]) -> Figure:
     searches = {}
     for run, name in zip(runs, names_of(runs), strict=True):
         architecture = Architecture.load(run / "architecture.json")
-        read = read_probabilities(run, architecture.space)
-        if read is None:
-            raise InputError(f"{run / PROBABILITIES}: no such file; a differentiable search writes it, search again")
-        epochs, history = read
+        epochs, history = read_history(run, architecture.space)
         choices = choices_of(architecture.space, history)
         last = f"stage{len(architecture.stages)}/layer{len(architecture.stages[-1])}/op"
         labels = [label for label in ("stage1/layer1/op", last) if label in choices]
         if not labels:
             raise InputError(f"{run}: has searched no operators, which this figure shows; give another run")
-        searches[name] = (epochs.tolist(), [choices[label] for label in labels])
+        searches[name] = (epochs, [choices[label] for label in labels])
     return searches_figure(searches)
 
 
@@ -108,7 +104,7 @@ def _loss_weights(runs: Sequence[Path]) -> Figure:
     for run in runs:
         summary, method = read_search(run / "search.json"), read_config(run).get("method")
         weights: Any = method.get("rho") if isinstance(method, dict) else None
-        values = [weights.get(level) if isinstance(weights, dict) else None for level in LEVELS]
+        values: list[Any] = [weights.get(level) if isinstance(weights, dict) else None for level in LEVELS]
         if not all(isinstance(value, int | float) and value >= 0 for value in values):
             raise InputError(f"{run / CONFIG}: method.rho holds no weight of each level; give the folder of a search")
         miou = summary["miou"].get("derived_full") or summary["miou"]["derived"]
@@ -152,7 +148,7 @@ FIGURES = {
         "6",
         "The super-network while it is searched, what is left when the found network is cut out of it (the cut, with "
         "the change beside it), and the same network trained from scratch. The longer the fall, the less the search "
-        "tells about the network. Scores of a search are on labels at 1/8, those of a retraining on full ones.",
+        "tells about the network. A search is scored on labels at 1/8, a retraining on full ones.",
         _training,
     ),
     "loss_weights": PaperFigure(

@@ -20,7 +20,7 @@ LOSSES: dict[str, Regularizer] = {
     "entropy": regularizers.information_entropy,
     "no regularizer": regularizers.none,
 }
-STEPS, EVERY = 120, 10
+STEPS, EVERY = 150, 10
 """Steps of a descent, and how many of them lie between two dots."""
 TASK = torch.tensor(sorted(set(permutations((0.0, 0.01, 0.06)))), dtype=torch.float64)
 """How bad each candidate is for the task, ``(descents, 3)``."""

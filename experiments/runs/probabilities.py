@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,6 +32,23 @@ def thinned(history: Mapping[int, Probabilities]) -> dict[int, Probabilities]:
     while -(-last // stride) > most:
         stride *= 2
     return {epoch: one for epoch, one in history.items() if epoch % stride == 0 or epoch == last}
+
+
+def probability_metrics(space: SpaceConfig, probabilities: Probabilities) -> dict[str, float]:
+    """What a logger shows of an epoch: ``probability/stage1/layer1/op/d1s1`` and the like, of depths and operators.
+
+    Widths are left out: the paper's space has 3,060 of them. A choice with one candidate at the start is none.
+    """
+    from strategies.alive import candidate_labels
+
+    table = candidate_labels(space)
+    entries = [(level, *entry) for level in ("depth", "operator") for entry in table[level]]
+    candidates = Counter(label for _, label, *_ in entries)
+    return {
+        f"probability/{label}/{candidate}": float(getattr(probabilities, level)[index])
+        for level, label, candidate, index in entries
+        if candidates[label] > 1
+    }
 
 
 def write_probabilities(run: Path, epochs: Sequence[int], history: Sequence[Probabilities]) -> None:

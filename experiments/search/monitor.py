@@ -9,7 +9,7 @@ from pytorch_lightning import LightningModule, Trainer
 
 from experiments.data.streams import BatchStream
 from experiments.metrics.evaluation import Scores, evaluate
-from experiments.runs.probabilities import thinned
+from experiments.runs.probabilities import probability_metrics, thinned
 from experiments.search.state import SearchState
 from experiments.training.epochs import EpochMonitor, learning_rate
 from nas_space.expected_cost import Probabilities, TabulatedCost
@@ -70,6 +70,9 @@ class SearchMonitor(EpochMonitor):
         self.history = thinned({**self.history, epoch: now})
         self.on_probabilities(list(self.history), list(self.history.values()))
         self.add_row(trainer, row)
+        if trainer.logger is not None:
+            space = state.architecture.space
+            trainer.logger.log_metrics(probability_metrics(space, now), step=epoch)
 
     def validate(self, search: Any, network: torch.nn.Module) -> Scores:
         """Scores of a network on the validation set, at the labels' resolution of the search."""

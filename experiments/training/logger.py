@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from pytorch_lightning.loggers.logger import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
@@ -55,6 +57,11 @@ class Curves(Logger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self._try("log_metrics", dict(metrics), step)
 
+    def log_picture(self, name: str, picture: npt.NDArray[np.uint8], step: int) -> None:
+        """Log RGB ``(H, W, 3)``, to TensorBoard alone: with the others pictures are uploads."""
+        if self.kind == "tensorboard":
+            self._try("log_picture", name, picture, step)
+
     def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: a run's options are logged when its logger is made."""
 
@@ -77,7 +84,10 @@ class Curves(Logger):
                 self._inner = {"tensorboard": self._tensorboard, "wandb": self._wandb, "mlflow": self._mlflow}[
                     self.kind
                 ]()
-            getattr(self._inner, method)(*args)
+            if method == "log_picture":
+                self._inner.experiment.add_image(*args, dataformats="HWC")  # type: ignore[attr-defined]
+            else:
+                getattr(self._inner, method)(*args)
         except Exception as error:  # of a disk, of the logger, of its writer's thread
             self._tell(error)
 

@@ -4,14 +4,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from torch import nn
 
 from experiments.data.streams import BatchStream, mix_seeds
 from experiments.metrics.evaluation import Scores, evaluate
+from experiments.runs.decoration import decoration
 from experiments.training.epochs import EpochMonitor
+from experiments.training.logger import Curves
 from experiments.training.recipe import Stage
+
+Draw = Callable[[nn.Module], npt.NDArray[np.uint8]]
+"""From a network to a picture ``(H, W, 3)`` of what it sees."""
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -27,6 +34,7 @@ class RetrainMonitor(EpochMonitor):
         patience: epochs without a better mIoU after which the stage ends; 0 for never.
         options: of the run, plain values; kept in the checkpoint, so that a resume can compare.
         save_best: called to store the network, whenever a validation is the stage's best.
+        draw: makes a picture for the logger, at each validation; None for none.
     """
 
     stage: Stage
@@ -37,6 +45,7 @@ class RetrainMonitor(EpochMonitor):
     patience: int
     options: dict[str, Any]
     save_best: Callable[[], None]
+    draw: Draw | None = None
     best: dict[str, Any] | None = field(default=None, init=False)
     stopped: bool = field(default=False, init=False)
 
@@ -60,6 +69,9 @@ class RetrainMonitor(EpochMonitor):
     def _validate(self, trainer: Trainer, pl_module: LightningModule, row: dict[str, Any]) -> None:
         scores = self.scores(pl_module)
         row |= {"val_loss": scores.loss, "miou": scores.miou}
+        if self.draw is not None and isinstance(trainer.logger, Curves):
+            with decoration("a picture of the validation images"):
+                trainer.logger.log_picture("validation", self.draw(self.model), row["epoch"])
         if self.best is None or scores.miou > self.best["miou"]:
             self.best = {"epoch": row["epoch"], "miou": scores.miou}
             self.save_best()

@@ -31,7 +31,7 @@ from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.initial import InitialWeights
 from experiments.training.losses import OhemCrossEntropy
 from experiments.training.module import SegmentationModule
-from experiments.training.monitor import RetrainMonitor
+from experiments.training.monitor import Draw, RetrainMonitor
 from experiments.training.progress import RunProgress
 from experiments.training.recipe import WEIGHT_K, RetrainOptions, Stage
 from experiments.training.trainer import make_trainer
@@ -129,6 +129,7 @@ class Retraining:
         architecture: what is trained; None for a peer.
         peer: name of somebody else's network.
         init: weights to begin with; absent, random ones.
+        draw: makes a picture for the logger, at each validation; None for none.
 
     Raises:
         InputError: no initial weight fits.
@@ -140,6 +141,7 @@ class Retraining:
     architecture: Architecture | None
     peer: str | None = None
     init: InitialWeights | None = None
+    draw: Draw | None = None
 
     def __post_init__(self) -> None:
         options, data = self.options, self.data
@@ -256,6 +258,7 @@ class Retraining:
             patience=options.train.patience,
             options=self.recorded_options,
             save_best=save_best,
+            draw=self.draw,
         )
         callbacks = [*prepared.callbacks, monitor, RunProgress(monitor.status, f"retrain ({stage.name})")]
         precision = resolve_precision(options.precision)
