@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.report.colours import ordered
 from experiments.report.figures import style
+from experiments.report.lettering import drawable, letter
 from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
@@ -124,7 +125,7 @@ def searches_figure(searches: Mapping[str, tuple[Sequence[int], Sequence[Choice]
     columns = max(len(choices) for _, choices in searches.values())
     figure = Figure(figsize=(8.0, 1.4 * len(searches) + 0.3), layout="constrained")
     grid = figure.subplots(len(searches), columns, squeeze=False, sharey=True)
-    for row, (name, (epochs, choices)) in zip(grid, searches.items(), strict=True):
+    for row, name, (epochs, choices) in zip(grid, drawable(list(searches)), searches.values(), strict=True):
         for axes, choice in zip(row, choices, strict=True):
             _draw(axes, epochs, choice, f"{name}: {choice.label}")
     _name_axes(figure)
@@ -149,7 +150,8 @@ def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str) -> None
         axes.plot(numbers[:there], values[:there], linewidth=width, label=name, **look)
         if 0 < there < len(values):
             axes.plot(numbers[there - 1], values[there - 1], "x", color=look["color"], markersize=6)
-    style(axes, title, "", "y")
+    style(axes, "", "", "y")
+    letter(axes.set_title("", fontsize=10, loc="left"), title)
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axes.tick_params(labelsize=9)

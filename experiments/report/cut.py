@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.report.colours import SERIES
 from experiments.report.figures import INK, style
+from experiments.report.lettering import drawable, letter
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,16 +41,24 @@ def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
     """A column for each search: validation mIoU above, validation loss below, by epoch."""
     figure = Figure(figsize=(max(4.0 * len(searches), 5.0), 4.8), layout="constrained")
     above, below = figure.subplots(2, len(searches), squeeze=False, sharey="row")
-    for one, of_miou, of_loss in zip(searches, above, below, strict=True):
+    names = drawable([one.name for one in searches])
+    for one, name, of_miou, of_loss in zip(searches, names, above, below, strict=True):
         percent = 100 * one.miou[0], 100 * one.miou[1]
         _draw(of_miou, one, "miou", 100.0, percent, f"{percent[1] - percent[0]:+.1f}")
         _draw(of_loss, one, "val_loss", 1.0, one.loss, f"{one.loss[1] - one.loss[0]:+.2f}")
-        style(of_miou, one.name, "epoch", "y")
+        style(of_miou, "", "epoch", "y")
         style(of_loss, "", "epoch", "y")
+        letter(of_miou.set_title("", fontsize=10, loc="left"), name)
     above[0].set_ylabel("validation mIoU (%)", fontsize=9)
     below[0].set_ylabel("validation loss", fontsize=9)
-    handles, names = above[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False, fontsize=9)
+    with_training = next((place for place, one in enumerate(searches) if one.training is not None), 0)
+    figure.legend(
+        *above[with_training].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
     return figure
 
 

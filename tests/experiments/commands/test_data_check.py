@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from experiments.cli import main
@@ -332,3 +333,31 @@ def test_the_real_camvid(check: Check) -> None:
     code, result, _ = check("--data.name", "camvid", "--data.root", str(folder), "--data.limit", "40")
     assert code == 0 and result["problems"] == [] and result["splits"]["train"]["sizes"]["smallest"] == "360x480"
     assert result["splits"]["val"]["frequencies"]["road"] == max(result["splits"]["val"]["frequencies"].values())
+
+
+def test_pictures_of_images_and_labels(
+    root: Path, tmp_path: Path, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from experiments.report import label_sheet
+
+    sheets: list[Any] = []
+
+    def kept(rows: Any, titles: Any, *rest: Any) -> Any:
+        sheets.append((titles, rows))
+        return Figure()
+
+    monkeypatch.setattr(label_sheet, "side_by_side", kept)
+    image(root, "train1").write_bytes(b"no image")
+    out = tmp_path / "sheets"
+    code, result, text = check("--data.name", "folder", "--data.root", str(root), "--out", str(out))
+    assert code == 2 and result["pictures"] == [str(out / "train.png"), str(out / "val.png")]
+    assert {file.name for file in out.glob("*.png")} == {"train.png", "val.png"}
+    assert f"picture  {out / 'val.png'}" in text
+    titles, rows = sheets[0]
+    assert titles == ("image", "label", "both") and len(rows) == 5  # the damaged one is left out
+    photo, label, both = rows[0]
+    expected = [np.asarray(Image.open(file)) for file in (image(root, "train0"), mask(root, "train0"))]
+    np.testing.assert_array_equal(photo, expected[0])
+    np.testing.assert_array_equal(label, expected[1])  # its colours are those of classes.csv
+    np.testing.assert_array_equal(both, (expected[0].astype(int) + expected[1]) // 2)
+    assert main(["data", "check", str(root), "--out", str(out)]) == 2  # nothing is overwritten

@@ -123,7 +123,8 @@ def test_scores_go_to_a_new_file(tmp_path: Path, checkpoint: Checkpoint, capsys:
     out = tmp_path / "new" / "scores.json"
     folder = str(checkpoint())
     _, result = answer(capsys, "--checkpoint", folder, *SMALL, "--out", str(out))
-    assert json.loads(out.read_text()) == result and list(out.parent.iterdir()) == [out]
+    assert json.loads(out.read_text()) == result
+    assert sorted(out.parent.iterdir()) == [out, out.with_suffix(".png")]
     assert (
         refusal(capsys, "--checkpoint", folder, "--out", str(out))
         == f"--out {out}: exists already; choose another --out"

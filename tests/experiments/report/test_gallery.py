@@ -8,8 +8,9 @@ from torch import nn
 
 from experiments.data import load
 from experiments.options.groups import DataOptions
+from experiments.report import gallery
 from experiments.report.figures import comparison_figure, png
-from experiments.report.gallery import colour_map, predict, side_by_side, validation_figure
+from experiments.report.gallery import colour_map, predict, prediction_sheet, side_by_side, validation_figure
 
 pytestmark = pytest.mark.usefixtures("real_figures")
 
@@ -45,6 +46,20 @@ def test_the_figure_shows_image_label_and_prediction() -> None:
     assert len(pictures) == 9  # three images, three rows
     assert pictures[0] is not None and pictures[0].tolist() == data.val.images[0].permute(1, 2, 0).tolist()
     assert pictures[6] is not None and (pictures[6] == data.colours[1]).all()
+
+
+def test_a_sheet_has_image_label_and_prediction_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = load(DataOptions(size="32x40", limit=3))
+    network = Constant(1, len(data.classes))
+    network.register_parameter("weight", nn.Parameter(torch.zeros(1)))
+    sheet = prediction_sheet(network, data.val, data.colours, count=2)
+    assert sheet.shape == (2 * 32, 3 * 40, 3) and sheet.dtype == "uint8"
+    image, label, prediction = sheet[:32, :40], sheet[:32, 40:80], sheet[:32, 80:]
+    assert image.tolist() == data.val.images[0].permute(1, 2, 0).tolist()
+    assert label.tolist() == colour_map(data.val.labels[0], data.colours).tolist()
+    assert (prediction == data.colours[1]).all()
+    monkeypatch.setattr(gallery, "SHEET", 20)
+    assert prediction_sheet(network, data.val, data.colours, count=2).tolist() == sheet[::2, ::2].tolist()
 
 
 def test_pictures_side_by_side() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from experiments.benchmark.networks.networks import find_networks
 from experiments.cli import main
@@ -81,11 +82,15 @@ def test_the_run_folder_is_complete(decided: Path) -> None:
         "report.html",
     }
     assert (decided / "checkpoints" / "last.ckpt").is_file()
-    assert any((decided / "tensorboard").iterdir())
+    assert (decided / "figures" / "probabilities.png").is_file()
     metrics = pd.read_csv(decided / "metrics.csv")
     assert metrics["epoch"].tolist() == [1, 2, 3, 4]
     logged = read_probabilities(decided, Architecture.load(decided / "architecture.json").space)
     assert logged is not None and logged[0].tolist() == [1, 2, 3, 4]
+    curve = EventAccumulator(str(decided / "tensorboard")).Reload().Scalars("probability/stage2/layer1/op/d1s1")
+    row = Architecture.load(decided / "architecture.json").space.layers[0]
+    expected = list(zip([1, 2, 3, 4], logged[1].operator[:, row, 0].tolist(), strict=True))
+    assert [(point.step, point.value) for point in curve] == pytest.approx(expected)
     entropy = -sum(torch.special.xlogy(level, level).flatten(1).sum(-1) for level in logged[1])
     assert torch.as_tensor(entropy).tolist() == pytest.approx(metrics["entropy"].tolist(), abs=1e-3)
 

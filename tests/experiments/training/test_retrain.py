@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -104,7 +105,11 @@ def test_the_whole_recipe(tmp_path: Path) -> None:
     assert metrics["lr"].tolist() == pytest.approx(poly + poly)
     assert summary["cost"]["params"] == sum(p.numel() for p in load_model(run)[0].parameters())
     assert (run / "figures" / "training.png").read_bytes().startswith(b"\x89PNG")
-    assert list((run / "tensorboard").glob("events*"))
+    events = EventAccumulator(str(run / "tensorboard"), {"images": 0}).Reload()
+    validated = metrics.dropna(subset=["miou"])["epoch"].tolist()
+    pictures = events.Images("validation")
+    assert [picture.step for picture in pictures] == validated
+    assert (pictures[-1].height, pictures[-1].width) == (3 * 32, 3 * 40)
     averaged = load_file(run / "model.safetensors")
     raw = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     assert not torch.equal(averaged["head.classifier.weight"], raw["_model.head.classifier.weight"])
