@@ -135,7 +135,8 @@ FIGURES = {
     "probabilities": PaperFigure(
         "5a to 5e",
         "The probability of each operator of the first and of the last layer, a row for each search. The thick line is "
-        "the one that is taken; a line that ends in a cross belongs to a candidate that has left.",
+        "the strongest in the end; a line that ends in a cross belongs to a candidate that has left. d2s1 is dilation "
+        "2 without pooling, d2s2 with pooling by 2.",
         _probabilities,
     ),
     "entropy": PaperFigure(

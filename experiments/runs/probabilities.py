@@ -35,7 +35,7 @@ def thinned(history: Mapping[int, Probabilities]) -> dict[int, Probabilities]:
 
 
 def probability_metrics(space: SpaceConfig, probabilities: Probabilities) -> dict[str, float]:
-    """What a logger shows of an epoch: ``probability/stage1/layer1/op/d1s1`` and the like, of depths and operators.
+    """What a logger shows of an epoch, by NNI's names, such as ``prob/stage1/layer1/op/d1s1``: depths and operators.
 
     Widths are left out: the paper's space has 3,060 of them. A choice with one candidate at the start is none.
     """
@@ -45,7 +45,7 @@ def probability_metrics(space: SpaceConfig, probabilities: Probabilities) -> dic
     entries = [(level, *entry) for level in ("depth", "operator") for entry in table[level]]
     candidates = Counter(label for _, label, *_ in entries)
     return {
-        f"probability/{label}/{candidate}": float(getattr(probabilities, level)[index])
+        f"prob/{label}/{candidate}": float(getattr(probabilities, level)[index])
         for level, label, candidate, index in entries
         if candidates[label] > 1
     }

@@ -54,7 +54,7 @@ def test_what_is_not_searched_is_no_choice(tiny: Callable[..., SpaceConfig]) -> 
     ]
     assert set(choices_of(space, history(space))) == {f"{layer}/op" for layer in layers}
     now = Probabilities(*(level[0] for level in history(space)))
-    expected = {f"probability/{layer}/op/d{dilation}s1" for layer in layers for dilation in (1, 2, 4)}
+    expected = {f"prob/{layer}/op/d{dilation}s1" for layer in layers for dilation in (1, 2, 4)}
     assert set(probability_metrics(space, now)) == expected
 
 
@@ -64,8 +64,8 @@ def test_a_logger_gets_the_numbers_of_depths_and_operators(tiny: Callable[..., S
     metrics = probability_metrics(space, now)
     table = candidate_labels(space)
     assert len(metrics) == len(table["depth"]) + len(table["operator"])
-    assert metrics["probability/stage2/depth/3"] == float(now.depth[1, 1])
-    assert metrics["probability/stage2/layer1/op/d2s2"] == float(now.operator[3, 4])
+    assert metrics["prob/stage2/depth/3"] == float(now.depth[1, 1])
+    assert metrics["prob/stage2/layer1/op/d2s2"] == float(now.operator[3, 4])
 
 
 def test_the_found_network_says_which_choices_are_shown(tiny: Callable[..., SpaceConfig]) -> None:

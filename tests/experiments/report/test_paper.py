@@ -22,6 +22,7 @@ from nas_space.expected_cost import Probabilities
 from strategies.alive import Alive
 
 Write = Callable[..., str]
+ROOT = Path(__file__).parents[3]
 
 
 def curve(*scores: float) -> pd.DataFrame:
@@ -116,6 +117,15 @@ def test_every_figure_is_drawn(write: Write, tmp_path: Path, capsys: pytest.Capt
         assert main(["figures", "paper", *runs.get(figure, searches), "--figure", figure, "--out", str(out)]) == 0
         assert (out / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
         assert capsys.readouterr().out == f"figure  {out / figure}.png\n{chosen.caption}\n"
+
+
+def test_the_page_shows_every_figure_with_its_caption() -> None:
+    page = (ROOT / "docs" / "figures.md").read_text(encoding="utf-8")
+    for name, figure in FIGURES.items():
+        assert figure.caption in page and f"assets/figures/{name}.png" in page and f"--figure {name}" in page
+        assert (ROOT / "docs" / "assets" / "figures" / f"{name}.png").stat().st_size < 150_000
+    method = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    assert FIGURES["loss_surfaces"].caption in method and FIGURES["shrinking"].caption in method
 
 
 def test_searches_of_one_name_are_told_apart(write: Write) -> None:

@@ -87,7 +87,7 @@ def test_the_run_folder_is_complete(decided: Path) -> None:
     assert metrics["epoch"].tolist() == [1, 2, 3, 4]
     logged = read_probabilities(decided, Architecture.load(decided / "architecture.json").space)
     assert logged is not None and logged[0].tolist() == [1, 2, 3, 4]
-    curve = EventAccumulator(str(decided / "tensorboard")).Reload().Scalars("probability/stage2/layer1/op/d1s1")
+    curve = EventAccumulator(str(decided / "tensorboard")).Reload().Scalars("prob/stage2/layer1/op/d1s1")
     row = Architecture.load(decided / "architecture.json").space.layers[0]
     assert [point.step for point in curve] == [1, 2, 3, 4]
     assert [point.value for point in curve] == pytest.approx(logged[1].operator[:, row, 0].tolist())
