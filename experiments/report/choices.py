@@ -105,7 +105,7 @@ def search_figure(epochs: Sequence[int], choices: Mapping[str, Choice], labels: 
         labels: which to show; those that are not searched are left out.
     """
     panels = [choices[label] for label in labels if label in choices]
-    rows = -(-len(panels) // 2)
+    rows = max(-(-len(panels) // 2), 1)
     figure = Figure(figsize=(8.0, 1.5 * rows + 0.3), layout="constrained")
     grid = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True).flat
     for axes, choice in zip(grid, panels, strict=False):
