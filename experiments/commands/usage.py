@@ -42,6 +42,10 @@ USAGE = {
         ("ssr-nas figures --checkpoint runs/found --against runs/baseline1",),
         ("checkpoint", "against", "split", "count", "out"),
     ),
+    "figures paper": Usage(
+        ("ssr-nas figures paper --figure loss_surfaces", "ssr-nas figures paper runs/ssr runs/darts --figure entropy"),
+        ("figure", "out"),
+    ),
     "compare": Usage(
         (
             "ssr-nas compare --strategies ssr,darts --seeds 0,1,2",

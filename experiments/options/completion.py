@@ -6,7 +6,7 @@ from typing import Any
 
 import shtab
 
-from experiments.options.arguments import SHORT_KEYS
+from experiments.options.help import SHORT_KEYS
 from experiments.options.leaves import Leaf, leaves
 from nas_space.errors import InputError
 

@@ -24,8 +24,8 @@ from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import METRICS
 from experiments.runs.names import visible
-from experiments.runs.processes import program
 from experiments.runs.probabilities import PROBABILITIES
+from experiments.runs.processes import program
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
