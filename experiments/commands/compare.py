@@ -20,15 +20,19 @@ def run(options: Options) -> dict[str, Any]:
         return _compare(options)
     from experiments.landscape.comparison import compare_runs
     from experiments.landscape.runs import check_space
-    from experiments.landscape.table import read_landscape
+    from experiments.landscape.standing import Standing
+    from experiments.landscape.table_file import read_ruler
 
-    landscape = read_landscape(options.landscape)
+    ruler = read_ruler(options.landscape)
     if options.runs:
-        return compare_runs(landscape, options.runs, options.out)
-    check_space(options.space.resolve(), landscape, "the searches: their space")
+        return compare_runs(ruler, options.runs, options.out)
+    if not isinstance(ruler, Standing):
+        what = "is a benchmark's table, and has a space that is not ours"
+        raise InputError(f"landscape: {options.landscape} {what}; give finished searches of that space by --runs")
+    check_space(options.space.resolve(), ruler.landscape, "the searches: their space")
     result = _compare(options)
     searches = [str(Path(options.out) / "search" / name) for name in comparison.planned_searches(options)]
-    return {**result, "landscape": compare_runs(landscape, searches, options.out)}
+    return {**result, "landscape": compare_runs(ruler, searches, options.out)}
 
 
 def _compare(options: Options) -> dict[str, Any]:

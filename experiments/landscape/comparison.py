@@ -8,17 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from experiments.landscape.ruler import FoundNetwork, Ruler
 from experiments.landscape.runs import (
     MISSING_NOTE,
-    FoundNetwork,
-    differences,
     left_out,
     probabilities_missing,
-    read_found,
     run_folders,
 )
-from experiments.landscape.standing import Standing
-from experiments.landscape.table import Landscape
 from experiments.report.markdown import markdown
 from experiments.runs.columns import MIOU
 from experiments.runs.decoration import decoration
@@ -57,11 +53,11 @@ def standing_folder(out: str) -> Path:
     return folder
 
 
-def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[str, Any]:
+def compare_runs(ruler: Ruler[Any, Any], runs: Sequence[str], out: str) -> dict[str, Any]:
     """Tell where the choices of finished searches stand; nothing is trained.
 
     Args:
-        landscape: the landscape.
+        ruler: of the landscape, ours or a benchmark's.
         runs: folders of searches, or of comparisons.
         out: the folder for ``FILES``.
 
@@ -72,27 +68,26 @@ def compare_runs(landscape: Landscape, runs: Sequence[str], out: str) -> dict[st
         InputError: a run that is missing, damaged, or of another space.
     """
     folders, unfinished = run_folders(runs)
-    found = [read_found(name, folder, landscape) for name, folder in folders.items()]
+    found = [ruler.read(name, folder) for name, folder in folders.items()]
     folder = standing_folder(out)
     with locked(folder):
-        return _write(Standing(landscape), found, unfinished, folder)
+        return _write(ruler, found, unfinished, folder)
 
 
 def _write(
-    standing: Standing, found: Sequence[FoundNetwork], unfinished: Sequence[Path], folder: Path
+    ruler: Ruler[Any, Any], found: Sequence[FoundNetwork[Any, Any]], unfinished: Sequence[Path], folder: Path
 ) -> dict[str, Any]:
-    landscape = standing.landscape
     if unfinished:
         _note(left_out(unfinished))
     for one in found:
-        told = differences(one, landscape)
+        told = ruler.differences(one)
         if told:
             _note(f"{one.name}: searched with {', '.join(told)}; what is best there may differ")
         if probabilities_missing(one):
             _note(f"{one.name}: {MISSING_NOTE}")
-    curves = {one.name: _curve(one, standing) for one in found}
-    table = standing_table(standing, found, curves)
-    groups = group_table(table)
+    curves = {one.name: _curve(one, ruler) for one in found}
+    table = standing_table(ruler, found, curves)
+    groups = group_table(table, ruler.measure)
     mixed = [str(row["group"]) for row in _records(groups) if all(row[kind] for kind in KINDS)]
     if mixed:
         what = "the mean mixes measured and predicted choices; the predicted regret is alike for all"
@@ -100,8 +95,7 @@ def _write(
     correlations = [
         {"network": one.name, "group": one.group, **row} for one in found for row in _records(curves[one.name])
     ]
-    quality = standing.quality
-    result = {"landscape": landscape.name, **quality, "rows": _records(table), "groups": _records(groups)}
+    result = {"landscape": ruler.name, **ruler.quality, "rows": _records(table), "groups": _records(groups)}
     result["correlations"] = correlations
     columns = ["network", "group", "epoch", "correlation"]
     write_atomic(folder / "standing.csv", table.to_csv(index=False))
@@ -119,7 +113,7 @@ def _write(
     for part in (*people, _by_epoch(curves)):
         if len(part):
             print(readable(part).to_string(index=False), end="\n\n")
-    print(_worth(landscape, quality))
+    print(ruler.worth())
     print(f"\n{folder}: {', '.join(FILES)}")
     return result
 
@@ -128,26 +122,26 @@ def _note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr, flush=True)
 
 
-def _curve(found: FoundNetwork, standing: Standing) -> pd.DataFrame:
+def _curve(found: FoundNetwork[Any, Any], ruler: Ruler[Any, Any]) -> pd.DataFrame:
     """``epoch`` and ``correlation`` of a search; no rows where it has none."""
-    values = [] if found.probabilities is None else standing.correlations(found.probabilities)
+    values = [] if found.probabilities is None else ruler.correlations(found.probabilities)
     return pd.DataFrame({"epoch": list(found.epochs), "correlation": pd.Series(values, dtype=float)})
 
 
 def standing_table(
-    standing: Standing, found: Sequence[FoundNetwork], curves: Mapping[str, pd.DataFrame]
+    ruler: Ruler[Any, Any], found: Sequence[FoundNetwork[Any, Any]], curves: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
-    """One row for each search, then those of ``Standing.fixed_rows``.
+    """One row for each search, then those of ``Ruler.fixed_rows``.
 
     Args:
-        standing: of the landscape.
+        ruler: of the landscape.
         found: what the searches have found.
         curves: ``epoch`` and ``correlation`` of each.
 
     Returns:
-        Columns: network, group, strategy, miou (percent), score (measured or predicted), its percentile and regret
-        (points), predicted_percentile, predicted_regret, correlation (of the last epoch), largest (of all epochs),
-        largest_epoch, architecture.
+        Columns: network, group, strategy, miou or accuracy (percent), score (measured or predicted), its percentile
+        and regret (points), predicted_percentile, predicted_regret, correlation (of the last epoch), largest (of all
+        epochs), largest_epoch, architecture.
     """
     rows = []
     for one in found:
@@ -158,19 +152,19 @@ def standing_table(
             best = curve.iloc[int(curve["correlation"].to_numpy().argmax())]
             row |= {"correlation": curve["correlation"].iloc[-1], "largest": best["correlation"]}
             row["largest_epoch"] = int(best["epoch"])
-        rows.append(standing.row(one.name, one.architecture, row))
-    columns = ["network", "group", "strategy", "miou", "score", "percentile", "regret", "predicted_percentile"]
+        rows.append(ruler.row(one.name, one.network, row))
+    columns = ["network", "group", "strategy", ruler.measure, "score", "percentile", "regret", "predicted_percentile"]
     columns += ["predicted_regret", "correlation", "largest", "largest_epoch", "architecture"]
-    return pd.DataFrame([*rows, *standing.fixed_rows()], columns=columns)
+    return pd.DataFrame([*rows, *ruler.fixed_rows()], columns=columns)
 
 
-def group_table(table: pd.DataFrame) -> pd.DataFrame:
+def group_table(table: pd.DataFrame, measure: str) -> pd.DataFrame:
     """The mean of each group with several searches; the standard deviation of its regret in ``regret_sd``.
 
     ``measured`` and ``predicted`` tell of how many choices the group's score, percentile and regret are which.
     """
     rows = []
-    columns = ["miou", "percentile", "regret", "predicted_percentile", "predicted_regret", "correlation", "largest"]
+    columns = [measure, "percentile", "regret", "predicted_percentile", "predicted_regret", "correlation", "largest"]
     for group, members in table.groupby("group", sort=False):
         if len(members) > 1:
             numbers = members[columns].apply(pd.to_numeric)
@@ -196,12 +190,3 @@ def _by_epoch(curves: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     records: list[dict[str, Any]] = json.loads(table.to_json(orient="records"))
     return records
-
-
-def _worth(landscape: Landscape, quality: Mapping[str, Any]) -> str:
-    shown = {key: "-" if quality[key] is None else f"{quality[key]:.2f}" for key in quality if key != "networks"}
-    return (
-        f"landscape {landscape.name}: {quality['networks']} networks on {landscape.facts['data'].get('name')} at "
-        f"{landscape.facts['resolution']}; rank correlation of one seed with another {shown['seed_correlation']}, "
-        f"of the predictor with networks that it has not seen {shown['predictor_correlation']}"
-    )

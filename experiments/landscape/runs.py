@@ -1,10 +1,10 @@
 """The finished searches that are compared in a landscape."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from experiments.landscape.ruler import FoundNetwork, group_of
 from experiments.landscape.table import Landscape
 from experiments.runs.folder import CONFIG, read_config, read_summary
 from experiments.runs.probabilities import PROBABILITIES, read_probabilities
@@ -13,29 +13,6 @@ from nas_space.architecture import Architecture
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities
-
-
-@dataclass(frozen=True)
-class FoundNetwork:
-    """What a search has found.
-
-    Args:
-        name: of the run, different from those of the others.
-        strategy: of the search.
-        group: what its mean is taken with: runs called ``<group>-<seed>``, or else of one strategy.
-        architecture: the found network.
-        epochs: of ``probabilities``; empty without them.
-        probabilities: of every choice, with the epochs as first axis; None where the run has none.
-        data: its options ``data``, plain values.
-    """
-
-    name: str
-    strategy: str
-    group: str
-    architecture: Architecture
-    epochs: Sequence[int]
-    probabilities: Probabilities | None
-    data: Mapping[str, Any]
 
 
 def run_folders(given: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
@@ -98,7 +75,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
     return [str(folder) for folder in folders]
 
 
-def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork:
+def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork[Architecture, Probabilities]:
     """What the search in a folder has found.
 
     Raises:
@@ -114,8 +91,7 @@ def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork:
     data = read_config(folder).get("data") if (folder / CONFIG).is_file() else None
     epochs, probabilities = ((), None) if read is None else (read[0].tolist(), read[1])
     strategy = str(summary["strategy"])
-    group = name.removesuffix(f"-{summary['seed']}")
-    group = strategy if group == name else group
+    group = group_of(name, summary["seed"], strategy)
     return FoundNetwork(
         name, strategy, group, architecture, epochs, probabilities, data if isinstance(data, Mapping) else {}
     )
@@ -142,14 +118,14 @@ def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:
             )
 
 
-def differences(found: FoundNetwork, landscape: Landscape) -> list[str]:
+def differences(found: FoundNetwork[Architecture, Probabilities], landscape: Landscape) -> list[str]:
     """Options of the data, in words, with which the search and the landscape differ: they decide what is true."""
     told = landscape.facts["data"]
     keys = [key for key in ("name", "size", "limit") if key in found.data and found.data[key] != told.get(key)]
     return [f"data.{key} {found.data[key]} (landscape: {told.get(key)})" for key in keys]
 
 
-def probabilities_missing(found: FoundNetwork) -> bool:
+def probabilities_missing(found: FoundNetwork[Any, Any]) -> bool:
     """Whether a differentiable search has left no probabilities, as one of an earlier version."""
     from strategies.registry import MULTI_TRIAL
 

@@ -67,7 +67,7 @@ def test_a_networks_probability_is_the_product_of_its_choices(tiny: Space) -> No
 
 def test_a_measured_network_has_its_own_score(standing: Standing) -> None:
     best = standing.place(standing.best)
-    assert (best.measured, best.regret, best.miou) == (True, 0.0, max(standing.scores.values()))
+    assert (best.measured, best.regret, best.score) == (True, 0.0, max(standing.scores.values()))
     worst = standing.place(min(standing.scores, key=lambda n: standing.scores[n]))
     assert worst.percentile == 0.0 and worst.regret == pytest.approx(np.ptp(list(standing.scores.values())))
     assert worst.predicted_percentile is not None and best.predicted_percentile is not None
@@ -80,7 +80,7 @@ def test_another_network_is_predicted(standing: Standing) -> None:
     truths = [0.5 + 0.01 * _helps(network) for network in others]
     places = [standing.place(network) for network in others[::10]]
     assert not any(place.measured for place in places)
-    assert [place.miou for place in places] == pytest.approx(truths[::10], abs=0.02)
+    assert [place.score for place in places] == pytest.approx(truths[::10], abs=0.02)
     best = standing.place(others[int(np.argmax(truths))])
     assert best.percentile is not None and best.percentile > 90
     assert best.regret == best.predicted_regret and best.regret is not None and best.regret < 0.01
@@ -101,7 +101,8 @@ def test_a_table_is_fitted_and_validated_once(
     fitted = Predictor.of
     monkeypatch.setattr(Predictor, "of", lambda *rest: asked.append(0) or fitted(*rest))
     first, second = (Standing(read_landscape(table)) for _ in range(2))
-    assert asked == [15, 0] and second.predictions is first.predictions
+    assert first.quality == second.quality and second.predictions is first.predictions
+    assert asked == [15, 0]
     facts, told = json.loads(table.with_suffix(".json").read_text()), dict.fromkeys(summary.QUALITY, 0.25)
     for known, expected in ((True, 0.25), (False, None)):
         rows = read_landscape(table).rows[: -2 if known else -3]
