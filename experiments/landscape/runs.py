@@ -81,7 +81,10 @@ def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork[Ar
     Raises:
         InputError: a file is missing or damaged, or the search had another space than the landscape.
     """
-    summary = read_summary(folder / "search.json", ("strategy", "seed", "space"))
+    summary = read_summary(folder / "search.json", ("strategy", "seed"))
+    if "space" not in summary:
+        what = f"its space is {summary.get('world', 'not told')}, and the landscape {landscape.name} has our own"
+        raise InputError(f"{folder}: {what}; give the search's own table as --landscape")
     try:
         space = SpaceConfig.from_dict(summary["space"])
     except InputError as error:
