@@ -36,7 +36,7 @@ class NasBenchOptions(Sizes):
     images: int = 12_000
     side: int = 16
     batch: int = 32
-    epochs: int = 20
+    epochs: int = 30
     steps: int = 40
     random_epochs: int = 5
     device: str = "cpu"

@@ -19,11 +19,12 @@ from experiments.examples.nas_bench import experiment
 from experiments.examples.nas_bench.entrants import ENTRANTS, Entrant
 from experiments.examples.nas_bench.images import Batches, Images, augment, read_images
 from experiments.examples.nas_bench.macro import MacroSpace
-from experiments.examples.nas_bench.options import NasBenchOptions
+from experiments.examples.nas_bench.options import NasBenchOptions, check_options
 from experiments.examples.nas_bench.random_search import random_search
 from experiments.examples.nas_bench.worlds import WORLDS, Sizes
 from experiments.landscape.known_space import EDGES, NAS_BENCH_201, NAS_BENCH_MACRO, OPERATIONS
 from experiments.landscape.known_table import read_known_table
+from experiments.options.arguments import parse
 
 SHARED = [
     Path(__file__).parents[4] / "shared",
@@ -47,6 +48,14 @@ def test_a_world_has_the_choices_of_its_table(name: str) -> None:
         network = space.freeze(sample).eval()
         assert network(torch.zeros(1, 3, 16, 16)).shape == (1, 10)
         assert world.space.to_sample(world.space.read(world.space.key(sample))) == sample
+
+
+def test_the_full_size_is_that_of_the_benchmarks() -> None:
+    file = Path(experiment.__file__).parents[2] / "configs" / "nas_bench" / "full.yml"
+    options, _ = parse("", "", NasBenchOptions, ["--config", str(file)])
+    check_options(options)
+    assert (options.side, options.cell_channels, options.cells) == (32, 16, 5)
+    assert (options.chain_channels, options.chain_last) == (32, 1280)
 
 
 @needs_tables
