@@ -4,6 +4,8 @@ import io
 import json
 import os
 import random
+import re
+import shlex
 import zipfile
 from itertools import product
 from pathlib import Path
@@ -15,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from experiments import cli
 from experiments.examples.nas_bench import experiment
 from experiments.examples.nas_bench.entrants import ENTRANTS, Entrant
 from experiments.examples.nas_bench.images import Batches, Images, augment, read_images
@@ -26,8 +29,9 @@ from experiments.landscape.known_space import EDGES, NAS_BENCH_201, NAS_BENCH_MA
 from experiments.landscape.known_table import read_known_table
 from experiments.options.arguments import parse
 
+ROOT = Path(__file__).parents[3]
 SHARED = [
-    Path(__file__).parents[4] / "shared",
+    ROOT.parent / "shared",
     *(Path(root).parent for root in [os.environ.get("CAMVID_ROOT")] if root),
 ]
 FOLDERS = [folder / "data" / "nas_bench" for folder in SHARED]
@@ -51,7 +55,7 @@ def test_a_world_has_the_choices_of_its_table(name: str) -> None:
 
 
 def test_the_full_size_is_that_of_the_benchmarks() -> None:
-    file = Path(experiment.__file__).parents[2] / "configs" / "nas_bench" / "full.yml"
+    file = ROOT / "experiments" / "configs" / "nas_bench" / "full.yml"
     options, _ = parse("", "", NasBenchOptions, ["--config", str(file)])
     check_options(options)
     assert (options.side, options.cell_channels, options.cells) == (32, 16, 5)
@@ -127,15 +131,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def page_commands(data: Path, folder: Path) -> list[list[str]]:
+    """The commands of docs/nas_bench.md, with the data and the runs at other places."""
+    page = (ROOT / "docs" / "nas_bench.md").read_text()
+    lines = [line for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    moved = [line.replace("FOLDER", str(data)).replace(" runs/", f" {folder}/runs/") for line in lines]
+    return [shlex.split(line.replace(" experiments/", f" {ROOT}/experiments/")) for line in moved]
+
+
 @pytest.mark.filterwarnings("ignore:.*does not have many workers:UserWarning")
 def test_the_experiment(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A search of ssr ends discrete and is found in the table; what is finished stays, what was cut off is redone."""
+    """The page's commands, in small: a search of ssr ends discrete and is found in the table, and in a landscape's.
+
+    What is finished stays, what was cut off is redone.
+    """
     # In 12 steps every choice can be decided at this learning rate.
     monkeypatch.setitem(ENTRANTS, "ssr", Entrant("ssr", {"lr": 2.0, "warmup": 0.1, "explore": 0.2}))  # type: ignore[misc]
-    out = tmp_path / "out"
-    common = ["--data", str(data), "--out", str(out)]
+    out = tmp_path / "runs" / "nas_bench"
+    experiment_line, full_size, compare_line = page_commands(data, tmp_path)
+    common = experiment_line[3:]
+    assert common == [*full_size[5:-1], str(out)] and Path(full_size[4]).is_file()
     arguments = [*common, *TINY, "--seeds", "0", "--strategies", "random,ssr,darts"]
     assert experiment.main(arguments) == 0
     assert "results.md" in capsys.readouterr().out
@@ -153,6 +170,12 @@ def test_the_experiment(
         if row.strategy == "random":
             assert row.trained >= 1 and np.isnan(row.correlation)
     kept, redone = (out / "nas_bench_macro" / "search" / name / "search.json" for name in ("darts-0", "ssr-0"))
+    assert cli.main([*compare_line[1:], "--json"]) == 0
+    result = json.loads(capsys.readouterr().out.splitlines()[-1])
+    standing = {row["network"]: row for row in result["rows"]}
+    of_csv = table[table.world == "nas_bench_201"].set_index("strategy")
+    for column in ("accuracy", "percentile", "regret", "correlation"):
+        assert standing["ssr-0"][column] == pytest.approx(of_csv[column]["ssr"])
     before, told = kept.stat().st_mtime_ns, json.loads(redone.read_text())
     redone.unlink()
     assert experiment.main(arguments) == 0
