@@ -27,6 +27,8 @@ SHOWN = 20
 """Most lines of one kind that are printed."""
 NAME = 60
 """Columns of a terminal that the name of a class may take in the table."""
+UNKNOWN = "unknown value"
+"""Kind of a problem that is counted by its values."""
 EQUAL = 3
 """Most lines that are printed one by one where they differ in their files alone."""
 
@@ -77,7 +79,10 @@ def _run(options: Options, folder: Path | None) -> dict[str, Any]:
     unknown = "{value}: no class, {pixels} pixels in {files} file{plural}, first {first}"
     values = [unknown.format(**row, plural="s"[: row["files"] != 1]) for row in result.unknown]
     _print_capped("label values that are no class", values)
-    _print_capped("problems that stop training", grouped([one for one in stopping if one.kind != "unknown value"]))
+    unknown_values = [one for one in stopping if one.kind == UNKNOWN]
+    # One of them has the words that other commands have for it, with the cure.
+    shown = [one for one in stopping if one.kind != UNKNOWN] + unknown_values[:1]
+    _print_capped("problems that stop training", grouped(shown))
     _print_capped("remarks", grouped([one for one in result.problems if not one.stops]))
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
     print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")

@@ -5,6 +5,7 @@ The format is found by the files, as in every command that reads a folder. The n
 
 import shlex
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.options.groups import DataOptions, of_folder
@@ -42,7 +43,9 @@ def run(options: Options) -> dict[str, Any]:
     with new_file(options.out) as out:
         assert out is not None
         source = open_source(data)
-        counts = write_plain(source, out)
+        # A part of the images need not hold any object.
+        labelled = None if data.root is None or data.limit is not None else Path(data.root)
+        counts = write_plain(source, out, labelled)
     for line in remark_lines(source.problems):
         print(f"note: {line}")
     if source.reading:

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 from experiments.data.beyond_limit import find_beyond
 from experiments.data.dataset import LabelCounts
+from experiments.data.faults import unlabelled
 from experiments.data.files import DataError
 from experiments.data.label_counts import EIGHTH, Counted, count_label, stack
 from experiments.data.parallel import in_threads
@@ -111,6 +113,7 @@ def inspect(source: DataSource, options: DataOptions | None = None) -> Inspectio
         usable[split] = readable
     result.unknown = _unknown_values(result.problems)
     beyond = find_beyond(source, counts_of["train"], options)
+    result.problems += _without_objects(result, options)
     for split in ("train", "val"):
         if usable[split] and not result.splits[split].pixels.any():
             text = f"{split}: no image has a labelled pixel; check the labels"
@@ -141,6 +144,15 @@ def examine(sample: Sample, size: tuple[int, int]) -> tuple[tuple[int, int], Cou
     digest = hashlib.blake2b(image.tobytes(), digest_size=16).digest()
     height, width = label.shape
     return (height, width), count_label(label, size), digest
+
+
+def _without_objects(result: Inspection, options: DataOptions) -> list[DataError]:
+    """The problem of a folder whose labels hold one class alone, as masks do in which nothing is drawn."""
+    whole = np.sum([[*report.pixels, report.ignored] for report in result.splits.values()], axis=0)
+    is_told = any(problem.stops for problem in result.problems)
+    if is_told or options.root is None or result.source.name != "folder" or options.limit is not None:
+        return []
+    return [unlabelled(Path(options.root))] if np.count_nonzero(whole) == 1 else []
 
 
 def _unknown_values(problems: Sequence[DataError]) -> list[dict[str, Any]]:

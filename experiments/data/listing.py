@@ -185,6 +185,8 @@ def match(images: Folder, labels: Folder, layout: str) -> tuple[list[tuple[str, 
         problems.append(DataError("names differ", labels.path, text, stops=False))
     unlabelled = {name: image_files[name] for name in sorted(image_files.keys() - pairing.pairs.keys())}
     paired = {label_files[label].name for label in pairing.pairs.values()}
+    if images.path == labels.path:
+        paired |= {image.name for image in image_files.values()}  # an image is no label of another name
     problems += _missing_labels(unlabelled, labels, pairing, paired, of_labels.deeper)
     for name in sorted(label_files.keys() - set(pairing.pairs.values())):
         text = f"{label_files[name]}: has no image in {images.path}; it is not used"

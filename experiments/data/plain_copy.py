@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from experiments.data.faults import unlabelled
 from experiments.data.parallel import in_threads
 from experiments.data.source import DataSource, Sample
 from experiments.options.groups import IGNORE
@@ -21,7 +22,7 @@ CLASS_FILE = "classes.csv"
 IGNORED = ("ignored", "void", "ignore")
 
 
-def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
+def write_plain(source: DataSource, out: Path, labelled: Path | None = None) -> Mapping[str, int]:
     """Write everything into a new folder, which appears whole or not at all.
 
     Images are copied as they are. Masks are PNG files of class indices with the classes' colours as palette, 255 where
@@ -30,14 +31,16 @@ def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
     Args:
         source: the data set.
         out: the folder; it is not there yet.
+        labelled: the folder in which something must be labelled, for the message; absent, that is not looked at.
 
     Returns:
         Images of each split.
 
     Raises:
-        InputError: an image or a label is wrong.
+        InputError: an image or a label is wrong, or nothing is labelled.
         OSError: the folder cannot be written, or somebody has made it meanwhile.
     """
+    present: set[int] = set()
     temporary = hidden_beside(out, f".{os.urandom(16).hex()}.tmp")
     with named(out):
         temporary.mkdir()
@@ -46,8 +49,10 @@ def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
             for kind in ("images", "masks"):
                 (temporary / split / kind).mkdir(parents=True)
             write = partial(_write_sample, temporary / split, _palette(source))
-            for _ in in_threads(write, samples, f"{source.name}: {split}"):
-                pass
+            for indices in in_threads(write, samples, f"{source.name}: {split}"):
+                present |= indices
+        if labelled is not None and len(present) < 2:
+            raise unlabelled(labelled)
         write_atomic(temporary / CLASS_FILE, class_file(source.classes, source.colours))
         os.rename(temporary, out)
     except BaseException:
@@ -56,7 +61,8 @@ def write_plain(source: DataSource, out: Path) -> Mapping[str, int]:
     return {split: len(samples) for split, samples in source.splits.items()}
 
 
-def _write_sample(folder: Path, palette: bytes, sample: Sample) -> None:
+def _write_sample(folder: Path, palette: bytes, sample: Sample) -> set[int]:
+    """Write image and mask; return the class indices in it."""
     image, label = sample.read()
     suffix = ".png" if sample.image is None else sample.image.suffix.lower()
     place = folder / "images" / f"{sample.name}{suffix}"
@@ -70,6 +76,7 @@ def _write_sample(folder: Path, palette: bytes, sample: Sample) -> None:
     place = folder / "masks" / f"{sample.name}.png"
     with named(place):
         mask.save(place)
+    return set(np.unique(label).tolist())
 
 
 def _palette(source: DataSource) -> bytes:

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any
 
+from experiments.data.faults import differing, imageless, lacking, nameless, several, twice, wrong_mask
 from experiments.data.files import DataError
-from experiments.data.formats.faults import differing, imageless, lacking, nameless, several, twice, wrong_mask
 from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, size_of, value_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Drawing, Polygons, RunLengths, Shape, as_points

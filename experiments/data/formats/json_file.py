@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from experiments.data.faults import broken, lacking
 from experiments.data.files import read_bytes
-from experiments.data.formats.faults import broken, lacking
 
 HEAD = 2**14
 """Bytes at a file's beginning in which its keys are looked for."""

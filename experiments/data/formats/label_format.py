@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from experiments.data.division import divide, validation_fraction
+from experiments.data.faults import unlabelled
 from experiments.data.files import DataError
-from experiments.data.formats.faults import unlabelled
 from experiments.data.formats.shapes import Drawing, describe_overhang, is_labelled, read_drawn
 from experiments.data.formats.tree import Tree
 from experiments.data.formats.values import Found

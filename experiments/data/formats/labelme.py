@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from experiments.data.faults import absent, imageless, lacking, nameless, pointless, several, wrong_mask
 from experiments.data.files import DataError, read_bytes
-from experiments.data.formats.faults import absent, imageless, lacking, nameless, pointless, several, wrong_mask
 from experiments.data.formats.json_file import has_list, head_of, read_object, rows_of, size_of, value_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Code, Drawing, Pixels, Points, Polygons, Shape, as_points, check_inside

@@ -4,10 +4,11 @@ A pixel's value is that of the column ``Pixel Value``; its class stands in the c
 """
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.data.faults import absent, broken, differing, lacking, nameless
 from experiments.data.files import DataError, read_bytes
-from experiments.data.formats.faults import broken, differing, lacking, nameless
 from experiments.data.formats.label_format import LabelFormat, refuse_options
 from experiments.data.formats.tree import Tree
 from experiments.data.listing import IMAGES, Folder, match
@@ -33,10 +34,11 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     """The data set.
 
     Raises:
-        InputError: a file of classes is wrong, or those of two splits differ.
+        InputError: a file of classes is wrong, a folder with masks has none, or those of two splits differ.
     """
     refuse_options(options, TITLE, "classes")
     files = _files(tree)
+    _check_all_have_classes(tree, files)
     lists = [_read_classes(path) for path in files]
     first = lists[0]
     for other in lists[1:]:
@@ -62,6 +64,17 @@ FORMAT = LabelFormat("roboflow", TITLE, seen, find)
 
 def _files(tree: Tree) -> list[Path]:
     return [path for path in tree.by_suffix(".csv", depth=1) if path.name.lower() == FILE]
+
+
+def _check_all_have_classes(tree: Tree, files: Sequence[Path]) -> None:
+    """Refuse a split's folder that holds images and their masks, and no file of classes: it would not be used."""
+    named = {path.parent for path in files}
+    images = set(tree.images)
+    for image in tree.images:
+        is_labelled = image.with_name(f"{image.stem}{TAIL}{MASKS[0]}") in images
+        if is_labelled and tree.depth(image) == 1 and tree.split_of(image) and image.parent not in named:
+            hint = f"copy it there from {tree.name_of(files[0])}, or export it again"
+            raise absent(image.parent / FILE, "the file of classes", hint)
 
 
 def _read_classes(path: Path) -> ClassList:

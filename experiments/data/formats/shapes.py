@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.data.faults import outside, pointless, wrong_mask
 from experiments.data.files import Array, DataError, read_image
-from experiments.data.formats.faults import outside, pointless, wrong_mask
 from experiments.data.labels import sizes_error
 from experiments.data.pages import check_image
 from experiments.options.groups import IGNORE

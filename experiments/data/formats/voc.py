@@ -10,8 +10,8 @@ instead, with the name of each index in a line. Rules:
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.data.faults import absent, broken, imageless, nameless
 from experiments.data.files import DataError, read_bytes
-from experiments.data.formats.faults import absent, broken, imageless, nameless
 from experiments.data.formats.label_format import LabelFormat
 from experiments.data.formats.tree import Tree, case_remark, split_in
 from experiments.data.formats.values import Found, count_masks

@@ -14,8 +14,8 @@ from typing import Any
 
 import yaml
 
+from experiments.data.faults import absent, broken, imageless, lacking, nameless, pointless, twice
 from experiments.data.files import DataError, read_bytes
-from experiments.data.formats.faults import absent, broken, imageless, lacking, nameless, pointless, twice
 from experiments.data.formats.json_file import head_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Drawing, Polygons, Shape, as_points

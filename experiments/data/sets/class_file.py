@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from experiments.data.faults import broken, nameless
 from experiments.options.groups import IGNORE
 from experiments.options.yaml_text import load_yaml
 from nas_space.errors import InputError
@@ -142,11 +143,11 @@ def read_class_file(path: Path, by_threshold: bool = False) -> ClassList:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); --data.classes takes YAML or CSV") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
+        raise broken(path, suffix[1:].upper().replace("YML", "YAML"), "it is not UTF-8 text") from None
     rows = _csv_rows(path, text) if suffix == ".csv" else _yaml_rows(path, text)
-    entries = [_entry(place, row) for place, row in rows]
+    entries = [_entry(path, place, row) for place, row in rows]
     if by_threshold and sum(not entry.ignored for entry in entries) == 1:
-        entries = [_entry(place, row, is_white_a_class=True) for place, row in rows]
+        entries = [_entry(path, place, row, is_white_a_class=True) for place, row in rows]
     check_entries(path, entries, [place for place, _ in rows], by_threshold)
     if any(entry.id is not None for entry in entries):
         # Ignored entries have no output, so their place among the classes does not matter.
@@ -158,11 +159,11 @@ def _yaml_rows(path: Path, text: str) -> list[Row]:
     try:
         content = load_yaml(text, as_text=True)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML: {error}") from None
+        raise broken(path, "YAML", " ".join(str(error).split())) from None
     if isinstance(content, Mapping) and set(content) == {"classes"}:
         content = content["classes"]
     if not isinstance(content, list) or not all(isinstance(row, Mapping) for row in content):
-        raise InputError(f"{path}: expected a list of entries such as {EXAMPLE}")
+        raise broken(path, "list of classes", f"expected a list of entries such as {EXAMPLE}")
     places = [f"{path}: entry {number}" for number in range(1, len(content) + 1)]
     rows = [(place, _with_known_keys(place, row)) for place, row in zip(places, content, strict=True)]
     for place, row in rows:
@@ -193,10 +194,8 @@ def _csv_rows(path: Path, text: str) -> list[Row]:
                 raise InputError(f"{place}: {len(values)} values for {len(columns)} columns; {hint}")
             row = {column: value.strip() or None for column, value in zip_longest(columns, values, fillvalue="")}
             rows.append((place, _with_known_keys(place, row)))
-            if rows[-1][1]["name"] is None:
-                raise InputError(f"{place}: name is missing")
     except csv.Error as error:
-        raise InputError(f"{path}: not valid CSV: {error}") from None
+        raise broken(path, "CSV", str(error)) from None
     return rows
 
 
@@ -233,10 +232,11 @@ def _with_known_keys(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     return named
 
 
-def _entry(place: str, row: Mapping[str, Any], is_white_a_class: bool = False) -> Entry:
+def _entry(path: Path, place: str, row: Mapping[str, Any], is_white_a_class: bool = False) -> Entry:
     name = row.get("name")
     if not isinstance(name, str) or not name.strip():
-        raise InputError(f"{place}: name is missing, or no text; write it in quotes")
+        value = next((row[key] for key in ("id", "colour") if row.get(key) is not None), "without id")
+        raise nameless(path, place.removeprefix(f"{path}: "), value, path.name)
     name, number = name.strip(), _id(place, row.get("id"))
     ignored, is_unasked = _flag(place, row.get("ignore")), False
     if ignored is None:

@@ -192,7 +192,7 @@ def test_attacks_on_one_mask(
     ("content", "message"),
     [
         (None, "classes.csv: cannot be read (Is a directory)"),
-        ("name,id\nstraße,0\nweg,1\n".encode("latin-1"), "classes.csv: is not UTF-8 text"),
+        ("name,id\nstraße,0\nweg,1\n".encode("latin-1"), "classes.csv: not valid CSV: it is not UTF-8 text"),
         (b"name,id\na,0\nb,0\n", "id 0 is given twice"),
         (b"name,weight\na,0\n", "unknown key 'weight'"),
     ],

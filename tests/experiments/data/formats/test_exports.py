@@ -278,7 +278,7 @@ def test_classes_that_nothing_names_are_counted(
     *text, last = capsys.readouterr().out.splitlines()
     assert file.read_text().splitlines() == ["name,id,colour,ignore", *rows]
     assert len(json.loads(last)["values"]) == len(rows) and "% of the pixels in 6 masks, first" in text[0]
-    with pytest.raises(InputError, match="classes.csv: line 2: name is missing"):
+    with pytest.raises(InputError, match="classes.csv: line 2: class .* has no name in classes.csv"):
         open_source(options(root))
     named = [f"c{i}{row}" for i, row in enumerate(rows)]
     file.write_text("\n".join(["name,id,colour,ignore", *named]))

@@ -1,6 +1,6 @@
 """What may be wrong with an export: one line that names the file and the fix, exit code 2, and nothing is written.
 
-The same kind of fault has the same words in every format.
+The same kind of fault has the same words in every format and in every command.
 """
 
 import json
@@ -18,7 +18,7 @@ from experiments.cli import main
 
 WORDS = {
     "missing file": r"{file}: .* is not there; ",
-    "broken": r"{file}: not valid [\w ]+: .+; export it again",
+    "broken": r"{file}: not valid [\w ]+: .+; correct it, or export it again",
     "key": r"{file}: [^:]+: [\w ()]+ is missing or wrong; correct it, or export it again",
     "twice": r"{file}: .*(id|name|colour) [^:]+ is given twice.*; give each its own",
     "nameless": r"{file}: [^:]+: class .+ has no name in [\w.]+; add it there",
@@ -39,6 +39,11 @@ WORDS = {
     "classes": r"{file}: (holds no file of classes|no data.yaml names the classes).*ssr-nas data classes",
     "masks": r"{file}: masks_dir: labels are masks, and no text files; give --data.format masks",
     "archive": r"{file}: a file and no folder; unpack it if it is an archive, and give the folder",
+    "unreadable": r"{file}: not an image, or truncated.*; copy it again or remove it",
+    "labelled twice": r"{file}: is labelled twice, in \S+ and \S+; keep one of them",
+    "number": r"{file}: [^:]+: .+ must be a whole number from 0 to \d+",
+    "too few": r"{file}: gives \d class(es)?; at least two must not be ignored",
+    "no images": r"{file}: holds no .+ image; .+ must hold ",
     "endings": r"{file}: masks lie beside the images with several endings, .*; keep one kind",
 }
 """Kind of fault -> what is said of it."""
@@ -142,6 +147,38 @@ def two_endings(root: Path) -> None:
     copy("train/train0_mask.png", "train/train0_label.png")(root)
 
 
+def raw(file: str, data: bytes) -> Damage:
+    return lambda root: (root / file).write_bytes(data)
+
+
+def halve(file: str) -> Damage:
+    return lambda root: (root / file).write_bytes((root / file).read_bytes()[: (root / file).stat().st_size // 2])
+
+
+def nothing_drawn(root: Path) -> None:
+    for path in root.rglob("*.png"):
+        if path.stem.endswith(("_mask", "_annotation")) or path.parent.name == "SegmentationClass":
+            mode = "RGB" if path.parent.name == "SegmentationClass" else "L"
+            Image.new(mode, (56, 40)).save(path)
+
+
+def of_masks(text: str, name: str = "classes.csv") -> Damage:
+    return each(remove("classes.csv"), write(name, text))
+
+
+def one_pair(root: Path) -> None:
+    for folder, name in (("images", "imgs/train/train0"), ("masks", "annotations/train/train0_annotation")):
+        copy(f"{name}.png", f"{folder}/x.png")(root)
+    remove("imgs", "annotations")(root)
+
+
+def moved_away(root: Path) -> None:
+    remove("train/train0.png")(root)
+    for folder in ("a", "b"):
+        copy("val/val0.png", f"{folder}/train0.png")(root)
+
+
+PHOTO, MASK = "imgs/train/train0.png", "annotations/train/train0_annotation.png"
 CASES: list[tuple[str, str, str, Damage]] = [
     ("coco", "splits", "{root}", remove(COCO)),
     ("coco", "broken", COCO, lambda root: (root / COCO).write_bytes((root / COCO).read_bytes()[:500])),
@@ -231,6 +268,59 @@ CASES: list[tuple[str, str, str, Damage]] = [
     ("masks", "archive", "{root}", lambda root: (shutil.rmtree(root), root.write_bytes(b"PK"))),
     ("masks", "no label", "imgs/train/train0.png", remove("annotations/train/train0_annotation.png")),
     ("roboflow", "endings", "train", two_endings),
+    ("coco", "no format", "{root}", remove(COCO, VALID)),
+    ("coco", "unreadable", "train/train0.png", raw("train/train0.png", b"")),
+    ("coco", "unreadable", "train/train0.png", halve("train/train0.png")),
+    ("coco", "formats", "{root}", lambda root: write("data.yaml", "names: [cat]")(root)),
+    ("coco", "labelled twice", "train/train1.png", first("images", file_name="train1.png")),
+    ("coco", "broken", COCO, write(COCO, "[" * 100_000)),
+    ("coco", "key", COCO, first("images", width=0)),
+    ("yolo", "broken", "data.yaml", raw("data.yaml", b"names: [\xff]")),
+    ("yolo", "broken", "data.yaml", replace("data.yaml", "[cat, dog]", "{0: cat, 0: dog}")),
+    ("yolo", "no format", "{root}", remove("data.yaml", "train/labels", "valid/labels")),
+    ("yolo", "unreadable", "train/images/train0.png", halve("train/images/train0.png")),
+    ("yolo", "formats", "{root}", write("_annotations.coco.json", "{}")),
+    ("yolo", "no outline", TEXT, write(TEXT, "0 nan nan 0.1 0.1 0.2 0.2")),
+    ("yolo", "missing file", "data.yaml", remove("valid")),
+    ("labelme", "labelled twice", "train/train0.png", copy("train/train0.json", "train/again.json")),
+    ("labelme", "no format", "{root}", lambda root: [path.unlink() for path in root.rglob("*.json")]),
+    ("labelme", "unreadable", "train/train0.png", halve("train/train0.png")),
+    ("labelme", "formats", "{root}", write("labelmap.txt", "cat:1,2,3::")),
+    ("labelme", "splits", "{root}", remove("train")),
+    ("labelme", "several", "train/train0.json", moved_away),
+    ("voc", "twice", "labelmap.txt", replace("labelmap.txt", "cat:128,0,0", "cat:0,128,0")),
+    ("voc", "unlabelled", "{root}", nothing_drawn),
+    ("voc", "unreadable", "SegmentationClass/train0.png", halve("SegmentationClass/train0.png")),
+    ("voc", "unreadable", "JPEGImages/train0.png", halve("JPEGImages/train0.png")),
+    ("voc", "broken", "labelmap.txt", raw("labelmap.txt", b"c\xff:1,2,3::")),
+    ("voc", "formats", "{root}", write("_annotations.coco.json", "{}")),
+    ("voc", "splits", "{root}", remove("ImageSets/Segmentation/train.txt")),
+    ("voc", "too few", "labelmap.txt", write("labelmap.txt", "")),
+    ("roboflow", "missing file", "train/_classes.csv", remove("train/_classes.csv")),
+    ("roboflow", "missing file", "valid/_classes.csv", remove("valid/_classes.csv")),
+    ("roboflow", "classes", "{root}", remove("train/_classes.csv", "valid/_classes.csv")),
+    ("roboflow", "broken", "train/_classes.csv", raw("train/_classes.csv", b"Pixel Value, Class\n0, \xff")),
+    ("roboflow", "number", "train/_classes.csv", replace("train/_classes.csv", "1, cat", "one, cat")),
+    ("roboflow", "unlabelled", "{root}", nothing_drawn),
+    ("roboflow", "unreadable", "train/train0_mask.png", halve("train/train0_mask.png")),
+    ("roboflow", "formats", "{root}", write("_annotations.coco.json", "{}")),
+    ("roboflow", "no images", "train", remove(*(f"train/train{number}.png" for number in range(4)))),
+    ("masks", "broken", "classes.csv", raw("classes.csv", b"name,id\n\xff,0\nb,1\n")),
+    ("masks", "broken", "classes.yml", of_masks("- {name: a, id: 0\n- b", "classes.yml")),
+    ("masks", "broken", "classes.yml", of_masks("classes", "classes.yml")),
+    ("masks", "broken", "classes.csv", of_masks('name,id\n"a,0\nb,1\n')),
+    ("masks", "twice", "classes.csv", of_masks("name,id\na,0\nb,1\nc,1\n")),
+    ("masks", "twice", "classes.csv", of_masks("name,id\na,0\nb,1\nb,2\n")),
+    ("masks", "nameless", "classes.csv", of_masks("name,id\na,0\n,1\nc,2\n")),
+    ("masks", "nameless", "classes.yml", of_masks("- {name: a, id: 0}\n- {id: 1}\n", "classes.yml")),
+    ("masks", "number", "classes.csv", of_masks("name,id\na,0\nb,one\n")),
+    ("masks", "too few", "classes.csv", of_masks("name,id\na,0\n")),
+    ("masks", "no class", MASK, of_masks("name,id\na,0\nb,1\n")),
+    ("masks", "sizes", PHOTO, resize(MASK, 20, 28)),
+    ("masks", "unlabelled", "{root}", nothing_drawn),
+    ("masks", "unreadable", MASK, halve(MASK)),
+    ("masks", "unreadable", PHOTO, raw(PHOTO, b"")),
+    ("masks", "one image", "images/x.png", one_pair),
 ]  # fmt: skip
 
 
@@ -244,18 +334,31 @@ def test_a_wrong_export(
     damage: Damage,
     write_export: Callable[..., Path],
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     root = write_export(kind)
     damage(root)
-    before = sorted(root.rglob("*"))
-    assert main(["data", "convert", str(root), "--out", str(tmp_path / "plain")]) == 2
-    output = capsys.readouterr()
-    lines = [line for line in output.err.splitlines() if "|" not in line or "error:" in line]
-    assert len(lines) == 1 and not output.out, output
+    before = sorted(tmp_path.rglob("*"))
+    monkeypatch.chdir(tmp_path)
     place = re.escape(str(root if file == "{root}" else root / file))
-    assert re.match(f"ssr-nas data convert: error: {WORDS[fault].format(file=place)}", lines[0]), lines[0]
-    assert sorted(root.rglob("*")) == before and list(tmp_path.iterdir()) == [root]
+    words = WORDS[fault].format(file=place)
+    for command in (
+        ["data", "convert", str(root), "--out", str(tmp_path / "plain")],
+        ["fit", str(root), "--latency_ms", "5", "--minutes", "9"],
+        ["data", "check", str(root)],
+    ):
+        assert main(command) == 2
+        output = capsys.readouterr()
+        errors = [line for line in output.err.splitlines() if "|" not in line or "error:" in line]
+        assert len(errors) == (0 if command[1] == "check" and output.out else 1), output
+        # The check lists everything that it finds.
+        lines = errors or output.out.splitlines()
+        found = [match for line in lines if (match := re.search(words, line.strip()))]
+        assert len(found) == 1, output
+        assert sorted(tmp_path.rglob("*")) == before
+        if errors and command[0] == "data":
+            assert errors[0].startswith(f"ssr-nas data {command[1]}: error: {found[0].group()}")
 
 
 def test_masks_without_an_object_stop_a_training(

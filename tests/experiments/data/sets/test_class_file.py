@@ -135,9 +135,9 @@ def test_white_as_a_class_is_not_ignored_by_its_value(tmp_path: Path) -> None:
             "[{name: a, id: 1}, {name: b, id: 2, weight: 3}]",
             "entry 2: unknown key 'weight'; keys are name, id, colour, ignore",
         ),
-        ("[{name: a, id: 1}, {id: 2}]", "entry 2: name is missing"),
-        ("[{name: , id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
-        ("[{name: [a], id: 1}, {name: b, id: 2}]", "entry 1: name is missing, or no text; write it in quotes"),
+        ("[{name: a, id: 1}, {id: 2}]", "entry 2: class 2 has no name in"),
+        ("[{name: , id: 1}, {name: b, id: 2}]", "entry 1: class 1 has no name in"),
+        ("[{name: [a], id: 1}, {name: b, id: 2}]", "entry 1: class 1 has no name in"),
         ("[{name: a, id: 12:30}, {name: b, id: 2}]", "id '12:30' must be a whole number from 0 to 65535"),
         ("[{name: a, id: 1}, {name: b}]", "entry 2: id of b is missing"),
         ("[{name: a, id: 1, colour: [1, 1, 1]}, {name: b, id: 2}]", "entry 2: colour of b is missing"),
@@ -184,7 +184,7 @@ def test_mistakes_in_yaml(tmp_path: Path, text: str, message: str) -> None:
         ("name,id,coluor\na,0,1\n", "line 1: unknown key 'coluor'; did you mean colour"),
         ("name,id,colour\na,0,1,2,3\n", "line 2: 5 values for 3 columns; put quotes"),
         ("name,id\na,0\nb\n", "line 3: id of b is missing"),
-        ("name,id\n,0\nb,1\n", "line 2: name is missing$"),
+        ("name,id\n,0\nb,1\n", "line 2: class 0 has no name in .*csv; add it there$"),
         (",,\nname,id\na,0\nb,x\n", "line 4: id 'x' must be"),
         ("sep=;\nname;id\na;0\nb;x\n", "line 4: id 'x' must be"),
         ("name,id\na,0\nb,255\n", r"give --data.threshold 128, or give b false in the column ignore\)"),
@@ -210,7 +210,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     for name, message in {
         "folder.csv": "cannot be read .Is a directory",
         "none.yml": "cannot be read .No such file",
-        "latin.csv": "is not UTF-8 text; save it as UTF-8",
+        "latin.csv": "not valid CSV: it is not UTF-8 text; correct it, or export it again",
         "classes.json": "ends in .yml, .yaml or .csv",
     }.items():
         with pytest.raises(InputError, match=f"{name}: .*{message}"):

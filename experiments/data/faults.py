@@ -1,4 +1,4 @@
-"""What may be wrong with a tool's export: each kind of fault in the same words, whatever the format."""
+"""What may be wrong with a set of labels: each kind of fault in the same words, whatever the format."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ from experiments.data.files import DataError
 
 def broken(path: Path, what: str, reason: str) -> DataError:
     """A file that cannot be read as what it is: JSON, YAML, or text."""
-    return DataError("broken file", path, f"{path}: not valid {what}: {reason}; export it again")
+    return DataError("broken file", path, f"{path}: not valid {what}: {reason}; correct it, or export it again")
 
 
 def absent(path: Path, what: str, hint: str) -> DataError:
