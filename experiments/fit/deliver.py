@@ -19,7 +19,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from experiments import Segmenter
+try:
+    from ssr_nas_runtime import Segmenter
+except ImportError:
+    from experiments import Segmenter
 
 segment = Segmenter(Path(__file__).with_name("{file}"))
 for photo in map(Path, sys.argv[1:]):

@@ -4,7 +4,6 @@ import re
 import zlib
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from nas_space.errors import InputError
@@ -17,6 +16,8 @@ MARKER = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 def decode_whole(data: bytes, flags: int) -> np.ndarray | None:
     """An image file's content, decoded by OpenCV; None where it is no image, truncated, or too large for OpenCV."""
+    import cv2
+
     try:
         return cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and is_whole(data) else None
     except cv2.error:

@@ -7,7 +7,6 @@ found once (``experiments/data/image_bits.py``). A file alone is read as 12 bits
 import io
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -29,6 +28,7 @@ from experiments.runtime.palettes import check_indices, palette_of
 from experiments.runtime.pnm import count_images, is_deep
 from experiments.runtime.rare import check_bmp, rare_kind
 from experiments.runtime.refusals import RefusedImageError, refuse_kind
+from experiments.runtime.resizing import HAS_OPENCV
 from experiments.runtime.silence import silent_opencv, silent_pillow
 from experiments.runtime.tiff import LARGEST_SAMPLE, check_tiff, unread_layout
 from experiments.runtime.tiff_pages import count_pages
@@ -140,9 +140,10 @@ def _decode(data: bytes, most_pixels: int, first_page: bool) -> Samples | None:
         if kind == "BMP":
             check_bmp(data, image.mode)
         if kind == "PNG" and image.mode != "P":
-            return _decode_by_opencv(data, _significant_bits(data) if data[24] == 16 else None)
+            bits = _significant_bits(data) if data[24] == 16 else None
+            return _decode_by_opencv(data, bits) if HAS_OPENCV else _decode_without(image, data[24] == 16, bits)
         if kind in ("JPEG", "WebP") or (kind == "PNM" and is_deep(data)):
-            return _decode_by_opencv(data)
+            return _decode_by_opencv(data) if HAS_OPENCV else _decode_without(image, kind == "PNM")
         return _decode_by_pillow(image, 16)  # which stretches the samples of a PNM to 16 bits
 
 
@@ -153,12 +154,21 @@ def _count(kind: str, data: bytes) -> int:
 
 
 def _decode_by_opencv(data: bytes, bits: int | None = None) -> Samples | None:
+    import cv2
+
     values = decode_whole(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if values is None:
         return None
     if values.dtype not in (np.uint8, np.uint16):
         raise RefusedImageError(f"has samples of the kind {values.dtype}; save it with 8 or 16 bits")
     return Samples(cv2.cvtColor(values, cv2.COLOR_BGR2RGB), bits)
+
+
+def _decode_without(image: Image.Image, is_deep: bool, bits: int | None = None) -> Samples:
+    """Decode by Pillow, which reads colours of 16 bits as 8."""
+    if is_deep and not image.mode.startswith("I"):
+        raise RefusedImageError("has colours of 16 bits; save it with 8, or install opencv-python-headless")
+    return _decode_by_pillow(image, bits)
 
 
 def _decode_by_pillow(image: Image.Image, bits: int | None = None) -> Samples:

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from experiments.runtime.images import Pixels, read_image
+from experiments.runtime.resizing import Way, resize
 from experiments.runtime.segmentation import Segmentation
 from experiments.runtime.session import open_session
 from nas_space.errors import InputError
@@ -68,7 +68,7 @@ class Segmenter:
         output = self._run(self._prepare(pixels))[0]
         size = pixels.shape[0], pixels.shape[1]
         if self.description.interface.argmax:
-            classes = _resize(output, size, cv2.INTER_NEAREST_EXACT).astype(np.uint8, copy=False)
+            classes = resize(output, size, "nearest").astype(np.uint8, copy=False)
         else:
             classes = largest(output, size)
         return Segmentation(classes, self.description.classes, self.description.colours, pixels)
@@ -99,8 +99,8 @@ class Segmenter:
             raise InputError(f"image: {height}x{width}: both sides must be at least {least} pixels; leave size out")
         if (height, width) != pixels.shape[:2]:
             shrinks = pixels.shape[0] >= height and pixels.shape[1] >= width
-            interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-            pixels = cv2.resize(pixels, (width, height), interpolation=interpolation).astype(np.uint8)
+            way: Way = "area" if shrinks else "linear"
+            pixels = resize(pixels, (height, width), way).astype(np.uint8)
         if self.description.interface.pixels:
             return np.ascontiguousarray(pixels[None])
         planes = np.ascontiguousarray(pixels.transpose(2, 0, 1)[None]).astype(np.float32)
@@ -117,18 +117,13 @@ def largest(logits: npt.NDArray[np.float32], size: tuple[int, int]) -> npt.NDArr
         size: height and width of the result ``(H, W)``.
     """
     # Class by class: all logits of a photograph at once would take a gigabyte.
-    best = _resize(logits[0], size, cv2.INTER_LINEAR)
+    best = resize(logits[0], size, "linear")
     classes = np.zeros(size, np.uint8)
     for index in range(1, len(logits)):
-        plane = _resize(logits[index], size, cv2.INTER_LINEAR)
+        plane = resize(logits[index], size, "linear")
         np.copyto(classes, np.uint8(index), where=plane > best)
         np.maximum(best, plane, out=best)
     return classes
-
-
-def _resize(array: npt.NDArray[Any], size: tuple[int, int], interpolation: int) -> npt.NDArray[Any]:
-    """A resized copy: the engine's next answer may lie in the memory of ``array``."""
-    return cv2.resize(array, size[::-1], interpolation=interpolation)
 
 
 def _check_image(image: npt.ArrayLike) -> Pixels:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
 
-import cv2
+from experiments.runtime.resizing import HAS_OPENCV
 
 
 class Shared:
@@ -39,6 +39,11 @@ class Shared:
 @contextmanager
 def silent_opencv() -> Iterator[None]:
     """OpenCV prints nothing about a damaged file: our own message names it."""
+    if not HAS_OPENCV:
+        yield
+        return
+    import cv2
+
     level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
         yield
