@@ -19,7 +19,7 @@ from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.json_file import head_of
 from experiments.data.formats.label_format import Classes, LabelFormat, drawn_source, refuse_options
 from experiments.data.formats.shapes import Drawing, Polygons, Shape, as_points
-from experiments.data.formats.tree import Tree
+from experiments.data.formats.tree import Tree, case_remark
 from experiments.data.formats.values import Found, count_objects
 from experiments.data.pairing import fold
 from experiments.data.parallel import in_threads
@@ -88,7 +88,8 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
             pairs[split].append((image, Drawing(path or image, shapes, is_by_area=True)))
             used |= set() if path is None else {path}
         problems += _told_empty(split, pairs[split])
-    problems += _strays(tree, used, problems)
+    labelled = [(drawing.path.stem, image) for found in pairs.values() for image, drawing in found]
+    problems += [*_strays(tree, used, problems), *case_remark(labelled, tree.root)]
     return drawn_source(tree, options, classes, pairs, problems, f"{TITLE} (classes: {source.name}): {RULES}")
 
 
