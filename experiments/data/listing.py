@@ -245,7 +245,8 @@ def _missing_labels(
         if folder not in neighbours:
             names = (path.name for path in folder.glob("*") if not path.name.startswith("."))
             neighbours[folder] = Neighbours(other for other in names if other not in paired)
-        label = folder / f"{name}{labels.tail}{labels.extensions[0]}"
+        of_image, of_label = pairing.endings
+        label = folder / f"{name.removesuffix(of_image)}{of_label}{labels.tail}{labels.extensions[0]}"
         objects = [
             other for other in neighbours[folder].numbered(name) if Path(other).suffix.lower() in labels.extensions
         ]

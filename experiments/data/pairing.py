@@ -26,11 +26,13 @@ class Pairing:
         pairs: name of an image -> name of its label.
         how: how the names differ, in words; empty if they are equal.
         rivals: endings that fit equally well, so that none of them counts.
+        endings: the constant ones of images and of labels; empty where there are none.
     """
 
     pairs: Mapping[str, str]
     how: str = ""
     rivals: tuple[str, ...] = ()
+    endings: tuple[str, str] = ("", "")
 
 
 def fold(name: str) -> str:
@@ -128,8 +130,9 @@ def _by_constant(images: Collection[str], labels: Collection[str], backwards: bo
         return Pairing({})  # a mask for each object
     where = "beginning" if backwards else "ending"
     written = {
-        end: tuple(_as_written(*part, backwards) for part in zip(min(found[end].items()), end, strict=True))
+        end: (_as_written(image, end[0], backwards), _as_written(label, end[1], backwards))
         for end in rivals
+        for image, label in [min(found[end].items())]
     }
     if len(rivals) > 1:
         return Pairing({}, rivals=tuple(sorted(f"{where} {of_label!r}" for _, of_label in written.values())))
@@ -138,7 +141,7 @@ def _by_constant(images: Collection[str], labels: Collection[str], backwards: bo
         for part, side in zip(written[best], ("images", "labels"), strict=True)
         if part
     ]
-    return Pairing(found[best], f"in {' and '.join(parts)}")
+    return Pairing(found[best], f"in {' and '.join(parts)}", endings=("", "") if backwards else written[best])
 
 
 def _as_written(name: str, end: str, backwards: bool) -> str:

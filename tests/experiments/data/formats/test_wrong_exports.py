@@ -44,6 +44,8 @@ WORDS = {
     "number": r"{file}: [^:]+: .+ must be a whole number from 0 to \d+",
     "too few": r"{file}: gives \d class(es)?; at least two must not be ignored",
     "no images": r"{file}: holds no .+ image; .+ must hold ",
+    "label's ending": r"{file}: its label \S+/train0_annotation.png is missing; add it, or remove the image",
+    "no hint": r"{file}: its label \S+/train0_mask.png is missing; add it, or remove the image",
     "endings": r"{file}: masks lie beside the images with several endings, .*; keep one kind",
 }
 """Kind of fault -> what is said of it."""
@@ -267,6 +269,8 @@ CASES: list[tuple[str, str, str, Damage]] = [
     ("masks", "formats", "{root}", write("_annotations.coco.json", "{}")),
     ("masks", "archive", "{root}", lambda root: (shutil.rmtree(root), root.write_bytes(b"PK"))),
     ("masks", "no label", "imgs/train/train0.png", remove("annotations/train/train0_annotation.png")),
+    ("masks", "label's ending", "imgs/train/train0.png", remove("annotations/train/train0_annotation.png")),
+    ("roboflow", "no hint", "train/train0.png", remove("train/train0_mask.png")),
     ("roboflow", "endings", "train", two_endings),
     ("coco", "no format", "{root}", remove(COCO, VALID)),
     ("coco", "unreadable", "train/train0.png", raw("train/train0.png", b"")),
