@@ -47,7 +47,9 @@ def read_known_probabilities(run: Path, space: KnownSpace) -> tuple[Sequence[int
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         what = f"cannot be read as probabilities of {space.name} ({type(error).__name__})"
         raise InputError(f"{path}: {what}; remove it, or search again") from None
-    good = all(len(level) == len(epochs) and bool(((level >= 0) & (level <= 1.001)).all()) for level in levels.values())
+    good = bool(epochs) and all(
+        len(level) == len(epochs) and bool(((level >= 0) & (level <= 1.001)).all()) for level in levels.values()
+    )
     if not good:
         raise InputError(f"{path}: holds what is no probability; remove it, or search again")
     return epochs, levels

@@ -66,6 +66,7 @@ OPERATIONS = {
     "avg_pool_3x3": "avg_pool_3x3",
 }
 """Operations of NAS-Bench-201, and what NNI calls them."""
+TABLE_NAMES = {ours: theirs for theirs, ours in OPERATIONS.items()}
 EDGES = tuple((source, node) for node in (1, 2, 3) for source in range(node))
 """Of a cell of NAS-Bench-201, in the order of its text."""
 
@@ -81,8 +82,7 @@ def _macro_network(text: str) -> KnownNetwork:
 
 
 def _cell_text(network: KnownNetwork) -> str:
-    names = {ours: theirs for theirs, ours in OPERATIONS.items()}
-    words = [f"{names[operation]}~{source}" for operation, (source, _) in zip(network, EDGES, strict=True)]
+    words = [f"{TABLE_NAMES[operation]}~{source}" for operation, (source, _) in zip(network, EDGES, strict=True)]
     return f"|{words[0]}|+|{'|'.join(words[1:3])}|+|{'|'.join(words[3:])}|"
 
 

@@ -44,12 +44,13 @@ def run(options: NasBenchOptions) -> pd.DataFrame:
         InputError: an option, a table or the images cannot be used, or another process works on a world.
     """
     check_options(options)
+    folder = Path(options.out)
+    begun = is_begun(folder, "experiment", ("worlds", "strategies"))
+    if begun:
+        check_begun(folder, options, FREE)
     rulers = {name: read_world(options.data, WORLDS[name]) for name in options.worlds}
     images = read_images(options.data, options.images, options.side)
-    folder = Path(options.out)
-    if is_begun(folder, "experiment", ("worlds", "strategies")):
-        check_begun(folder, options, FREE)
-    else:
+    if not begun:
         make_folder(options.out, "experiment")
         write_config(folder, options)
     with ExitStack() as stack:

@@ -31,9 +31,11 @@ def result_row(ruler: KnownRuler, world: World, folder: Path) -> dict[str, Any]:
     found, summary = ruler.read(folder.name, folder), read_summary(folder / "search.json", ("seconds",))
     placed = ruler.row(found.group, found.network)
     row = {key: placed[key] for key in ("accuracy", "percentile", "regret")}
-    curve = [] if found.probabilities is None else ruler.correlations(found.probabilities)
+    correlation = None
+    if found.probabilities is not None:
+        (correlation,) = ruler.correlations({label: level[-1:] for label, level in found.probabilities.items()})
     row |= {"world": world.space.name, "strategy": found.group, "seed": summary["seed"]}
-    row |= {"correlation": curve[-1] if curve else None, "skips": found.network.count(world.space.skip)}
+    row |= {"correlation": correlation, "skips": found.network.count(world.space.skip)}
     row |= {key: summary.get(key) for key in ("discrete", "discrete_epoch", "trained")}
     return {**row, "minutes": summary["seconds"] / 60, "network": ruler.text(found.network)}
 

@@ -125,6 +125,8 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path, capsys: pytest
     assert "its space is nas_bench_macro" in told(capsys, "--landscape", cells, "--runs", run, *out)
     (run / "probabilities.json").write_text('{"epochs": [1], "probabilities": [{"layer0": {}}]}')
     assert "cannot be read as probabilities" in told(capsys, "--landscape", table, "--runs", run, *out)
+    (run / "probabilities.json").write_text('{"epochs": [], "probabilities": []}')
+    assert "holds what is no probability" in told(capsys, "--landscape", table, "--runs", run, *out)
     write_json(run / "search.json", {"world": "nas_bench_macro", "strategy": "ssr", "seed": 3, "sample": {"layer0": 1}})
     assert "'layer1' is missing" in told(capsys, "--landscape", table, "--runs", run, *out)
 
