@@ -122,6 +122,14 @@ def scenes_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True, scope="session")
+def disk_at_once() -> Iterator[None]:
+    """No test cuts the power, so none waits for the disk: the thousands of checkpoints would cost minutes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
 @pytest.fixture
 def tiny() -> Callable[..., Any]:
     """A space for tests: few channels, stages with different numbers of depths; ``tiny(search, **changes)``."""
