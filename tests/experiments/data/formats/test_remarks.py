@@ -69,7 +69,12 @@ CASES: dict[Callable[[Path, str], None], tuple[str, list[str]]] = {
 
 
 @pytest.mark.parametrize(
-    ("kind", "damage"), [(kind, damage) for damage, (_, kinds) in CASES.items() for kind in kinds], ids=str
+    ("kind", "damage"),
+    [
+        pytest.param(kind, damage, id=f"{kind}-{damage.__name__}")
+        for damage, (_, kinds) in CASES.items()
+        for kind in kinds
+    ],
 )
 def test_what_a_rule_allows_is_told(
     kind: str,
