@@ -138,9 +138,7 @@ def _overview() -> str:
 
     width, names = terminal_width(), max(map(len, COMMANDS))
     lines = [f"usage: {PROG} COMMAND [--key value ...]", "", f"example: {PROG} search"]
-    grouped = {name for group in GROUPS.values() for name in group}
-    rest = tuple(name for name in COMMANDS if name not in grouped)
-    for title, group in {**GROUPS, **({"others": rest} if rest else {})}.items():
+    for title, group in GROUPS.items():
         lines += ["", f"{title}:"]
         for name in group:
             first, further = f"  {name:<{names}}  ", " " * (names + 4)

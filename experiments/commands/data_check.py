@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import DataOptions, of_folder, parse_size
+from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import new_run
 from experiments.runs.names import labels
@@ -98,9 +99,13 @@ def _draw(folder: Path, source: "DataSource") -> list[str]:
     for split, samples in source.splits.items() if not source.is_undecided else ():
         figure = label_sheet(samples, source.classes, source.colours)
         if figure is not None:
-            files.append(folder / f"{split}.png")
-            write_atomic(files[-1], png(figure))
-            print(f"picture  {files[-1]}")
+            file = folder / f"{split}.png"
+            with decoration(f"the picture {file}"):
+                write_atomic(file, png(figure))
+                files.append(file)
+                print(f"picture  {file}")
+    if not files:
+        print(f"picture  none could be drawn; {folder} is empty")
     return [str(file) for file in files]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.options.groups import SpaceOptions, parse_size
 from experiments.runs.columns import CONV_MACS_G, MACS_G
+from experiments.runs.shipped import find_architecture
 from nas_space.architecture import baseline1, baseline2, resolve_architecture
 from nas_space.config import SpaceConfig, check_size
 from nas_space.cost import Cost, cost
@@ -43,7 +44,7 @@ def run(options: Options) -> dict[str, Any]:
         check_size("size", size, len(config.widths))
         return _describe(options.space.preset, config, size, options.classes)
     if parse_scaled(options.arch) is None:
-        architecture = resolve_architecture(options.arch, config)
+        architecture = resolve_architecture(find_architecture(options.arch), config)
     else:
         from experiments.benchmark.networks.scaled import Scaler  # torch, for milliseconds
 

@@ -104,7 +104,11 @@ def _list(row: Any) -> list[Any]:
 
 
 def _cell_rows(text: str) -> tuple[KnownSpace, Rows] | None:
-    lines = csv.DictReader(io.StringIO(text))
-    if not {CELL, ACCURACY} <= set(lines.fieldnames or ()):
+    try:
+        lines = csv.DictReader(io.StringIO(text))
+        if not {CELL, ACCURACY} <= set(lines.fieldnames or ()):
+            return None
+        rows = list(enumerate(lines, 2))
+    except csv.Error:  # a field without end, or a NUL
         return None
-    return NAS_BENCH_201, ((row[CELL] or "", f"line {number}", [row[ACCURACY]]) for number, row in enumerate(lines, 2))
+    return NAS_BENCH_201, ((row[CELL] or "", f"line {number}", [row[ACCURACY]]) for number, row in rows)

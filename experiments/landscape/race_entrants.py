@@ -9,6 +9,7 @@ from typing import Any
 from experiments.landscape.runs import unfinished_searches
 from experiments.runs.files import write_json
 from experiments.runs.folder import CONFIG, read_summary
+from experiments.runs.shipped import find_network
 from nas_space.architecture import Architecture, Layer
 from nas_space.errors import InputError
 from nas_space.scaling import REFERENCES, parse_scaled
@@ -77,6 +78,7 @@ def content_of(network: Architecture) -> tuple[int, tuple[int, ...], tuple[tuple
 
 def _files(path: Path) -> list[Path]:
     """The architecture files that a path stands for."""
+    path = find_network(path)
     if not path.is_dir():
         return [path]
     if (path / ARCHITECTURE).is_file():

@@ -51,7 +51,8 @@ def _parser(prog: str, commands: Mapping[str, tuple[str, type]]) -> ArgumentPars
 
 
 def _add_options(parser: ArgumentParser, options: type) -> None:
-    parser.add_argument("--help", action="store_true", help="list the keys")
+    parser.add_argument("--help", action="store_true", help="examples and the usual keys")
+    parser.add_argument("--help_all", action="store_true", help="all keys, explained")
     parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
     _complete_files(parser.add_argument("--config", help="YAML file of options"))
     positional = getattr(options, "POSITIONAL", None)

@@ -58,7 +58,7 @@ def beside_baseline(
     measured = speed or {}
     found_ms, baseline_ms = (measured.get(f"{which}_ms") for which in ("found", "baseline"))
     rows: list[tuple[str, Any, Any, Any, Any]] = [(name, exact.get("params"), exact.get("macs_total"), found_ms, miou)]
-    if architecture is not None and name != "baseline1" and classes and "size" in exact:
+    if architecture is not None and name.partition("@")[0] != "baseline1" and classes and "size" in exact:
         made = cost(baseline1(architecture.space), parse_size(exact["size"]), classes, head)
         rows.append(("baseline1", made.params, made.macs_total, baseline_ms, None))
     names, params, macs, times, scores = zip(*rows, strict=True)

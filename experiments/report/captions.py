@@ -24,9 +24,9 @@ CAPTIONS = {
         "losses."
     ),
     "pareto": (
-        "Each point is a distinct network of this search with the last epoch at which it was the most probable "
-        "one, and the star is the found network: all are scored alike, with the weights that the super-network "
-        "had then. Up and to the left is better."
+        "Each point is a distinct network of this search, scored with the weights that it had in the search, and "
+        "the star is the found network. Its number is the last epoch at which it was the most probable one, or its "
+        "trial where each network is trained alone. Up and to the left is better."
     ),
     "validation": (
         "Validation images, their labels, and what the found network sees: colours that differ between the last "

@@ -157,11 +157,12 @@ def _style_epochs(axes: Axes, title: str, discrete_epoch: int | None, named: boo
         text.set_transform(axes.get_xaxis_transform())
 
 
-def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
+def architecture_figure(architecture: Mapping[str, Any], scale_of_classes: str = "1/8") -> Figure:
     """The network from input to output: a row per layer, its two convolutions as bars as wide as they have channels.
 
     Args:
         architecture: the content of ``architecture.json``.
+        scale_of_classes: side of the logits over that of the image.
     """
     space, stages = architecture["space"], architecture["stages"]
     scale = max(space["widths"])
@@ -176,7 +177,8 @@ def architecture_figure(architecture: Mapping[str, Any]) -> Figure:
         for j, layer in enumerate(layers):
             _draw_layer(axes, y + 1 + j, layer, full, scale, colors[layer["dilation"]])
         y += 1 + len(layers)
-    _draw_fixed(axes, y, 0.35, "classes at 1/8" if len(stages) == 2 else "all stages, classes at 1/8")
+    joined = "" if len(stages) == 2 else "all stages, "
+    _draw_fixed(axes, y, 0.35, f"{joined}classes at {scale_of_classes}")
     axes.set(xlim=(-1.0, 1.3), ylim=(y + 0.7, -0.7))
     axes.set_axis_off()
     legend = [Patch(facecolor=color, edgecolor=INK, label=f"dilation {dilation}") for dilation, color in colors.items()]
@@ -286,5 +288,5 @@ def pareto_figure(rows: Sequence[Mapping[str, Any]]) -> Figure:
         axes.plot(*point, marker, color=LEVELS["width"] if row["front"] else GREY, markersize=size)
         axes.annotate(f"{row['epoch']}", point, xytext=(5, 4), textcoords="offset points", fontsize=TEXT, color=INK)
     named = next((f", labels at {row['miou_resolution']}" for row in rows if "miou_resolution" in row), "")
-    style(axes, f"validation mIoU (%){named}, by last epoch", "MACs (millions)", "both")
+    style(axes, f"validation mIoU (%){named}, by epoch or trial", "MACs (millions)", "both")
     return figure

@@ -90,6 +90,8 @@ def _training(runs: Sequence[Path]) -> Figure:
         if training is not None:
             left.remove(training)
         pairs = [(summary["miou"], ("supernet", "derived")), (summary["gap"], ("loss_supernet", "loss_derived"))]
+        if any(values[key] is None for values, keys in pairs for key in keys):
+            raise InputError(f"{run / 'search.json'}: a score is missing, so there is nothing to draw")
         miou, loss = ((float(values[first]), float(values[second])) for values, (first, second) in pairs)
         trained = None if training is None else read_metrics(training / METRICS, columns)
         shown.append(SearchAndTraining(name, read_metrics(run / METRICS, columns), miou, loss, trained))

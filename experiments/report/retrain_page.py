@@ -46,7 +46,8 @@ def write_retrain_report(run: Path) -> Path:
     drawings: dict[str, Callable[[], Figure]] = {"training": lambda: figures.training_figure(metrics)}
     if network is not None:
         content = json.loads(network.to_json())
-        drawings["architecture"] = lambda: figures.architecture_figure(content)
+        scale = "1/4" if summary.get("head") == "aggregation" else "1/8"
+        drawings["architecture"] = lambda: figures.architecture_figure(content, scale)
     images: dict[str, bytes] = {}
     for name, draw in drawings.items():
         with decoration(f"the figure {run / 'figures' / name}.png"):
@@ -88,7 +89,10 @@ def _page(run: Path, summary: Mapping[str, Any], network: Architecture | None, i
 
 def _verdict(summary: Mapping[str, Any]) -> str:
     best, labels = summary["best"], summary.get("resolution", "their own size")
-    scores = [f"{number(100 * float(one['miou']), 1)} %" for one in (summary, best)]
+    values = [one["miou"] for one in (summary, best)]
+    if None in values:  # a training that diverged
+        return "This training has no score: it diverged. Train again, with a smaller lr."
+    scores = [f"{number(100 * float(value), 1)} %" for value in values]
     trained = f"{counted(int(summary['epochs']), 'epoch')} in {duration(60 * float(summary['minutes']))}"
     better = f"The best epoch, {best['epoch']}, had {scores[1]}: its network is in best/."
     return f"mIoU {scores[0]} on the validation images, labels at {labels}, after {trained}. {better}"

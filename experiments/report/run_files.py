@@ -13,12 +13,18 @@ from experiments.runs.columns import IOU, cells
 from experiments.runs.folder import CONFIG
 from experiments.runs.names import labels
 from nas_space.errors import InputError
+from nas_space.text_file import read_text, reason
 
 
 def config_text(run: Path) -> str:
     """The run's ``config.yml`` as it is, or that there is none."""
     file = run / CONFIG
-    return file.read_text(encoding="utf-8") if file.is_file() else "not kept"
+    if not file.is_file():
+        return "not kept"
+    try:
+        return read_text(file)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{file}: cannot be read ({reason(error)}); mend it, or take it away") from None
 
 
 def value_of(config: str, key: str) -> Any:

@@ -234,7 +234,9 @@ def _with_known_keys(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
 
 def _entry(path: Path, place: str, row: Mapping[str, Any], is_white_a_class: bool = False) -> Entry:
     name = row.get("name")
-    if not isinstance(name, str) or not name.strip():
+    if name is not None and not isinstance(name, str):
+        raise InputError(f"{place}: name {name!r} is no text; write it in quotes")
+    if name is None or not name.strip():
         value = next((row[key] for key in ("id", "colour") if row.get(key) is not None), "without id")
         raise nameless(path, place.removeprefix(f"{path}: "), value, path.name)
     name, number = name.strip(), _id(place, row.get("id"))

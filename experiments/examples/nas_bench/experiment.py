@@ -48,7 +48,8 @@ def run(options: NasBenchOptions) -> pd.DataFrame:
     begun = is_begun(folder, "experiment", ("worlds", "strategies"))
     if begun:
         check_begun(folder, options, FREE)
-    rulers = {name: read_world(options.data, WORLDS[name]) for name in options.worlds}
+    searched = [name for name in WORLDS if name in options.worlds or (folder / name / "search").is_dir()]
+    rulers = {name: read_world(options.data, WORLDS[name]) for name in searched}  # all stand in the table
     images = read_images(options.data, options.images, options.side)
     if not begun:
         make_folder(options.out, "experiment")

@@ -178,7 +178,8 @@ def test_the_experiment(
         assert standing["ssr-0"][column] == pytest.approx(of_csv[column]["ssr"])
     before, told = kept.stat().st_mtime_ns, json.loads(redone.read_text())
     redone.unlink()
-    assert experiment.main(arguments) == 0
+    assert experiment.main([*arguments, "--worlds", "nas_bench_macro"]) == 0
+    assert len(pd.read_csv(out / "results.csv")) == 6  # the other world keeps its rows
     again = json.loads(redone.read_text())
     assert kept.stat().st_mtime_ns == before
     assert {**again, "seconds": 0} == {**told, "seconds": 0}

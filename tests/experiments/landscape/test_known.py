@@ -151,7 +151,9 @@ def test_a_damaged_table_is_refused(tmp_path: Path, text: str, message: str) -> 
         read_known_table(path)
 
 
-@pytest.mark.parametrize("text", ["name,architecture,seed\n", "{}", "[1]", "{", '{"space": {}}'])
+@pytest.mark.parametrize(
+    "text", ["name,architecture,seed\n", "{}", "[1]", "{", '{"space": {}}', f"name\n{'x' * 140_000}\n"]
+)
 def test_another_file_is_no_benchmarks_table(tmp_path: Path, text: str) -> None:
     path = tmp_path / ("table.csv" if text.startswith("name") else "table.json")
     path.write_text(text)

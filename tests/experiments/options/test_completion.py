@@ -71,7 +71,7 @@ def test_bash_offers_commands_keys_values_and_files(complete: Complete) -> None:
     assert offered[6] == {"check", "classes", "convert"}
     assert not offered[7] & {"--data.name", "--epochs"}
     for name, keys in zip(COMMANDS, offered[8:], strict=True):
-        assert keys - {"--config", "--json", "--help", "--preset"} == KEYS[name], name
+        assert keys - {"--config", "--json", "--help", "--help_all", "--preset"} == KEYS[name], name
 
 
 @pytest.mark.parametrize("words", [[], ["csh"], ["bash", "zsh"], ["bash; rm x"]])

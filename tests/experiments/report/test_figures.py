@@ -63,7 +63,7 @@ def test_scores_are_drawn_with_the_resolution_of_their_labels() -> None:
         assert draw(plain).axes[0].get_title(loc="left") == "validation mIoU (%)"
         assert draw(named).axes[0].get_title(loc="left") == "validation mIoU (%), labels at 12x16"
     network = {"epoch": 1, "macs_total": 1e6, "miou": 0.2, "front": True}
-    assert pareto_figure([network]).axes[0].get_title(loc="left") == "validation mIoU (%), by last epoch"
+    assert pareto_figure([network]).axes[0].get_title(loc="left") == "validation mIoU (%), by epoch or trial"
     named_network = {**network, "miou_resolution": "12x16"}
     assert (
         pareto_figure([named_network]).axes[0].get_title(loc="left").startswith("validation mIoU (%), labels at 12x16")

@@ -144,6 +144,7 @@ def test_searches_of_one_name_are_told_apart(write: Write) -> None:
         (["--figure", "probabilities", "sampled"], "probabilities.npz: no such file"),
         (["--figure", "training", "trained"], "runs: none is a search"),
         (["--figure", "training", "a", "other"], "is the training of no network of these searches"),
+        (["--figure", "training", "diverged"], "search.json: a score is missing"),
         (["--figure", "loss_weights", "unweighted"], "method.rho holds no weight of each level"),
     ],
 )
@@ -156,6 +157,10 @@ def test_bad_input(
             write(name, None if name in ("trained", "other") else "ssr", network=other)
     if "sampled" in arguments:
         (tmp_path / "sampled" / "probabilities.npz").unlink()
+    if "diverged" in arguments:
+        file = tmp_path / "diverged" / "search.json"
+        content = json.loads(file.read_text())
+        file.write_text(json.dumps(content | {"miou": {"supernet": None, "derived": None}}))
     if "unweighted" in arguments:
         (tmp_path / "unweighted" / "config.yml").write_text("method: {rho: {depth: 1}}\n")
     runs = [str(tmp_path / name) for name in arguments[2:]]

@@ -11,7 +11,7 @@ from experiments.report.captions import CAPTIONS
 from experiments.report.retrain_page import write_retrain_report
 from experiments.runs.files import write_json
 from experiments.runs.folder import write_metrics
-from nas_space.architecture import baseline2
+from nas_space.architecture import baseline1, baseline2
 from nas_space.config import SpaceConfig
 from nas_space.errors import InputError
 
@@ -54,6 +54,24 @@ def test_the_network_stands_beside_baseline1(run: Path, capsys: pytest.CaptureFi
     assert "<td>2.00</td><td>500</td><td>49.4</td>" in text and "<td>4.00</td><td>250</td><td>-</td>" in text
     assert text.count("<figcaption>") == 2 and CAPTIONS["training"] in text and "<details>" in text
     assert (run / "figures" / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_scaled_baseline1_does_not_stand_beside_itself(run: Path) -> None:
+    (run / "config.yml").write_text("arch: baseline1@2G\n")
+    (run / "architecture.json").write_text(baseline1(SpaceConfig.compact()).to_json())
+    page = write_retrain_report(run).read_text()
+    assert "<td>baseline1@2G</td>" in page and "<td>baseline1</td>" not in page
+
+
+def test_a_training_that_diverged_has_a_page(run: Path) -> None:
+    write_json(run / "retrain.json", SUMMARY | {"miou": None})
+    assert "it diverged" in write_retrain_report(run).read_text()
+
+
+def test_a_configuration_in_no_text_is_named(run: Path) -> None:
+    (run / "config.yml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"config\.yml: cannot be read \(no UTF-8"):
+        write_retrain_report(run)
 
 
 def test_a_peer_has_no_baseline(run: Path) -> None:

@@ -137,7 +137,7 @@ def test_white_as_a_class_is_not_ignored_by_its_value(tmp_path: Path) -> None:
         ),
         ("[{name: a, id: 1}, {id: 2}]", "entry 2: class 2 has no name in"),
         ("[{name: , id: 1}, {name: b, id: 2}]", "entry 1: class 1 has no name in"),
-        ("[{name: [a], id: 1}, {name: b, id: 2}]", "entry 1: class 1 has no name in"),
+        ("[{name: [a], id: 1}, {name: b, id: 2}]", r"entry 1: name \['a'\] is no text; write it in quotes"),
         ("[{name: a, id: 12:30}, {name: b, id: 2}]", "id '12:30' must be a whole number from 0 to 65535"),
         ("[{name: a, id: 1}, {name: b}]", "entry 2: id of b is missing"),
         ("[{name: a, id: 1, colour: [1, 1, 1]}, {name: b, id: 2}]", "entry 2: colour of b is missing"),
