@@ -12,6 +12,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.commands import COMMANDS
+from experiments.examples.nas_bench.options import NasBenchOptions
 from experiments.options.arguments import parse
 from experiments.options.leaves import leaves
 from nas_space.errors import InputError
@@ -63,7 +64,7 @@ def keys(text: str) -> Iterator[str]:
 
 
 def known_keys() -> set[str]:
-    options = [importlib.import_module(module).Options for module in COMMANDS.values()]
+    options = [*(importlib.import_module(module).Options for module in COMMANDS.values()), NasBenchOptions]
     found = {leaf.key for kind in options for leaf in leaves(kind)}
     groups = {key[:place] for key in found for place, letter in enumerate(key) if letter == "."}
     return found | groups | {"config", "json", "help", "help_all", "preset"}
