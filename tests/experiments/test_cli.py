@@ -270,7 +270,7 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_overview(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
-    for name in commands.COMMANDS:
+    for name in commands.NAMES:
         assert any(line.startswith(f"  {name} ") and len(line.split()) > 2 for line in lines)
 
 
