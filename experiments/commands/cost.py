@@ -72,7 +72,7 @@ def run(options: Options) -> dict[str, Any]:
 def _run(options: Options, out: Path | None) -> dict[str, Any]:
     import pandas as pd
 
-    from experiments.benchmark.networks.cost_table import MACS, cost_rows, group_by_size, readable_table
+    from experiments.benchmark.networks.cost_table import MACS_NOTE, cost_rows, group_by_size, readable_table
     from experiments.benchmark.networks.machine import describe_conditions
     from experiments.benchmark.networks.networks import describe_baselines, find_networks
     from experiments.benchmark.networks.scaled import Scaler
@@ -101,5 +101,5 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
         print(f"{describe_conditions(measured[0])}\n{options.precision}, {turns}")
     print(f"{describe_baselines(networks)}\n")
     loaded = [f"{one['size']}: {one['warning']}" for one in measured[1:] if one["warning"]]
-    print("\n".join([text, MACS, *notes, *loaded]))
+    print("\n".join([text, MACS_NOTE, *notes, *loaded]))
     return result

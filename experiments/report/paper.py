@@ -37,7 +37,7 @@ class PaperFigure:
     of_runs: bool = True
 
 
-def names_of(runs: Sequence[Path]) -> list[str]:
+def search_names(runs: Sequence[Path]) -> list[str]:
     """The strategy and seed of each search, such as ``ssr-0``; with its folder where two have the same.
 
     Raises:
@@ -57,7 +57,7 @@ def names_of(runs: Sequence[Path]) -> list[str]:
 def _probabilities(runs: Sequence[Path]) -> Figure:
     """A row for each search: the operator of the first layer and that of the found network's last one."""
     searches = {}
-    for run, name in zip(runs, names_of(runs), strict=True):
+    for run, name in zip(runs, search_names(runs), strict=True):
         architecture = Architecture.load(run / "architecture.json")
         epochs, history = read_history(run, architecture.space)
         choices = choices_of(architecture.space, history)
@@ -70,7 +70,7 @@ def _probabilities(runs: Sequence[Path]) -> Figure:
 
 
 def _entropy(runs: Sequence[Path]) -> Figure:
-    names = names_of(runs)
+    names = search_names(runs)
     curves = [read_metrics(run / METRICS, ["epoch", "entropy"]) for run in runs]
     return comparison_figure(dict(zip(names, curves, strict=True)))
 
@@ -84,7 +84,7 @@ def _training(runs: Sequence[Path]) -> Figure:
     columns = ("epoch", "miou", "val_loss")
     networks = {run: Architecture.load(run / "architecture.json") for run in runs}
     left, shown = list(trainings), []
-    for run, name in zip(searches, names_of(searches), strict=True):
+    for run, name in zip(searches, search_names(searches), strict=True):
         summary = read_search(run / "search.json")
         training = next((one for one in left if networks[one] == networks[run]), None)
         if training is not None:
@@ -101,7 +101,7 @@ def _training(runs: Sequence[Path]) -> Figure:
 
 
 def _loss_weights(runs: Sequence[Path]) -> Figure:
-    names_of(runs)
+    search_names(runs)
     searches = []
     for run in runs:
         summary, method = read_search(run / "search.json"), read_config(run).get("method")

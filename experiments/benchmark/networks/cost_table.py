@@ -106,7 +106,7 @@ def cost_rows(
     return rows, measured_with, list(notes.values())
 
 
-MACS = (
+MACS_NOTE = (
     f"{MACS_G.name}: of everything, also pooling and activations; "
     f"{CONV_MACS_G.name}: of convolutions and matrix products alone"
 )

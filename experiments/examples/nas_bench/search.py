@@ -21,7 +21,7 @@ History = dict[int, dict[str, dict[str, float]]]
 """By epoch, from 1, by label, by candidate."""
 
 
-class Probabilities(Callback):
+class ProbabilityHistory(Callback):
     """Keeps all probabilities after every epoch: a callback comes before the search's own end of an epoch."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ def search(
     half = len(images.labels) // 2
     parts = [images.part(0, half), images.part(half, 2 * half)]
     streams = [Batches(part, options.batch, options.steps, 2 * seed + k) for k, part in enumerate(parts)]
-    probabilities = Probabilities()
+    probabilities = ProbabilityHistory()
     trainer = Trainer(
         max_epochs=options.epochs,
         accelerator="cpu" if options.device == "cpu" else "gpu",

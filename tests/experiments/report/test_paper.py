@@ -13,7 +13,7 @@ from experiments.cli import main
 from experiments.report.cut import SearchAndTraining, cut_figure
 from experiments.report.figures import comparison_figure
 from experiments.report.loss_weights import Weighted, loss_weights_figure, one_level_apart
-from experiments.report.paper import FIGURES, names_of
+from experiments.report.paper import FIGURES, search_names
 from experiments.runs.folder import write_metrics
 from experiments.runs.probabilities import write_probabilities
 from nas_space.architecture import Architecture, baseline1, baseline2
@@ -130,7 +130,7 @@ def test_the_page_shows_every_figure_with_its_caption() -> None:
 
 def test_searches_of_one_name_are_told_apart(write: Write) -> None:
     runs = [Path(write("a")), Path(write("b")), Path(write("c", seed=1))]
-    assert names_of(runs) == ["ssr a-0", "ssr b-0", "ssr-1"]
+    assert search_names(runs) == ["ssr a-0", "ssr b-0", "ssr-1"]
 
 
 @pytest.mark.parametrize(
