@@ -203,7 +203,7 @@ class ChoiceParameters(LevelParameters):
     def refresh(self) -> None:
         with torch.autocast(self.alive_depth.device.type, enabled=False):
             for level, logits, alive in zip(LEVELS, self.logits(), self.alive, strict=True):
-                weights = self.relaxation.weights(logits, alive)
+                weights = self.mixing_weights(logits, alive)
                 single = alive & (alive.sum(-1, keepdim=True) == 1)  # nothing is mixed there
                 self._weights[level] = torch.where(single, 1.0, weights).unbind()
 

@@ -63,6 +63,11 @@ class LevelParameters(nn.Module):
         levels = zip(self.log_probabilities(), self.alive, strict=True)
         return Probabilities(*(log_p.exp() * alive for log_p, alive in levels))
 
+    def mixing_weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """What mixes a level's candidates in the next pass, of a training or of a validation."""
+        weigh = self.relaxation.weights if self.training else self.relaxation.expected_weights
+        return weigh(logits, alive)
+
     def entropies(self) -> dict[str, Tensor]:
         """Sum of the choices' entropies, in nats, for each level."""
         return {

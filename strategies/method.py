@@ -7,6 +7,9 @@ from nas_space.errors import InputError
 
 LAST = 0.3  # of a staggered search, in which depth and width are decided
 
+LARGEST_SPREAD = 100.0
+"""Above it the gamma distribution's draws are often too small for a float, and the parts are not what was asked for."""
+
 
 @dataclass
 class Rho:
@@ -37,8 +40,11 @@ class MethodOptions:
         warmup: part of the search, in [0, 1), in which only the weights are trained (the paper: 0).
         explore: part of the search, after the warm-up, in which the architecture follows the task loss alone (rho is
             0), so that the regularizer amplifies evidence instead of the first steps' noise (the paper: 0).
-        uniform: until the end of the exploration the candidates are mixed in equal parts, and the logits gather
-            evidence that they do not change (SSR and its controls alone; the paper: false).
+        uniform: until the end of the exploration the candidates are mixed alike, and the logits gather evidence that
+            they do not change (SSR and its controls alone; the paper: false).
+        spread: with ``uniform``, how far the candidates' parts in the mixture lie from equal ones. Above 0 they are
+            drawn in every pass, from a symmetric Dirichlet distribution of concentration ``1 / spread``. At 1 all
+            mixtures are as likely; above it one candidate is often nearly alone.
         ramp: part of the search, after the exploration, over which rho rises geometrically from 1/10,000 of its value
             to all of it, so that the task decides where it can before the regularizer decides the rest (0: all of it at
             once).
@@ -64,6 +70,7 @@ class MethodOptions:
     warmup: float = 0.15
     explore: float = 0.4
     uniform: bool = True
+    spread: float = 0.0
     ramp: float = 0.0
     stagger: bool = False
     share_widths: bool = False
@@ -87,6 +94,8 @@ class MethodOptions:
             for key, value in values.items():
                 if not 0.0 <= value < limit:
                     raise InputError(f"method.{key}: {value:g} must be at least 0{text}")
+        if not 0.0 <= self.spread <= LARGEST_SPREAD:
+            raise InputError(f"method.spread: {self.spread:g} must be from 0 to {LARGEST_SPREAD:g}")
         for key in ("order", "criterion"):
             if getattr(self, key) not in (1, 2):
                 raise InputError(f"method.{key}: {getattr(self, key)} must be 1 or 2")

@@ -68,7 +68,7 @@ class ArchitectureParameters(LevelParameters):
     def refresh(self) -> None:
         # In full precision also under autocast: it costs next to nothing, and the masks would lose digits.
         with torch.autocast(self.alive_depth.device.type, enabled=False):
-            depth, operator, width = map(self.relaxation.weights, self.logits(), self.alive)
+            depth, operator, width = map(self.mixing_weights, self.logits(), self.alive)
             single = self.alive_width & (self.alive_width.sum(-1, keepdim=True) == 1)
             width = torch.where(single, 1.0, width)  # nothing is mixed there, also where weights need not sum to 1
             layer_weights: list[LayerWeights] = []

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor
+from torch.distributions import Gamma
 from torch.nn import functional
 
 DEAD = -1e30  # a finite stand-in for minus infinity: differences stay finite, exp gives exactly 0
@@ -35,6 +36,10 @@ class Relaxation(ABC):
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
         """What mixes the candidates in the forward pass ``(..., candidates)``, 0 for dead ones: the probabilities."""
         return self.log_probabilities(logits, alive).exp() * alive
+
+    def expected_weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """What mixes the candidates where the network is only looked at, as in a validation; here ``weights``."""
+        return self.weights(logits, alive)
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         """Logits with the same probabilities, moved to where their gradient does not vanish; here they stay."""
@@ -116,20 +121,29 @@ class IndependentSigmoids(SigmoidNormalised):
 
 
 class UniformAtFirst(Relaxation):
-    """Another relaxation whose candidates are mixed in equal parts until a time of the search.
+    """Another relaxation whose candidates are mixed alike until a time of the search.
 
     A candidate that leads has a larger part in the mixture, so its weights learn faster, and it leads the more: the
-    first evidence decides. In equal parts all learn alike, and the logits gather evidence that they do not change.
+    first evidence decides. Mixed alike all learn alike, and the logits gather evidence that they do not change.
     They move by the gradient that the probabilities would have.
+
+    Equal parts tell little once the weights have settled. A candidate with a scale of its own, as the gain of a batch
+    norm, has set it so that its gradient is 0 there: it looks like a candidate that does nothing. So the parts can be
+    drawn in every pass, from a symmetric Dirichlet distribution. All candidates have the same mean. At rest
+    ``E[d_k g_k] = 0`` for a part ``d_k`` and the loss's gradient ``g_k`` by it, so that the evidence is
+    ``E[g_k] = -cov(d_k, g_k) / E[d_k]``: how much less the loss falls the more of the candidate is there already. That
+    is 0 for a candidate that does nothing, and below 0 for one that the others do not replace.
 
     Args:
         relaxation: makes the probabilities, and the mixture afterwards.
         until: part of the search, in [0, 1).
+        spread: of the parts, ``1 / concentration`` of the Dirichlet distribution; 0: equal parts.
     """
 
-    def __init__(self, relaxation: Relaxation, until: float) -> None:
+    def __init__(self, relaxation: Relaxation, until: float, spread: float = 0.0) -> None:
         self.relaxation = relaxation
         self.until = round(until, 9)
+        self.spread = spread
         self.is_uniform = False
         self.scheduled = relaxation.scheduled
 
@@ -137,16 +151,38 @@ class UniformAtFirst(Relaxation):
         return self.relaxation.log_probabilities(logits, alive)
 
     def weights(self, logits: Tensor, alive: Tensor) -> Tensor:
-        """Equal parts with the gradient of the probabilities, then the probabilities."""
+        """Parts that do not depend on the logits, with the gradient of the probabilities; later the probabilities.
+
+        With a spread, the parts are drawn from torch's global generator.
+        """
         weights = self.relaxation.weights(logits, alive)
         if not self.is_uniform:
             return weights
-        equal = alive / alive.sum(-1, keepdim=True).clamp(min=1)
-        return equal + (weights - weights.detach())
+        parts = drawn_parts(alive, self.spread) if self.spread else equal_parts(alive)
+        return parts + (weights - weights.detach())
+
+    def expected_weights(self, logits: Tensor, alive: Tensor) -> Tensor:
+        """Equal parts, later what the other relaxation has."""
+        return equal_parts(alive) if self.is_uniform else self.relaxation.expected_weights(logits, alive)
 
     def rescale(self, logits: Tensor, alive: Tensor) -> Tensor:
         return self.relaxation.rescale(logits, alive)
 
     def advance(self, progress: float) -> bool:
         before, self.is_uniform = self.is_uniform, progress < self.until
-        return self.relaxation.advance(progress) or before != self.is_uniform
+        draws = self.is_uniform and self.spread > 0.0
+        changed = self.relaxation.advance(progress) or before != self.is_uniform
+        self.scheduled = self.relaxation.scheduled or draws
+        return changed or draws
+
+
+def equal_parts(alive: Tensor) -> Tensor:
+    """One part for each survivor of the last axis, all the same; their sum is 1, or 0 without survivors."""
+    return alive / alive.sum(-1, keepdim=True).clamp(min=1)
+
+
+def drawn_parts(alive: Tensor, spread: float) -> Tensor:
+    """``equal_parts`` in the mean: drawn from a symmetric Dirichlet distribution over the survivors."""
+    shape = torch.full(alive.shape, 1.0 / spread, device=alive.device)
+    draws = Gamma(shape, torch.ones_like(shape), validate_args=False).sample() * alive
+    return draws / draws.sum(-1, keepdim=True).clamp(min=torch.finfo(draws.dtype).tiny)

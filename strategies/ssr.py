@@ -7,8 +7,8 @@ survivor. The super-network then is the found network: there is no discretizatio
 
 Differs from the paper: it shrinks once per epoch instead of after every step (cheaper, no synchronisation). Beyond the
 paper, and on by default: ``method.warmup``, ``method.explore``, ``method.rescale``, and ``method.uniform``, which mixes
-all candidates in equal parts until the regularizer acts (``relaxation.UniformAtFirst``). Without them it is the
-paper's. ``method.stagger`` decides one layer after the other (``strategies/staggered.py``).
+all candidates alike until the regularizer acts (``relaxation.UniformAtFirst``). Without them it is the paper's.
+``method.stagger`` decides one layer after the other (``strategies/staggered.py``).
 
 The controls of the paper's Tables 6, 13 and 14 exchange the loss and nothing else, at the same ``method.rho``:
 information entropy, and the zero-one losses on ``sg(a)`` in their L1 and L2 form. These are summed over candidates and
@@ -38,7 +38,7 @@ class SSR(DifferentiableStrategy):
         shrinking = Staggered(method) if method.stagger else LevelThreshold(method.h)
         relaxation: Relaxation = SigmoidNormalised()
         if method.uniform:
-            relaxation = UniformAtFirst(relaxation, method.warmup + method.explore)
+            relaxation = UniformAtFirst(relaxation, method.warmup + method.explore, method.spread)
         super().__init__(relaxation, type(self).loss, shrinking, method, seed)
 
 

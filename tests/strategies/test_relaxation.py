@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from strategies.method import LARGEST_SPREAD
 from strategies.relaxation import (
     GumbelSoftmax,
     IndependentSigmoids,
@@ -13,6 +14,8 @@ from strategies.relaxation import (
     SigmoidNormalised,
     Softmax,
     UniformAtFirst,
+    drawn_parts,
+    equal_parts,
 )
 
 NORMALISED = [SigmoidNormalised(), Softmax(), GumbelSoftmax(0.5)]
@@ -244,6 +247,73 @@ def test_equal_parts_until_a_time_with_the_gradient_of_the_probabilities() -> No
         torch.testing.assert_close(gradient, expected)
     assert relaxation.log_probabilities(logits, alive).equal(inner.log_probabilities(logits, alive))
     assert relaxation.rescale(logits, alive).equal(inner.rescale(logits, alive))
+
+
+def test_drawn_parts_follow_the_dirichlet_distribution() -> None:
+    """Mean ``1/n`` and variance ``(n - 1) / (n^2 (n c + 1))`` of each part over the n survivors."""
+    alive = torch.tensor([True, False, True, True]).repeat(20_000, 1)
+    torch.manual_seed(0)
+    for c in (0.1, 1.0, 5.0):
+        parts = drawn_parts(alive, 1 / c)
+        assert (parts >= 0).all() and (parts[:, 1] == 0).all()
+        torch.testing.assert_close(parts.sum(-1), torch.ones(len(parts)))
+        living, variance = parts[:, [0, 2, 3]], 2 / (9 * (3 * c + 1))
+        torch.testing.assert_close(living.mean(0), torch.full((3,), 1 / 3), rtol=0, atol=0.01)
+        torch.testing.assert_close(living.var(0), torch.full((3,), variance), rtol=0.04, atol=0)
+
+
+def test_drawn_parts_of_few_survivors() -> None:
+    alive = torch.tensor([[False, True, False], [False, False, False]])
+    for spread in (LARGEST_SPREAD, 1.0):
+        assert drawn_parts(alive, spread).tolist() == [[0, 1, 0], [0, 0, 0]]
+    some = drawn_parts(torch.ones(5_000, 3, dtype=torch.bool), LARGEST_SPREAD)
+    assert torch.isfinite(some).all()
+    torch.testing.assert_close(some.sum(-1), torch.ones(len(some)))
+
+
+def test_parts_are_drawn_in_every_pass_until_a_time_with_the_gradient_of_the_probabilities() -> None:
+    inner = SigmoidNormalised()
+    relaxation = UniformAtFirst(inner, 0.25, 1.0)
+    logits, alive = case()
+    logits.requires_grad_()
+    pull = torch.randn(5, 6)
+    (expected,) = torch.autograd.grad((inner.weights(logits, alive) * pull).sum(), logits)
+    assert relaxation.advance(0.0) and relaxation.scheduled
+    first, second = (relaxation.weights(logits, alive) for _ in range(2))
+    assert not first[:3].equal(second[:3])
+    for weights in (first, second):
+        (gradient,) = torch.autograd.grad((weights * pull).sum(), logits)
+        torch.testing.assert_close(gradient, expected)
+    looked_at = relaxation.expected_weights(logits, alive)
+    torch.testing.assert_close(looked_at, alive / alive.sum(-1, keepdim=True).clamp(min=1))
+    assert relaxation.advance(0.2)  # what was recorded has old parts
+    assert relaxation.advance(0.25) and not relaxation.scheduled and not relaxation.advance(0.3)
+    for weights in (relaxation.weights(logits, alive), relaxation.expected_weights(logits, alive)):
+        torch.testing.assert_close(weights, inner.weights(logits, alive))
+
+
+def test_evidence_of_drawn_parts_tells_what_equal_parts_cannot() -> None:
+    """Two regressors with weights of their own, and one candidate that does nothing: ``y = sum_k d_k v_k x_k``.
+
+    The weights are at rest, so at equal parts no candidate has a gradient: a useful one looks like one that does
+    nothing. Drawn parts tell them apart, in the order of what each is worth.
+    """
+    torch.manual_seed(0)
+    x = torch.randn(256, 2, dtype=torch.float64)
+    target = x @ torch.tensor([2.0, 1.0], dtype=torch.float64)
+    alive, gradients = torch.ones(4_000, 3, dtype=torch.bool), {}
+    for spread in (0.0, 1.0):
+        parts = (drawn_parts(alive, spread) if spread else equal_parts(alive)).double()
+        # The mean over parts and images is quadratic in the weights: its minimum is the solution of a linear system.
+        second = torch.einsum("pi,pj,ni,nj->ij", parts[:, :2], parts[:, :2], x, x)
+        weights = torch.linalg.solve(second, torch.einsum("pi,ni,n->i", parts[:, :2], x, target))
+        weights = torch.cat([weights, weights.new_zeros(1)])
+        features = torch.cat([x, x.new_ones(256, 1)], 1)
+        errors = (parts * weights) @ features.T - target
+        gradients[spread] = (errors @ (features * weights)).mean(0) / len(x)
+    assert gradients[0.0].abs().max() < 1e-9
+    first, second_best, nothing = (-gradients[1.0]).tolist()
+    assert first > 2 * second_best > 0.1 and abs(nothing) < 1e-9
 
 
 def test_a_schedule_inside_still_moves() -> None:

@@ -12,6 +12,9 @@ def test_composition() -> None:
     relaxation = strategy.composition.relaxation
     assert isinstance(relaxation, UniformAtFirst) and type(relaxation.relaxation) is SigmoidNormalised
     assert type(SSR(MethodOptions(uniform=False)).composition.relaxation) is SigmoidNormalised
+    assert (relaxation.until, relaxation.spread) == (0.55, 0.0)
+    drawn = SSR(MethodOptions(spread=2.0)).composition.relaxation
+    assert isinstance(drawn, UniformAtFirst) and drawn.spread == 2.0
     assert strategy.composition.regularizer is ssr
     assert isinstance(strategy.composition.shrinking, LevelThreshold) and strategy.composition.shrinking.h == 0.2
     assert strategy.seed == 7
