@@ -37,6 +37,12 @@ def imageless(path: Path, where: str, image: str) -> DataError:
     return DataError("missing image", path, text)
 
 
+def listless(path: Path) -> DataError:
+    """A split's list without a name: nobody means a split of no image."""
+    text = f"{path}: lists no image; write the names of its images there, or remove the file"
+    return DataError("no images", path, text)
+
+
 def outside(path: Path, where: str, size: tuple[int, int], hint: str) -> DataError:
     """An object that lies outside of its image."""
     height, width = size

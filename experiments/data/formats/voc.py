@@ -10,7 +10,7 @@ instead, with the name of each index in a line. Rules:
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.data.faults import absent, broken, imageless, nameless
+from experiments.data.faults import absent, broken, imageless, listless, nameless
 from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.label_format import LabelFormat
 from experiments.data.formats.tree import Tree, case_remark, split_in
@@ -54,6 +54,9 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
     by_name = {folder: _by_name(paths, folder) for folder, paths in ((PHOTOS, images), (CLASS_MASKS, masks))}
     for split, (path, names) in _named_splits(tree, masks).items():
         spelt = []
+        parts[split] = []
+        if not names:
+            problems.append(listless(path))
         for where, name in names:
             image, mask = (by_name[folder].get(fold(name)) for folder in (PHOTOS, CLASS_MASKS))
             if image is None:
@@ -63,7 +66,7 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
                 text = f"{image}: its label {label} is missing; add it, or remove the image"
                 problems.append(DataError("missing label", image, text))
             else:
-                parts.setdefault(split, []).append((name.replace("/", "_"), image, mask))
+                parts[split].append((name.replace("/", "_"), image, mask))
                 spelt.append((name, image))
         problems += case_remark(spelt, path)
     used = {image for pairs in parts.values() for _, image, _ in pairs}

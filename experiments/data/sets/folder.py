@@ -7,8 +7,8 @@ from pathlib import Path
 
 from experiments.data.division import check_divisible, divide, validation_fraction, validation_names
 from experiments.data.files import LEFT_OUT, DataError
-from experiments.data.listing import IMAGES, make_samples, match, root_folder
-from experiments.data.misplaced import split_folders
+from experiments.data.listing import IMAGES, given_folder, make_samples, match
+from experiments.data.misplaced import check_root, inner_folders, split_folders
 from experiments.data.sets.class_file import ClassList, Entry, find_class_file, flag_words, read_class_file
 from experiments.data.sets.layouts import Layout, find_layout
 from experiments.data.sets.masks import MaskReader
@@ -27,11 +27,13 @@ def find_masks(options: DataOptions) -> DataSource:
     Raises:
         InputError: no folder is given, the file of classes is wrong, or ``data.val_fraction`` is.
     """
-    root = root_folder(options, HOLDS)
+    root = given_folder(options, HOLDS)
+    layout = find_layout(root)
+    if not layout.holds_masks() and any(find_layout(folder).holds_masks() for folder in inner_folders(root)):
+        check_root(root, HOLDS)
     fraction = validation_fraction(options)
     classes = read_class_file(find_class_file(root, options.classes), options.threshold is not None)
     reader = MaskReader(classes, options.labels, options.threshold, options.first_page)
-    layout = find_layout(root)
     parts: Pairs = {}
     if layout.splits:
         matched = {split: match(*pair, LAYOUT) for split, pair in layout.splits.items()}

@@ -46,6 +46,8 @@ WORDS = {
     "no images": r"{file}: holds no .+ image; .+ must hold ",
     "label's ending": r"{file}: its label \S+/train0_annotation.png is missing; add it, or remove the image",
     "no hint": r"{file}: its label \S+/train0_mask.png is missing; add it, or remove the image",
+    "empty list": r"{file}: lists no image; write the names of its images there, or remove the file",
+    "no folder": r"{file}: no such folder; data.root must hold train/images, train/masks, ",
     "endings": r"{file}: masks lie beside the images with several endings, .*; keep one kind",
 }
 """Kind of fault -> what is said of it."""
@@ -300,6 +302,8 @@ CASES: list[tuple[str, str, str, Damage]] = [
     ("voc", "formats", "{root}", write("_annotations.coco.json", "{}")),
     ("voc", "splits", "{root}", remove("ImageSets/Segmentation/train.txt")),
     ("voc", "too few", "labelmap.txt", write("labelmap.txt", "")),
+    ("voc", "empty list", "ImageSets/Segmentation/val.txt", write("ImageSets/Segmentation/val.txt", "\n")),
+    ("voc", "empty list", "ImageSets/Segmentation/train.txt", write("ImageSets/Segmentation/train.txt", "")),
     ("roboflow", "missing file", "train/_classes.csv", remove("train/_classes.csv")),
     ("roboflow", "missing file", "valid/_classes.csv", remove("valid/_classes.csv")),
     ("roboflow", "classes", "{root}", remove("train/_classes.csv", "valid/_classes.csv")),
@@ -325,6 +329,8 @@ CASES: list[tuple[str, str, str, Damage]] = [
     ("masks", "unreadable", MASK, halve(MASK)),
     ("masks", "unreadable", PHOTO, raw(PHOTO, b"")),
     ("masks", "one image", "images/x.png", one_pair),
+    ("masks", "no folder", "annotations/train", remove("annotations/train")),
+    ("masks", "no folder", "masks/train", remove("annotations")),
 ]  # fmt: skip
 
 
