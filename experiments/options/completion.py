@@ -37,17 +37,27 @@ def _parser(prog: str, commands: Mapping[str, tuple[str, type]]) -> ArgumentPars
     root.add_argument("--help", action="store_true", help="list the commands")
     root.add_argument("--version", action="store_true", help="print the version")
     root.add_argument("--print_completion", choices=SHELLS, help="print what a shell completes")
-    parsers, groups = {"": root}, {"": root.add_subparsers()}
-    for name in sorted(commands, key=lambda name: len(name.split())):  # export before export lowering
-        above, _, word = name.rpartition(" ")
-        if above not in groups:
-            if above not in parsers:  # data alone is no command
-                parsers[above] = groups[""].add_parser(above, add_help=False, help=f"{above} ...")
-            groups[above] = parsers[above].add_subparsers()
-        line, options = commands[name]
-        parsers[name] = groups[above].add_parser(word, add_help=False, help=line)
-        _add_options(parsers[name], options)
+    groups = root.add_subparsers()
+    for name, parser in _add_commands(groups, commands).items():
+        _add_options(parser, commands[name][1])
+    helped = groups.add_parser("help", add_help=False, help="examples and the usual keys of a command")
+    _add_commands(helped.add_subparsers(), commands)
     return root
+
+
+def _add_commands(groups: Any, commands: Mapping[str, tuple[str, type]]) -> dict[str, ArgumentParser]:
+    """The parser of each command, without options; the second words of commands lie below the first ones."""
+    above: dict[str, Any] = {"": groups}
+    parsers: dict[str, ArgumentParser] = {}
+    for name in sorted(commands, key=lambda name: len(name.split())):  # export before export lowering
+        first, _, word = name.rpartition(" ")
+        if first not in above:
+            parent = parsers.get(first)
+            if parent is None:  # data alone is no command
+                parent = groups.add_parser(first, add_help=False, help=f"{first} ...")
+            above[first] = parent.add_subparsers()
+        parsers[name] = above[first].add_parser(word, add_help=False, help=commands[name][0])
+    return parsers
 
 
 def _add_options(parser: ArgumentParser, options: type) -> None:

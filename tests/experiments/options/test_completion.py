@@ -63,6 +63,7 @@ def test_bash_offers_commands_keys_values_and_files(complete: Complete) -> None:
         [
             *("sea", "benchmark s", "search --space.pre", "search --method.uniform ''", "predict str"),
             *("search --config str", "data ''", "serch --"),
+            *("hel", "help sea", "help benchmark s", "help data ''", "help search --"),
             *(f"{name} --" for name in COMMANDS),
         ]
     )
@@ -70,7 +71,8 @@ def test_bash_offers_commands_keys_values_and_files(complete: Complete) -> None:
     assert offered[3:6] == [{"true", "false"}, {"street.jpg"}, {"street.jpg"}]
     assert offered[6] == {"check", "classes", "convert"}
     assert not offered[7] & {"--data.name", "--epochs"}
-    for name, keys in zip(COMMANDS, offered[8:], strict=True):
+    assert offered[8:13] == [{"help"}, {"search"}, {"search"}, {"check", "classes", "convert"}, set()]
+    for name, keys in zip(COMMANDS, offered[13:], strict=True):
         assert keys - {"--config", "--json", "--help", "--help_all", "--preset"} == KEYS[name], name
 
 
