@@ -19,12 +19,17 @@ TOOLS = {"ruff"}
 """They look at the code and never run it, so their oldest versions are not installed."""
 
 
-def read_project() -> dict[str, Any]:
+def read_toml() -> dict[str, Any]:
     try:
         toml = importlib.import_module("tomllib")
     except ModuleNotFoundError:  # Python 3.10; pytest brings tomli there
         toml = importlib.import_module("tomli")
-    project: dict[str, Any] = toml.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    content: dict[str, Any] = toml.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return content
+
+
+def read_project() -> dict[str, Any]:
+    project: dict[str, Any] = read_toml()["project"]
     return project
 
 
@@ -109,3 +114,16 @@ def test_the_citation_is_of_this_version() -> None:
     (paper,) = citation["references"]
     assert paper["url"] in (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.fullmatch(r"10\.\d{4,}/\S+", paper["doi"]) and len(paper["authors"]) == 9
+
+
+def test_contributing_names_every_folder_in_the_order_of_imports() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (layers,) = (one["layers"] for one in read_toml()["tool"]["importlinter"]["contracts"] if "containers" in one)
+    rows = text.partition("| in `experiments/` |")[2].partition("\n\n")[0].splitlines()[2:]
+    named = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in rows]
+    assert named == [layer.split(" | ") for layer in layers]
+    packages = {path.parent.relative_to(ROOT / "experiments") for path in ROOT.glob("experiments/*/*/__init__.py")}
+    without_code = {path for path in ("configs", "landscapes", "results", "runtime_package") if f"`{path}/`" in text}
+    tops = {path.name for path in (ROOT / "experiments").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert tops == {name for row in named for name in row} - {"cli", "model_file"} | without_code
+    assert [path for path in packages if f"{path.name}/`" not in text] == []
