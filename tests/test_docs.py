@@ -92,3 +92,12 @@ def test_words_name_the_columns_of_all_tables() -> None:
     text = (ROOT / "docs" / "words.md").read_text()
     names = {value.name for value in vars(columns).values() if isinstance(value, columns.Column)}
     assert names >= {"mIoU %", "latency ms"} and [name for name in names if f"`{name}`" not in text] == []
+
+
+def test_every_picture_is_small_and_shown_with_words() -> None:
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
+    shown = dict(re.findall(r"!\[([^\]]*)\]\((assets/[^)]+)\)", pages))
+    assert all(len(words.split()) > 2 for words in shown)
+    pictures = [path for path in (ROOT / "docs/assets").rglob("*") if path.suffix in (".png", ".jpg")]
+    assert {path.relative_to(ROOT / "docs").as_posix() for path in pictures} == set(shown.values())
+    assert [path for path in pictures if path.stat().st_size > 150_000] == []
