@@ -44,8 +44,8 @@ def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
     names = drawable([one.name for one in searches])
     for one, name, of_miou, of_loss in zip(searches, names, above, below, strict=True):
         percent = 100 * one.miou[0], 100 * one.miou[1]
-        _draw(of_miou, one, "miou", 100.0, percent, f"{percent[1] - percent[0]:+.1f}")
-        _draw(of_loss, one, "val_loss", 1.0, one.loss, f"{one.loss[1] - one.loss[0]:+.2f}")
+        _draw(of_miou, one, "miou", 100.0, percent, signed(percent[1] - percent[0], 1))
+        _draw(of_loss, one, "val_loss", 1.0, one.loss, signed(one.loss[1] - one.loss[0], 2))
         style(of_miou, "", "epoch", "y")
         style(of_loss, "", "epoch", "y")
         letter(of_miou.set_title("", fontsize=10, loc="left"), name)
@@ -60,6 +60,11 @@ def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
         fontsize=9,
     )
     return figure
+
+
+def signed(change: float, digits: int) -> str:
+    """A change with its sign; one that is nothing at these digits after the point is ``+0.0``."""
+    return f"{round(change, digits) + 0.0:+.{digits}f}"  # -0.0 + 0.0 is 0.0
 
 
 def _draw(axes: Axes, one: SearchAndTraining, column: str, scale: float, cut: tuple[float, float], change: str) -> None:

@@ -33,7 +33,7 @@ def curve(*scores: float) -> pd.DataFrame:
 def test_the_cut_falls_from_the_super_network_to_the_found_network() -> None:
     training = curve(0.2, 0.4).assign(miou=[None, 0.4])
     searches = [
-        SearchAndTraining("ssr-0", curve(0.3, 0.5), (0.5, 0.5), (0.7, 0.7), training),
+        SearchAndTraining("ssr-0", curve(0.3, 0.5), (0.5, 0.5), (0.7, 0.7 - 1e-8), training),
         SearchAndTraining("darts-0", curve(0.3, 0.6), (0.6, 0.35), (0.6, 0.9), None),
     ]
     figure = cut_figure(searches)
