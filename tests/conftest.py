@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fork_server import ONE_PIXEL
+from forked import ForkServer
 
 # Before NumPy is loaded, also by child processes: the threads of its small products wait for each other, busily, and
 # several workers have more of them than there are cores.
@@ -47,13 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         first.setdefault(item.path, len(first))
     longest = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: (longest.get(item.path.name, len(longest)), -tests[item.path], first[item.path]))
-
-
-ONE_PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de"
-    "0000000c49444154789c63f8ffff3f0005fe02fe0def46b80000000049454e44ae426082"
-)
-"""A PNG file."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -128,6 +123,14 @@ def disk_at_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
+
+
+@pytest.fixture(scope="session")
+def forked() -> Iterator[ForkServer]:
+    """Python programs that are started within ``with forked():`` are forked from one that has loaded the libraries."""
+    server = ForkServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture

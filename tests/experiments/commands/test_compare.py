@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from forked import ForkServer
 
 from experiments.cli import main
 from experiments.commands.retrain import Options as RetrainCommand
@@ -32,9 +33,10 @@ COUNTS = ["--strategies", "ssr", "--seeds", "0", "--random", "1", "--control", "
 
 
 @pytest.mark.slow
-def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str], forked: ForkServer) -> None:
     out = tmp_path / "compare"
-    assert main(["compare", *TINY, *COUNTS, "--out", str(out)]) == 0
+    with forked():
+        assert main(["compare", *TINY, *COUNTS, "--out", str(out)]) == 0
     rows = {row["network"]: row for row in json.loads((out / "compare.json").read_text())["rows"]}
     assert set(rows) == {"ssr-0", "shuffled-0", "baseline1", "random-0"}
     assert all(row["retrained"] is not None for row in rows.values())

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from forked import ForkServer
 
 from experiments.cli import main
 from experiments.runs.processes import module_command
@@ -89,7 +90,7 @@ def group(process: subprocess.Popen[str]) -> list[int]:
     return found
 
 
-def until(reached: Callable[[], bool], seconds: float = 120.0) -> None:
+def until(reached: Callable[[], bool], seconds: float = 300.0) -> None:
     deadline = time.monotonic() + seconds
     while not reached():
         assert time.monotonic() < deadline
@@ -97,9 +98,10 @@ def until(reached: Callable[[], bool], seconds: float = 120.0) -> None:
 
 
 @pytest.fixture
-def searching(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def searching(tmp_path: Path, forked: ForkServer) -> Iterator[subprocess.Popen[str]]:
     """A search that is in the midst of its epochs; whatever is left of it is killed."""
-    process = start([*LONG, "--out", str(tmp_path / "run")], tmp_path / "tmp")
+    with forked(spares=1):
+        process = start([*LONG, "--out", str(tmp_path / "run")], tmp_path / "tmp")
     try:
         until(lambda: (tmp_path / "run" / "checkpoints" / "last.ckpt").exists() or process.poll() is not None)
         yield process
@@ -155,7 +157,7 @@ def test_all_files_are_there_and_the_summary_has_the_keys_of_one_device(whole: P
 def test_a_killed_process_ends_all(victim: int, searching: subprocess.Popen[str], whole: Path, tmp_path: Path) -> None:
     (follower,) = children(searching)
     os.kill(searching.pid if victim == 0 else follower, signal.SIGKILL)
-    assert searching.wait(120) != 0
+    assert searching.wait(300) != 0
     if victim == 1:
         line = complaint(searching)
         assert (
@@ -186,16 +188,18 @@ def test_interrupted_in_one_line(
 
 @pytest.mark.slow
 def test_a_search_that_was_killed_resumes_to_the_same_end(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forked: ForkServer
 ) -> None:
     run, script = tmp_path / "run", tmp_path / "killer.py"
     script.write_text(KILLER)
     monkeypatch.setitem(STARTS, "killer", [sys.executable, str(script)])
-    process = start([*TWO, "--out", str(run)], tmp_path / "tmp", "killer")
+    with forked(spares=1):
+        process = start([*TWO, "--out", str(run)], tmp_path / "tmp", "killer")
     told = process.communicate(timeout=300)
     assert process.returncode == -signal.SIGKILL, told
     assert not (run / "search.json").exists() and (run / "checkpoints" / "last.ckpt").exists()
-    process = start(["search", "--resume", str(run)], tmp_path / "tmp", "script")
+    with forked(spares=1):
+        process = start(["search", "--resume", str(run)], tmp_path / "tmp", "script")
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     assert "found network" in out
@@ -243,10 +247,11 @@ assert os.environ.get("LOCAL_RANK") is None, "there is no second one"
     ],
     ids=("loss-0", "loss-1", "start-1"),
 )
-def test_one_process_fails(code: str, number: int, words: str, tmp_path: Path) -> None:
+def test_one_process_fails(code: str, number: int, words: str, tmp_path: Path, forked: ForkServer) -> None:
     (tmp_path / "mine.py").write_text(code)
     arguments = [*TWO, "--strategy", "mine:Mine", "--out", str(tmp_path / "run")]
-    process = start(arguments, tmp_path / "tmp", PYTHONPATH=str(tmp_path))
+    with forked(spares=1):
+        process = start(arguments, tmp_path / "tmp", PYTHONPATH=str(tmp_path))
     line = complaint(process)
     assert line.startswith("ssr-nas") and words in line and line.count("error:") == 1
     assert process.returncode == number
