@@ -16,10 +16,11 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from forked import ForkServer
 
 EXPERIMENT = """
 experimentName: tiny
-trialCommand: OMP_NUM_THREADS=1 ssr-nas trial --config search.yml
+trialCommand: OMP_NUM_THREADS=1 {program} trial --config search.yml
 trialCodeDirectory: .
 searchSpaceFile: search_space.json
 trialConcurrency: 1
@@ -38,10 +39,16 @@ BIN = Path(sys.executable).parent
 
 
 class Lab:
-    """A home of its own, an experiment in it, and the commands as a user starts them."""
+    """A home of its own, an experiment in it, and the commands as a user starts them.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: for all of it.
+        forked: gives the trials, unless ``write`` says otherwise.
+    """
+
+    def __init__(self, folder: Path, forked: ForkServer) -> None:
         self.folder, self.bin = folder, BIN
+        self.trial = forked.program(folder / "bin", BIN / "ssr-nas") / "ssr-nas"
         self.home = folder / "home"
         self.home.mkdir()
         self.environment = {**os.environ, "HOME": str(self.home), "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
@@ -49,11 +56,11 @@ class Lab:
         with socket.create_server(("127.0.0.1", 0)) as server:
             self.port = int(server.getsockname()[1])
 
-    def write(self, space: dict[str, list[Any]], epochs: int = 4) -> None:
+    def write(self, space: dict[str, list[Any]], epochs: int = 4, program: str | None = None) -> None:
         number = 1
         for values in space.values():
             number *= len(values)
-        (self.folder / "experiment.yml").write_text(EXPERIMENT.format(trials=number))
+        (self.folder / "experiment.yml").write_text(EXPERIMENT.format(trials=number, program=program or self.trial))
         (self.folder / "search.yml").write_text(SEARCH.format(epochs=epochs))
         content = {key: {"_type": "choice", "_value": values} for key, values in space.items()}
         (self.folder / "search_space.json").write_text(json.dumps(content))
@@ -109,7 +116,7 @@ class Lab:
         with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
             return connection.execute(query).fetchall()
 
-    def until(self, reached: Callable[[], Any], seconds: float = 120.0) -> Any:
+    def until(self, reached: Callable[[], Any], seconds: float = 300.0) -> Any:
         deadline = time.monotonic() + seconds
         while not (result := reached()):
             assert time.monotonic() < deadline, self.log()
@@ -120,7 +127,7 @@ class Lab:
         for process in self.processes:
             if process.poll() is None:
                 process.send_signal(signal.SIGINT)
-            process.wait(90)
+            process.wait(300)
         for manager in self.managers():
             for child in manager.children(recursive=True):
                 child.kill()
@@ -128,7 +135,7 @@ class Lab:
 
 
 @pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    lab = Lab(tmp_path)
+def lab(tmp_path: Path, forked: ForkServer) -> Iterator[Lab]:
+    lab = Lab(tmp_path, forked)
     yield lab
     lab.close()

@@ -19,14 +19,14 @@ def test_a_killed_manager_is_resumed_and_no_finished_trial_runs_again(command: s
     lab.until(lambda: lab.query(f"select 1 from MetricData where trialJobId = '{second}'"))
     (manager,) = lab.managers()
     manager.kill()
-    assert process.wait(60) == 1
+    assert process.wait(300) == 1
     assert f"--resume {lab.experiment()}" in lab.log() and "Traceback" not in lab.log()
     if command == "launch":
-        assert lab.launch("--resume", lab.experiment()).wait(240) == 0, lab.log()
+        assert lab.launch("--resume", lab.experiment()).wait(300) == 0, lab.log()
     else:
-        assert lab.start(str(lab.bin / "nnictl"), "resume", lab.experiment(), "--port", str(lab.port)).wait(60) == 0
-        lab.until(lambda: lab.rest("check-status")["status"] == "DONE", 240)
-        lab.start(str(lab.bin / "nnictl"), "stop", "--all").wait(60)
+        assert lab.start(str(lab.bin / "nnictl"), "resume", lab.experiment(), "--port", str(lab.port)).wait(300) == 0
+        lab.until(lambda: lab.rest("check-status")["status"] == "DONE", 300)
+        lab.start(str(lab.bin / "nnictl"), "stop", "--all").wait(300)
     names = {
         trial: number
         for trial, number in lab.query("select trialJobId, sequenceId from TrialJobEvent where sequenceId is not null")
@@ -50,12 +50,12 @@ def test_an_interrupted_experiment_goes_on(lab: Any) -> None:
     process = lab.launch("experiment.yml")
     lab.until(lambda: lab.trials() and lab.query("select 1 from MetricData"))
     process.send_signal(signal.SIGINT)
-    assert process.wait(90) == 130
+    assert process.wait(300) == 130
     assert lab.log().splitlines()[-1].endswith(f"interrupted; go on with: ssr-nas launch --resume {lab.experiment()}")
     assert not lab.managers()
     again = lab.launch("--resume", lab.experiment(), "--json")
-    assert again.wait(240) == 0, lab.log()
+    assert again.wait(300) == 0, lab.log()
     told = json.loads(lab.log().splitlines()[-1])
     assert told["trials"] == {"SUCCEEDED": 2} and Path(lab.folder, told["best"]["file"]).is_file()
     refused = lab.launch("--resume", "nobody")
-    assert refused.wait(60) == 2
+    assert refused.wait(300) == 2

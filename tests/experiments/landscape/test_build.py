@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from forked import ForkServer
 
 from experiments.cli import main
 from experiments.landscape import build
@@ -127,7 +128,7 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, calls: list[str], capsys: 
 
 
 @pytest.mark.slow
-def test_killed_and_resumed_in_real_processes(tmp_path: Path) -> None:
+def test_killed_and_resumed_in_processes(tmp_path: Path, forked: ForkServer) -> None:
     """A landscape that is killed in the middle ends in the table of one that is not."""
     import os
     import signal
@@ -139,16 +140,19 @@ def test_killed_and_resumed_in_real_processes(tmp_path: Path) -> None:
     shared = ("--networks", "2", "--seeds", "0,1", "--threads", "1")  # other threads, other rounding
     arguments = [*TINY, *shared, "--processes", "2"]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert run(whole, *shared, "--processes", "1") == 0
+    with forked():
+        assert run(whole, *shared, "--processes", "1") == 0
     command = module_command("experiments.cli", "landscape", *arguments, "--out", str(parts))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+    with forked(spares=2):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     while process.poll() is None and (not (parts / TABLE).is_file() or (parts / TABLE).read_text().count("\n") < 2):
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert 1 <= len(read_landscape(parts).rows) < 8
-    assert main(["landscape", "--resume", str(parts)]) == 0
+    with forked():
+        assert main(["landscape", "--resume", str(parts)]) == 0
     first, second = (
         [(row.name, row.architecture, row.seed, row.miou) for row in read_landscape(folder).rows]
         for folder in (whole, parts)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
+from forked import ForkServer
 
 pytestmark = pytest.mark.slow
 Run = Callable[..., int]
@@ -118,14 +119,16 @@ for line in sys.stdin:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Run]:
+def run(tmp_path: Path, forked: ForkServer) -> Iterator[Run]:
     """``run(arguments, kind, at)``: the command's exit code."""
     script = tmp_path / "killer.py"
     script.write_text(KILLER)
     command, pipe = [sys.executable, str(script)], subprocess.PIPE
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with (tmp_path / "errors").open("w+") as errors:
-        with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True) as process:
+        with forked():
+            process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=errors, text=True)
+        with process:
             assert process.stdin is not None and process.stdout is not None
             told, answers = process.stdin, process.stdout
 
