@@ -18,9 +18,12 @@ from forked import ForkServer
 # Before NumPy is loaded, also by child processes: the threads of its small products wait for each other, busily, and
 # several workers have more of them than there are cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Files that take minutes, or have one test of about a minute: what begins last is what the other workers wait for in
-# the end.
-LONGEST = ("test_killed.py", "test_launch_goes_on.py", "test_launch.py", "test_devices.py", "test_compare.py")
+# Files that take minutes: what begins last is what the other workers wait for in the end. Those of NNI's manager wait
+# more than they compute, and others compute meanwhile.
+LONGEST = (
+    *("test_launch_goes_on.py", "test_remote.py", "test_devices.py", "test_launch.py", "test_compare.py"),
+    *("test_hub.py", "test_killed.py", "test_web_ui.py"),
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
