@@ -35,6 +35,7 @@ ONE_PIXEL = bytes.fromhex(
 )
 """A PNG file."""
 POLL = 0.02  # seconds
+LONGEST = 60.0  # seconds until an orphan has a parent
 Job = tuple[dict[str, Any], Sequence[int]]
 
 
@@ -105,7 +106,10 @@ def adopted(parent: int) -> None:
     """Become a child of ``parent``, which takes the orphans below it for its own."""
     if os.fork():
         os._exit(0)
+    deadline = time.monotonic() + LONGEST
     while os.getppid() != parent:
+        if time.monotonic() > deadline:
+            os._exit(1)
         time.sleep(0.001)
 
 

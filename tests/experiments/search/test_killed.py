@@ -46,13 +46,16 @@ SEARCH = [
 ]
 KEYS = ("removals", "entropy", "miou", "gap", "gap_before", "cost", "alive", "discrete", "discrete_epoch")
 # For each line, runs a command in a process of its own, and kills it by SIGKILL at a moment of a kind, counted from its
-# start. The processes are forked when all is imported: that takes longer than the search.
+# start. The processes are forked when all is imported and the images are drawn: that takes longer than the search.
 KILLER = """
 import json, os, signal, sys
+from functools import lru_cache
 from pathlib import Path
+import cv2
 import torch
 from experiments.cli import main
 from experiments.commands import search
+from experiments.data.streets import scenes
 from experiments.search import one_shot, prepare
 from experiments.training import checkpoints
 from strategies.search_module import SearchModule
@@ -108,6 +111,11 @@ before(SearchModule, "training_step", "step")
 before(SearchModule, "_shrink", "before a shrink")
 before(SearchModule, "_forget_moments", "in a shrink")
 after(SearchModule, "apply_alive", "after narrowing")
+cv2.setNumThreads(1)  # a forked process has no other thread
+scenes.render_scene = lru_cache(100)(scenes.render_scene)
+for index in range(16):
+    for split in ("train", "val"):
+        scenes.render_scene(split, index, (32, 40))
 for line in sys.stdin:
     kind, at, arguments = json.loads(line)
     child = os.fork()
