@@ -12,7 +12,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize("command", ["nnictl", "launch"])
 def test_a_killed_manager_is_resumed_and_no_finished_trial_runs_again(command: str, lab: Any) -> None:
-    lab.write({"strategy": ["ssr"], "seed": [0, 1, 2]}, epochs=20)
+    lab.write({"strategy": ["ssr"], "seed": [0, 1, 2]}, epochs=12)
     process = lab.launch("experiment.yml")
     lab.until(lambda: [trial["status"] for trial in lab.trials()][:2] == ["SUCCEEDED", "RUNNING"])
     second = lab.trials()[1]["trialJobId"]
@@ -39,14 +39,14 @@ def test_a_killed_manager_is_resumed_and_no_finished_trial_runs_again(command: s
         told = lab.query(
             f"select sequence from MetricData where trialJobId = '{trial}' and type = 'PERIODICAL' order by sequence"
         )
-        assert [sequence for (sequence,) in told] == list(range(20)), trial
+        assert [sequence for (sequence,) in told] == list(range(12)), trial
     if command == "launch":  # NNI's own grid would give the interrupted trial's seed once more, instead of the last
         data = lab.query("select data from TrialJobEvent where event = 'RUNNING' and data is not null")
         assert {json.loads(text)["parameters"]["seed"] for (text,) in data} == {0, 1, 2}
 
 
 def test_an_interrupted_experiment_goes_on(lab: Any) -> None:
-    lab.write({"strategy": ["ssr"], "seed": [0, 1]}, epochs=40)
+    lab.write({"strategy": ["ssr"], "seed": [0, 1]}, epochs=20)
     process = lab.launch("experiment.yml")
     lab.until(lambda: lab.trials() and lab.query("select 1 from MetricData"))
     process.send_signal(signal.SIGINT)
