@@ -74,7 +74,7 @@ def run(options: Options) -> dict[str, Any]:
         tunnels = Tunnels(remote if closed else [], options.port)
         stack.callback(tunnels.close)
         rest = Rest(options.port)
-        with stopping(experiment, rest):
+        with stopping(experiment, rest, resume_hint(experiment.id)):
             start_manager(experiment, hosts, options.port)
             manager = manager_process(experiment)
             url = f"http://{hosts[-1].replace('0.0.0.0', LOOPBACK)}:{options.port}"

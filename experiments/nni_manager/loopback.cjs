@@ -1,9 +1,11 @@
 // Loaded into the Node process of NNI's manager before its own code (NODE_OPTIONS=--require); made for NNI 3.0.
 // NNI's servers listen on every interface, have no option for it and no login. Here they listen on the addresses in
 // $SSR_NAS_LISTEN, of which the first is the server's own. The tuner that the manager starts is tied to it, and has a
-// minute to call it: NNI's ten seconds are too few on a busy machine.
+// minute to call it: NNI's ten seconds are too few on a busy machine. Where $SSR_NAS_OWNER names a process, the manager
+// ends with it, and takes along what it has started.
 'use strict';
 const childProcess = require('child_process');
+const fs = require('fs');
 const net = require('net');
 
 const hosts = (process.env.SSR_NAS_LISTEN || '127.0.0.1').split(',');
@@ -57,3 +59,25 @@ global.setTimeout = function (callback, milliseconds, ...args) {
     return later(callback, ofTuner ? 60000 : milliseconds, ...args);
 };
 Object.defineProperties(global.setTimeout, Object.getOwnPropertyDescriptors(later));
+
+function isAlive(pid) {
+    try {
+        process.kill(pid, 0);
+        return !fs.existsSync('/proc/self') || !/\) Z /.test(fs.readFileSync(`/proc/${pid}/stat`, 'latin1'));
+    } catch (error) {
+        return error.code === 'EPERM';
+    }
+}
+
+const owner = Number(process.env.SSR_NAS_OWNER);
+if (owner) {
+    setInterval(() => {
+        if (!isAlive(owner)) {
+            try {
+                process.kill(-process.pid, 'SIGKILL'); // its group, which NNI's launcher has made
+            } catch {
+                process.exit(1);
+            }
+        }
+    }, 500).unref();
+}

@@ -81,10 +81,13 @@ def dispatcher_class() -> Any:
     """NNI's ``MsgDispatcher``, which also reports a failure of the tuner, and tells a grid of the resumed trials.
 
     With NNI's own, a tuner or assessor that raises seems to have ended well, and the experiment waits for ever. And its
-    grid search gives the parameters of an interrupted trial once more, to a further trial.
+    grid search gives the parameters of an interrupted trial once more, to a further trial. An ``IdleTuner`` would have
+    no more trials from the start: here it is not asked, and the experiment counts as running.
     """
     from nni.algorithms.hpo.gridsearch_tuner import GridSearchTuner
     from nni.runtime.msg_dispatcher import MsgDispatcher
+
+    from experiments.nni_manager.idle_tuner import IdleTuner
 
     class Dispatcher(MsgDispatcher):
         def process_command(self, command: Any, data: Any) -> None:
@@ -93,6 +96,10 @@ def dispatcher_class() -> Any:
             except Exception as error:
                 self.report_error(f"{type(error).__name__}: {error}")
                 raise
+
+        def handle_request_trial_jobs(self, data: Any) -> None:
+            if not isinstance(self.tuner, IdleTuner):
+                super().handle_request_trial_jobs(data)
 
         def handle_add_customized_trial(self, data: Any) -> None:
             super().handle_add_customized_trial(data)

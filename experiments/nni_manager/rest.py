@@ -1,5 +1,6 @@
 """NNI's REST interface of a running manager."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import requests
@@ -41,8 +42,19 @@ class Rest:
         return [line for line in self._errors_of(trial) if line.startswith("warning: ")]
 
     def _errors_of(self, trial: str) -> list[str]:
-        answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.stderr", timeout=30)
-        return answer.text.strip().splitlines() if answer.ok else []
+        return self.output(trial, "stderr").strip().splitlines()
+
+    def output(self, trial: str, stream: str) -> str:
+        """What a trial has written so far to ``stdout`` or ``stderr``; nothing where that cannot be read."""
+        answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.{stream}", timeout=30)
+        answer.encoding = "utf-8"
+        return answer.text if answer.ok else ""
+
+    def submit(self, parameters: Mapping[str, Any]) -> int:
+        """Submit a trial beside those of the tuner; returns its number, which NNI calls ``sequenceId``."""
+        answer = self._session.post(f"{self.url}/api/v1/nni/trial-jobs", json=dict(parameters), timeout=30)
+        answer.raise_for_status()
+        return int(answer.json()["sequenceId"])
 
     def stop(self) -> None:
         """End the experiment: running trials are stopped, and can be resumed."""

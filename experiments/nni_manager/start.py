@@ -18,6 +18,7 @@ from nas_space.errors import InputError
 
 LOOPBACK = "127.0.0.1"
 PRELOAD = Path(__file__).with_name("loopback.cjs")
+OWNER = "SSR_NAS_OWNER"  # read by loopback.cjs, and by the trials
 TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")  # for these, NNI wants the next port too
 
 
@@ -60,8 +61,13 @@ def check_ports(hosts: Sequence[str], port: int, platform: str) -> None:
 
 
 @contextmanager
-def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
-    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and calls no proxy."""
+def manager_environment(hosts: Sequence[str], owner: int | None = None) -> Iterator[None]:
+    """A manager started inside listens on ``hosts`` alone, finds this environment's commands, and calls no proxy.
+
+    Args:
+        hosts: see ``addresses``.
+        owner: id of a process with which the manager ends, however that one ends; None for none.
+    """
     quoted = str(PRELOAD).replace("\\", "\\\\").replace('"', '\\"')
     node_options = (os.environ.get("NODE_OPTIONS"), f'--require "{quoted}"')
     without_proxy = (os.environ.get("NO_PROXY") or os.environ.get("no_proxy"), "localhost,127.0.0.1,::1")
@@ -71,6 +77,7 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
         "NO_PROXY": ",".join(filter(None, without_proxy)),
         "no_proxy": ",".join(filter(None, without_proxy)),
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath))),
+        **({} if owner is None else {OWNER: str(owner)}),
     }
     before = {key: os.environ[key] for key in changes if key in os.environ}
     os.environ.update(changes)
@@ -82,12 +89,11 @@ def manager_environment(hosts: Sequence[str]) -> Iterator[None]:
         os.environ.update(before)
 
 
-def _kill(manager: "subprocess.Popen[bytes]") -> None:
+def kill(manager: "subprocess.Popen[bytes]") -> None:
     """Kill a manager with what it has started; NNI gives it a process group of its own."""
-    if manager.poll() is None:
-        with suppress(ProcessLookupError):
-            os.killpg(manager.pid, signal.SIGKILL)
-        manager.wait()
+    with suppress(ProcessLookupError):  # the group is left where only the manager has been killed
+        os.killpg(manager.pid, signal.SIGKILL)
+    manager.wait()
 
 
 def log_folder(experiment: Any) -> Path:
@@ -95,8 +101,14 @@ def log_folder(experiment: Any) -> Path:
     return Path(experiment.config.canonical_copy().experiment_working_directory, experiment.id, "log")
 
 
-def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
+def start_manager(experiment: Any, hosts: Sequence[str], port: int, owner: int | None = None) -> None:
     """Start the manager of an NNI ``Experiment``, which then outlives this process; a start that fails leaves nothing.
+
+    Args:
+        experiment: not started yet.
+        hosts: where it listens.
+        port: of its web UI.
+        owner: see ``manager_environment``.
 
     Raises:
         RuntimeError: it does not start; the message has its reason.
@@ -106,12 +118,12 @@ def start_manager(experiment: Any, hosts: Sequence[str], port: int) -> None:
     for name in ("nni", "nni.experiment"):  # it would print addresses at which the web UI does not answer
         logging.getLogger(name).setLevel(logging.CRITICAL)
     log = log_folder(experiment) / "nnictl_stderr.log"
-    with manager_environment(hosts), patient_launcher() as started:
+    with manager_environment(hosts, owner), patient_launcher() as started:
         try:
             experiment.start(port, run_mode=RunMode.Detach)
         except BaseException as error:  # an interrupt too: NNI's launcher forgets the process then
             for manager in started:
-                _kill(manager)
+                kill(manager)
             if not isinstance(error, Exception):
                 raise
             last = log.read_text(errors="replace").strip().splitlines()[-1:] if log.is_file() else []

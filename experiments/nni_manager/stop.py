@@ -19,14 +19,18 @@ def resume_hint(experiment: str) -> str:
 
 
 @contextmanager
-def stopping(experiment: Any, rest: Rest) -> Iterator[None]:
+def stopping(experiment: Any, rest: Rest, hint: str) -> Iterator[None]:
     """Stop the manager that is started inside at the end, and at an interrupt say how to go on.
+
+    Args:
+        experiment: NNI's ``Experiment``.
+        rest: of its manager.
+        hint: how to go on once it has begun.
 
     Raises:
         RuntimeError: the manager has ended before its experiment.
         KeyboardInterrupt: with the way to go on as its text.
     """
-    hint = resume_hint(experiment.id)
     try:
         yield
     except ManagerError as error:

@@ -7,23 +7,29 @@ import os
 import threading
 import time
 
+import psutil
+
 from experiments.nni_manager.nni_internals import run_tuner
 
 MANAGER = "SSR_NAS_MANAGER"  # set by loopback.cjs: the manager's process id
 
 
-def end_with(manager: int) -> None:
-    """End this process soon after the process ``manager`` has ended."""
+def end_with(process: int) -> None:
+    """End this process soon after another one, given by its id, has ended, also where nobody waits for that one."""
 
     def watch() -> None:
-        while True:
-            try:
-                os.kill(manager, 0)
-            except ProcessLookupError:
-                os._exit(0)
+        while _is_alive(process):
             time.sleep(0.5)
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        return bool(psutil.Process(process).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 if __name__ == "__main__":

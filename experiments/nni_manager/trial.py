@@ -57,7 +57,7 @@ def stopped_by_signal() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def offer_curves(folder: Path) -> None:
+def offer_curves(folder: Path, run: Path | None = None) -> None:
     """Let the TensorBoard button of NNI's web UI find the trial's curves.
 
     NNI's local service runs a trial in ``ROOT/environments/ENV/trials/ID``, and looks for curves in
@@ -65,14 +65,16 @@ def offer_curves(folder: Path) -> None:
 
     Args:
         folder: of the trial; elsewhere than there nothing is done.
+        run: folder of the run that draws them; absent, the trial's.
     """
     if folder.parent.name != "trials" or len(folder.parents) < 4 or folder.parents[2].name != "environments":
         return
     link = folder.parents[3] / "trials" / folder.name / "output" / "tensorboard"
-    (folder / "tensorboard").mkdir(exist_ok=True)
+    curves = (run or folder) / "tensorboard"
+    curves.mkdir(exist_ok=True)
     with suppress(FileExistsError):
         link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(folder / "tensorboard", target_is_directory=True)
+        link.symlink_to(curves, target_is_directory=True)
 
 
 def with_parameters(options: OptionsT, parameters: Mapping[str, Any]) -> OptionsT:
@@ -142,14 +144,20 @@ class Manager:
                 scores = (
                     f"mIoU {100 * row['miou']:.1f} %{at}, entropy {row['entropy']:.1f}, alive {metric['alive']:.0f}"
                 )
-                print(f"epoch {row['epoch']}: {scores}")
+                print(f"epoch {row['epoch']}: {scores}", flush=True)
 
         return report
+
+    def report_training(self, row: Mapping[str, Any]) -> None:
+        """Report an epoch of a training, a row of its ``metrics.csv``, where the network was scored in it."""
+        if row["miou"] is not None:
+            metric = {"default": row["miou"], "loss": row["loss_w"], "val_loss": row["val_loss"]}
+            self._send("PERIODICAL", row["epoch"] - 1, {key: float(value) for key, value in metric.items()})
 
     def report_round(self, number: int, metric: Mapping[str, Any]) -> None:
         """Report what a network has reached in a round of a race, from 1 on; its score is ``default``."""
         self._send("PERIODICAL", number - 1, dict(metric))
-        print(f"round {number}: mIoU {100 * metric['default']:.1f} % after epochs {metric['epochs']}")
+        print(f"round {number}: mIoU {100 * metric['default']:.1f} % after epochs {metric['epochs']}", flush=True)
 
     def finish(self, folder: Path, summary: Mapping[str, Any], architecture: str, data: DataOptions) -> None:
         """Report the result of a search: arguments as of ``finish_with``, ``summary`` is that of ``search.json``."""
