@@ -22,6 +22,7 @@ HINTS = {
     "landscape": "the same command goes on with what is missing",
     "race": "the same command goes on with what is missing",
     "race-trial": "it goes on after its last training when nnictl resume submits it again",
+    "fit-trial": "ssr-nas fit --resume and the run folder of the fit submits it again",
     "trial": "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again",
 }
 """What to do after an interrupt, where it is something else than ``AGAIN``."""

@@ -16,7 +16,7 @@ GROUPS = {
         *("benchmark", "benchmark video", "benchmark search", "benchmark training"),
     ),
     "compare": ("space", "report", "figures", "figures paper", "compare", "race", "landscape"),
-    "experiments in NNI": ("launch", "trial", "race-trial", "export-best"),
+    "experiments in NNI": ("launch", "trial", "race-trial", "fit-trial", "export-best"),
 }
 """What each command is for, the usual ones first."""
 NAMES = tuple(name for names in GROUPS.values() for name in names)

@@ -5,27 +5,26 @@ The networks keep the latency that is asked for, and the whole keeps its time.
 The exit code is 1 where no network holds the latency: the closest one is delivered.
 """
 
+from dataclasses import replace
 from typing import Any
 
-from experiments.fit.options import FitOptions
+from experiments.fit.options import FREE, FitOptions
 from experiments.options.arguments import parse
-from experiments.runs.folder import CONFIG, resumed
-from experiments.runs.lock import locked
+from experiments.runs.folder import CONFIG, given_anew, resumed
 
 Options = FitOptions
 
 
 def run(options: Options) -> dict[str, Any]:
     """Plan, search, race, train, export and deliver; return the content of ``fit.json`` and the folder."""
-    from experiments.fit.fit import PLAN, Begun, begin, closing_lines, go_on
+    from experiments.fit.fit import begin, closing_lines, resume
 
-    before = resumed("fit", options)
+    before = resumed("fit", options, FREE)
     if before is None:
         result = begin(options)
     else:
-        options, _ = parse("ssr-nas fit", "", Options, [f"--config={before / CONFIG}"])
-        with locked(before):
-            result = go_on(options, before, Begun.read(before / PLAN))
+        begun, _ = parse("ssr-nas fit", "", Options, [f"--config={before / CONFIG}"])
+        result = resume(replace(begun, **given_anew(options, FREE)), before)
     if "points" in result:
         print("\n".join(closing_lines(result)))
     return result

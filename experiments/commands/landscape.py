@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.landscape.options import FREE, LandscapeOptions
 from experiments.options.arguments import parse
-from experiments.runs.folder import CONFIG, resumed
+from experiments.runs.folder import CONFIG, given_anew, resumed
 from experiments.runs.processes import program
 
 Options = LandscapeOptions
@@ -41,5 +41,4 @@ def _resumed(options: Options) -> Options:
     if folder is None:
         return options
     before, _ = parse("ssr-nas landscape", "", Options, [f"--config={folder / CONFIG}"])
-    given = {key: getattr(options, key) for key in FREE if getattr(options, key) != getattr(Options(), key)}
-    return replace(before, **{**given, "out": str(folder), "resume": None})
+    return replace(before, **{**given_anew(options, FREE), "out": str(folder), "resume": None})

@@ -11,7 +11,7 @@ from typing import Any
 from experiments.landscape.race_options import FREE, RaceOptions
 from experiments.options.arguments import parse
 from experiments.options.groups import parse_size
-from experiments.runs.folder import CONFIG, resumed
+from experiments.runs.folder import CONFIG, given_anew, resumed
 from experiments.runs.processes import program
 from nas_space.architecture import Architecture
 
@@ -54,5 +54,4 @@ def _resumed(options: Options) -> Options:
     if folder is None:
         return options
     before, _ = parse("ssr-nas race", "", Options, [f"--config={folder / CONFIG}"])
-    given = {key: getattr(options, key) for key in FREE if getattr(options, key) != getattr(Options(), key)}
-    return replace(before, **{**given, "out": str(folder), "resume": None})
+    return replace(before, **{**given_anew(options, FREE), "out": str(folder), "resume": None})

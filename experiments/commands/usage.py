@@ -10,7 +10,7 @@ PHOTOS = "--data.name folder --data.root garden --data.size 96x128"
 USAGE = {
     "fit": Usage(
         ("ssr-nas fit garden --latency_ms 20 --minutes 60", "ssr-nas fit --resume runs/fit-20261129-101500"),
-        ("points", "size", "engine", "dry_run", "out", "resume"),
+        ("points", "size", "engine", "dry_run", "web", "out", "resume"),
         dict.fromkeys(("source", "latency_ms", "minutes"), "--resume"),
     ),
     "space": Usage(

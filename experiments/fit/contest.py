@@ -45,8 +45,7 @@ def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Call
         (milliseconds,) = shared.milliseconds([network])
         return {"networks": [{"name": folders[0].name, "ms": milliseconds, "mious": []}], "rounds": []}
     if (folder / CONFIG).is_file():
-        options, _ = parse("ssr-nas race", "", RaceOptions, [f"--config={folder / CONFIG}"])
-        options = replace(options, out=str(folder))
+        options = replace(read_race_options(folder), out=str(folder))
     else:
         options = _options(shared, folder, [str(one) for one in folders], decide())
 
@@ -56,11 +55,16 @@ def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Call
     def clock(networks: Sequence[tuple[Architecture, Head | None]], classes: int) -> list[float]:
         return shared.milliseconds([network for network, _ in networks])
 
-    summary = race(options, resolve, clock)
+    summary = race(options, resolve, clock, shared.runner.race_trainings(folder))
     if summary["failed"]:
         failed = f"{counted(len(summary['failed']), 'training')} of the race failed"
         raise RuntimeError(f"{failed}; --resume {shared.folder} tries again: {summary['failed'][0]}")
     return {"networks": race_order(summary), "rounds": summary["rounds"]}
+
+
+def read_race_options(folder: Path) -> RaceOptions:
+    """The options of a race that has begun."""
+    return parse("ssr-nas race", "", RaceOptions, [f"--config={folder / CONFIG}"])[0]
 
 
 def _options(shared: Shared, folder: Path, entrants: list[str], epochs: int) -> RaceOptions:

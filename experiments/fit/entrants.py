@@ -1,18 +1,13 @@
 """What races for a latency: networks that are searched at it, and hand-made ones that are scaled to it."""
 
 from pathlib import Path
-from typing import Any
 
 from experiments.benchmark.networks.scaled import Scaler
 from experiments.fit.shared import Shared
 from experiments.landscape.race_entrants import ARCHITECTURE
-from experiments.options.groups import ConstraintOptions, TargetOptions, part_of
-from experiments.runs.decoration import decoration
+from experiments.options.groups import ConstraintOptions, TargetOptions
 from experiments.runs.files import write_atomic
-from experiments.runs.folder import read_summary, write_config
-from experiments.search.bounds import TABLE
-from experiments.search.options import SearchOptions, SearchRunOptions, check_options
-from experiments.search.prepare import prepare_search
+from experiments.search.options import SearchRunOptions
 from nas_space.errors import InputError
 
 
@@ -47,23 +42,6 @@ def search_options(shared: Shared, target: float, number: int, epochs: int, fold
         target=TargetOptions(latency_ms=[target]) if reachable else TargetOptions(),
         out=str(folder),
     )
-
-
-def search(options: SearchRunOptions, folder: Path) -> dict[str, Any]:
-    """Search to the end, from the folder's last checkpoint where it has one; returns the content of ``search.json``."""
-    if (folder / "search.json").is_file() and (folder / ARCHITECTURE).is_file():
-        return read_summary(folder / "search.json")
-    check_options(options)
-    prepared = prepare_search(part_of(SearchOptions, options), folder)
-    write_config(folder, options)
-    if not (folder / TABLE).is_file():
-        prepared.write_table(folder)
-    summary = prepared.execute(folder)
-    with decoration(f"the report {folder / 'report.html'}"):
-        from experiments.report.page import write_report
-
-        write_report(folder)
-    return summary
 
 
 def scale_hand_made(shared: Shared, reference: str, bound: float, folder: Path) -> str | None:

@@ -76,7 +76,10 @@ class Speeds:
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user has said; None leaves it to the plan."""
+    """What the user has said; None leaves it to the plan.
+
+    ``trials_at_once`` is how many searches or trainings run at a time where each is a trial of NNI; 0 where none is.
+    """
 
     targets: Sequence[float]
     hand_made: int
@@ -88,3 +91,4 @@ class Wishes:
     race_epochs: int | None = None
     train_epochs: int | None = None
     init: str = "search"
+    trials_at_once: int = 0

@@ -16,7 +16,9 @@ from experiments.fit.options import AUTO, FitOptions, check_fit, resolve_space
 from experiments.fit.page import verdict
 from experiments.fit.plan import DELIVERY, batch_size, candidate_sizes, describe, make_plan, possible
 from experiments.fit.point import Point
+from experiments.fit.runner import Runner
 from experiments.fit.shared import Shared
+from experiments.fit.web import runner_of
 from experiments.fit.work import Plan
 from experiments.latency.cache import Wanted, find_table
 from experiments.latency.options import TableOptions
@@ -24,6 +26,7 @@ from experiments.latency.wording import describe_clock
 from experiments.options.groups import parse_size
 from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import new_run, prepare_run, read_summary, write_config
+from experiments.runs.lock import locked
 from experiments.runs.progress import said
 from experiments.runs.tables import duration
 from experiments.search.options import SearchOptions, check_options
@@ -82,18 +85,21 @@ def wishes_of(options: FitOptions) -> Wishes:
         hand_made=len(options.hand_made),
         batch=options.data.batch,
         size=None if options.size == AUTO else parse_size(options.size),
+        trials_at_once=options.at_once if options.web else 0,
         **{key: getattr(options, key) for key in keys},
     )
 
 
 def prepare(options: FitOptions) -> Begun:
-    """Check, look, measure and plan; nothing is written.
+    """Look, measure and plan; nothing is written.
+
+    Args:
+        options: checked options.
 
     Raises:
-        InputError: what is wrong with options or data, or too little time, with the fewest minutes.
+        InputError: what is wrong with the data, or too little time, with the fewest minutes.
     """
     start = time.monotonic()
-    check_fit(options)
     wishes = wishes_of(options)
     space = resolve_space(options, options.space.presets()[0])
     facts = look(options, space)
@@ -170,29 +176,52 @@ def begin(options: FitOptions) -> dict[str, Any]:
     """
     start = time.monotonic()
     options = located(options)
-    if not options.dry_run:
-        check_out(options)
-    if options.out is not None and Path(options.out).exists() and not options.dry_run:
-        prepare_run(options.out, "fit", "fit")  # refuses one that holds something, before anything is measured
-    begun = prepare(options)
     if options.dry_run:
-        return {"plan": begun.plan.to_dict(), "minutes": dict(begun.plan.minutes)}
-    check_at_size(options, begun.plan)
-    begun = replace(begun, spent=time.monotonic() - start)
-    with new_run(options.out, "fit", "fit") as folder:
-        print(f"run folder  {folder}", flush=True)
-        write_json(folder / PLAN, begun.to_dict())
-        write_config(folder, replace(options, out=str(folder)))
-        return go_on(options, folder, begun)
+        check_fit(options)
+        plan = prepare(options).plan
+        return {"plan": plan.to_dict(), "minutes": dict(plan.minutes)}
+    check_out(options)
+    if options.out is not None and Path(options.out).exists():
+        prepare_run(options.out, "fit", "fit")  # refuses one that holds something, before anything is measured
+    check_fit(options)
+    with runner_of(options) as runner:  # the web UI is there before anything is begun, or nothing is
+        begun = prepare(options)
+        check_at_size(options, begun.plan)
+        begun = replace(begun, spent=time.monotonic() - start)
+        with new_run(options.out, "fit", "fit") as folder:
+            print(f"run folder  {folder}", flush=True)
+            write_json(folder / PLAN, begun.to_dict())
+            write_config(folder, replace(options, out=str(folder)))
+            return go_on(options, folder, begun, runner)
 
 
-def go_on(options: FitOptions, folder: Path, begun: Begun) -> dict[str, Any]:
+def resume(options: FitOptions, folder: Path) -> dict[str, Any]:
+    """Go on with a fit that was killed, or tell what a complete one has found.
+
+    Args:
+        options: of the fit, as it is to go on.
+        folder: of the fit.
+
+    Returns:
+        As of ``go_on``.
+    """
+    with locked(folder):
+        begun, is_complete = Begun.read(folder / PLAN), (folder / SUMMARY).is_file()
+        with runner_of(replace(options, web=options.web and not is_complete)) as runner:
+            return go_on(options, folder, begun, runner)
+
+
+def go_on(options: FitOptions, folder: Path, begun: Begun, runner: Runner) -> dict[str, Any]:
     """Do what is not done yet; the same for a new and for a killed fit.
 
     Args:
         options: of the fit.
         folder: held by this process.
         begun: content of ``plan.json``.
+        runner: runs the searches and trainings.
+
+    Returns:
+        The content of ``fit.json``, and ``run``.
     """
     facts, plan, folder = begun.facts, begun.plan, folder.absolute()
     ledger, wishes = Ledger(options.budget, begun.spent), wishes_of(options)
@@ -207,7 +236,7 @@ def go_on(options: FitOptions, folder: Path, begun: Begun) -> dict[str, Any]:
     file = folder / "latency" / TABLE
     LatencyTable.load(file)  # damaged since: told before anything is searched
     low, high = timed["span"]
-    shared = Shared(options, wishes, facts, begun.speeds, plan, ledger, folder, file, (low, high))
+    shared = Shared(options, wishes, facts, begun.speeds, plan, ledger, folder, file, (low, high), runner)
     reserve = DELIVERY + KEPT_BACK * options.budget
     points: list[dict[str, Any]] = []
     for place, target in enumerate(options.targets):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from math import isfinite
 
+from experiments.landscape.race_options import RaceOptions
 from experiments.options.groups import DataOptions, SpaceOptions, check_seed, of_folder, parse_size, part_of
 from experiments.runs.threads import check_threads
 from experiments.training.recipe import HEADS
@@ -14,6 +15,8 @@ AUTO = "auto"
 TRIED = ("compact", "pyramid")
 """The spaces to choose from, the cheaper one to search first."""
 MOST_POINTS = 5
+FREE = ("web", "port")
+"""Options that may be given anew when a fit goes on: they choose who shows its work."""
 INITS = ("search", "random")
 
 
@@ -65,6 +68,9 @@ class FitOptions:
         engine_threads: threads of the engine. With one, processor time is measured, which others hardly disturb.
         most_lost: most mIoU that an int8 file may lose, from 0 to 1; one that loses more is not delivered.
         dry_run: print the plan, and train nothing.
+        web: run each search and each training as a trial of an NNI experiment, and so show them in NNI's web UI, on
+            this machine alone, until the fit ends. Beside --resume, absent, as it was begun.
+        port: of the web UI; may be given beside --resume.
         seed: of everything.
         device: auto, cpu or cuda.
         precision: 32 or bf16, of searches and trainings.
@@ -92,6 +98,8 @@ class FitOptions:
     engine_threads: int = 1
     most_lost: float = 0.05
     dry_run: bool = False
+    web: bool | None = None
+    port: int = 8080
     seed: int = 0
     device: str = "auto"
     precision: str = "32"
@@ -112,6 +120,11 @@ class FitOptions:
         """Seconds for everything."""
         assert self.minutes is not None
         return 60 * self.minutes
+
+    @property
+    def at_once(self) -> int:
+        """Trainings of a race at a time."""
+        return RaceOptions(device=self.device).workers
 
     def photos(self) -> DataOptions:
         """The data set, at no size yet."""

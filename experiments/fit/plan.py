@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from experiments.fit.facts import Facts, Speeds, Wishes
-from experiments.fit.work import COMFORT, WEIGHTS, Epochs, Plan, divide, work_of
+from experiments.fit.work import COMFORT, TRIAL, WEIGHTS, Epochs, Plan, divide, work_of
 from experiments.runs.tables import counted
 from nas_space.errors import InputError
 
@@ -173,6 +173,8 @@ def describe(plan: Plan, wishes: Wishes, facts: Facts) -> list[str]:
         (f"final training: {stages}, {counted(epochs.train, 'epoch')} each", "--stages, --train_epochs"),
         (f"it begins with {begin}", "--init"),
     ]
+    if wishes.trials_at_once:
+        rows.append((f"each of them a trial of NNI, with {TRIAL:.0f} s of its own", "--web"))
     width = max(len(text) for text, _ in rows)
     lines = [f"  {text:<{width}}  {option}" for text, option in rows]
     parts = ", ".join(f"{name} {minutes:.1f}" for name, minutes in plan.minutes.items())

@@ -9,17 +9,15 @@ from typing import Any
 from experiments.data import load
 from experiments.fit.calibrate import train_options, training_step
 from experiments.fit.contest import TOLERANCE, candidates, network_of, run_race
-from experiments.fit.entrants import scale_hand_made, search, search_options
+from experiments.fit.entrants import scale_hand_made, search_options
 from experiments.fit.export import export_and_time
+from experiments.fit.searching import read_options
 from experiments.fit.shared import Shared
-from experiments.fit.training import train_network
 from experiments.fit.work import Epochs, divide, work_of
 from experiments.model_file import WEIGHTS
-from experiments.options.arguments import parse
 from experiments.options.quantity import compact
 from experiments.runs.folder import CONFIG
 from experiments.runs.tables import number
-from experiments.search.options import SearchRunOptions
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture
 
@@ -86,11 +84,11 @@ class Point:
     def _search(self, place: int) -> Any:
         def work(folder: Path) -> dict[str, Any]:
             if (folder / CONFIG).is_file():
-                options, _ = parse("ssr-nas search", "", SearchRunOptions, [f"--config={folder / CONFIG}"])
+                options = read_options(folder)
             else:
                 epochs = self._epochs(("search", "race", "train"), self.shared.plan.searches - place).search
                 options = search_options(self.shared, self.target, place, epochs, folder)
-            summary = search(options, folder)
+            summary = self.shared.runner.search(options, folder)
             told = {"epochs": options.epochs, "discrete": summary["discrete"]}
             return {"name": folder.name, "folder": self.shared.relative(folder), **told}
 
@@ -134,7 +132,7 @@ class Point:
 
         weights = self.folder / name / WEIGHTS  # a search has left some where it was discrete
         begins = self.shared.options.init == "search" and weights.is_file()
-        summary = train_network(folder, network, decide, weights if begins else None)
+        summary = self.shared.runner.train(folder, name, network, decide, weights if begins else None)
         cost = {key: summary["cost"][key] for key in ("params", "macs_total")}
         init = self.shared.relative(weights.parent) if begins else None
         return {"miou": summary["miou"], "epochs": summary["epochs"], "cost": cost, "init": init}

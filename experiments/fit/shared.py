@@ -9,6 +9,7 @@ from experiments.fit.facts import Facts, Speeds, Wishes
 from experiments.fit.ledger import Ledger
 from experiments.fit.look import sized
 from experiments.fit.options import FitOptions, resolve_space
+from experiments.fit.runner import Runner
 from experiments.fit.work import Plan
 from experiments.latency.closing import time_files, writer
 from experiments.options.groups import DataOptions
@@ -30,6 +31,7 @@ class Shared:
         folder: of the fit.
         table: file of the latency table.
         span: milliseconds of the fastest and the slowest network, by the table.
+        runner: runs the searches and trainings.
     """
 
     options: FitOptions
@@ -41,6 +43,7 @@ class Shared:
     folder: Path
     table: Path
     span: tuple[float, float]
+    runner: Runner
 
     @property
     def space(self) -> SpaceConfig:

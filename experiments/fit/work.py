@@ -23,8 +23,9 @@ WEIGHTS = {"search": 0.35, "race": 0.2, "train": 0.45}  # shares of the time bey
 LEAST_TRAINING = 300  # steps of a stage of the final training
 COMFORT = {"search": 1.0, "race": 1.5, "train": 3.0}  # times the least that make a size comfortable
 MOST = {"search": 3.0, "race": 20.0, "train": 100.0}  # times the least: more helps nobody
-HAND_MADE, RACE_START, EXPORT = 45.0, 15.0, 25.0
-"""Seconds, as on two slow cores: a scaled baseline, the start of a race's round, an export with its proof."""
+HAND_MADE, RACE_START, EXPORT, TRIAL = 45.0, 15.0, 25.0, 17.0
+"""Seconds, as on two slow cores: a scaled baseline, the start of a race's round, an export with its proof, and what a
+trial of NNI takes before it computes and after: NNI's two looks, and a process that loads all libraries."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,8 @@ def work_of(
     scored = facts.val * FORWARD * search / (2 * batch)
     seconds = {"search": count * (steps * SHRINKS * search + scored)}
     race = RaceOptions(rounds=RACE_ROUNDS)
-    units = sum(n * 2**i for i, n in enumerate(race_sizes(plan.searches + wishes.hand_made, race)))
+    raced_in = race_sizes(plan.searches + wishes.hand_made, race)
+    units = sum(n * 2**i for i, n in enumerate(raced_in))
     seconds["race"] = units * raced * encoder
     seconds["train"] = sum(steps * own[stage].at(plan.size) for stage in plan.stages)
     least = {
@@ -139,10 +141,13 @@ def work_of(
     given = {part: getattr(wishes, f"{part}_epochs") for part in seconds}
     reading = facts.read_s * (facts.train + facts.val)
     validated = VALIDATIONS * facts.val * FORWARD / batch * sum(own[stage].at(plan.size) for stage in plan.stages)
+    at_once, trial = wishes.trials_at_once, TRIAL if wishes.trials_at_once else 0.0
+    # A trial reads the data for one training; without NNI, a process does so for all of its trainings of a round.
+    starts = [ceil(n / at_once) * (trial + reading) if at_once else RACE_START + reading for n in raced_in]
     fixed = {
-        "search": count * (3 * reading + wishes.hand_made * HAND_MADE / max(plan.searches, 1)),
-        "race": RACE_ROUNDS * (RACE_START + 2 * reading),
-        "train": reading + validated + EXPORT + 2 * reading,
+        "search": count * (trial + 3 * reading + wishes.hand_made * HAND_MADE / max(plan.searches, 1)),
+        "race": sum(starts) + RACE_ROUNDS * reading,
+        "train": trial + reading + validated + EXPORT + 2 * reading,
     }
     return Work(
         {part: value if part in left else 0.0 for part, value in seconds.items()},

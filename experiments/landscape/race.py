@@ -30,7 +30,7 @@ from experiments.landscape.race_text import round_text
 from experiments.landscape.runs import left_out
 from experiments.landscape.setup import TrainingSetup, held_out
 from experiments.landscape.table import Trained
-from experiments.landscape.workers import train_all
+from experiments.landscape.workers import TrainAll, train_all
 from experiments.options.device import resolve_device
 from experiments.options.groups import data_flags, parse_size, part_of
 from experiments.runs.begun import check_begun, is_begun
@@ -79,13 +79,14 @@ def read_complete(folder: Path) -> dict[str, Any] | None:
     return summary if winner is not None else None
 
 
-def race(options: RaceOptions, resolve: Resolve, clock: Clock) -> dict[str, Any]:
+def race(options: RaceOptions, resolve: Resolve, clock: Clock, train: TrainAll | None = None) -> dict[str, Any]:
     """Train what is missing, round by round; the winner becomes ``architecture.json``.
 
     Args:
         options: of the race.
         resolve: makes a hand-made network from its name and the number of classes.
         clock: measures the milliseconds of networks with their heads, from the number of classes.
+        train: runs the trainings of a round; absent, processes of this machine do.
 
     Returns:
         The content of ``race.json``, with ``failed`` (a line for each training that has failed; then there is no
@@ -108,7 +109,7 @@ def race(options: RaceOptions, resolve: Resolve, clock: Clock) -> dict[str, Any]
         check_folder(options)  # whoever held it has written since
         write_config(folder, replace(options, out=str(folder), resume=None))
         write_entrants(folder, entrants)
-        return _Race(options, folder, data, {one.name: one for one in entrants}, clock).run()
+        return _Race(options, folder, data, {one.name: one for one in entrants}, clock, train).run()
 
 
 def _read(options: RaceOptions, resolve: Resolve) -> tuple[SegmentationData, list[Entrant]]:
@@ -146,6 +147,7 @@ class _Race:
         data: as the trainings see them.
         entrants: by name.
         clock: measures the milliseconds of networks with their heads, from the number of classes.
+        train: runs the trainings of a round; None for ``train_all``.
     """
 
     options: RaceOptions
@@ -153,6 +155,7 @@ class _Race:
     data: SegmentationData
     entrants: Mapping[str, Entrant]
     clock: Clock
+    train: TrainAll | None
 
     def __post_init__(self) -> None:
         self.recipe = part_of(RetrainOptions, self.options)
@@ -229,7 +232,7 @@ class _Race:
 
         setup = TrainingSetup(replace(self.recipe, epochs=epochs), self.options.hold_out)
         try:
-            train_all(planned, setup, self.options.workers, self.options.threads_each, add)
+            (self.train or train_all)(planned, setup, self.options.workers, self.options.threads_each, add)
         finally:
             progress.close()
         return progress.failed

@@ -13,6 +13,9 @@ from experiments.runs.json_process import JsonProcess, ProcessEnded
 from experiments.runs.processes import terminable
 
 WORKER = "experiments.landscape.worker"
+OnEnd = Callable[[Planned, Trained | str], None]
+TrainAll = Callable[[Sequence[Planned], TrainingSetup, int, int, OnEnd], None]
+"""What ``train_all`` is; a race may be given another one."""
 
 
 class Worker:
@@ -47,7 +50,7 @@ def train_all(
     setup: TrainingSetup,
     processes: int,
     threads: int,
-    on_end: Callable[[Planned, Trained | str], None],
+    on_end: OnEnd,
 ) -> None:
     """Train in the order of ``trainings``, ``processes`` at a time.
 

@@ -146,6 +146,17 @@ def resumed(command: str, options: "DataclassInstance", free: Collection[str] = 
     return Path(folder)
 
 
+def given_anew(options: "DataclassInstance", free: Collection[str]) -> dict[str, Any]:
+    """Which of the options that may change when a run goes on have another value than the default, with that value.
+
+    Args:
+        options: as given beside ``--resume``.
+        free: names of those that may change.
+    """
+    defaults = type(options)()
+    return {key: getattr(options, key) for key in free if getattr(options, key) != getattr(defaults, key)}
+
+
 def filled(options: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """``options`` with ``defaults`` for the keys that it does not have, in nested groups too."""
     merged = {**defaults, **options}

@@ -1,5 +1,6 @@
 """Training one network from scratch with one fixed recipe: found networks, references and peers alike."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,7 @@ class Retraining:
         peer: name of somebody else's network.
         init: weights to begin with; absent, random ones.
         draw: makes a picture for the logger, at each validation; None for none.
+        on_row: called with every row of ``metrics.csv``, before the file holds it.
 
     Raises:
         InputError: no initial weight fits.
@@ -142,6 +144,7 @@ class Retraining:
     peer: str | None = None
     init: InitialWeights | None = None
     draw: Draw | None = None
+    on_row: Callable[[Mapping[str, Any]], None] | None = None
 
     def __post_init__(self) -> None:
         options, data = self.options, self.data
@@ -249,7 +252,7 @@ class Retraining:
             streams=[prepared.stream],
             first=stage.first,
             rows=list(self.rows),
-            on_rows=self._write_rows,
+            on_rows=self._report_and_write,
             stage=stage,
             validation=val_stream(self.val, options.data.batch, label_stride=1),
             model=prepared.model,
@@ -267,6 +270,11 @@ class Retraining:
         )
         trainer.fit(prepared.module, prepared.stream, ckpt_path=checkpoint, weights_only=True)
         return prepared, monitor
+
+    def _report_and_write(self, rows: Rows) -> None:
+        if self.on_row is not None:
+            self.on_row(rows[-1])
+        self._write_rows(rows)
 
     def _write_rows(self, rows: Rows) -> None:
         """Write ``metrics.csv``, with the resolution of the labels that its scores belong to."""

@@ -16,6 +16,7 @@ from experiments.cli import main
 from experiments.fit import entrants
 from experiments.fit import fit as fit_module
 from experiments.fit import point as point_module
+from experiments.fit import runner as runner_module
 from experiments.fit.facts import Facts, Line, Speeds, Wishes
 from experiments.fit.ledger import DONE, Ledger
 from experiments.fit.options import FitOptions
@@ -90,7 +91,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
 
     table = type("Table", (), {"to_json": lambda self: "{}", "span": lambda self: (0.1, 100.0)})
     monkeypatch.setattr(fit_module, "Point", Fake)
-    monkeypatch.setattr(point_module, "train_network", train)
+    monkeypatch.setattr(runner_module, "train_network", train)
     monkeypatch.setattr(point_module, "export_and_time", export)
     monkeypatch.setattr(fit_module, "deliver", deliver)
     monkeypatch.setattr(fit_module, "find_table", lambda wanted, **rest: work("table", Path(), {}) or table())
@@ -224,7 +225,9 @@ def test_points_share_the_time_that_is_left(tmp_path: Path) -> None:
     now = [0.0]
     ledger = Ledger(1000.0, 100.0, lambda: now[0])
     wishes = Wishes(targets=[5.0, 2.5], hand_made=1, batch=4)
-    shared = Shared(FitOptions(), wishes, FACTS, SPEEDS, PLAN, ledger, tmp_path, tmp_path, (1.0, 9.0))
+    shared = Shared(
+        FitOptions(), wishes, FACTS, SPEEDS, PLAN, ledger, tmp_path, tmp_path, (1.0, 9.0), runner_module.Here()
+    )
     point = point_module.Point(shared, 5.0, 1 / 2, 40.0)
     training = work_of(FACTS, SPEEDS, wishes, PLAN, ["train"])
     training = replace(training, seconds={"search": 0.0, "race": 0.0, "train": 2.0})
