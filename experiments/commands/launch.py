@@ -20,7 +20,7 @@ from experiments.nni_manager.follow import STOPPED_ELSEWHERE, follow
 from experiments.nni_manager.nni_internals import manager_process, resuming
 from experiments.nni_manager.records import Record, read_record
 from experiments.nni_manager.rest import Rest
-from experiments.nni_manager.start import LOOPBACK, addresses, check_ports, start_manager
+from experiments.nni_manager.start import LOOPBACK, PORT, addresses, check_ports, start_manager
 from experiments.nni_manager.stop import failure_reason, resume_hint, stopping
 from experiments.nni_manager.tunnel import Tunnels
 from experiments.runs.folder import new_run
@@ -46,7 +46,7 @@ class Options:
     POSITIONAL = "experiment"
     experiment: str | None = None
     resume: str | None = None
-    port: int = 8080
+    port: int = PORT
     host: str = LOOPBACK
     keep: bool = False
     out: str | None = None

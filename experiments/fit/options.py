@@ -70,7 +70,7 @@ class FitOptions:
         dry_run: print the plan, and train nothing.
         web: run each search and each training as a trial of an NNI experiment, and so show them in NNI's web UI, on
             this machine alone, until the fit ends. Beside --resume, absent, as it was begun.
-        port: of the web UI; may be given beside --resume.
+        port: of the web UI, 8080 if absent; beside --resume, absent, as it was begun.
         seed: of everything.
         device: auto, cpu or cuda.
         precision: 32 or bf16, of searches and trainings.
@@ -99,7 +99,7 @@ class FitOptions:
     most_lost: float = 0.05
     dry_run: bool = False
     web: bool | None = None
-    port: int = 8080
+    port: int | None = None
     seed: int = 0
     device: str = "auto"
     precision: str = "32"

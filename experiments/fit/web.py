@@ -18,6 +18,7 @@ from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.landscape.workers import OnEnd, TrainAll
 from experiments.nni_manager.custom_trials import CustomTrials, custom_experiment
+from experiments.nni_manager.start import PORT
 from experiments.runs.folder import read_summary, write_config
 from experiments.search.options import SearchRunOptions
 from experiments.training.recipe import RetrainOptions
@@ -37,7 +38,7 @@ def runner_of(options: FitOptions) -> Iterator[Runner]:
     if not options.web:
         yield Here()
         return
-    with custom_experiment("fit", COMMAND, options.at_once, options.port, HINT) as trials:
+    with custom_experiment("fit", COMMAND, options.at_once, options.port or PORT, HINT) as trials:
         yield InTrials(trials)
 
 

@@ -17,6 +17,8 @@ from experiments.nni_manager.nni_internals import patient_launcher
 from nas_space.errors import InputError
 
 LOOPBACK = "127.0.0.1"
+PORT = 8080
+"""Of the web UI, where nobody says it; NNI's own."""
 PRELOAD = Path(__file__).with_name("loopback.cjs")
 OWNER = "SSR_NAS_OWNER"  # read by loopback.cjs, and by the trials
 TWO_PORTS = ("kubeflow", "frameworkcontroller", "remote")  # for these, NNI wants the next port too

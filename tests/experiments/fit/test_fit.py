@@ -2,6 +2,7 @@
 
 import json
 import runpy
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -268,6 +269,7 @@ def train_here(trainings: Any, setup: Any, processes: int, threads: int, on_end:
 
 @pytest.mark.slow
 def test_a_whole_fit_and_one_that_is_cut(
+    web: Any,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -316,6 +318,37 @@ def test_a_whole_fit_and_one_that_is_cut(
         (trained / gone).unlink()
     assert main(["fit", "--resume", str(out)]) == 0
     assert (trained / "model.safetensors").read_bytes() == kept and (trained / DONE).is_file()
+    the_same_by_trials(out, web)
+
+
+def the_same_by_trials(out: Path, web: Any) -> None:
+    """Search, race and final training once more, each in a trial of NNI, beside the other steps of the same fit."""
+    again = out.with_name("again")
+    shutil.copytree(out, again)
+    (again / "fit.json").unlink()
+    for step in ("search-0", "race", "train-1"):
+        shutil.rmtree(again / "50ms" / step)
+    assert main(["fit", "--resume", str(again), "--web", "true"]) == 0
+    point, other = (json.loads((run / "fit.json").read_text())["points"][0] for run in (out, again))
+    for part in ("chosen", "searches"):
+        assert other[part] == point[part]
+    rounds = [[(one["name"], one["miou"]) for one in part["networks"]] for part in point["race"]["rounds"]]
+    assert [[(one["name"], one["miou"]) for one in part["networks"]] for part in other["race"]["rounds"]] == rounds
+    for step in ("search-0", "race", "train-1"):
+        folders = [run / "50ms" / step for run in (out, again)]
+        names = [
+            {str(file.relative_to(one)) for file in one.rglob("*") if "events.out" not in file.name} for one in folders
+        ]
+        assert names[1] - {".lock", "tensorboard"} == names[0] - {".lock", "tensorboard"}
+        for name in {"architecture.json", "model.safetensors", "config.yml"} & names[0]:
+            texts = [(one / name).read_bytes().replace(b"/again/", b"/run/") for one in folders]
+            assert texts[1] == texts[0], f"{step}/{name}"
+    kinds = [trial.parameters["kind"] for trial in web.trials]
+    assert kinds == ["search", "race", "race", "train"]
+    reported = [trial.reported for trial in web.trials]
+    assert all(len(one["FINAL"]) == len(one["PERIODICAL"]) == 1 for one in reported)  # one epoch, or round
+    assert reported[-1]["FINAL"][0]["default"] == point["chosen"]["miou"]
+    assert {(web.folder / str(n) / "nni.json").is_file() for n in range(4)} == {True}
 
 
 def test_a_plan_is_refused_before_a_folder_is_made(

@@ -26,6 +26,7 @@ PRIVATE_NAMES = (
     "nni.experiment.launcher.get_stopped_experiment_config",
     "nni.experiment.rest.get",
     "nni.runtime.msg_dispatcher.MsgDispatcher.handle_add_customized_trial",
+    "nni.runtime.msg_dispatcher.MsgDispatcher.handle_request_trial_jobs",
     "nni.runtime.msg_dispatcher.MsgDispatcher.process_command",
     "nni.runtime.msg_dispatcher.MsgDispatcher.report_error",
     "nni.runtime.trial_command_channel.get_default_trial_command_channel",

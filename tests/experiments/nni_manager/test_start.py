@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -126,6 +127,28 @@ def test_a_tuner_ends_with_its_manager(tmp_path: Path) -> None:
         manager.kill()
         manager.wait()
         tuner.wait(60)
+
+
+@pytest.mark.parametrize("is_reaped", [True, False])
+def test_a_manager_and_its_trials_end_with_their_owner(tmp_path: Path, is_reaped: bool) -> None:
+    """Also where nobody waits for the owner, as in a container whose first process reaps none."""
+    code = "const child = require('child_process').spawn('sleep', ['3600']); console.log(child.pid);"
+    (tmp_path / "manager.js").write_text(code + "setInterval(() => {}, 1000);")
+    owner = subprocess.Popen(["sleep", "3600"])
+    with manager_environment(["127.0.0.1"], owner.pid):
+        command = [str(NODE), str(tmp_path / "manager.js")]
+        manager = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    with manager:
+        assert manager.stdout is not None
+        trial = psutil.Process(int(manager.stdout.readline()))
+        with pytest.raises(subprocess.TimeoutExpired):
+            manager.wait(1.5)
+        owner.kill()
+        if is_reaped:
+            owner.wait()
+        assert manager.wait(60) == -signal.SIGKILL
+        trial.wait(60)
+    owner.wait()
 
 
 def test_without_the_preload_everybody_is_answered(tmp_path: Path) -> None:

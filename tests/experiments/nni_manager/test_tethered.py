@@ -1,5 +1,7 @@
 """A grid that is resumed gives every point once, and the manager hears of a tuner that fails."""
 
+import os
+import subprocess
 from typing import Any
 
 import nni
@@ -9,6 +11,7 @@ from nni.runtime.msg_dispatcher import MsgDispatcher
 from nni.runtime.tuner_command_channel import CommandType
 
 from experiments.nni_manager.nni_internals import dispatcher_class
+from experiments.nni_manager.tethered import _is_alive
 
 Dispatcher = dispatcher_class()
 SPACE = {"strategy": {"_type": "choice", "_value": ["ssr", "darts"]}, "seed": {"_type": "choice", "_value": [0, 1]}}
@@ -49,3 +52,12 @@ def test_a_failure_of_the_tuner_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ValueError, match="no idea"):
         dispatcher.process_command(CommandType.UpdateSearchSpace, SPACE)
     assert told == [(CommandType.Error, "ValueError: no idea")]
+
+
+def test_a_killed_process_that_nobody_waits_for_has_ended() -> None:
+    with subprocess.Popen(["sleep", "3600"]) as process:
+        assert _is_alive(process.pid)
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it stays a zombie
+        assert not _is_alive(process.pid)
+    assert not _is_alive(process.pid)
