@@ -4,6 +4,7 @@ NNI calls such trials customized: its web UI can add one too. No tuner gives any
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +27,8 @@ from nas_space.errors import InputError
 
 LATE = 5
 """Looks at an ended trial until its result must be there: NNI stores it beside the trial's end."""
-STREAMS = ("stdout", "stderr")
+PRINTED = re.compile(r"^\[[^]\n]*\] PRINT (.*\n)", re.MULTILINE)
+"""A line of a trial's log that its process has printed: NNI leads its standard output there."""
 OnEnd = Callable[[int, "dict[str, Any] | str"], None]
 
 
@@ -114,13 +116,12 @@ class CustomTrials:
 
     def _show(self, trial: str) -> None:
         """Print what a trial has written since the last look, whole lines alone while it runs."""
-        for stream in STREAMS:
+        for stream, file in (("log", sys.stdout), ("stderr", sys.stderr)):
             text, key = self._asked(partial(self.rest.output, trial, stream)), f"{trial}/{stream}"
-            new = text[self._shown.get(key, 0) :]
-            new = new[: new.rfind("\n") + 1]
-            self._shown[key] = self._shown.get(key, 0) + len(new)
-            if new:
-                print(new, end="", file=sys.stderr if stream == "stderr" else sys.stdout, flush=True)
+            start = self._shown.get(key, 0)
+            self._shown[key] = end = max(text.rfind("\n") + 1, start)
+            new = text[start:end]
+            print(new if stream == "stderr" else "".join(PRINTED.findall(new)), end="", file=file, flush=True)
 
 
 def config_of(name: str, command: str, at_once: int) -> Any:

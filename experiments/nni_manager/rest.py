@@ -45,7 +45,7 @@ class Rest:
         return self.output(trial, "stderr").strip().splitlines()
 
     def output(self, trial: str, stream: str) -> str:
-        """What a trial has written so far to ``stdout`` or ``stderr``; nothing where that cannot be read."""
+        """A trial's ``stderr`` or ``log`` so far, in which NNI keeps what it prints; nothing where it is not there."""
         answer = self._session.get(f"{self.url}/api/v1/nni/trial-file/{trial}/trial.{stream}", timeout=30)
         answer.encoding = "utf-8"
         return answer.text if answer.ok else ""

@@ -50,7 +50,11 @@ class Manager:
 
     def output(self, trial: str, stream: str) -> str:
         text = str(self.shown[int(trial[1:]) - 6][2])
-        return text if stream == "stdout" else text.upper()
+        if stream == "stderr":
+            return text.upper()
+        assert stream == "log"
+        of_nni = "[2026-11-29 11:21:09] INFO (nni.runtime) Connect [1] PRINT no\n"
+        return of_nni + text.replace("epoch", "[2026-11-29 11:22:22] PRINT epoch")
 
     def reason(self, trial: str) -> str:
         return f"no memory for {trial}"
@@ -93,12 +97,12 @@ def test_a_result_that_comes_late_is_waited_for() -> None:
 
 
 def test_what_a_trial_writes_is_printed_once_in_whole_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    texts = ["", "epoch 1\nepo", "epoch 1\nepoch 2\n", "epoch 1\nepoch 2\nend\n"]
+    texts = ["", "epoch 1\nepo", "epoch 1\nepoch 2\n", "epoch 1\nepoch 2\nepoch 3\n"]
     looks = [("RUNNING", ("RUNNING", None, text)) for text in texts[:3]]
     trials_of(Manager(*looks, ("RUNNING", ("SUCCEEDED", GOOD, texts[3])))).run({})
     printed = capsys.readouterr()
-    assert printed.out == "epoch 1\nepoch 2\nend\n" and printed.err == "EPOCH 1\nEPOCH 2\nEND\n"
-    trials_of(Manager(("RUNNING", ("SUCCEEDED", GOOD, "hidden\n")))).run_all([{}], lambda *end: None)
+    assert printed.out == "epoch 1\nepoch 2\nepoch 3\n" and printed.err == printed.out.upper()
+    trials_of(Manager(("RUNNING", ("SUCCEEDED", GOOD, "epoch 1\n")))).run_all([{}], lambda *end: None)
     assert capsys.readouterr() == ("", "")
 
 
