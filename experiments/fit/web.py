@@ -90,4 +90,4 @@ def _trained(planned: Planned, result: dict[str, Any]) -> Trained | str:
         miou, macs, params, seconds = (float(result[key]) for key in ("default", "macs", "params", "seconds"))
     except (KeyError, TypeError, ValueError):
         return "its trial has reported no result of a training"
-    return Trained(**vars(planned), miou=miou, macs=macs, params=params, minutes=seconds / 60)
+    return Trained(**vars(planned), miou=miou, macs=macs, params=int(params), minutes=seconds / 60)
