@@ -123,6 +123,7 @@ USAGE = {
         ("ssr-nas race-trial --config experiments/configs/race/race.yml",),
         ("entrants", "rounds", "epochs", "seeds", *FOLDER),
     ),
+    "fit-trial": Usage(("ssr-nas fit-trial",)),
     "launch": Usage(
         ("ssr-nas launch experiments/configs/strategies/experiment.yml", "ssr-nas launch --resume 8zqk4mtw"),
         ("resume", "port", "host", "keep", "out"),
