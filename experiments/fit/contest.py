@@ -86,10 +86,17 @@ def _options(shared: Shared, folder: Path, entrants: list[str], epochs: int) -> 
 
 
 def network_of(folder: Path, name: str) -> Architecture:
-    """A network of a race, by its name there."""
+    """A network of a race, by its name there.
+
+    Raises:
+        InputError: the race has no network of this name.
+    """
     if not (folder / ENTRANTS).is_file():
         return Architecture.load(folder)
-    return next(one.architecture for one in read_entrants(folder) if one.name == name)
+    networks = {one.name: one.architecture for one in read_entrants(folder)}
+    if name not in networks:
+        raise InputError(f"{folder / ENTRANTS}: has no network {name!r}; it has {', '.join(networks)}")
+    return networks[name]
 
 
 def race_order(summary: Mapping[str, Any]) -> list[dict[str, Any]]:

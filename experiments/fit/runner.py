@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from experiments.fit.searching import search
 from experiments.fit.training import train_network
 from experiments.landscape.workers import TrainAll
+from experiments.runs.lock import locked
 from experiments.search.options import SearchRunOptions
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture
@@ -33,10 +34,14 @@ class Runner(Protocol):
 
 
 class Here:
-    """This process searches and trains; the trainings of a race have processes of their own."""
+    """This process searches and trains; the trainings of a race have processes of their own.
+
+    A trial of a killed fit may still write for a moment: it is waited for.
+    """
 
     def search(self, options: SearchRunOptions, folder: Path) -> dict[str, Any]:
-        return search(options, folder)
+        with locked(folder, wait=True):
+            return search(options, folder)
 
     def race_trainings(self, folder: Path) -> TrainAll | None:
         return None
@@ -49,4 +54,5 @@ class Here:
         decide: Callable[[], RetrainOptions],
         weights: Path | None,
     ) -> dict[str, Any]:
-        return train_network(folder, network, decide, weights)
+        with locked(folder, wait=True):
+            return train_network(folder, network, decide, weights)

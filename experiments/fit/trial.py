@@ -34,9 +34,10 @@ def check(parameters: Mapping[str, Any]) -> Path:
     """
     expected = "expected what ssr-nas fit --web true submits"
     kind, folder = parameters.get("kind"), parameters.get("folder")
-    if kind not in NEEDED or not isinstance(folder, str):
+    if not isinstance(kind, str) or kind not in NEEDED or not isinstance(folder, str):
         raise InputError(f"parameters: kind and folder are missing or unknown; {expected}")
-    for key, wanted in NEEDED[kind].items():
+    optional = {"init": str} if parameters.get("init") is not None else {}
+    for key, wanted in (NEEDED[kind] | optional).items():
         if type(parameters.get(key)) is not wanted:
             raise InputError(f"parameters: {key}: {parameters.get(key)!r:.40} is no {wanted.__name__}; {expected}")
     if not (Path(folder) / CONFIG).is_file():

@@ -170,7 +170,7 @@ def custom_experiment(name: str, command: str, at_once: int, port: int, hint: st
             try:
                 start_manager(experiment, [LOOPBACK], port, owner=os.getpid())
             except RuntimeError as error:
-                raise InputError(f"{error}; leave out --web to go without it") from None
+                raise InputError(f"{error}; go without it with --web false") from None
             manager = manager_process(experiment)
             print(f"web UI      {rest.url}  (NNI experiment {experiment.id})", flush=True)
             poll = (lambda: 1) if manager is None else manager.poll

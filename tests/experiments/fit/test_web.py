@@ -3,26 +3,32 @@
 import json
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, TimeoutError
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import yaml
 
 from experiments.cli import main
 from experiments.fit import fit as fit_module
+from experiments.fit import runner
+from experiments.fit.contest import network_of
 from experiments.fit.facts import Facts, Line, Speeds, Wishes
 from experiments.fit.plan import describe
 from experiments.fit.web import InTrials
 from experiments.fit.work import TRIAL, Epochs, Plan, work_of
 from experiments.landscape.plan import Planned
+from experiments.landscape.race_entrants import Entrant, write_entrants
 from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.nni_manager import custom_trials
 from experiments.nni_manager.custom_trials import CustomTrials
+from experiments.runs.lock import locked
 from experiments.training.recipe import RetrainOptions
-from nas_space.architecture import baseline2
+from nas_space.architecture import baseline1, baseline2
 from nas_space.config import SpaceConfig
+from nas_space.errors import InputError
 
 BOUND = ["--latency_ms", "50", "--minutes", "100"]
 LINE = Line(0.001, 0.0)
@@ -93,7 +99,7 @@ def test_a_manager_that_cannot_start_stops_a_fit_before_it_begins(
     (line,) = capsys.readouterr().err.splitlines()
     expected = {"port": f"--port {port}: in use on 127.0.0.1; choose another", "node": "did not start", "home": "home"}
     assert line.startswith("ssr-nas fit: error: ") and expected[failure] in line
-    assert "--web" in line or failure == "port"
+    assert "--web false" in line or failure == "port"  # left out, a fit that goes on has it as it was begun
     assert goes_on == [] and not (tmp_path / "runs").exists()
 
 
@@ -116,9 +122,11 @@ def test_trials_are_counted_in_the_plan() -> None:
     [
         ({}, "kind and folder are missing or unknown"),
         ({"kind": "remove", "folder": "run"}, "kind and folder are missing or unknown"),
+        ({"kind": ["search"], "folder": "run"}, "kind and folder are missing or unknown"),
         ({"kind": "search", "folder": "nowhere"}, "folder: nowhere has not been begun"),
         ({"kind": "race", "folder": "run", "network": "a", "epochs": True}, "epochs: True is no int"),
         ({"kind": "train", "folder": "run"}, "network: None is no str"),
+        ({"kind": "train", "folder": "run", "network": "a", "init": 3}, "init: 3 is no str"),
     ],
 )
 def test_a_trial_that_no_fit_has_submitted_is_refused(
@@ -134,6 +142,43 @@ def test_a_trial_that_no_fit_has_submitted_is_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert message in line and line.endswith("expected what ssr-nas fit --web true submits")
     assert web.ended[0]["status"] == "FAILED"
+
+
+def test_a_network_that_the_race_does_not_have_is_refused(tmp_path: Path) -> None:
+    space = SpaceConfig.compact()
+    write_entrants(tmp_path, [Entrant(("a",), baseline1(space)), Entrant(("b", "c"), baseline2(space))])
+    assert network_of(tmp_path, "b") == baseline2(space)
+    with pytest.raises(InputError, match="entrants.json: has no network 'd'; it has a, b$"):
+        network_of(tmp_path, "d")
+
+
+@pytest.mark.parametrize("part", ["search", "train_network"])
+def test_a_trial_that_a_killed_fit_has_left_is_waited_for(
+    part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fit goes on without the web UI while the trial still writes, for a moment, in the same folder."""
+    held: list[bool] = []
+
+    def work(*given: Any) -> dict[str, Any]:
+        with pytest.raises(InputError, match="another process"), locked(tmp_path):
+            pass
+        held.append(has_ended)
+        return {}
+
+    monkeypatch.setattr(runner, part, work)
+    here, nothing = runner.Here(), cast(Any, None)
+    calls = {
+        "search": lambda: here.search(nothing, tmp_path),
+        "train_network": lambda: here.train(tmp_path, "a", nothing, nothing, None),
+    }
+    has_ended = False
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path):
+            result = pool.submit(calls[part])
+            with pytest.raises(TimeoutError):
+                result.result(0.1)
+            has_ended = True
+        assert result.result(60) == {} and held == [True]
 
 
 def test_a_trial_has_no_place_outside_of_nni(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
