@@ -93,7 +93,8 @@ def manager_environment(hosts: Sequence[str], owner: int | None = None) -> Itera
 
 def kill(manager: "subprocess.Popen[bytes]") -> None:
     """Kill a manager with what it has started; NNI gives it a process group of its own."""
-    with suppress(ProcessLookupError):  # the group is left where only the manager has been killed
+    # The group is left where only the manager has been killed; macOS refuses one of dead processes alone.
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(manager.pid, signal.SIGKILL)
     manager.wait()
 

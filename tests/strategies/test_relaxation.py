@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from strategies.method import LARGEST_SPREAD
+from nas_space.errors import InputError
+from strategies.method import LARGEST_SPREAD, MethodOptions
 from strategies.relaxation import (
     GumbelSoftmax,
     IndependentSigmoids,
@@ -260,6 +261,15 @@ def test_drawn_parts_follow_the_dirichlet_distribution() -> None:
         living, variance = parts[:, [0, 2, 3]], 2 / (9 * (3 * c + 1))
         torch.testing.assert_close(living.mean(0), torch.full((3,), 1 / 3), rtol=0, atol=0.01)
         torch.testing.assert_close(living.var(0), torch.full((3,), variance), rtol=0.04, atol=0)
+
+
+def test_a_spread_without_meaning_is_refused() -> None:
+    for spread in (-0.1, LARGEST_SPREAD * 1.01, math.nan):
+        with pytest.raises(InputError, match="method.spread: .* must be from 0 to 100"):
+            MethodOptions(spread=spread).check()
+    with pytest.raises(InputError, match="method.spread: both sides of a second-order step"):
+        MethodOptions(spread=1.0, order=2).check()
+    MethodOptions(spread=1.0, order=2, uniform=False).check()
 
 
 def test_drawn_parts_of_few_survivors() -> None:
