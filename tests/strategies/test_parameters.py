@@ -10,7 +10,7 @@ from nas_space.architecture import Architecture
 from nas_space.config import DIMENSIONS, SpaceConfig, operator_name
 from strategies.alive import LEVELS, Alive
 from strategies.parameters import ArchitectureParameters
-from strategies.relaxation import IndependentSigmoids, SigmoidNormalised, Softmax
+from strategies.relaxation import IndependentSigmoids, SigmoidNormalised, Softmax, UniformAtFirst
 
 
 def make(space: SpaceConfig, seed: int = 0, scale: float = 2.0) -> ArchitectureParameters:
@@ -43,6 +43,23 @@ def test_one_tensor_a_level(search: tuple[str, ...], tiny: Callable[..., SpaceCo
     assert alpha.shape == (2, max(map(len, space.depth_candidates)))
     assert beta.shape == (layers, operators)
     assert gamma.shape == (layers, operators, 2, len(space.width_candidates(0)))
+
+
+def test_parts_are_drawn_in_training_and_equal_in_a_validation() -> None:
+    space = SpaceConfig.compact()
+    relaxation = UniformAtFirst(SigmoidNormalised(), 0.5, 1.0)
+    relaxation.advance(0.0)
+    parameters = ArchitectureParameters(space, relaxation)
+
+    def depth() -> torch.Tensor:
+        parameters.refresh()
+        return torch.stack(parameters.depth_weights(0)).detach()
+
+    assert not depth().equal(depth())
+    parameters.eval()
+    count = len(space.depth_candidates[0])
+    torch.testing.assert_close(depth()[:count], torch.full((count,), 1 / count))
+    assert depth().equal(depth())
 
 
 def test_initial_logits_are_small_and_seeded() -> None:
