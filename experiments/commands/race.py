@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from experiments.landscape.race_options import FREE, RaceOptions
 from experiments.options.arguments import parse
 from experiments.options.groups import parse_size
+from experiments.race.options import FREE, RaceOptions
 from experiments.runs.folder import CONFIG, given_anew, resumed
 from experiments.runs.processes import program
 from nas_space.architecture import Architecture
@@ -21,8 +21,8 @@ Options = RaceOptions
 def run(options: Options) -> dict[str, Any]:
     """Train what is missing; write the winner, print and return what ``race.json`` says."""
     from experiments.benchmark.networks.scaled import Scaler
-    from experiments.landscape.race import race
-    from experiments.landscape.race_text import closing_text
+    from experiments.race.race import race
+    from experiments.race.text import closing_text
 
     options = _resumed(options)
 

@@ -8,8 +8,8 @@ Its rounds run one after another; NNI's assessor stops who falls behind.
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.landscape.race_options import RaceOptions
 from experiments.options.groups import parse_size
+from experiments.race.options import RaceOptions
 from experiments.runs.folder import prepare_run, write_config
 from experiments.runs.lock import locked
 from nas_space.architecture import Architecture
@@ -23,8 +23,8 @@ class Options(RaceOptions):
 def run(options: Options) -> dict[str, Any]:
     """Train in NNI's output folder of the trial, report each round to NNI; return the last one and the folder."""
     from experiments.benchmark.networks.scaled import Scaler
-    from experiments.landscape.race_alone import run_alone
     from experiments.nni_manager.trial import Manager, output_folder, stopped_by_signal, with_parameters
+    from experiments.race.alone import run_alone
 
     folder = output_folder() or prepare_run(None, "race-trial", "race-trial")
     with stopped_by_signal(), locked(folder, wait=True):

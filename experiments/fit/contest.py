@@ -7,10 +7,10 @@ from typing import Any
 
 from experiments.fit.shared import Shared
 from experiments.fit.work import HOLD_OUT, RACE_ROUNDS
-from experiments.landscape.race import race
-from experiments.landscape.race_entrants import ARCHITECTURE, ENTRANTS, content_of, read_entrants
-from experiments.landscape.race_options import RaceOptions
 from experiments.options.arguments import parse
+from experiments.race.entrants import ARCHITECTURE, ENTRANTS, content_of, read_entrants
+from experiments.race.options import RaceOptions
+from experiments.race.race import race
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG
 from experiments.runs.tables import counted

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from experiments.benchmark.networks.scaled import Scaler
 from experiments.fit.shared import Shared
-from experiments.landscape.race_entrants import ARCHITECTURE
 from experiments.options.groups import ConstraintOptions, TargetOptions
+from experiments.race.entrants import ARCHITECTURE
 from experiments.runs.files import write_atomic
 from experiments.search.options import SearchRunOptions
 from nas_space.errors import InputError

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field, replace
 from math import isfinite
 
-from experiments.landscape.race_options import RaceOptions
 from experiments.options.groups import DataOptions, SpaceOptions, check_seed, of_folder, parse_size, part_of
+from experiments.race.options import RaceOptions
 from experiments.runs.threads import check_threads
 from experiments.training.recipe import HEADS
 from nas_space.config import PRESETS, SpaceConfig

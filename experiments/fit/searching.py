@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.landscape.race_entrants import ARCHITECTURE
 from experiments.options.arguments import parse
 from experiments.options.groups import part_of
+from experiments.race.entrants import ARCHITECTURE
 from experiments.runs.decoration import decoration
 from experiments.runs.folder import CONFIG, read_summary, write_config
 from experiments.search.bounds import TABLE

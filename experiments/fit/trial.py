@@ -8,8 +8,8 @@ from typing import Any
 from experiments.fit.contest import network_of, read_race_options
 from experiments.fit.searching import read_options, search
 from experiments.fit.training import decide_once, train_network
-from experiments.landscape.race_alone import run_alone
 from experiments.nni_manager.trial import Manager, offer_curves
+from experiments.race.alone import run_alone
 from experiments.runs.folder import CONFIG
 from experiments.runs.lock import locked
 from experiments.runs.threads import computing

@@ -11,8 +11,8 @@ from math import ceil
 from typing import Any
 
 from experiments.fit.facts import Facts, Speeds, Wishes
-from experiments.landscape.race_options import RaceOptions
-from experiments.landscape.race_options import sizes as race_sizes
+from experiments.race.options import RaceOptions
+from experiments.race.options import sizes as race_sizes
 from experiments.training.few_steps import FEWEST, epochs_for
 
 SHRINKS = 0.7  # mean time of a search's steps over that of its first ones: the super-network shrinks

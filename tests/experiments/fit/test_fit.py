@@ -23,9 +23,9 @@ from experiments.fit.ledger import DONE, Ledger
 from experiments.fit.options import FitOptions
 from experiments.fit.shared import Shared
 from experiments.fit.work import Epochs, Plan, divide, work_of
-from experiments.landscape import race
 from experiments.landscape.table import Trained
 from experiments.latency.cache import find_table
+from experiments.race import race
 from experiments.training.retrain import Retraining
 from experiments.training.score import train_and_score
 from nas_space.architecture import baseline2

@@ -19,11 +19,11 @@ from experiments.fit.plan import describe
 from experiments.fit.web import InTrials
 from experiments.fit.work import TRIAL, Epochs, Plan, work_of
 from experiments.landscape.plan import Planned
-from experiments.landscape.race_entrants import Entrant, write_entrants
 from experiments.landscape.setup import TrainingSetup
 from experiments.landscape.table import Trained
 from experiments.nni_manager import custom_trials
 from experiments.nni_manager.custom_trials import CustomTrials
+from experiments.race.entrants import Entrant, write_entrants
 from experiments.runs.lock import locked
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import baseline1, baseline2

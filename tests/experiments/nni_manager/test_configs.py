@@ -15,10 +15,10 @@ from nni.experiment.config import ExperimentConfig
 
 from experiments.commands.race_trial import Options as RaceTrialOptions
 from experiments.commands.trial import Options
-from experiments.landscape.race_options import check_race
 from experiments.nni_manager.definition import read_experiment
 from experiments.nni_manager.trial import with_parameters
 from experiments.options.arguments import parse
+from experiments.race.options import check_race
 from experiments.search.bounds import make_constraint
 from experiments.search.options import check_options
 from nas_space.scaling import REFERENCES, parse_scaled

@@ -191,7 +191,7 @@ def test_an_entrant_of_a_race_tells_its_rounds_and_goes_on(
         set_default_trial_command_channel(manager)
         return main(["race-trial", "--config", str(folder.parents[1] / "race.yml"), *arguments]), manager
 
-    monkeypatch.setattr("experiments.landscape.race_alone.train_and_score", score)
+    monkeypatch.setattr("experiments.race.alone.train_and_score", score)
     data = "data: {size: 32x40, limit: 8, batch: 4}"
     (folder.parents[1] / "race.yml").write_text(f"rounds: 2\nepochs: 1\ndevice: cpu\n{data}\n")
     code, manager = race_trial(entrants="baseline2")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.cli import main
-from experiments.landscape.race_entrants import find_entrants
+from experiments.race.entrants import find_entrants
 from experiments.runs.shipped import find_network, shipped_networks
 from nas_space.architecture import Architecture
 

@@ -14,7 +14,13 @@ from typing import Any
 from experiments.data import SegmentationData, load
 from experiments.landscape.plan import Planned
 from experiments.landscape.progress import Progress
-from experiments.landscape.race_entrants import (
+from experiments.landscape.runs import left_out
+from experiments.landscape.setup import TrainingSetup, held_out
+from experiments.landscape.table import Trained
+from experiments.landscape.workers import TrainAll, train_all
+from experiments.options.device import resolve_device
+from experiments.options.groups import data_flags, parse_size, part_of
+from experiments.race.entrants import (
     ARCHITECTURE,
     ENTRANTS,
     Entrant,
@@ -23,16 +29,10 @@ from experiments.landscape.race_entrants import (
     read_entrants,
     write_entrants,
 )
-from experiments.landscape.race_options import FREE, RaceOptions, check_race, kept, sizes
-from experiments.landscape.race_standing import difference, rank
-from experiments.landscape.race_table import TABLE, RaceRow, read_rows, write_rows
-from experiments.landscape.race_text import round_text
-from experiments.landscape.runs import left_out
-from experiments.landscape.setup import TrainingSetup, held_out
-from experiments.landscape.table import Trained
-from experiments.landscape.workers import TrainAll, train_all
-from experiments.options.device import resolve_device
-from experiments.options.groups import data_flags, parse_size, part_of
+from experiments.race.options import FREE, RaceOptions, check_race, kept, sizes
+from experiments.race.standing import difference, rank
+from experiments.race.table import TABLE, RaceRow, read_rows, write_rows
+from experiments.race.text import round_text
 from experiments.runs.begun import check_begun, is_begun
 from experiments.runs.environment import device_name, processor_name, versions
 from experiments.runs.files import write_atomic, write_json

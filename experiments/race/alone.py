@@ -8,10 +8,10 @@ from statistics import fmean
 from typing import Any
 
 from experiments.data import load
-from experiments.landscape.race_options import RaceOptions, check_race
-from experiments.landscape.race_table import TABLE, RaceRow, read_rows, write_rows
 from experiments.landscape.setup import held_out
 from experiments.options.groups import parse_size, part_of
+from experiments.race.options import RaceOptions, check_race
+from experiments.race.table import TABLE, RaceRow, read_rows, write_rows
 from experiments.training.few_steps import few_training_steps, warn
 from experiments.training.recipe import RetrainOptions
 from experiments.training.retrain import Retraining, check_data, plan

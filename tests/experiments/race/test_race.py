@@ -12,11 +12,11 @@ import pytest
 from experiments.benchmark.networks.scaled import Scaler
 from experiments.cli import main
 from experiments.data import SegmentationData, load
-from experiments.landscape import race
 from experiments.landscape.plan import Planned
 from experiments.landscape.setup import TrainingSetup, held_out
 from experiments.landscape.table import Trained
 from experiments.options.groups import DataOptions
+from experiments.race import race
 from experiments.runs.lock import locked
 from experiments.training.recipe import RecipeOptions, RetrainOptions
 from experiments.training.retrain import Retraining

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.landscape.race_standing import is_clear
+from experiments.race.standing import is_clear
 from experiments.runs.columns import LATENCY, MACS, MIOU, PARAMETERS, cells
 from experiments.runs.names import labels
 from experiments.runs.tables import counted

@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from experiments.landscape.race_options import RaceOptions, kept, sizes
-from experiments.landscape.race_standing import difference, is_clear, rank
-from experiments.landscape.race_text import round_text
+from experiments.race.options import RaceOptions, kept, sizes
+from experiments.race.standing import difference, is_clear, rank
+from experiments.race.text import round_text
 
 
 def test_the_order_and_its_errors() -> None:
