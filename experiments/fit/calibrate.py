@@ -29,6 +29,7 @@ from nas_space.config import SpaceConfig
 
 WARMUP, TIMED = 1, 4
 """Steps: the first ones take memory and choose algorithms."""
+TIMED_S = 2.0  # seconds that the timed steps take together, at least
 ROUNDS = 2
 SLOW = 1.0  # seconds of a step at the smaller size above which the larger one is counted by its pixels, not measured
 ENDLESS = 10_000
@@ -124,8 +125,9 @@ def time_steps(
     data = {size: load(replace(sized(options, _by(size), batch), limit=2 * batch), remarks=False) for size in sizes}
     searches: dict[str, Line] = {}
     trainings: dict[str, dict[str, Line]] = {}
-    with computing(options.threads, measured=resolve_device(options.device) == "cpu", quiet=True):
+    with computing(options.threads, measured=resolve_device(options.device) == "cpu", quiet=True) as threads:
         for preset in presets:
+            threads.refresh()  # as searches and trainings do
             space = resolve_space(options, preset)
             steps: dict[tuple[int, int], float] = {}
             for size in sizes:
@@ -137,7 +139,7 @@ def time_steps(
                 measured = {}
                 for size, part in data.items():
                     own = train_options(options, _by(size), batch, [head], 1)
-                    measured[size] = training_step(own, part, baseline2(space))
+                    measured[size] = training_step(own, part, baseline2(space), TIMED_S)
                 trainings[preset][head] = line(measured)
     return Speeds(searches, trainings, speeds.fastest, speeds.slowest)
 
@@ -160,7 +162,7 @@ def search_step(options: FitOptions, space: SpaceConfig, size: tuple[int, int], 
     silence_lightning()
     device = resolve_device(options.device)
     problem = Problem(space, size, batch, classes, options.precision, device, options.seed)
-    layout, times = "channels_last", StepTimes(device)
+    layout, times = "channels_last", StepTimes(device, TIMED_S)
     search("ours", problem, layout, (FixedBatches(problem, 0, layout), FixedBatches(problem, 1, layout)), times)
     return times.mean
 

@@ -13,7 +13,7 @@ from experiments.fit.entrants import scale_hand_made, search_options
 from experiments.fit.export import export_and_time
 from experiments.fit.searching import read_options
 from experiments.fit.shared import Shared
-from experiments.fit.work import Epochs, divide, work_of
+from experiments.fit.work import COMFORT, PARTS, Epochs, Plan, Work, divide, work_of
 from experiments.model_file import WEIGHTS
 from experiments.options.quantity import compact
 from experiments.runs.folder import CONFIG
@@ -41,11 +41,11 @@ class Point:
         self.folder = shared.folder / self.name
         ledger = shared.ledger
         self._end = ledger.left - share * (ledger.left - reserve)  # what the ledger has left when this point is done
+        self._count = shared.plan.searches  # or fewer, once they are done
 
     def run(self) -> dict[str, Any]:
         """Do all of it; returns the point's part of ``fit.json``."""
-        plan, options = self.shared.plan, self.shared.options
-        found = [self._step(f"search-{place}", self._search(place)) for place in range(plan.searches)]
+        options, found = self.shared.options, self._searches()
         # A larger one than any of the space would train longer than the plan has counted with.
         bound = min(self.target, self.shared.span[1])
         names = {f"{one}@{compact(bound)}ms": one for one in options.hand_made}
@@ -70,23 +70,56 @@ class Point:
             "race": raced,
         }
 
+    def _searches(self) -> list[dict[str, Any]]:
+        """All planned searches, or fewer where they have taken longer than the plan has counted with.
+
+        Which ones there are depends on the recorded times alone, so it is the same after a kill.
+        """
+        found: list[dict[str, Any]] = []
+        for place in range(self.shared.plan.searches):
+            if found and self.shared.wishes.searches is None and not self._has_time(found):
+                print(f"{self.name}: the time is too short for search-{place}; the race begins with {len(found)} found")
+                break
+            found.append(self._step(f"search-{place}", self._search(place, found)))
+        self._count = len(found)
+        return found
+
+    def _has_time(self, found: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether one more search leaves all parts what is comfortable."""
+        work = self._work(PARTS, 1, replace(self.shared.plan, searches=len(found) + 1), found)
+        return work.total(work.at_least(COMFORT)) <= self._left
+
     def _step(self, name: str, work: Any) -> dict[str, Any]:
         return self.shared.ledger.step(f"{self.name}, {name}", self.folder / name, work)
 
-    def _epochs(self, left: Sequence[str], searches: int | None = None, training_s: float | None = None) -> Epochs:
-        """What the parts that are left get of the time that is left for this point."""
+    @property
+    def _left(self) -> float:
+        """Seconds that are left for this point."""
+        return self.shared.ledger.left - self._end
+
+    def _work(self, left: Sequence[str], searches: int, plan: Plan, found: Sequence[Mapping[str, Any]] = ()) -> Work:
+        """What is to be done; an epoch of a further search takes as long as one of those that are found."""
         shared = self.shared
-        work = work_of(shared.facts, shared.speeds, shared.wishes, shared.plan, left, searches)
+        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, left, searches)
+        if not (found and searches):
+            return work
+        took = sum(60 * shared.ledger.minutes[f"{self.name}, {one['name']}"] for one in found)
+        return replace(work, seconds={**work.seconds, "search": searches * took / sum(one["epochs"] for one in found)})
+
+    def _epochs(self, left: Sequence[str], training_s: float | None = None) -> Epochs:
+        """What the parts after the searches get of the time that is left."""
+        work = self._work(left, 0, replace(self.shared.plan, searches=self._count))
         if training_s is not None:
             work = replace(work, seconds={**work.seconds, "train": training_s})
-        return divide(shared.ledger.left - self._end, work)
+        return divide(self._left, work)
 
-    def _search(self, place: int) -> Any:
+    def _search(self, place: int, found: Sequence[Mapping[str, Any]]) -> Any:
         def work(folder: Path) -> dict[str, Any]:
             if (folder / CONFIG).is_file():
                 options = read_options(folder)
             else:
-                epochs = self._epochs(("search", "race", "train"), self.shared.plan.searches - place).search
+                plan = self.shared.plan
+                epochs = divide(self._left, self._work(PARTS, plan.searches - place, plan, found)).search
                 options = search_options(self.shared, self.target, place, epochs, folder)
             summary = self.shared.runner.search(options, folder)
             told = {"epochs": options.epochs, "discrete": summary["discrete"]}

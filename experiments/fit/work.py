@@ -20,6 +20,7 @@ FORWARD = 1 / 3  # time of an image that is only scored, over that of one that i
 VALIDATIONS = 10  # most of them in a stage of the final training
 RACE_ROUNDS, HOLD_OUT = 2, 0.2
 WEIGHTS = {"search": 0.35, "race": 0.2, "train": 0.45}  # shares of the time beyond the least
+PARTS = tuple(WEIGHTS)
 LEAST_TRAINING = 300  # steps of a stage of the final training
 COMFORT = {"search": 1.0, "race": 1.5, "train": 3.0}  # times the least that make a size comfortable
 MOST = {"search": 3.0, "race": 20.0, "train": 100.0}  # times the least: more helps nobody
@@ -108,7 +109,7 @@ def work_of(
     speeds: Speeds,
     wishes: Wishes,
     plan: Plan,
-    left: Sequence[str] = ("search", "race", "train"),
+    left: Sequence[str] = PARTS,
     searches: int | None = None,
 ) -> Work:
     """What is to be done for one target.
@@ -161,7 +162,7 @@ def divide(left: float, work: Work) -> Epochs:
     """The epochs of all parts that are left, so that they fill the time.
 
     All get what is comfortable, or where that does not fit, the least; the rest is shared by ``WEIGHTS``. Where even
-    the least does not fit, all parts get their share of it, and at least one epoch.
+    the least does not fit, all parts get their share of it, and half of it at least: a race of few steps tells nothing.
 
     Args:
         left: seconds for this target.
@@ -173,7 +174,9 @@ def divide(left: float, work: Work) -> Epochs:
     if spare < 0:
         needed = work.total(least) - work.fixed
         share = max(left - work.fixed, 0.0) / needed if needed else 1.0
-        cut = {p: work.given.get(p) or max(int(share * getattr(least, p)), 1) for p in WEIGHTS}
+        cut = {
+            p: work.given.get(p) or max(int(share * getattr(least, p)), ceil(getattr(least, p) / 2)) for p in WEIGHTS
+        }
         return Epochs(**cut)
     free = [part for part in WEIGHTS if work.seconds[part] and part not in work.given]
     epochs = asdict(least)

@@ -10,9 +10,15 @@ import nni.runtime.trial_command_channel as channels
 import pytest
 
 from experiments.cli import main
+from experiments.fit import calibrate
 from experiments.fit import web as web_module
 from experiments.nni_manager.custom_trials import CustomTrials
 from experiments.nni_manager.trial import OUTPUT
+
+
+@pytest.fixture(autouse=True)
+def quick_calibration(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calibrate, "TIMED_S", 0.0)
 
 
 class Channel(channels.TrialCommandChannel):

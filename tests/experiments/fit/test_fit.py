@@ -57,7 +57,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         return result
 
     class Fake(point_module.Point):
-        def _search(self, place: int) -> Any:
+        def _search(self, place: int, found: Any) -> Any:
             def search(folder: Path) -> dict[str, Any]:
                 if told["is_discrete"]:
                     (folder / "model.safetensors").touch()

@@ -184,12 +184,11 @@ def test_estimates_that_are_wrong_cost_epochs_and_not_minutes(search: float, rac
     assert 0 <= left <= 0.1 * 60 * minutes
 
 
-@pytest.mark.parametrize("left", [180.0, 120.0, 100.0, 0.0, -50.0])
-def test_too_little_time_cuts_all_parts(left: float) -> None:
+@pytest.mark.parametrize("left", [240.0, 180.0, 120.0, 100.0, 0.0, -50.0])
+def test_too_little_time_cuts_all_parts_to_half_at_most(left: float) -> None:
     epochs = divide(left, WORK)
-    assert all(1 <= getattr(epochs, part) < WORK.least[part] for part in WEIGHTS)
-    if left >= 120:
-        assert WORK.total(epochs) <= max(left, 100 + 2 + 3 + 1)
+    assert all(WORK.least[part] / 2 <= getattr(epochs, part) < WORK.least[part] for part in WEIGHTS)
+    assert WORK.total(epochs) <= max(left, 100 + 2 * 25 + 3 * 6 + 15)
 
 
 def test_given_epochs_are_not_touched() -> None:
