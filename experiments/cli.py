@@ -13,11 +13,7 @@ from collections.abc import Sequence
 from experiments.runs.signals import listen
 
 PROG = "ssr-nas"
-RESUME = "it goes on with --resume and its run folder; where none was printed yet, give the command again"
 HINTS = {
-    "fit": RESUME,
-    "search": RESUME,
-    "retrain": RESUME,
     "compare": "the same command goes on with what is missing",
     "landscape": "the same command goes on with what is missing",
     "race": "the same command goes on with what is missing",
@@ -25,7 +21,7 @@ HINTS = {
     "fit-trial": "ssr-nas fit --resume and the run folder of the fit submits it again",
     "trial": "it goes on from its last epoch when nnictl resume, or ssr-nas launch --resume, submits it again",
 }
-"""What to do after an interrupt, where it is something else than ``AGAIN``."""
+"""What to do after an interrupt that does not say it, where it is something else than ``AGAIN``."""
 AGAIN = "give the command again"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.fit.options import FREE, FitOptions
 from experiments.options.arguments import parse
 from experiments.runs.folder import CONFIG, given_anew, resumed
+from nas_space.errors import InputError
 
 Options = FitOptions
 
@@ -19,12 +20,13 @@ def run(options: Options) -> dict[str, Any]:
     """Plan, search, race, train, export and deliver; return the content of ``fit.json`` and the folder."""
     from experiments.fit.fit import begin, closing_lines, resume
 
-    before = resumed("fit", options, FREE)
-    if before is None:
-        result = begin(options)
-    else:
+    before, whole = resumed("fit", options, FREE), options
+    if before is not None:
         begun, _ = parse("ssr-nas fit", "", Options, [f"--config={before / CONFIG}"])
-        result = resume(replace(begun, **given_anew(options, FREE)), before)
+        whole = replace(begun, **given_anew(options, FREE))
+    if options.port is not None and not whole.web:
+        raise InputError("port: is that of the web UI; give --web true as well, or leave out --port")
+    result = begin(whole) if before is None else resume(whole, before)
     if "points" in result:
         print("\n".join(closing_lines(result)))
     return result

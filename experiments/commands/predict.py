@@ -118,5 +118,5 @@ def _format_summary(result: dict[str, Any], views: str) -> str:
     if counts:
         rates = result["fps"]
         alone = f"the network alone {rates['network']:.1f} (at {views}, {result['device']})"
-        lines.append(f"{rates['pipeline']:.1f} a second with reading, drawing and writing; {alone}")
+        lines.append(f"{rates['pipeline']:.1f} images a second with reading, drawing and writing; {alone}")
     return "\n".join((*lines, f"results  {result['out']}"))

@@ -4,7 +4,6 @@ A network is an architecture that a search has found, baseline1, baseline2, or a
 """
 
 import shlex
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -15,8 +14,7 @@ from experiments.options.groups import SpaceOptions, parse_size, part_of
 from experiments.runs.columns import IOU, cells
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
-from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
-from experiments.runs.lock import locked
+from experiments.runs.folder import CONFIG, new_run, old_run, read_summary, resumed, write_config
 from experiments.runs.names import labels
 from experiments.runs.processes import program
 from experiments.runs.shipped import find_architecture
@@ -67,8 +65,7 @@ def run(options: Options) -> dict[str, Any]:
 
     before = resumed("retrain", options)
     if before is not None:
-        is_complete = (before / "retrain.json").is_file()
-        with nullcontext() if is_complete else locked(before):  # it may lie where nobody can write
+        with old_run(before, "retrain", (before / "retrain.json").is_file()):
             return _resume(before)
     architecture = resolve_network(options)
     options.check()

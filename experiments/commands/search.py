@@ -5,7 +5,6 @@ The street scenes come with the package, and so does the compact space that is s
 
 import shlex
 from collections.abc import Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.options.arguments import parse
 from experiments.options.groups import data_flags
 from experiments.runs.decoration import decoration
-from experiments.runs.folder import CONFIG, new_run, read_summary, resumed, write_config
-from experiments.runs.lock import locked
+from experiments.runs.folder import CONFIG, new_run, old_run, read_summary, resumed, write_config
 from experiments.runs.processes import program
 from experiments.runs.tables import counted
 from experiments.search.options import SearchOptions, SearchRunOptions, check_options
@@ -35,7 +33,7 @@ def run(options: Options) -> dict[str, Any]:
 
     before = resumed("search", options)
     if before is not None:
-        with nullcontext() if _is_complete(before) else locked(before):  # it may lie where nobody can write
+        with old_run(before, "search", _is_complete(before)):
             return _resume(before)
     if len(options.target.values) > 1:
         return _run_targets(options)

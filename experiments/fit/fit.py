@@ -28,6 +28,7 @@ from experiments.runs.files import write_atomic, write_json
 from experiments.runs.folder import new_run, prepare_run, read_summary, write_config
 from experiments.runs.lock import locked
 from experiments.runs.progress import said
+from experiments.runs.resumable import resumable
 from experiments.runs.tables import duration
 from experiments.search.options import SearchOptions, check_options
 from experiments.search.prepare import load_data
@@ -111,7 +112,7 @@ def prepare(options: FitOptions) -> Begun:
     sizes = candidate_sizes(facts.side) if wishes.size is None else [wishes.size]
     least = max(resolve_space(options, preset).smallest_side for preset in options.space.presets())
     sizes = [size for size in sizes if min(size) >= least] or [(max(sizes[0][0], least), max(sizes[0][1], least))]
-    print("measuring a few networks and steps", flush=True)
+    print("measuring a few networks and steps: a minute or two where nothing else runs", flush=True)
     pair = calibration_sizes(sizes)
     heads = ["encoder", "aggregation"] if options.stages is None else [options.stages[-1]]
     speeds = time_networks(options, facts, pair[-1], heads)
@@ -205,7 +206,7 @@ def resume(options: FitOptions, folder: Path) -> dict[str, Any]:
     Returns:
         As of ``go_on``.
     """
-    with locked(folder):
+    with locked(folder), resumable("fit", folder):
         begun, is_complete = Begun.read(folder / PLAN), (folder / SUMMARY).is_file()
         with runner_of(replace(options, web=options.web and not is_complete)) as runner:
             return go_on(options, folder, begun, runner)

@@ -27,7 +27,9 @@ from nas_space.errors import InputError
 
 LATE = 5
 """Looks at an ended trial until its result must be there: NNI stores it beside the trial's end."""
-PRINTED = re.compile(r"^\[[^]\n]*\] PRINT (.*\n)", re.MULTILINE)
+PATIENCE = 300.0
+"""Seconds for which a manager may leave a question without an answer: it is busy where all cores are."""
+PRINTED = re.compile(r"^\[[^]\n]*\] PRINT (.*(?:\n|\Z))", re.MULTILINE)
 """A line of a trial's log that its process has printed: NNI leads its standard output there."""
 OnEnd = Callable[[int, "dict[str, Any] | str"], None]
 
@@ -82,7 +84,7 @@ class CustomTrials:
                 if number not in places:
                     continue
                 if is_shown:
-                    self._show(trial["trialJobId"])
+                    self._show(trial["trialJobId"], trial["status"] in ENDED)
                 if trial["status"] in ENDED:
                     looks[number] = looks.get(number, 0) + 1
                     result = self._result(trial)
@@ -95,13 +97,16 @@ class CustomTrials:
                 time.sleep(POLL)
 
     def _asked(self, ask: Callable[[], Any]) -> Any:
-        """The manager's answer; it may be busy for a moment."""
+        """The manager's answer; it may be busy for a while."""
+        start = time.monotonic()
         while True:
             try:
                 return ask()
-            except requests.RequestException:
+            except requests.RequestException as error:
                 if self.poll() is not None:
                     raise ManagerError("NNI's manager has ended") from None
+                if time.monotonic() - start > PATIENCE:
+                    raise ManagerError(f"NNI's manager gives no answer: {error}") from None
                 time.sleep(POLL)
 
     def _result(self, trial: Mapping[str, Any]) -> dict[str, Any] | str | None:
@@ -114,12 +119,12 @@ class CustomTrials:
         metrics = trial.get("finalMetricData") or []
         return metric_of(metrics[-1]["data"]) if metrics else None
 
-    def _show(self, trial: str) -> None:
+    def _show(self, trial: str, has_ended: bool) -> None:
         """Print what a trial has written since the last look, whole lines alone while it runs."""
         for stream, file in (("log", sys.stdout), ("stderr", sys.stderr)):
             text, key = self._asked(partial(self.rest.output, trial, stream)), f"{trial}/{stream}"
             start = self._shown.get(key, 0)
-            self._shown[key] = end = max(text.rfind("\n") + 1, start)
+            self._shown[key] = end = len(text) if has_ended else max(text.rfind("\n") + 1, start)
             new = text[start:end]
             print(new if stream == "stderr" else "".join(PRINTED.findall(new)), end="", file=file, flush=True)
 

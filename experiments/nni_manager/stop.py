@@ -35,9 +35,10 @@ def stopping(experiment: Any, rest: Rest, hint: str) -> Iterator[None]:
         yield
     except ManagerError as error:
         raise RuntimeError(f"{error}; its log: {log_folder(experiment)}; {hint}") from None
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
         started = manager_process(experiment) is not None
-        raise KeyboardInterrupt(hint if started else "nothing has begun yet; give the same command again") from None
+        way = hint if started else "nothing has begun yet; give the same command again"
+        raise KeyboardInterrupt(str(interrupt) or way) from None
     finally:
         if (process := manager_process(experiment)) is not None:
             try:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from errno import EACCES, EDQUOT, EEXIST, EISDIR, ELOOP, ENAMETOOLONG, ENOENT, ENOSPC, ENOTDIR, EPERM, EROFS
 
-from experiments.runs.processes import Terminated
+from experiments.runs.processes import interrupts_in, is_termination
 from nas_space.errors import InputError
 
 DEBUG = "SSR_NAS_DEBUG"
@@ -35,11 +35,9 @@ def guarded(prog: str, hint: str, run: Callable[[], int]) -> int:
     except InputError as error:
         return fail(prog, str(error), 2, error)
     except BaseException as error:  # also KeyboardInterrupt, and the SystemExit that Lightning makes of it
-        causes = list(_causes(error))
-        interrupts = [cause for cause in causes if isinstance(cause, KeyboardInterrupt)]
+        causes, interrupts = list(_causes(error)), interrupts_in(error)
         hint = next(filter(None, map(str, interrupts)), hint)
-        # Lightning's SIGTERMException has no exit code.
-        if any(isinstance(cause, Terminated) or type(cause).__name__ == "SIGTERMException" for cause in causes):
+        if any(map(is_termination, interrupts)):
             return _tell(f"{prog}: terminated; {hint}", 143)
         if interrupts:
             return _tell(f"{prog}: interrupted; {hint}", 130)

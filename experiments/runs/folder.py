@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 from experiments.options.yaml_text import load_yaml
 from experiments.runs.files import plain, write_atomic
 from experiments.runs.lock import LOCK, locked
+from experiments.runs.resumable import RESUMABLE, resumable
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def prepare_run(out: str | None, command: str, name: str) -> Path:
         reason = f"cannot be made a run folder ({error.strerror})"
         raise InputError(f"--out {folder}: {reason}; choose another --out") from None
     if holds_something:
-        can_resume = command in ("fit", "search", "retrain") and (folder / CONFIG).is_file()
+        can_resume = command in RESUMABLE and (folder / CONFIG).is_file()
         resume = f"continue it with --resume {out}, or " if can_resume else ""
         raise InputError(f"--out {out}: holds files already; {resume}choose another --out")
     return folder
@@ -84,7 +85,19 @@ def new_run(out: str | None, command: str, name: str) -> Iterator[Path]:
     folder = prepare_run(out, command, name)
     with locked(folder):
         prepare_run(str(folder), command, name)  # whoever came first may have begun, and ended, since
-        yield folder
+        with resumable(command, folder) if command in RESUMABLE else nullcontext():
+            yield folder
+
+
+@contextmanager
+def old_run(folder: Path, command: str, is_complete: bool) -> Iterator[None]:
+    """Hold the folder of a run that is continued; a complete one is not held, since it may lie where nobody can write.
+
+    Raises:
+        InputError: another process works in it.
+    """
+    with nullcontext() if is_complete else locked(folder), resumable(command, folder):
+        yield
 
 
 def _new_folder(parent: Path, name: str) -> Path:

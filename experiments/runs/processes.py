@@ -48,6 +48,21 @@ class Terminated(KeyboardInterrupt):
     """SIGTERM has come: whoever cleans up after Ctrl+C cleans up after it too."""
 
 
+def interrupts_in(error: BaseException | None) -> list[BaseException]:
+    """The interrupts and terminations among ``error`` and what it was raised from or during, the last first."""
+    found = []
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt) or is_termination(error):
+            found.append(error)
+        error = error.__cause__ or error.__context__
+    return found
+
+
+def is_termination(error: BaseException) -> bool:
+    """Whether it tells of SIGTERM: ours, or Lightning's, which is a ``SystemExit`` without an exit code."""
+    return isinstance(error, Terminated) or type(error).__name__ == "SIGTERMException"
+
+
 @contextmanager
 def termination_handled() -> Iterator[None]:
     """SIGTERM inside raises ``Terminated``; Ctrl+C and a closed terminal (SIGHUP) raise ``KeyboardInterrupt``.

@@ -112,7 +112,7 @@ def test_a_killed_fit_goes_on_where_it_was(
 ) -> None:
     out, quick["killed"] = tmp_path / "run", killed
     assert main(["fit", "photos", *BOUND, "--hand_made", "baseline2", "--out", str(out)]) == 130
-    assert "it goes on with --resume" in capsys.readouterr().err
+    assert f"go on with: ssr-nas fit --resume {out}\n" in capsys.readouterr().err
     assert quick["done"] == STEPS[: STEPS.index(killed)]
     assert main(["fit", "photos", *BOUND, "--out", str(out)]) == 2  # nothing is overwritten
     assert f"continue it with --resume {out}" in capsys.readouterr().err
