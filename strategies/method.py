@@ -99,7 +99,9 @@ class MethodOptions:
         for key in ("order", "criterion"):
             if getattr(self, key) not in (1, 2):
                 raise InputError(f"method.{key}: {getattr(self, key)} must be 1 or 2")
-        if self.order == 2 and self.uniform and self.spread > 0.0:
+        if self.spread > 0.0 and not self.uniform:
+            raise InputError("method.spread: nothing is drawn without method.uniform; give it true, or a spread of 0")
+        if self.order == 2 and self.spread > 0.0:
             raise InputError("method.spread: both sides of a second-order step need the same parts; give 0, or order 1")
         if not 1 <= self.samples <= 10_000:
             raise InputError(f"method.samples: {self.samples} must be from 1 to 10000")

@@ -56,6 +56,7 @@ def missing_paths(text: str) -> set[str]:
 def test_markdown(path: Path) -> None:
     assert list(broken_links(path)) == []
     assert missing_paths(path.read_text(encoding="utf-8")) == set()
+    assert "@@" not in path.read_text(encoding="utf-8"), "a place that is still to be filled"
 
 
 def test_paths_in_sources() -> None:

@@ -269,7 +269,8 @@ def test_a_spread_without_meaning_is_refused() -> None:
             MethodOptions(spread=spread).check()
     with pytest.raises(InputError, match="method.spread: both sides of a second-order step"):
         MethodOptions(spread=1.0, order=2).check()
-    MethodOptions(spread=1.0, order=2, uniform=False).check()
+    with pytest.raises(InputError, match="method.spread: nothing is drawn without method.uniform"):
+        MethodOptions(spread=1.0, uniform=False).check()
 
 
 def test_drawn_parts_of_few_survivors() -> None:

@@ -24,6 +24,12 @@ from nas_space.errors import InputError
 PLAIN = plain.FORMAT
 FORMATS = (PLAIN, coco.FORMAT, yolo.FORMAT, labelme.FORMAT, voc.FORMAT, roboflow.FORMAT)
 TITLES = ", ".join(one.title for one in FORMATS)
+PUBLISHED = {
+    "camvid": ("train", "trainannot", "val", "valannot"),
+    "cityscapes": ("leftImg8bit", "gtFine"),
+    "bdd100k": ("images/10k", "labels/sem_seg"),
+}
+"""Data sets with a name of their own: the folders by which they are known."""
 MOST_INNER = 50
 """Inner folders that are looked into for an export that lies one level deeper."""
 
@@ -93,7 +99,11 @@ def _ambiguous(root: Path, seen: Mapping[LabelFormat, Sequence[str]]) -> str:
 
 
 def _nothing(root: Path, has_images: bool) -> str:
-    """The message for a folder in which no format is found; it names the inner folder that may be meant."""
+    """The message for a folder in which no format is found; it names the data set or the inner folder that is meant."""
+    for name, folders in PUBLISHED.items():
+        if all((root / folder).is_dir() for folder in folders):
+            marks = ", ".join(f"{folder}/" for folder in folders)
+            return f"{root}: holds {marks}, the folders of {name}; give --data.name {name} as well"
     found = [folder for folder in inner_folders(root)[:MOST_INNER] if _is_labelled(folder)]
     if found:
         others = f" (and {len(found) - 1} more such)" if len(found) > 1 else ""

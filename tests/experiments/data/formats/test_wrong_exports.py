@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from experiments.cli import main
+from experiments.data.formats.detection import PUBLISHED
 
 WORDS = {
     "missing file": r"{file}: .* is not there; ",
@@ -389,3 +390,14 @@ def test_one_fault_in_many_places_is_one_line(
     assert main(["data", "check", "--data.name", "folder", "--data.root", str(root)]) == 2
     lines = [line for line in capsys.readouterr().out.splitlines() if "has no area" in line]
     assert len(lines) == 1 and re.match(rf"  6 times: {root / COCO}: annotations\[0\]: an outline of 1 point", lines[0])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_data_set_is_known_by_its_folders(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for folder in PUBLISHED[name]:
+        (tmp_path / folder).mkdir(parents=True)
+        Image.new("RGB", (56, 40)).save(tmp_path / folder / "one.png")
+    assert main(["fit", str(tmp_path), "--latency_ms", "5", "--minutes", "9"]) == 2
+    assert f", the folders of {name}; give --data.name {name} as well\n" in capsys.readouterr().err
