@@ -22,13 +22,16 @@ TOLERANCE = 1.02
 """The delivered file may take so many times the latency that was asked for: what measurements differ by."""
 
 
-def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Callable[[], int]) -> dict[str, Any]:
+def run_race(
+    shared: Shared, folder: Path, entrants: Sequence[str], bound: float, decide: Callable[[], int]
+) -> dict[str, Any]:
     """Race to the end, from where a killed one was; one network alone is measured, and wins.
 
     Args:
         shared: of all points.
         folder: of the race.
         entrants: folders of networks, relative to the fit's.
+        bound: milliseconds that a delivered network may take.
         decide: the epochs of the first round of a race that has not begun yet.
 
     Returns:
@@ -42,7 +45,7 @@ def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Call
     if len(different) < 2:
         network = Architecture.load(folders[0])
         write_atomic(folder / ARCHITECTURE, network.to_json())
-        (milliseconds,) = shared.milliseconds([network])
+        (milliseconds,) = shared.milliseconds([network], bound)
         return {"networks": [{"name": folders[0].name, "ms": milliseconds, "mious": []}], "rounds": []}
     if (folder / CONFIG).is_file():
         options = replace(read_race_options(folder), out=str(folder))
@@ -53,7 +56,7 @@ def run_race(shared: Shared, folder: Path, entrants: Sequence[str], decide: Call
         raise InputError(f"{name}: a fit's race has folders alone")
 
     def clock(networks: Sequence[tuple[Architecture, Head | None]], classes: int) -> list[float]:
-        return shared.milliseconds([network for network, _ in networks])
+        return shared.milliseconds([network for network, _ in networks], bound)
 
     summary = race(options, resolve, clock, shared.runner.race_trainings(folder))
     if summary["failed"]:

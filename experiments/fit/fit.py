@@ -206,9 +206,9 @@ def resume(options: FitOptions, folder: Path) -> dict[str, Any]:
     Returns:
         As of ``go_on``.
     """
-    with locked(folder), resumable("fit", folder):
+    with locked(folder):
         begun, is_complete = Begun.read(folder / PLAN), (folder / SUMMARY).is_file()
-        with runner_of(replace(options, web=options.web and not is_complete)) as runner:
+        with runner_of(replace(options, web=options.web and not is_complete)) as runner, resumable("fit", folder):
             return go_on(options, folder, begun, runner)
 
 

@@ -13,7 +13,7 @@ from experiments.fit.entrants import scale_hand_made, search_options
 from experiments.fit.export import export_and_time
 from experiments.fit.searching import read_options
 from experiments.fit.shared import Shared
-from experiments.fit.work import COMFORT, PARTS, Epochs, Plan, Work, divide, work_of
+from experiments.fit.work import COMFORT, PARTS, Epochs, Work, divide, work_of
 from experiments.model_file import WEIGHTS
 from experiments.options.quantity import compact
 from experiments.runs.folder import CONFIG
@@ -41,7 +41,7 @@ class Point:
         self.folder = shared.folder / self.name
         ledger = shared.ledger
         self._end = ledger.left - share * (ledger.left - reserve)  # what the ledger has left when this point is done
-        self._count = shared.plan.searches  # or fewer, once they are done
+        self._count = shared.plan.searches  # or fewer, where they take longer
 
     def run(self) -> dict[str, Any]:
         """Do all of it; returns the point's part of ``fit.json``."""
@@ -73,21 +73,31 @@ class Point:
     def _searches(self) -> list[dict[str, Any]]:
         """All planned searches, or fewer where they have taken longer than the plan has counted with.
 
-        Which ones there are depends on the recorded times alone, so it is the same after a kill.
+        After a kill there are the same ones: those that have begun, and no further one once the race has begun.
         """
         found: list[dict[str, Any]] = []
-        for place in range(self.shared.plan.searches):
-            if found and self.shared.wishes.searches is None and not self._has_time(found):
-                print(f"{self.name}: the time is too short for search-{place}; the race begins with {len(found)} found")
-                break
-            found.append(self._step(f"search-{place}", self._search(place, found)))
-        self._count = len(found)
+        while self._count > len(found):
+            fitting = self._fitting(found)
+            if fitting < self._count - len(found):
+                self._count = len(found) + fitting
+                print(f"{self.name}: searches take longer than planned, so there are only {self._count}")
+            if fitting:
+                found.append(self._step(f"search-{len(found)}", self._search(len(found), found)))
         return found
 
-    def _has_time(self, found: Sequence[Mapping[str, Any]]) -> bool:
-        """Whether one more search leaves all parts what is comfortable."""
-        work = self._work(PARTS, 1, replace(self.shared.plan, searches=len(found) + 1), found)
-        return work.total(work.at_least(COMFORT)) <= self._left
+    def _fitting(self, found: Sequence[Mapping[str, Any]]) -> int:
+        """How many further searches there are: those that leave all parts what is comfortable."""
+        planned = self._count - len(found)
+        if not found or self.shared.wishes.searches is not None:
+            return planned
+        has_begun = (self.folder / f"search-{len(found)}").exists()
+        if not has_begun and (self.folder / "race").exists():
+            return 0
+        for count in range(planned, 0, -1):
+            work = self._work(PARTS, count, found)
+            if work.total(work.at_least(COMFORT)) <= self._left:
+                return count
+        return 1 if has_begun else 0
 
     def _step(self, name: str, work: Any) -> dict[str, Any]:
         return self.shared.ledger.step(f"{self.name}, {name}", self.folder / name, work)
@@ -97,18 +107,23 @@ class Point:
         """Seconds that are left for this point."""
         return self.shared.ledger.left - self._end
 
-    def _work(self, left: Sequence[str], searches: int, plan: Plan, found: Sequence[Mapping[str, Any]] = ()) -> Work:
-        """What is to be done; an epoch of a further search takes as long as one of those that are found."""
-        shared = self.shared
+    def _work(self, left: Sequence[str], searches: int, found: Sequence[Mapping[str, Any]]) -> Work:
+        """What is to be done after ``found`` with so many further searches.
+
+        An epoch of a further one takes as long as one of those that are found.
+        """
+        shared, plan = self.shared, replace(self.shared.plan, searches=len(found) + searches)
         work = work_of(shared.facts, shared.speeds, shared.wishes, plan, left, searches)
-        if not (found and searches):
+        if not found:
             return work
-        took = sum(60 * shared.ledger.minutes[f"{self.name}, {one['name']}"] for one in found)
-        return replace(work, seconds={**work.seconds, "search": searches * took / sum(one["epochs"] for one in found)})
+        epoch = sum(one["seconds"] for one in found) / sum(one["epochs"] for one in found)
+        return replace(work, seconds={**work.seconds, "search": searches * epoch})
 
     def _epochs(self, left: Sequence[str], training_s: float | None = None) -> Epochs:
         """What the parts after the searches get of the time that is left."""
-        work = self._work(left, 0, replace(self.shared.plan, searches=self._count))
+        shared = self.shared
+        plan = replace(shared.plan, searches=self._count)
+        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, left)
         if training_s is not None:
             work = replace(work, seconds={**work.seconds, "train": training_s})
         return divide(self._left, work)
@@ -118,11 +133,10 @@ class Point:
             if (folder / CONFIG).is_file():
                 options = read_options(folder)
             else:
-                plan = self.shared.plan
-                epochs = divide(self._left, self._work(PARTS, plan.searches - place, plan, found)).search
+                epochs = divide(self._left, self._work(PARTS, self._count - place, found)).search
                 options = search_options(self.shared, self.target, place, epochs, folder)
             summary = self.shared.runner.search(options, folder)
-            told = {"epochs": options.epochs, "discrete": summary["discrete"]}
+            told = {"epochs": options.epochs, "discrete": summary["discrete"], "seconds": summary["time"]["total_s"]}
             return {"name": folder.name, "folder": self.shared.relative(folder), **told}
 
         return work
@@ -135,7 +149,9 @@ class Point:
         return work
 
     def _race(self, folder: Path, entrants: Sequence[str]) -> dict[str, Any]:
-        return run_race(self.shared, folder, entrants, lambda: self._epochs(("race", "train")).race)
+        return run_race(
+            self.shared, folder, entrants, TOLERANCE * self.target, lambda: self._epochs(("race", "train")).race
+        )
 
     def _train_and_export(self, place: int, one: Mapping[str, Any]) -> dict[str, Any]:
         name, network = one["name"], self._network(one["name"])
@@ -145,8 +161,8 @@ class Point:
         def export(folder: Path) -> dict[str, Any]:
             for leftover in folder.iterdir():  # of a killed try
                 shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
-            options = self.shared.options
-            return export_and_time(run, folder, options.engine, options.engine_threads, options.most_lost)
+            options, bound = self.shared.options, TOLERANCE * self.target
+            return export_and_time(run, folder, options.engine, options.engine_threads, options.most_lost, bound)
 
         exported = self._step(out.name, export)
         told = f"{number(exported['ms'])} ms of {number(self.target)}"

@@ -146,7 +146,7 @@ def work_of(
     # A trial reads the data for one training; without NNI, a process does so for all of its trainings of a round.
     starts = [ceil(n / at_once) * (trial + reading) if at_once else RACE_START + reading for n in raced_in]
     fixed = {
-        "search": count * (trial + 3 * reading + wishes.hand_made * HAND_MADE / max(plan.searches, 1)),
+        "search": count * (trial + 3 * reading) + wishes.hand_made * HAND_MADE,
         "race": sum(starts) + RACE_ROUNDS * reading,
         "train": trial + reading + validated + EXPORT + 2 * reading,
     }

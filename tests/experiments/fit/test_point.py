@@ -10,7 +10,7 @@ import pytest
 from experiments.fit.facts import Facts, Line, Speeds, Wishes
 from experiments.fit.ledger import Ledger
 from experiments.fit.point import Point
-from experiments.fit.work import COMFORT, PARTS, Epochs, Plan, work_of
+from experiments.fit.work import COMFORT, PARTS, Epochs, Plan, divide, work_of
 
 FACTS = Facts(16, 4, (40, 56), 4, 0.001, 500)
 QUICK = Line(0.001, 0.0)
@@ -25,7 +25,7 @@ class Searches(Point):
     """A point whose searches do nothing for some seconds; ``now`` is the clock."""
 
     def __init__(self, folder: Path, took: float, wishes: Wishes = WISHES) -> None:
-        self.now, self.took, self.begun = 0.0, took, []
+        self.now, self.took, self.begun, self.epochs = 0.0, took, [], []
         ledger = Ledger(60 * MINUTES, 0.0, clock=lambda: self.now)
         shared: Any = SimpleNamespace(
             plan=PLAN, wishes=wishes, facts=FACTS, speeds=SPEEDS, ledger=ledger, folder=folder, options=None
@@ -34,9 +34,10 @@ class Searches(Point):
 
     def _search(self, place: int, found: Any) -> Any:
         def search(folder: Path) -> dict[str, Any]:
+            self.epochs.append(divide(self._left, self._work(PARTS, self._count - place, found)).search)
             self.now += self.took
             self.begun.append(place)
-            return {"name": folder.name, "folder": folder.name, "epochs": 125}
+            return {"name": folder.name, "folder": folder.name, "epochs": 125, "seconds": self.took}
 
         return search
 
@@ -60,5 +61,35 @@ def test_searches_that_were_asked_for_all_begin(tmp_path: Path) -> None:
 def test_the_time_of_one_search_is_that_of_the_next(tmp_path: Path) -> None:
     point = Searches(tmp_path, 250.0)
     found = [point._step("search-0", point._search(0, []))]
-    assert point._work(PARTS, 2, PLAN, found).seconds["search"] == pytest.approx(2 * 250 / 125)
-    assert point._work(PARTS, 3, PLAN).seconds["search"] == work_of(FACTS, SPEEDS, WISHES, PLAN).seconds["search"]
+    assert point._work(PARTS, 2, found).seconds["search"] == pytest.approx(2 * 250 / 125)
+    assert point._work(PARTS, 3, []).seconds["search"] == work_of(FACTS, SPEEDS, WISHES, PLAN).seconds["search"]
+
+
+@pytest.mark.parametrize("took", [250.0, 400.0])
+def test_a_search_that_begins_gets_the_epochs_that_it_needs(took: float, tmp_path: Path) -> None:
+    """The second one is not cut for a third that the time does not allow."""
+    point = Searches(tmp_path, took)
+    needed = work_of(FACTS, SPEEDS, WISHES, PLAN).least["search"]
+    point._searches()
+    assert len(point.epochs) == point._count and min(point.epochs) >= needed
+
+
+def test_the_seconds_of_a_search_are_those_of_all_its_processes(tmp_path: Path) -> None:
+    """The ledger knows the last process of a killed search alone; ``search.json`` has its epochs' times."""
+    found = [{"name": "search-0", "folder": "search-0", "epochs": 125, "seconds": 900.0}]
+    point = Searches(tmp_path, 1.0)
+    point._step("search-0", point._search(0, []))
+    assert point._work(PARTS, 1, found).seconds["search"] == pytest.approx(900 / 125)
+
+
+def test_a_search_that_has_begun_goes_on_and_none_begins_after_the_race(tmp_path: Path) -> None:
+    """Also where the time would now decide in another way, as with another --web."""
+    slow = Searches(tmp_path / "begun", 900.0)
+    slow._step("search-0", slow._search(0, []))
+    (slow.folder / "search-1").mkdir()
+    assert len(Searches(tmp_path / "begun", 900.0)._searches()) == 2
+    quick = Searches(tmp_path / "raced", 0.1)
+    quick._step("search-0", quick._search(0, []))
+    (quick.folder / "race").mkdir()
+    again = Searches(tmp_path / "raced", 0.1)
+    assert len(again._searches()) == again._count == 1 and again.begun == []

@@ -29,6 +29,7 @@ BOUND = ["--latency_ms", "50", "--minutes", "100"]
         ([*BOUND, "--space.preset", "huge"], "space.preset: unknown 'huge'; choose from auto, compact, paper, pyramid"),
         ([*BOUND, "--engine", "tensorflow"], "engine: unknown 'tensorflow'"),
         ([*BOUND, "--search_epochs", "0"], "search_epochs: 0 must be at least 1"),
+        ([*BOUND, "--port", "8123"], "port: is that of the web UI; give --web true as well, or leave out --port"),
         ([*BOUND, "--data.name", "nowhere"], "data.name: unknown 'nowhere'"),
     ],
 )
