@@ -30,6 +30,7 @@ Options = SearchRunOptions
 def run(options: Options) -> dict[str, Any]:
     """Search, write the run's files, print the network; return the content of ``search.json`` and the run's folder."""
     from experiments.search.prepare import prepare_search
+    from strategies.registry import NNI_STRATEGIES
 
     before = resumed("search", options)
     if before is not None:
@@ -39,7 +40,8 @@ def run(options: Options) -> dict[str, Any]:
         return _run_targets(options)
     check_options(options)
     prepared = prepare_search(options)
-    with new_run(options.out, "search", options.strategy.replace(":", ".")) as folder:
+    is_ours = options.strategy not in NNI_STRATEGIES
+    with new_run(options.out, "search", options.strategy.replace(":", "."), can_resume=is_ours) as folder:
         print(f"run folder      {folder}", flush=True)  # whoever interrupts must know the default's name
         write_config(folder, replace(options, out=str(folder)))
         prepared.write_table(folder)

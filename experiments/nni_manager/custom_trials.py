@@ -29,7 +29,7 @@ LATE = 5
 """Looks at an ended trial until its result must be there: NNI stores it beside the trial's end."""
 PATIENCE = 300.0
 """Seconds for which a manager may leave a question without an answer: it is busy where all cores are."""
-PRINTED = re.compile(r"^\[[^]\n]*\] PRINT (.*(?:\n|\Z))", re.MULTILINE)
+PRINTED = re.compile(r"^\[[^]\n]*\] PRINT (.*\n)", re.MULTILINE)
 """A line of a trial's log that its process has printed: NNI leads its standard output there."""
 OnEnd = Callable[[int, "dict[str, Any] | str"], None]
 
@@ -71,7 +71,7 @@ class CustomTrials:
             is_shown: print what they write.
 
         Raises:
-            ManagerError: the manager has ended, or the experiment has failed or was stopped.
+            ManagerError: the manager has ended or gives no answer, or the experiment has failed or was stopped.
         """
         places: dict[int, int] = {}
         looks: dict[int, int] = {}
@@ -83,13 +83,15 @@ class CustomTrials:
                 number = trial.get("sequenceId")
                 if number not in places:
                     continue
-                if is_shown:
-                    self._show(trial["trialJobId"], trial["status"] in ENDED)
+                result, is_last = None, False
                 if trial["status"] in ENDED:
                     looks[number] = looks.get(number, 0) + 1
                     result = self._result(trial)
-                    if result is not None or looks[number] >= LATE:
-                        on_end(places.pop(number), result if result is not None else "has reported no result")
+                    is_last = result is not None or looks[number] >= LATE
+                if is_shown:
+                    self._show(trial["trialJobId"], is_last)
+                if is_last:
+                    on_end(places.pop(number), result if result is not None else "has reported no result")
             if places and (status == "ERROR" or status in STOPPED_ELSEWHERE):
                 why = f"has failed: {self.reason()}" if status == "ERROR" else "was stopped from elsewhere"
                 raise ManagerError(f"NNI's experiment {why}")
@@ -102,11 +104,11 @@ class CustomTrials:
         while True:
             try:
                 return ask()
-            except requests.RequestException as error:
+            except requests.RequestException:
                 if self.poll() is not None:
                     raise ManagerError("NNI's manager has ended") from None
                 if time.monotonic() - start > PATIENCE:
-                    raise ManagerError(f"NNI's manager gives no answer: {error}") from None
+                    raise ManagerError(f"NNI's manager has given no answer for {PATIENCE:g} seconds") from None
                 time.sleep(POLL)
 
     def _result(self, trial: Mapping[str, Any]) -> dict[str, Any] | str | None:
@@ -119,12 +121,14 @@ class CustomTrials:
         metrics = trial.get("finalMetricData") or []
         return metric_of(metrics[-1]["data"]) if metrics else None
 
-    def _show(self, trial: str, has_ended: bool) -> None:
-        """Print what a trial has written since the last look, whole lines alone while it runs."""
+    def _show(self, trial: str, is_last: bool) -> None:
+        """Print what a trial has written since the last look, in whole lines; a last one may have no end."""
         for stream, file in (("log", sys.stdout), ("stderr", sys.stderr)):
             text, key = self._asked(partial(self.rest.output, trial, stream)), f"{trial}/{stream}"
             start = self._shown.get(key, 0)
-            self._shown[key] = end = len(text) if has_ended else max(text.rfind("\n") + 1, start)
+            if is_last and text and not text.endswith("\n"):
+                text += "\n"
+            self._shown[key] = end = max(text.rfind("\n") + 1, start)
             new = text[start:end]
             print(new if stream == "stderr" else "".join(PRINTED.findall(new)), end="", file=file, flush=True)
 

@@ -25,20 +25,22 @@ def stopping(experiment: Any, rest: Rest, hint: str) -> Iterator[None]:
     Args:
         experiment: NNI's ``Experiment``.
         rest: of its manager.
-        hint: how to go on once it has begun.
+        hint: how to go on once it has begun, where an interrupt does not say it itself.
 
     Raises:
         RuntimeError: the manager has ended before its experiment.
         KeyboardInterrupt: with the way to go on as its text.
     """
+    way = hint
     try:
         yield
     except ManagerError as error:
         raise RuntimeError(f"{error}; its log: {log_folder(experiment)}; {hint}") from None
     except KeyboardInterrupt as interrupt:
-        started = manager_process(experiment) is not None
-        way = hint if started else "nothing has begun yet; give the same command again"
-        raise KeyboardInterrupt(str(interrupt) or way) from None
+        if manager_process(experiment) is None:
+            way = "nothing has begun yet; give the same command again"
+        way = str(interrupt) or way
+        raise KeyboardInterrupt(way) from None
     finally:
         if (process := manager_process(experiment)) is not None:
             try:
@@ -49,7 +51,7 @@ def stopping(experiment: Any, rest: Rest, hint: str) -> Iterator[None]:
                 process.kill()
             except KeyboardInterrupt:  # once more: no manager goes on without this process
                 process.kill()
-                raise KeyboardInterrupt(hint) from None
+                raise KeyboardInterrupt(way) from None
 
 
 def failure_reason(experiment: Any, rest: Rest) -> str:

@@ -80,12 +80,22 @@ def is_leftover(name: str) -> bool:
 
 
 @contextmanager
-def new_run(out: str | None, command: str, name: str) -> Iterator[Path]:
-    """The folder of a new run, held by this process; arguments and errors as of ``prepare_run``."""
+def new_run(out: str | None, command: str, name: str, can_resume: bool = True) -> Iterator[Path]:
+    """The folder of a new run, held by this process.
+
+    Args:
+        out: as of ``prepare_run``.
+        command: as of ``prepare_run``. Where it has ``--resume``, an interrupt inside says so.
+        name: as of ``prepare_run``.
+        can_resume: whether ``--resume`` continues this run.
+
+    Raises:
+        InputError: as of ``prepare_run``, or another process works in the folder.
+    """
     folder = prepare_run(out, command, name)
     with locked(folder):
         prepare_run(str(folder), command, name)  # whoever came first may have begun, and ended, since
-        with resumable(command, folder) if command in RESUMABLE else nullcontext():
+        with resumable(command, folder) if can_resume and command in RESUMABLE else nullcontext():
             yield folder
 
 

@@ -5,10 +5,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from shlex import quote
 
-from experiments.runs.processes import interrupts_in
+from experiments.runs.processes import interrupts_in, program
 
 RESUMABLE = ("fit", "search", "retrain")
-"""Commands with ``--resume``. The others go on when they are given again."""
+"""Commands whose runs go on by ``--resume`` alone. Other ones go on by the same command, too."""
 
 
 @contextmanager
@@ -24,5 +24,5 @@ def resumable(command: str, folder: Path) -> Iterator[None]:
     except BaseException as error:  # Lightning makes a SystemExit of an interrupt
         for interrupt in interrupts_in(error):
             if not str(interrupt):
-                interrupt.args = (f"go on with: ssr-nas {command} --resume {quote(str(folder))}",)
+                interrupt.args = (f"go on with: {program()} {command} --resume {quote(str(folder))}",)
         raise

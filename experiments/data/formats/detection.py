@@ -103,7 +103,7 @@ def _nothing(root: Path, has_images: bool) -> str:
     for name, folders in PUBLISHED.items():
         if all((root / folder).is_dir() for folder in folders):
             marks = ", ".join(f"{folder}/" for folder in folders)
-            return f"{root}: holds {marks}, the folders of {name}; give --data.name {name} as well"
+            return f"{root}: holds {marks}, the folders of {name}; give --data.name {name}"
     found = [folder for folder in inner_folders(root)[:MOST_INNER] if _is_labelled(folder)]
     if found:
         others = f" (and {len(found) - 1} more such)" if len(found) > 1 else ""

@@ -1,10 +1,13 @@
 """Whoever interrupts a run is told the command that goes on with it, however the interrupt arrives."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from experiments.nni_manager import stop
 from experiments.runs.failures import guarded
 from experiments.runs.folder import new_run, old_run
 from experiments.runs.processes import Terminated
@@ -66,10 +69,33 @@ def test_a_way_that_is_known_already_stays(tmp_path: Path, capsys: pytest.Captur
     assert capsys.readouterr().err == "ssr-nas search: interrupted; go on with: another command\n"
 
 
-def test_a_command_without_resume_keeps_its_hint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(("command", "can_resume"), [("predict", True), ("search", False)])
+def test_a_run_that_is_not_resumed_keeps_the_hint(command: str, can_resume: bool, tmp_path: Path, capsys) -> None:
     def run() -> int:
-        with new_run(str(tmp_path / "run"), "predict", "predict"):
+        with new_run(str(tmp_path / "run"), command, command, can_resume):
             return interrupt()
 
-    assert guarded("ssr-nas predict", "give the command again", run) == 130
-    assert capsys.readouterr().err == "ssr-nas predict: interrupted; give the command again\n"
+    assert guarded(f"ssr-nas {command}", "give the command again", run) == 130
+    assert capsys.readouterr().err == f"ssr-nas {command}: interrupted; give the command again\n"
+
+
+@pytest.mark.parametrize("has_started", [True, False])
+def test_a_manager_that_is_stopped_keeps_the_command(
+    has_started: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    process = SimpleNamespace(wait=lambda seconds: None)
+    monkeypatch.setattr(stop, "manager_process", lambda experiment: process if has_started else None)
+    rest: Any = SimpleNamespace(stop=lambda: None)
+
+    def run() -> int:
+        with stop.stopping(None, rest, "of the manager"), new_run(str(tmp_path / "run"), "fit", "fit"):
+            return interrupt()
+
+    def alone() -> int:
+        with stop.stopping(None, rest, "of the manager"):
+            return interrupt()
+
+    assert guarded("ssr-nas fit", "give the command again", run) == 130
+    assert capsys.readouterr().err.endswith(f"; go on with: ssr-nas fit --resume {tmp_path / 'run'}\n")
+    assert guarded("ssr-nas launch", "give the command again", alone) == 130
+    assert ("of the manager" in capsys.readouterr().err) == has_started

@@ -400,4 +400,4 @@ def test_a_published_data_set_is_known_by_its_folders(
         (tmp_path / folder).mkdir(parents=True)
         Image.new("RGB", (56, 40)).save(tmp_path / folder / "one.png")
     assert main(["fit", str(tmp_path), "--latency_ms", "5", "--minutes", "9"]) == 2
-    assert f", the folders of {name}; give --data.name {name} as well\n" in capsys.readouterr().err
+    assert f", the folders of {name}; give --data.name {name}\n" in capsys.readouterr().err
