@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("nas_space", "strategies", "experiments")
 FILES = sorted(path.relative_to(ROOT) for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 LOOSE = {"__init__.py", "cli.py", "model_file.py"}
-MOST_FOLDERS = 25
+MOST_FOLDERS = 26
 
 
 def broken_imports(root: Path) -> list[str]:

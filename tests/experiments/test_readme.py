@@ -22,6 +22,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 RESULTS = sorted((ROOT / "experiments/results").glob("*.md"))
 FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE)
+NUMBERS = {"SEED": "0", "EPOCHS": "1"}
+"""Words that stand for a number in a page."""
 NO_COMMANDS = ("COMMAND", "help", "--help", "--version", "--print_completion")
 TINY = [
     "--data.size",
@@ -49,7 +51,7 @@ def commands(text: str) -> Iterator[list[str]]:
     for line in "\n".join([*blocks(text, "bash"), indented]).replace("\\\n", " ").splitlines():
         words = shlex.split(line.split(" #")[0].split(" && ")[-1])
         if words and words[0].removeprefix(".venv/bin/") == "ssr-nas":
-            yield ["0" if word == "SEED" else word for word in words[1:]]
+            yield [NUMBERS.get(word, word) for word in words[1:]]
     for code in re.findall(r"`(ssr-nas [^`\n]+)`", FENCE.sub("", text)):
         yield shlex.split(code)[1:]
 
