@@ -13,7 +13,7 @@ from experiments.fit.entrants import scale_hand_made, search_options
 from experiments.fit.export import export_and_time
 from experiments.fit.searching import read_options
 from experiments.fit.shared import Shared
-from experiments.fit.work import COMFORT, PARTS, Epochs, Work, divide, work_of
+from experiments.fit.work import COMFORT, Epochs, Work, divide, work_of
 from experiments.model_file import WEIGHTS
 from experiments.options.quantity import compact
 from experiments.runs.folder import CONFIG
@@ -94,7 +94,7 @@ class Point:
         if not has_begun and (self.folder / "race").exists():
             return 0
         for count in range(planned, 0, -1):
-            work = self._work(PARTS, count, found)
+            work = self._work(count, found)
             if work.total(work.at_least(COMFORT)) <= self._left:
                 return count
         return 1 if has_begun else 0
@@ -107,17 +107,21 @@ class Point:
         """Seconds that are left for this point."""
         return self.shared.ledger.left - self._end
 
-    def _work(self, left: Sequence[str], searches: int, found: Sequence[Mapping[str, Any]]) -> Work:
+    def _work(self, searches: int, found: Sequence[Mapping[str, Any]]) -> Work:
         """What is to be done after ``found`` with so many further searches.
 
         An epoch of a further one takes as long as one of those that are found.
         """
         shared, plan = self.shared, replace(self.shared.plan, searches=len(found) + searches)
-        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, left, searches)
+        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, searches=searches)
         if not found:
             return work
         epoch = sum(one["seconds"] for one in found) / sum(one["epochs"] for one in found)
         return replace(work, seconds={**work.seconds, "search": searches * epoch})
+
+    def _search_epochs(self, found: Sequence[Mapping[str, Any]]) -> int:
+        """Of each further search."""
+        return divide(self._left, self._work(self._count - len(found), found)).search
 
     def _epochs(self, left: Sequence[str], training_s: float | None = None) -> Epochs:
         """What the parts after the searches get of the time that is left."""
@@ -133,8 +137,7 @@ class Point:
             if (folder / CONFIG).is_file():
                 options = read_options(folder)
             else:
-                epochs = divide(self._left, self._work(PARTS, self._count - place, found)).search
-                options = search_options(self.shared, self.target, place, epochs, folder)
+                options = search_options(self.shared, self.target, place, self._search_epochs(found), folder)
             summary = self.shared.runner.search(options, folder)
             told = {"epochs": options.epochs, "discrete": summary["discrete"], "seconds": summary["time"]["total_s"]}
             return {"name": folder.name, "folder": self.shared.relative(folder), **told}

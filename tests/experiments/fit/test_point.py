@@ -10,7 +10,7 @@ import pytest
 from experiments.fit.facts import Facts, Line, Speeds, Wishes
 from experiments.fit.ledger import Ledger
 from experiments.fit.point import Point
-from experiments.fit.work import COMFORT, PARTS, Epochs, Plan, divide, work_of
+from experiments.fit.work import COMFORT, Epochs, Plan, work_of
 
 FACTS = Facts(16, 4, (40, 56), 4, 0.001, 500)
 QUICK = Line(0.001, 0.0)
@@ -34,7 +34,7 @@ class Searches(Point):
 
     def _search(self, place: int, found: Any) -> Any:
         def search(folder: Path) -> dict[str, Any]:
-            self.epochs.append(divide(self._left, self._work(PARTS, self._count - place, found)).search)
+            self.epochs.append(self._search_epochs(found))
             self.now += self.took
             self.begun.append(place)
             return {"name": folder.name, "folder": folder.name, "epochs": 125, "seconds": self.took}
@@ -61,8 +61,8 @@ def test_searches_that_were_asked_for_all_begin(tmp_path: Path) -> None:
 def test_the_time_of_one_search_is_that_of_the_next(tmp_path: Path) -> None:
     point = Searches(tmp_path, 250.0)
     found = [point._step("search-0", point._search(0, []))]
-    assert point._work(PARTS, 2, found).seconds["search"] == pytest.approx(2 * 250 / 125)
-    assert point._work(PARTS, 3, []).seconds["search"] == work_of(FACTS, SPEEDS, WISHES, PLAN).seconds["search"]
+    assert point._work(2, found).seconds["search"] == pytest.approx(2 * 250 / 125)
+    assert point._work(3, []).seconds["search"] == work_of(FACTS, SPEEDS, WISHES, PLAN).seconds["search"]
 
 
 @pytest.mark.parametrize("took", [250.0, 400.0])
@@ -79,7 +79,7 @@ def test_the_seconds_of_a_search_are_those_of_all_its_processes(tmp_path: Path) 
     found = [{"name": "search-0", "folder": "search-0", "epochs": 125, "seconds": 900.0}]
     point = Searches(tmp_path, 1.0)
     point._step("search-0", point._search(0, []))
-    assert point._work(PARTS, 1, found).seconds["search"] == pytest.approx(900 / 125)
+    assert point._work(1, found).seconds["search"] == pytest.approx(900 / 125)
 
 
 def test_a_search_that_has_begun_goes_on_and_none_begins_after_the_race(tmp_path: Path) -> None:
