@@ -31,7 +31,7 @@ class Entrant:
 ENTRANTS: Mapping[str, Entrant] = {
     "ssr": Entrant("ssr"),
     "ssr-plain": Entrant("ssr", PLAIN),
-    "ssr-drawn": Entrant("ssr", {"spread": 1.0}),
+    "ssr-drawn": Entrant("ssr", {"spread": 1.0, "explore": 0.6}),
     "ssr-staggered": Entrant("ssr", {"stagger": True, "explore": 0.2}),
     "ssr-ie": Entrant("ssr-ie"),
     "darts": Entrant("darts"),
