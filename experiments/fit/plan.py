@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from experiments.fit.facts import Facts, Speeds, Wishes
-from experiments.fit.work import COMFORT, TRIAL, WEIGHTS, Epochs, Plan, divide, work_of
+from experiments.fit.work import COMFORT, PARTS, SCALING, TRIAL, Epochs, Plan, divide, work_of
 from experiments.runs.tables import counted
 from nas_space.errors import InputError
 
@@ -142,7 +142,7 @@ def _minutes(
 ) -> dict[str, float]:
     """Minutes of each part, of all targets together."""
     minutes = {"latency table": table(plan.space, plan.size, plan.stages[-1]) / 60}
-    for part in WEIGHTS:
+    for part in (SCALING, *PARTS):
         minutes[part] = len(wishes.targets) * work_of(facts, speeds, wishes, plan, [part]).total(epochs) / 60
     return {**minutes, "delivery": DELIVERY / 60}
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from experiments.data import load
 from experiments.fit.calibrate import train_options, training_step
-from experiments.fit.contest import TOLERANCE, candidates, network_of, run_race
+from experiments.fit.contest import TOLERANCE, candidates, network_of, passed_over, run_race
 from experiments.fit.entrants import scale_hand_made, search_options
 from experiments.fit.export import export_and_time
 from experiments.fit.searching import read_options
 from experiments.fit.shared import Shared
-from experiments.fit.work import COMFORT, Epochs, Work, divide, work_of
+from experiments.fit.work import COMFORT, PARTS, Epochs, Work, divide, work_of
 from experiments.model_file import WEIGHTS
 from experiments.options.quantity import compact
 from experiments.runs.folder import CONFIG
@@ -45,14 +45,17 @@ class Point:
 
     def run(self) -> dict[str, Any]:
         """Do all of it; returns the point's part of ``fit.json``."""
-        options, found = self.shared.options, self._searches()
+        options = self.shared.options
         # A larger one than any of the space would train longer than the plan has counted with.
         bound = min(self.target, self.shared.span[1])
         names = {f"{one}@{compact(bound)}ms": one for one in options.hand_made}
         made = [self._step(name, self._hand_made(name, one, bound)) for name, one in names.items()]
+        found = self._searches()  # after them, so that it is known what they have left
         entrants = [one["folder"] for one in [*found, *made] if one["folder"] is not None]
         raced = self._step("race", lambda folder: self._race(folder, entrants))
         tried: list[dict[str, Any]] = []
+        if why := passed_over(raced["networks"], self.target):
+            print(f"{self.name}: {why}")
         for place, one in enumerate(candidates(raced["networks"], self.target)):
             if tried:
                 print(f"{self.name}: {tried[-1]['name']} is too slow; the next network of the race is taken")
@@ -113,7 +116,7 @@ class Point:
         An epoch of a further one takes as long as one of those that are found.
         """
         shared, plan = self.shared, replace(self.shared.plan, searches=len(found) + searches)
-        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, searches=searches)
+        work = work_of(shared.facts, shared.speeds, shared.wishes, plan, PARTS, searches)
         if not found:
             return work
         epoch = sum(one["seconds"] for one in found) / sum(one["epochs"] for one in found)

@@ -70,12 +70,12 @@ class Shared:
 
         Args:
             networks: as they are built.
-            bound: milliseconds; where no network is within it, all are measured again.
+            bound: milliseconds; where a network is not within it, all are measured again.
         """
         options, size = self.options, self.plan.size
         files = [writer(one, options.engine, size, self.facts.classes, self.head) for one in networks]
         times, warned = time_again(
-            lambda: time_files(files, options.engine, size, options.engine_threads), lambda times: min(times) <= bound
+            lambda: time_files(files, options.engine, size, options.engine_threads), lambda times: max(times) <= bound
         )
         if warned:
             print(f"warning: {warned}", flush=True)

@@ -21,6 +21,8 @@ VALIDATIONS = 10  # most of them in a stage of the final training
 RACE_ROUNDS, HOLD_OUT = 2, 0.2
 WEIGHTS = {"search": 0.35, "race": 0.2, "train": 0.45}  # shares of the time beyond the least
 PARTS = tuple(WEIGHTS)
+SCALING = "hand-made networks"
+"""The part that comes before ``PARTS``, and has no epochs."""
 LEAST_TRAINING = 300  # steps of a stage of the final training
 COMFORT = {"search": 1.0, "race": 1.5, "train": 3.0}  # times the least that make a size comfortable
 MOST = {"search": 3.0, "race": 20.0, "train": 100.0}  # times the least: more helps nobody
@@ -109,7 +111,7 @@ def work_of(
     speeds: Speeds,
     wishes: Wishes,
     plan: Plan,
-    left: Sequence[str] = PARTS,
+    left: Sequence[str] = (SCALING, *PARTS),
     searches: int | None = None,
 ) -> Work:
     """What is to be done for one target.
@@ -146,7 +148,8 @@ def work_of(
     # A trial reads the data for one training; without NNI, a process does so for all of its trainings of a round.
     starts = [ceil(n / at_once) * (trial + reading) if at_once else RACE_START + reading for n in raced_in]
     fixed = {
-        "search": count * (trial + 3 * reading) + wishes.hand_made * HAND_MADE,
+        SCALING: wishes.hand_made * HAND_MADE,
+        "search": count * (trial + 3 * reading),
         "race": sum(starts) + RACE_ROUNDS * reading,
         "train": trial + reading + validated + EXPORT + 2 * reading,
     }

@@ -103,7 +103,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     yield told
 
 
-STEPS = ["table", "search", "hand-made", "race", "train search-0", "export", "deliver"]
+STEPS = ["table", "hand-made", "search", "race", "train search-0", "export", "deliver"]
 
 
 @pytest.mark.parametrize("killed", STEPS)

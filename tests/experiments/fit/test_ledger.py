@@ -1,12 +1,13 @@
 """Steps of a fit: done once, counted after a kill too."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.fit.contest import TOLERANCE, candidates, race_order
+from experiments.fit.contest import TOLERANCE, candidates, passed_over, race_order, slow_again
 from experiments.fit.ledger import DONE, Ledger
 from nas_space.errors import InputError
 
@@ -76,3 +77,24 @@ def test_networks_that_hold_are_trained_first() -> None:
     assert [one["name"] for one in candidates(race_order(RACE), 100.0)] == ["d", "b", "a", "c"]
     unknown = [{"name": "x", "ms": None}, {"name": "y", "ms": 50.0}]
     assert [one["name"] for one in candidates(unknown, 10.0)] == ["x", "y"]
+
+
+def test_what_seemed_too_slow_is_measured_again_after_the_race() -> None:
+    """Its winner must not lose its place to a machine that was slow for a moment."""
+    asked: list[list[str]] = []
+
+    def measure(names: Sequence[str]) -> list[float]:
+        asked.append(list(names))
+        return [9.5, 10.9]
+
+    order = race_order(RACE)
+    again = slow_again(order, 10.2, measure)
+    assert asked == [["d", "b"]]
+    assert [(one["name"], one["ms"]) for one in again] == [("d", 9.5), ("b", 10.3), ("a", 10.0), ("c", 9.0)]
+    assert candidates(again, 10.0)[0] == again[0] and passed_over(again, 10.0) is None
+    assert order == race_order(RACE)
+    assert slow_again(order, 12.0, measure) == order and len(asked) == 1
+
+
+def test_a_winner_that_is_passed_over_is_named() -> None:
+    assert passed_over(race_order(RACE), 10.0) == "d wins the race but takes 12 ms of 10; a is trained"

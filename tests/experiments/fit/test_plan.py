@@ -8,7 +8,7 @@ import pytest
 
 from experiments.fit.facts import Facts, Line, Speeds, Wishes, line
 from experiments.fit.plan import batch_size, candidate_sizes, describe, fast_spaces, make_plan
-from experiments.fit.work import COMFORT, LEAST_TRAINING, MOST, WEIGHTS, Epochs, Plan, Work, divide, work_of
+from experiments.fit.work import COMFORT, LEAST_TRAINING, MOST, SCALING, WEIGHTS, Epochs, Plan, Work, divide, work_of
 from nas_space.errors import InputError
 
 FACTS = Facts(train=80, val=10, side=(480, 640), classes=2, read_s=0.01, search_steps=500)
@@ -177,7 +177,7 @@ def test_estimates_that_are_wrong_cost_epochs_and_not_minutes(search: float, rac
     """Searches and race take so many times their estimate; a final training is measured just before it."""
     minutes, factors = 60, {"search": search, "race": race, "train": 1.0}
     plan = plan_for(minutes)
-    left = 60 * (minutes - plan.minutes["latency table"] - plan.minutes["delivery"])
+    left = 60 * (minutes - sum(plan.minutes[part] for part in ("latency table", SCALING, "delivery")))
     for place, part in enumerate(WEIGHTS):
         epochs = divide(left, work_of(FACTS, SPEEDS, WISHES, plan, list(WEIGHTS)[place:]))
         left -= factors[part] * work_of(FACTS, SPEEDS, WISHES, plan, [part]).total(epochs)

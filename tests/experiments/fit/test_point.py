@@ -42,7 +42,9 @@ class Searches(Point):
         return search
 
 
-@pytest.mark.parametrize(("took", "count"), [(0.1, 3), (250.0, 3), (400.0, 2), (460.0, 1), (900.0, 1), (2000.0, 1)])
+@pytest.mark.parametrize(
+    ("took", "count"), [(0.1, 3), (250.0, 3), (400.0, 2), (460.0, 2), (490.0, 1), (900.0, 1), (2000.0, 1)]
+)
 def test_a_further_search_begins_where_the_rest_stays_comfortable(took: float, count: int, tmp_path: Path) -> None:
     point = Searches(tmp_path, took)
     assert [one["name"] for one in point._searches()] == [f"search-{place}" for place in range(count)]
