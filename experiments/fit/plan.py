@@ -121,9 +121,8 @@ def make_plan(
         chosen = min(feasible, key=lambda plan: (plan.size[0] * plan.size[1], -len(plan.stages)))
     else:
         fewest = (spent + min(map(needed, plans))) / 60
-        raise InputError(
-            f"minutes: {(spent + left) / 60:.3g} are too few here; give at least {ceil(10 * fewest) / 10:g}"
-        )
+        fix = f"give at least {ceil(10 * fewest) / 10:g}{_or_less(wishes)}"
+        raise InputError(f"minutes: {(spent + left) / 60:.3g} are too few here; {fix}")
     if wishes.searches is None:
         counts = (n for n in range(MOST_SEARCHES, 1, -1) if needed(replace(chosen, searches=n), COMFORT) <= left)
         chosen = replace(chosen, searches=next(counts, 1))
@@ -150,10 +149,18 @@ def _minutes(
 def _too_fast(size: tuple[int, int], wishes: Wishes, head: str, speeds: Speeds) -> str:
     least = min(lines[head].at(size) for lines in speeds.fastest.values())
     what = f"latency_ms: {min(wishes.targets):.3g} ms is below the fastest network"
-    fix = "give more"
-    fix += " or a smaller --size" if wishes.size is not None else ""
-    fix += " or fewer --points" if len(wishes.targets) > 1 else ""
+    fix = f"give more{_or_less(replace(wishes, searches=None))}"
     return f"{what} at {size[0]}x{size[1]}, which takes about {least:.3g} ms; {fix}"
+
+
+def _or_less(wishes: Wishes) -> str:
+    """What else helps, of what the user has given."""
+    given = {
+        "a smaller --size": wishes.size is not None,
+        "fewer --points": len(wishes.targets) > 1,
+        "fewer --searches": (wishes.searches or 1) > 1,
+    }
+    return "".join(f" or {less}" for less, is_given in given.items() if is_given)
 
 
 def describe(plan: Plan, wishes: Wishes, facts: Facts) -> list[str]:

@@ -158,4 +158,4 @@ def drawn_source(
 def _describe(drawings: Sequence[Drawing]) -> str:
     empty = sum(not drawing.shapes for drawing in drawings)
     holds = f"images without an object: {empty} of {len(drawings)}"
-    return f"a pixel belongs to an object that surrounds its centre, so that a tiny one may leave none; {holds}"
+    return f"a pixel gets the object that lies over its centre: one smaller than a pixel may vanish; {holds}"

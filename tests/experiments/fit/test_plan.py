@@ -219,6 +219,12 @@ def test_too_few_minutes_are_refused_with_the_fewest() -> None:
     assert float(str(error.value).rpartition(" ")[2]) == pytest.approx(fewest + 2, abs=0.11)
 
 
+def test_what_was_given_and_costs_minutes_is_named() -> None:
+    wishes = {"targets": [5.0, 4.0], "size": (320, 416), "searches": 3}
+    with pytest.raises(InputError, match=r"at least [\d.]+ or a smaller --size or fewer --points or fewer --searches$"):
+        plan_for(3, **wishes)
+
+
 def test_a_network_that_is_too_fast_is_refused() -> None:
     with pytest.raises(InputError, match=r"^latency_ms: 0.01 ms is below the fastest network at 96x128, .* 0.123 ms"):
         plan_for(1000, targets=[0.01])
