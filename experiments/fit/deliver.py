@@ -1,9 +1,13 @@
 """The folder to take away: exported files, the trained network, its classes, a script that uses it, and the report."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
+
+import numpy as np
 
 from experiments.data.plain_copy import class_file
 from experiments.fit.page import write_page
@@ -11,38 +15,59 @@ from experiments.fit.score import validate
 from experiments.model_file import ARCHITECTURE, WEIGHTS, load_model
 from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
+from experiments.runtime.segmenter import Segmenter
 
 SCRIPT = '''"""Segments photos with the network beside this file: python predict.py PHOTO..."""
 
 import sys
 from pathlib import Path
 
-from PIL import Image
+
+def stop(text):
+    print(text, file=sys.stderr)
+    sys.exit(2)
+
 
 try:
-    from ssr_nas_runtime import Segmenter
-except ImportError:
-    from experiments import Segmenter
+    from PIL import Image
 
+    try:
+        from ssr_nas_runtime import Segmenter
+    except ImportError:
+        from experiments import Segmenter
+except ImportError as error:
+    stop(f"{{error}}; install the runtime: pip install PATH-TO-SSR-NAS/experiments/runtime_package")
+
+if len(sys.argv) < 2:
+    stop("usage: python predict.py PHOTO...")
 segment = Segmenter(Path(__file__).with_name("{file}"))
 for photo in map(Path, sys.argv[1:]):
-    result = segment(photo)
-    Image.fromarray(result.overlay()).save(f"{{photo.stem}}_overlay.png")
-    print(photo, result.shares())
+    try:
+        result = segment(photo)
+    except ValueError as error:  # one line that says what is wrong
+        stop(error)
+    overlay = f"{{photo.stem}}_overlay.png"
+    Image.fromarray(result.overlay()).save(overlay)
+    print(f"{{overlay}}: " + ", ".join(f"{{name}} {{share:.1%}}" for name, share in result.shares().items() if share))
 '''
+TIMED = 9
+"""Times that a photo is segmented, to learn how long one takes."""
 
 
-def deliver(folder: Path, out: Path, points: Sequence[Mapping[str, Any]], told: Mapping[str, Any]) -> dict[str, Any]:
+def deliver(
+    folder: Path, out: Path, points: Sequence[Mapping[str, Any]], told: Mapping[str, Any], threads: int
+) -> dict[str, Any]:
     """Write ``out``; what a killed try has left there is written anew.
 
     Args:
         folder: of the fit.
         out: in it, made already.
         points: of ``fit.json``, the slowest first; its network lies at the top, the others in folders of their own.
-        told: for the report: ``minutes``, ``plan``, ``title``.
+        told: for the report: ``minutes``, ``plan``, ``title``, ``size``.
+        threads: of the engine.
 
     Returns:
-        The validation scores of the first point's network.
+        The validation scores of the first point's network, and ``photo`` (of ``time_photo``).
     """
     for place, point in enumerate(points):
         chosen, place_of = point["chosen"], out if place == 0 else out / point["name"]
@@ -55,7 +80,27 @@ def deliver(folder: Path, out: Path, points: Sequence[Mapping[str, Any]], told: 
         _, info = load_model(folder / chosen["run"])
         write_atomic(place_of / "classes.csv", class_file(info.classes, info.colours))
         write_atomic(place_of / "predict.py", SCRIPT.format(file=chosen["file"]))
-    validation = validate(folder / points[0]["chosen"]["run"])
+    chosen = points[0]["chosen"]
+    validation = validate(folder / chosen["run"])
+    photo = time_photo(Segmenter(out / chosen["file"], threads=threads), validation.samples[0].read()[0])
     with decoration(f"the report {out / 'report.html'}"):
-        write_page(out / "report.html", points, validation, told)
-    return dict(validation.summary())
+        write_page(out / "report.html", points, validation, {**told, "photo": photo})
+    return {**validation.summary(), "photo": photo}
+
+
+def time_photo(segment: Callable[[Any], Any], image: Any) -> dict[str, Any]:
+    """How long a whole photo takes: resizing, the network, and a class for each of its pixels.
+
+    Args:
+        segment: a ``Segmenter``.
+        image: uint8 ``(H, W, 3)``.
+
+    Returns:
+        ``size`` (height, width) and ``ms`` (median).
+    """
+    pixels, took = np.asarray(image), []
+    for _ in range(TIMED):
+        begin = time.perf_counter()
+        segment(pixels)
+        took.append(time.perf_counter() - begin)
+    return {"size": list(pixels.shape[:2]), "ms": 1000 * median(took)}

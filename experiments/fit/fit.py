@@ -13,7 +13,7 @@ from experiments.fit.facts import Facts, Speeds, Wishes
 from experiments.fit.ledger import Ledger
 from experiments.fit.look import look, sized
 from experiments.fit.options import AUTO, FitOptions, check_fit, resolve_space
-from experiments.fit.page import verdict
+from experiments.fit.page import photo_line, unscored, verdict
 from experiments.fit.plan import DELIVERY, batch_size, candidate_sizes, describe, make_plan, possible
 from experiments.fit.point import Point
 from experiments.fit.runner import Runner
@@ -245,9 +245,16 @@ def go_on(options: FitOptions, folder: Path, begun: Begun, runner: Runner) -> di
         points.append({"name": point.name, **point.run()})
     minutes = {"data check, calibration and plan": begun.spent / 60, **ledger.minutes}
     title = f"{Path(options.source or options.data.name).name}: {points[0]['chosen']['name']}"
-    told = {"minutes": minutes, "plan": describe(plan, wishes, facts), "title": title}
-    scores = ledger.step(DELIVER, folder / DELIVER, lambda out: deliver(folder, out, points, told))
-    summary = {"points": points, "scores": scores, "minutes": {**minutes, DELIVER: ledger.minutes[DELIVER]}}
+    told = {"minutes": minutes, "plan": describe(plan, wishes, facts), "title": title, "size": plan.size_text}
+    scores = ledger.step(
+        DELIVER, folder / DELIVER, lambda out: deliver(folder, out, points, told, options.engine_threads)
+    )
+    summary = {
+        "points": points,
+        "size": plan.size_text,
+        "scores": scores,
+        "minutes": {**minutes, DELIVER: ledger.minutes[DELIVER]},
+    }
     if not (folder / SUMMARY).is_file():
         write_json(folder / SUMMARY, {**summary, "budget_minutes": options.minutes})
     return {**json.loads((folder / SUMMARY).read_text(encoding="utf-8")), "run": str(folder)}
@@ -256,12 +263,17 @@ def go_on(options: FitOptions, folder: Path, begun: Begun, runner: Runner) -> di
 def closing_lines(summary: dict[str, Any]) -> list[str]:
     """What a fit says at its end."""
     points: Sequence[dict[str, Any]] = summary["points"]
+    scores = summary["scores"]
     lines = [f"{point['name']}: {verdict(point)}" for point in points]
+    if "photo" in scores:  # not in those of an earlier version
+        lines.append(photo_line(scores, summary["size"]))
     spent = sum(summary["minutes"].values())
     lines.append(
-        f"mIoU {100 * summary['scores']['miou']:.1f} % on the validation photos at their own size, "
+        f"mIoU {100 * scores['miou']:.1f} % on the validation photos at their own size, "
         f"after {duration(60 * spent)} of {summary['budget_minutes']:g} minutes"
     )
+    if missing := unscored(scores["per_class"]):
+        lines.append(missing)
     return [
         *lines,
         f"to take away  {Path(summary['run']) / DELIVER}  (report.html, {points[0]['chosen']['file']}, predict.py)",

@@ -31,7 +31,7 @@ def write_page(
         file: the page.
         points: of ``fit.json``.
         validation: of the first point's network.
-        told: ``minutes`` of each step, ``plan`` in lines, ``title``.
+        told: ``minutes`` of each step, ``plan`` in lines, ``title``, ``size`` (of the network's images) and ``photo``.
     """
     rows = network_rows(points)
     drawings: dict[str, Callable[[], Figure]] = {
@@ -51,9 +51,11 @@ def write_page(
         title=visible(told["title"]),
         verdict=verdict(first),
         next=f"python predict.py PHOTO  # in this folder: segments a photo by {first['chosen']['file']}",
-        facts=list(_facts(first, scores, points)),
+        facts=list(_facts(first, scores, points, told["size"], told["photo"])),
         networks=_table(rows),
         classes=class_rows(scores),
+        unscored=unscored(scores["per_class"]),
+        weakest=validation.weakest(),
         done=list(_done(points)),
         minutes=[(name, f"{value:.1f}") for name, value in minutes],
         plan="\n".join(told["plan"]),
@@ -66,11 +68,34 @@ def write_page(
 def verdict(point: Mapping[str, Any]) -> str:
     """Whether a point's network holds its latency, in one sentence."""
     chosen, target = point["chosen"], number(point["target_ms"])
-    took = f"{chosen['name']} takes {number(chosen['ms'])} ms as a user runs it"
+    took = f"{chosen['name']} takes {number(chosen['ms'])} ms"
     if point["holds"]:
         return f"{took}, within {target} ms."
     count = len(point["tried"])
     return f"None of {count} networks that were trained holds {target} ms; the closest is delivered: {took}."
+
+
+def photo_line(scores: Mapping[str, Any], size: str) -> str:
+    """What the latency leaves out, in one sentence.
+
+    Args:
+        scores: of ``fit.json``, with ``photo``.
+        size: of the images that the network sees.
+    """
+    photo = scores["photo"]
+    whole = "{}x{}".format(*photo["size"])
+    return (
+        f"That is the network alone, at {size}. A whole photo of {whole} takes {number(photo['ms'])} ms with resizing."
+    )
+
+
+def unscored(per_class: Mapping[str, float | None]) -> str:
+    """Which classes have no score, in a sentence; empty where all have one."""
+    missing = [visible(name) for name, iou in per_class.items() if iou is None or iou != iou]
+    if not missing:
+        return ""
+    mean = f"mIoU is the mean of the other {len(per_class) - len(missing)}"
+    return f"No validation image has {' or '.join(missing)}: their quality is unknown, and {mean}."
 
 
 def network_rows(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -87,6 +112,7 @@ def network_rows(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "name": one["name"],
                     "ms": own.get("ms", one["ms"]),
                     "race": one["mious"][0] if one["mious"] else None,
+                    "rounds": one["mious"],
                     "final": own.get("miou"),
                     "is_hand_made": one["name"] in made,
                     "is_delivered": one["name"] == point["chosen"]["name"],
@@ -96,15 +122,21 @@ def network_rows(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _facts(
-    first: Mapping[str, Any], scores: Mapping[str, Any], points: Sequence[Mapping[str, Any]]
+    first: Mapping[str, Any],
+    scores: Mapping[str, Any],
+    points: Sequence[Mapping[str, Any]],
+    size: str,
+    photo: Mapping[str, Any],
 ) -> Iterator[tuple[str, str]]:
     chosen = first["chosen"]
+    yield "images that the network sees", size
     yield "mIoU on the validation images", f"{number(100 * scores['miou'], 1)} %"
-    yield "latency, fp32", _latency(chosen["ms"])
+    yield "latency of the network, fp32", _latency(chosen["ms"])
     if chosen["ms_int8"] is not None:
-        yield "latency, int8", _latency(chosen["ms_int8"])
+        yield "latency of the network, int8", _latency(chosen["ms_int8"])
         before, after = numbers([100 * chosen["int8"][key] for key in ("miou_before", "miou")], 1)
         yield "mIoU, fp32 to int8", f"{before} to {after} %"
+    yield "a whole photo of {}x{}, with resizing".format(*photo["size"]), _latency(photo["ms"])
     yield "parameters", f"{chosen['cost']['params']:,.0f}"
     for point in points[1:]:
         own = point["chosen"]
@@ -125,9 +157,9 @@ def _done(points: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             if one["note"]:
                 yield f"{one['name']}: did not race: {visible(one['note'])}."
         for one in point["tried"]:
-            begin = "random weights" if one["init"] is None else f"those of {one['init']}"
-            took = f"{number(one['ms'])} ms as a user runs it"
-            yield f"{point['name']}, final training of {one['name']}: began with {begin}, {took}."
+            begin = "random weights" if one["init"] is None else f"the weights of {one['init']}"
+            took = f"its file takes {number(one['ms'])} ms"
+            yield f"{point['name']}, final training of {one['name']}: began with {begin}; {took}."
             if one["int8"]["file"] is None:
                 yield f"{point['name']}: no int8 file: {visible(one['int8']['note'])}."
 
@@ -141,7 +173,8 @@ def _clock(chosen: Mapping[str, Any]) -> str:
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     """The header and a row for each network; several points have a column that tells which."""
     points = [row["point"] for row in rows] if len({row["point"] for row in rows}) > 1 else None
-    scores = [cells(MIOU, [row[key] for row in rows]) for key in ("race", "final")]
+    most = max((len(row["rounds"]) for row in rows), default=0)
+    rounds = [[row["rounds"][place] if place < len(row["rounds"]) else None for row in rows] for place in range(most)]
     times = [row["ms"] for row in rows]
     rates = cells(FPS, [None if ms is None else 1000 / ms for ms in times])
     columns = {
@@ -149,8 +182,8 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
         "network": [visible(row["name"]) for row in rows],
         LATENCY.name: cells(LATENCY, times),
         FPS.name: rates,
-        f"race {MIOU.name}": scores[0],
-        f"final {MIOU.name}": scores[1],
+        **{f"round {place + 1}, {MIOU.name}": cells(MIOU, scores) for place, scores in enumerate(rounds)},
+        f"final {MIOU.name}": cells(MIOU, [row["final"] for row in rows]),
         "delivered": ["yes" if row["is_delivered"] else "no" for row in rows],
     }
     return [tuple(columns), *zip(*columns.values(), strict=True)]

@@ -47,7 +47,7 @@ class Point:
         """Do all of it; returns the point's part of ``fit.json``."""
         options = self.shared.options
         # A larger one than any of the space would train longer than the plan has counted with.
-        bound = min(self.target, self.shared.span[1])
+        bound = float(f"{min(self.target, self.shared.span[1]):.4g}")  # their names tell it
         names = {f"{one}@{compact(bound)}ms": one for one in options.hand_made}
         made = [self._step(name, self._hand_made(name, one, bound)) for name, one in names.items()]
         found = self._searches()  # after them, so that it is known what they have left

@@ -14,6 +14,7 @@ from experiments.prediction.options import EvalOptions
 from experiments.prediction.segmenter import TorchSegmenter
 from experiments.prediction.trained_on import as_trained, find_split
 from experiments.report.gallery import colour_map, side_by_side
+from experiments.runs.names import visible
 
 SHOWN = 3
 """Best images, and as many worst ones."""
@@ -42,6 +43,21 @@ class Validation(NamedTuple):
         """``miou`` and ``per_class``, in [0, 1]."""
         ious = class_iou(self.confusion).tolist()
         return {"miou": mean_iou(self.confusion), "per_class": dict(zip(self.classes, ious, strict=True))}
+
+    def weakest(self) -> list[str]:
+        """A line for each of the ``SHOWN`` classes with the lowest IoU, none above one half: what it is taken for."""
+        ious = class_iou(self.confusion)
+        order = [place for place in ious.argsort().tolist() if ious[place] < 0.5]  # NaN is not
+        lines = []
+        for place in order[:SHOWN]:
+            row = self.confusion[place].double()
+            shares = row / row.sum().clamp(min=1)
+            others = [other for other in shares.argsort(descending=True).tolist() if other != place][:2]
+            taken = ", ".join(f"{100 * shares[other]:.0f} % {visible(self.classes[other])}" for other in others)
+            found = f"{100 * shares[place]:.0f} % of its pixels are found" if row.sum() else "no pixel is labelled so"
+            told = f"; taken for {taken}" if others and shares[others[0]] >= 0.01 else ""
+            lines.append(f"{visible(self.classes[place])}: IoU {100 * float(ious[place]):.1f} %, {found}{told}.")
+        return lines
 
     def extremes(self) -> tuple[list[int], list[int]]:
         """Places of the best images, and of the worst of the others; the best, and the worst, first."""

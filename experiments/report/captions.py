@@ -41,8 +41,9 @@ CAPTIONS = {
         "discrete, and one whose curve ends above it is cut."
     ),
     "front": (
-        "Each point is a network of the race: up and to the left is better, the star is delivered, and the dotted "
-        "line is the latency that was asked for."
+        "Each point is a network in the first round of the race, which all have run: up and to the left is better, the "
+        "star is delivered, and the dotted line is the latency that was asked for. The last round decides, so the star "
+        "may lie below another point."
     ),
     "confusion": (
         "Each row is a class, and its numbers say which percentage of its pixels the network takes for which "

@@ -39,5 +39,5 @@ def latency_figure(rows: Sequence[Mapping[str, Any]], targets: Sequence[float]) 
     found, made = LEVELS["width"], LEVELS["operator"]
     handles = [Patch(facecolor=found, label="found"), Patch(facecolor=made, label="hand-made")]
     axes.legend(handles=handles, frameon=False, fontsize=TEXT)
-    style(axes, "mIoU of the race (%), on training images held out", "latency (ms)", "both")
+    style(axes, "mIoU of round 1 (%), on training images held out", "latency (ms)", "both")
     return figure

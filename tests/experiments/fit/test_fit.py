@@ -86,9 +86,10 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
         exported = {"file": "model.onnx", "ms": ms, "ms_int8": None, "int8": {"file": None}, "clock": "nobody"}
         return work("export", folder, exported)
 
-    def deliver(folder: Path, out: Path, points: Any, minutes: Any) -> dict[str, Any]:
+    def deliver(folder: Path, out: Path, points: Any, minutes: Any, threads: int) -> dict[str, Any]:
         told["points"] = points
-        return work("deliver", out, {"miou": 0.5, "per_class": {}})
+        photo = {"size": [40, 56], "ms": 3.0}
+        return work("deliver", out, {"miou": 0.5, "per_class": {"a": 0.5, "b": None}, "photo": photo})
 
     table = type("Table", (), {"to_json": lambda self: "{}", "span": lambda self: (0.1, 100.0)})
     monkeypatch.setattr(fit_module, "Point", Fake)
@@ -121,6 +122,9 @@ def test_a_killed_fit_goes_on_where_it_was(
     quick["killed"] = None
     assert main(["fit", "--resume", str(out)]) == 0
     assert quick["done"] == STEPS
+    said = capsys.readouterr().out
+    assert "That is the network alone, at 32x64. A whole photo of 40x56 takes 3 ms with resizing.\n" in said
+    assert "No validation image has b: their quality is unknown, and mIoU is the mean of the other 1.\n" in said
     summary = json.loads((out / "fit.json").read_text())
     assert summary["points"][0]["chosen"]["name"] == "search-0" and summary["points"][0]["holds"]
     assert sum(summary["minutes"].values()) < 1.0  # with the half minute before
@@ -304,14 +308,25 @@ def test_a_whole_fit_and_one_that_is_cut(
         "data check, calibration and plan",
         "FPS",
         "predict.py PHOTO",
+        "images that the network sees",
+        "a whole photo of",
+        "round 1, mIoU %",
     ):
         assert text in page
     assert page.count("<figcaption>") == 3 and "<td>yes</td>" in page and "<th>point</th>" not in page
     photo = next((data / "val" / "images").iterdir())
+    script = str(delivered / "predict.py")
     monkeypatch.setattr(sys, "argv", ["predict.py", str(photo)])
     capsys.readouterr()
-    runpy.run_path(str(delivered / "predict.py"))
-    assert "grass" in capsys.readouterr().out and (tmp_path / f"{photo.stem}_overlay.png").is_file()
+    runpy.run_path(script)
+    said, overlay = capsys.readouterr().out, f"{photo.stem}_overlay.png"
+    assert said.startswith(f"{overlay}: ") and "grass" in said and "%" in said and (tmp_path / overlay).is_file()
+    for given, wrong in (([], "usage: python predict.py PHOTO..."), (["none.jpg"], "none.jpg: ")):
+        monkeypatch.setattr(sys, "argv", ["predict.py", *given])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(script)
+        (line,) = capsys.readouterr().err.splitlines()
+        assert ended.value.code == 2 and line.startswith(wrong)
     trained = out / "50ms" / "train-1"
     kept = (trained / "model.safetensors").read_bytes()
     for gone in (DONE, "retrain.json", "model.safetensors"):  # as if it had been killed at the end of the training
