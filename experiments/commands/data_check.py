@@ -62,6 +62,7 @@ def _run(options: Options, folder: Path | None) -> dict[str, Any]:
     from experiments.data.files import DataError
     from experiments.data.inspection import inspect
     from experiments.data.memory import check_memory
+    from experiments.data.presence import VANISHING
     from experiments.data.source import survey
 
     result = inspect(survey(data), data)
@@ -86,7 +87,10 @@ def _run(options: Options, folder: Path | None) -> dict[str, Any]:
     _print_capped("problems that stop training", grouped(shown))
     _print_capped("remarks", grouped([one for one in result.problems if not one.stops]))
     kinds = ", ".join(f"{kind} ({count})" for kind, count in Counter(problem.kind for problem in stopping).items())
-    print(f"\n{result.source.name}: {'usable' if result.usable else f'NOT usable: {kinds}'}")
+    verdict = "usable" if result.usable else f"NOT usable: {kinds}"
+    if result.usable and not any(problem.kind == VANISHING for problem in result.problems):
+        verdict += f"; no class vanishes at {options.data.size} (--data.size)"
+    print(f"\n{result.source.name}: {verdict}")
     return {**_as_json(result), "pictures": [] if folder is None else _draw(folder, result.source)}
 
 

@@ -58,6 +58,8 @@ def check_classes(data: SegmentationData, options: DataOptions, strides: Iterabl
             print(f"note: {line}", file=sys.stderr, flush=True)
 
 
+VANISHING = "vanishing class"
+"""Kind of a problem: a class that no label keeps at the size of the training."""
 COVERED = "covered class"
 """Kind of a remark: what should be a class is perhaps what is ignored."""
 
@@ -155,7 +157,7 @@ def vanishing_classes(
             stops = stride == 1 and not options.allow_absent and index not in beyond
             if stops:
                 text += ", or give --data.allow_absent true"
-            problems.append(DataError("vanishing class", None, text, stops))
+            problems.append(DataError(VANISHING, None, text, stops))
     return problems
 
 

@@ -69,7 +69,8 @@ def test_a_sound_data_set(root: Path, check: Check, write_folder: Callable[..., 
     assert train["ignored"] == pytest.approx(750 / (labelled + 750))
     rows = {line[:22].strip(): line[22:].split() for line in text.splitlines()}
     assert rows["images with a label"] == ["6", "3"] and rows["different sizes"] == ["2", "1"]
-    assert "folder: usable" in text and "class hut" in text and "20.82 %" in text
+    assert text.splitlines()[-1] == "folder: usable; no class vanishes at 96x128 (--data.size)"
+    assert "class hut" in text and "20.82 %" in text
     assert check(str(root)) == (code, result, text)
     assert result["reading"] == "masks are read as ids (train0.png fits no other reading)" and result["reading"] in text
 
