@@ -28,6 +28,25 @@ from strategies.shrinking import Removal, Shrinking
 from strategies.supernet import MixedStage
 
 
+def compose(
+    relaxation: Relaxation,
+    regularizer: Regularizer,
+    shrinking: Shrinking | None,
+    method: MethodOptions,
+    rho: Rho | None = None,
+    phases: Phases | None = None,
+    single_level: bool = False,
+) -> Composition:
+    """The parts of a strategy, checked; arguments as of ``DifferentiableStrategy``.
+
+    Raises:
+        InputError: an option of ``method`` is out of range.
+    """
+    method.check()
+    phases = phases or Phases(method.warmup, method.explore, ramp=method.ramp)
+    return Composition(relaxation, regularizer, shrinking, method, rho or method.rho, phases, single_level)
+
+
 class DifferentiableStrategy(OneShotStrategy):
     """A differentiable search, composed of the parts that strategies differ in.
 
@@ -61,9 +80,7 @@ class DifferentiableStrategy(OneShotStrategy):
         single_level: bool = False,
     ) -> None:
         super().__init__()
-        method.check()
-        phases, rho = phases or Phases(method.warmup, method.explore, ramp=method.ramp), rho or method.rho
-        self.composition = Composition(relaxation, regularizer, shrinking, method, rho, phases, single_level)
+        self.composition = compose(relaxation, regularizer, shrinking, method, rho, phases, single_level)
         self.seed = seed
         self._hooks: list[Callable[..., Any]] = []
         self._hook_arguments: dict[str, Any] = {}

@@ -41,8 +41,9 @@ from strategies.darts import DARTS
 from strategies.fairdarts import FairDARTS
 from strategies.method import MethodOptions
 from strategies.registry import STRATEGIES, create_strategy
+from strategies.relaxation import UniformAtFirst
 from strategies.search_module import SearchModule
-from strategies.ssr import SSR
+from strategies.ssr import ANY_SPACE, SSR, SSRInformationEntropy
 from strategies.strategy import DifferentiableStrategy
 from strategies.supernet import shrink_supernet
 
@@ -480,6 +481,21 @@ def test_a_choice_of_the_space_itself_is_refused() -> None:
 def test_options_of_a_joint_space_are_refused(option: str, value: Any) -> None:
     with pytest.raises(InputError, match=f"method.{option}: has no meaning on Space"):
         SSR(MethodOptions(**{option: value})).mutate_model(Space(("layer",)))
+
+
+@pytest.mark.parametrize("kind", [SSR, SSRInformationEntropy])
+def test_the_space_decides_about_the_defaults(kind: type[SSR], tiny: Callable[..., SpaceConfig]) -> None:
+    """Drawn parts and a long exploration where a candidate may do nothing; what is given holds everywhere."""
+    other, own, given = kind(), kind(), kind(MethodOptions())
+    other.mutate_model(Space(("layer",)))
+    own.mutate_model(JointSpace(tiny(("dilation",)), 3))
+    given.mutate_model(Space(("layer",)))
+    assert other.composition.method == ANY_SPACE and other.composition.regularizer is kind.loss
+    relaxation = other.composition.relaxation
+    assert isinstance(relaxation, UniformAtFirst) and (relaxation.spread, relaxation.until) == (1.0, 0.75)
+    assert other.composition.phases.explore == 0.6
+    for strategy in (own, given):
+        assert strategy.composition.method == MethodOptions()
 
 
 def test_bounds_are_refused() -> None:
