@@ -32,6 +32,7 @@ ENTRANTS: Mapping[str, Entrant] = {
     "ssr": Entrant("ssr"),
     "ssr-plain": Entrant("ssr", PLAIN),
     "ssr-long": Entrant("ssr", {"explore": 0.6}),
+    "ssr-weighted": Entrant("ssr", {"uniform": False}),
     "ssr-drawn": Entrant("ssr", {"spread": 1.0, "explore": 0.6}),
     "ssr-staggered": Entrant("ssr", {"stagger": True, "explore": 0.2}),
     "ssr-ie": Entrant("ssr-ie"),
