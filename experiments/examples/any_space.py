@@ -21,7 +21,7 @@ from nni.nas.nn.pytorch import LayerChoice, ModelSpace, MutableBatchNorm2d, Muta
 from torch import Tensor, nn
 from torch.utils.data import Dataset, Subset
 
-from strategies import SSR, MethodOptions
+from strategies import SSR
 from strategies.shrinking import Removal
 
 
@@ -103,7 +103,7 @@ def search(images: Dataset, classes: int, epochs: int, channels: int = 16, batch
         logger=False,
         enable_checkpointing=False,
     )
-    strategy = SSR(MethodOptions())
+    strategy = SSR()
     experiment = NasExperiment(Classifier(channels, classes), evaluator, strategy)
     experiment.run()
     (sample,), (network,) = (experiment.export_top_models(formatter=form) for form in ("dict", "instance"))

@@ -266,7 +266,7 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
     scores = summary["scores"]
     lines = [f"{point['name']}: {verdict(point)}" for point in points]
     if "photo" in scores:  # not in those of an earlier version
-        lines.append(photo_line(scores, summary["size"]))
+        lines.insert(1, photo_line(scores, summary["size"]))  # of the first point's network
     spent = sum(summary["minutes"].values())
     lines.append(
         f"mIoU {100 * scores['miou']:.1f} % on the validation photos at their own size, "

@@ -84,9 +84,8 @@ def photo_line(scores: Mapping[str, Any], size: str) -> str:
     """
     photo = scores["photo"]
     whole = "{}x{}".format(*photo["size"])
-    return (
-        f"That is the network alone, at {size}. A whole photo of {whole} takes {number(photo['ms'])} ms with resizing."
-    )
+    took = f"A whole photo of {whole} takes {number(photo['ms'])} ms, with resizing and without reading its file"
+    return f"That is the network alone, at {size}. {took}."
 
 
 def unscored(per_class: Mapping[str, float | None]) -> str:
@@ -94,8 +93,9 @@ def unscored(per_class: Mapping[str, float | None]) -> str:
     missing = [visible(name) for name, iou in per_class.items() if iou is None or iou != iou]
     if not missing:
         return ""
+    whose = "its" if len(missing) == 1 else "their"
     mean = f"mIoU is the mean of the other {len(per_class) - len(missing)}"
-    return f"No validation image has {' or '.join(missing)}: their quality is unknown, and {mean}."
+    return f"No validation image has {' or '.join(missing)}: {whose} quality is unknown, and {mean}."
 
 
 def network_rows(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -136,7 +136,7 @@ def _facts(
         yield "latency of the network, int8", _latency(chosen["ms_int8"])
         before, after = numbers([100 * chosen["int8"][key] for key in ("miou_before", "miou")], 1)
         yield "mIoU, fp32 to int8", f"{before} to {after} %"
-    yield "a whole photo of {}x{}, with resizing".format(*photo["size"]), _latency(photo["ms"])
+    yield "a whole photo of {}x{}, without reading its file".format(*photo["size"]), _latency(photo["ms"])
     yield "parameters", f"{chosen['cost']['params']:,.0f}"
     for point in points[1:]:
         own = point["chosen"]

@@ -149,7 +149,7 @@ def _minutes(
 def _too_fast(size: tuple[int, int], wishes: Wishes, head: str, speeds: Speeds) -> str:
     least = min(lines[head].at(size) for lines in speeds.fastest.values())
     what = f"latency_ms: {min(wishes.targets):.3g} ms is below the fastest network"
-    fix = f"give more{_or_less(replace(wishes, searches=None))}"
+    fix = f"give more{_or_less(Wishes(wishes.targets, wishes.hand_made, wishes.batch, wishes.size))}"
     return f"{what} at {size[0]}x{size[1]}, which takes about {least:.3g} ms; {fix}"
 
 
@@ -159,6 +159,9 @@ def _or_less(wishes: Wishes) -> str:
         "a smaller --size": wishes.size is not None,
         "fewer --points": len(wishes.targets) > 1,
         "fewer --searches": (wishes.searches or 1) > 1,
+        "fewer --search_epochs": wishes.search_epochs is not None,
+        "fewer --race_epochs": wishes.race_epochs is not None,
+        "fewer --train_epochs": wishes.train_epochs is not None,
     }
     return "".join(f" or {less}" for less, is_given in given.items() if is_given)
 

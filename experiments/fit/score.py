@@ -45,19 +45,28 @@ class Validation(NamedTuple):
         return {"miou": mean_iou(self.confusion), "per_class": dict(zip(self.classes, ious, strict=True))}
 
     def weakest(self) -> list[str]:
-        """A line for each of the ``SHOWN`` classes with the lowest IoU, none above one half: what it is taken for."""
+        """A line for each of the ``SHOWN`` classes with the lowest IoU, none above one half.
+
+        It says what the class is taken for, and what is taken for it.
+        """
         ious = class_iou(self.confusion)
         order = [place for place in ious.argsort().tolist() if ious[place] < 0.5]  # NaN is not
         lines = []
         for place in order[:SHOWN]:
-            row = self.confusion[place].double()
-            shares = row / row.sum().clamp(min=1)
-            others = [other for other in shares.argsort(descending=True).tolist() if other != place][:2]
-            taken = ", ".join(f"{100 * shares[other]:.0f} % {visible(self.classes[other])}" for other in others)
-            found = f"{100 * shares[place]:.0f} % of its pixels are found" if row.sum() else "no pixel is labelled so"
-            told = f"; taken for {taken}" if others and shares[others[0]] >= 0.01 else ""
-            lines.append(f"{visible(self.classes[place])}: IoU {100 * float(ious[place]):.1f} %, {found}{told}.")
+            row, column = self.confusion[place], self.confusion[:, place]
+            found = f"{_share(row, place)} of its pixels are found" if row.sum() else "no pixel is labelled so"
+            name, iou = visible(self.classes[place]), 100 * float(ious[place])
+            told = [f"{name}: IoU {iou:.1f} %", found]
+            told += [f"taken for it: {others}" for others in [self._others(column, place)] if others]
+            told += [f"it is taken for: {others}" for others in [self._others(row, place)] if others]
+            lines.append("; ".join(told) + ".")
         return lines
+
+    def _others(self, counts: Tensor, own: int) -> str:
+        """The two other classes with the largest shares of ``counts``, from 1 % on."""
+        order = [other for other in counts.argsort(descending=True).tolist() if other != own][:2]
+        shown = [other for other in order if 100 * int(counts[other]) >= int(counts.sum()) > 0]
+        return ", ".join(f"{visible(self.classes[other])} ({_share(counts, other)})" for other in shown)
 
     def extremes(self) -> tuple[list[int], list[int]]:
         """Places of the best images, and of the worst of the others; the best, and the worst, first."""
@@ -75,6 +84,10 @@ class Validation(NamedTuple):
             maps = [colour_map(torch.from_numpy(one), self.colours) for one in (label, prediction)]
             rows.append([image, *maps])
         return side_by_side(rows, ["image", "label", "network"], self.classes, self.colours)
+
+
+def _share(counts: Tensor, place: int) -> str:
+    return f"{100 * float(counts[place]) / float(counts.sum()):.0f} %"
 
 
 def validate(run: Path) -> Validation:

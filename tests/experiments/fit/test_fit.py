@@ -123,8 +123,11 @@ def test_a_killed_fit_goes_on_where_it_was(
     assert main(["fit", "--resume", str(out)]) == 0
     assert quick["done"] == STEPS
     said = capsys.readouterr().out
-    assert "That is the network alone, at 32x64. A whole photo of 40x56 takes 3 ms with resizing.\n" in said
-    assert "No validation image has b: their quality is unknown, and mIoU is the mean of the other 1.\n" in said
+    assert (
+        "That is the network alone, at 32x64. A whole photo of 40x56 takes 3 ms, with resizing and without reading"
+        in said
+    )
+    assert "No validation image has b: its quality is unknown, and mIoU is the mean of the other 1.\n" in said
     summary = json.loads((out / "fit.json").read_text())
     assert summary["points"][0]["chosen"]["name"] == "search-0" and summary["points"][0]["holds"]
     assert sum(summary["minutes"].values()) < 1.0  # with the half minute before

@@ -220,6 +220,8 @@ def test_too_few_minutes_are_refused_with_the_fewest() -> None:
 
 
 def test_what_was_given_and_costs_minutes_is_named() -> None:
+    with pytest.raises(InputError, match=r"at least [\d.]+ or fewer --train_epochs$"):
+        plan_for(3, train_epochs=500)
     wishes = {"targets": [5.0, 4.0], "size": (320, 416), "searches": 3}
     with pytest.raises(InputError, match=r"at least [\d.]+ or a smaller --size or fewer --points or fewer --searches$"):
         plan_for(3, **wishes)

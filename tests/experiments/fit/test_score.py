@@ -19,12 +19,22 @@ def validation(confusion: list[list[int]], *classes: str) -> Validation:
 def test_weak_classes_say_what_they_are_taken_for() -> None:
     confusion = [[90, 10, 0, 0], [30, 20, 50, 0], [0, 0, 100, 0], [0, 0, 0, 0]]
     assert validation(confusion, "wall", "tree", "road", "stair").weakest() == [
-        "tree: IoU 18.2 %, 20 % of its pixels are found; taken for 50 % road, 30 % wall."
+        "tree: IoU 18.2 %; 20 % of its pixels are found; taken for it: wall (33 %); "
+        "it is taken for: road (50 %), wall (30 %)."
+    ]
+
+
+def test_a_rare_class_says_what_is_taken_for_it() -> None:
+    lines = validation([[800, 200, 0], [1, 9, 0], [0, 0, 500]], "wall", "stair", "road").weakest()
+    assert lines == [
+        "stair: IoU 4.3 %; 90 % of its pixels are found; taken for it: wall (96 %); it is taken for: wall (10 %)."
     ]
 
 
 def test_a_class_that_nobody_labelled_and_the_network_sees_is_weak_too() -> None:
-    assert validation([[8, 2], [0, 0]], "wall", "stair").weakest() == ["stair: IoU 0.0 %, no pixel is labelled so."]
+    assert validation([[8, 2], [0, 0]], "wall", "stair").weakest() == [
+        "stair: IoU 0.0 %; no pixel is labelled so; taken for it: wall (100 %)."
+    ]
 
 
 def test_three_classes_are_named_at_most_and_strong_ones_not() -> None:
@@ -37,6 +47,7 @@ def test_three_classes_are_named_at_most_and_strong_ones_not() -> None:
 @pytest.mark.parametrize("none", [None, float("nan")])
 def test_classes_without_a_score_are_named(none: float | None) -> None:
     assert unscored({"a": 0.2, "b": 0.4}) == ""
+    assert unscored({"a": 0.2, "b": none}).startswith("No validation image has b: its quality is unknown")
     assert unscored({"a": 0.2, "b": none, "c": none}) == (
         "No validation image has b or c: their quality is unknown, and mIoU is the mean of the other 1."
     )
