@@ -19,11 +19,10 @@ choices as SSR is; FairDARTS takes their mean.
 from nni.nas.nn.pytorch import ModelSpace
 
 from nas_space.space import JointSpace
-from strategies.composition import Composition
 from strategies.method import MethodOptions
 from strategies.regularizers import Regularizer, information_entropy, ssr, zero_one_l1, zero_one_l2
 from strategies.relaxation import Relaxation, SigmoidNormalised, UniformAtFirst
-from strategies.shrinking import LevelThreshold
+from strategies.shrinking import LevelThreshold, Shrinking
 from strategies.staggered import Staggered
 from strategies.strategy import DifferentiableStrategy, compose
 
@@ -48,21 +47,18 @@ class SSR(DifferentiableStrategy):
 
     def __init__(self, method: MethodOptions | None = None, seed: int = 0) -> None:
         self._space_decides = method is None
-        composition = self._composed(method or MethodOptions())
-        super().__init__(
-            composition.relaxation, composition.regularizer, composition.shrinking, composition.method, seed
-        )
+        super().__init__(*self._parts(method or MethodOptions()), seed)
 
-    def _composed(self, method: MethodOptions) -> Composition:
+    def _parts(self, method: MethodOptions) -> tuple[Relaxation, Regularizer, Shrinking, MethodOptions]:
         shrinking = Staggered(method) if method.stagger else LevelThreshold(method.h)
         relaxation: Relaxation = SigmoidNormalised()
         if method.uniform:
             relaxation = UniformAtFirst(relaxation, method.warmup + method.explore, method.spread)
-        return compose(relaxation, type(self).loss, shrinking, method)
+        return relaxation, type(self).loss, shrinking, method
 
     def mutate_model(self, model: ModelSpace) -> ModelSpace:
         if self._space_decides and not isinstance(model, JointSpace):
-            composition = self._composed(ANY_SPACE)
+            composition = compose(*self._parts(ANY_SPACE))
             composition.constraint = self.constraint  # which is refused, in the words of all strategies
             self.composition = composition
         return super().mutate_model(model)

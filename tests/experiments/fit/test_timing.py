@@ -1,7 +1,11 @@
 """A latency that would cost a network its place is measured again."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from experiments.fit import shared
 from experiments.fit.timing import AGAIN, time_again
 
 
@@ -24,3 +28,18 @@ def test_it_is_measured_until_one_is_within(measured: list[list[float]], expecte
 
     times, warned = time_again(measure, lambda times: min(times) <= 1.0)
     assert times == expected and len(calls) == count and warned == f"warning {count - 1}"
+
+
+def test_one_network_that_seems_too_slow_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place would be lost, although another one holds the bound."""
+    measured = iter([([0.9, 1.1], None), ([1.0, 0.8], None)])
+    monkeypatch.setattr(shared, "writer", lambda *given: None)
+    monkeypatch.setattr(shared, "time_files", lambda *given: next(measured))
+    fit: Any = SimpleNamespace(
+        options=SimpleNamespace(engine="onnxruntime", engine_threads=1),
+        plan=SimpleNamespace(size=(32, 64)),
+        facts=SimpleNamespace(classes=4),
+        head="encoder",
+    )
+    networks: Any = [None, None]
+    assert shared.Shared.milliseconds(fit, networks, 1.0) == [0.9, 0.8]
