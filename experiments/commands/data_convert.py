@@ -36,7 +36,7 @@ def run(options: Options) -> dict[str, Any]:
         InputError: the folder exists already, or something is wrong with the labels; nothing is written.
     """
     from experiments.data.plain_copy import write_plain
-    from experiments.data.remarks import remark_lines
+    from experiments.data.remarks import notes
     from experiments.data.source import open_source
 
     data = of_folder(options.data, options.source)
@@ -46,8 +46,8 @@ def run(options: Options) -> dict[str, Any]:
         # A part of the images need not hold any object.
         labelled = None if data.root is None or data.limit is not None else Path(data.root)
         counts = write_plain(source, out, labelled)
-    for line in remark_lines(source.problems):
-        print(f"note: {line}")
+    for line in notes(source.problems):
+        print(line)
     if source.reading:
         print(source.reading)
     images = ", ".join(f"{count} images in {split}" for split, count in counts.items())

@@ -1,18 +1,15 @@
 """Data sets that ``--data.*`` describes: as files that are read one by one, or whole in memory."""
 
-import sys
-from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 
 from experiments.data.dataset import SegmentationData, Split, split_halves
-from experiments.data.files import DataError
 from experiments.data.memory import read_source
-from experiments.data.remarks import remark_lines, shared_images
+from experiments.data.remarks import notes, shared_images
 from experiments.data.source import DataSource, Sample, open_source
+from experiments.data.telling import tell
 from experiments.options.groups import IGNORE, DataOptions, parse_size
-from experiments.runs.processes import rank
 from nas_space.errors import InputError
 
 __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]
@@ -34,21 +31,16 @@ def load(options: DataOptions, remarks: bool = True) -> SegmentationData:
     """
     size = parse_size(options.size)
     source = open_source(options)
-    for words in (source.reading, source.image_reading):
-        if words and remarks and rank() == 0:
-            print(f"{source.name}: {words}", file=sys.stderr, flush=True)
-    _tell(source.problems if remarks else [])
+    if remarks:
+        tell(f"{source.name}: {words}" for words in (source.reading, source.image_reading) if words)
+        tell(notes(source.problems))
     data = read_source(source, size)
     for name, split in (("training", data.train), ("validation", data.val)):
         if bool((split.labels == IGNORE).all()):
             raise InputError(f"data: no {name} image of {data.name} has a labelled pixel; check the labels")
-    _tell(shared_images(data.train, data.val) if remarks else [])
+    if remarks:
+        tell(notes(shared_images(data.train, data.val)))
     if not options.shuffle_labels:
         return data
     order = torch.randperm(len(data.train), generator=torch.Generator().manual_seed(0))
     return replace(data, train=Split(data.train.images, data.train.labels[order], data.train.names))
-
-
-def _tell(problems: Sequence[DataError]) -> None:
-    for line in remark_lines(problems) if rank() == 0 else ():
-        print(f"note: {line}", file=sys.stderr, flush=True)

@@ -4,7 +4,6 @@ A class without a training pixel is never learnt, and a score in which it is mis
 its value is 255, which is ignored, or its marks are too small for the size.
 """
 
-import sys
 from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
@@ -13,10 +12,10 @@ from experiments.data.beyond_limit import find_beyond
 from experiments.data.dataset import LabelCounts, SegmentationData
 from experiments.data.files import Array, DataError
 from experiments.data.label_counts import sampled
-from experiments.data.remarks import remark_lines
+from experiments.data.remarks import notes
 from experiments.data.source import DataSource, Sample
+from experiments.data.telling import tell
 from experiments.options.groups import IGNORE, DataOptions, parse_size
-from experiments.runs.processes import rank
 from nas_space.errors import InputError
 
 LOOKED_AT = 24
@@ -53,9 +52,8 @@ def check_classes(data: SegmentationData, options: DataOptions, strides: Iterabl
     if stopping:
         more = f" (and {len(stopping) - 1} more: ssr-nas data check lists them all)" if len(stopping) > 1 else ""
         raise InputError(f"data: {stopping[0]}{more}")
-    if rank() == 0:
-        for line in (*map(str, problems), *remark_lines([one for one in unscored if one.kind != COVERED])):
-            print(f"note: {line}", file=sys.stderr, flush=True)
+    tell(f"note: {problem}" for problem in problems)
+    tell(notes([one for one in unscored if one.kind != COVERED]))
 
 
 VANISHING = "vanishing class"

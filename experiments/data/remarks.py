@@ -7,12 +7,16 @@ import torch
 from experiments.data.dataset import Split
 from experiments.data.files import DataError
 
+SHOWN = 2
+"""Remarks of a kind that are told whole."""
 SIDE = 16
 """Rows and columns, about, by which images that may be the same are found."""
 
 
-def remark_lines(problems: Sequence[DataError]) -> list[str]:
-    """A line for each kind of remark: the first one, and how many more there are; what stops a training is left out.
+def notes(problems: Sequence[DataError]) -> list[str]:
+    """Lines for each kind of remark: one or two of them, or the first one and how many more there are.
+
+    What stops a training is left out.
 
     Args:
         problems: of a data set.
@@ -23,8 +27,9 @@ def remark_lines(problems: Sequence[DataError]) -> list[str]:
             by_kind.setdefault(problem.kind, []).append(problem)
     lines = []
     for same in by_kind.values():
-        more = f" (and {len(same) - 1} more of this kind: ssr-nas data check lists them all)" if len(same) > 1 else ""
-        lines.append(" ".join(f"{same[0]}{more}".split()))
+        few = len(same) <= SHOWN
+        more = "" if few else f" (and {len(same) - 1} more of this kind: ssr-nas data check lists them all)"
+        lines += [" ".join(f"note: {one}{more}".split()) for one in (same if few else same[:1])]
     return lines
 
 

@@ -28,7 +28,7 @@ def stop(text):
 
 
 try:
-    from PIL import Image
+    from PIL import Image, ImageDraw
 
     try:
         from ssr_nas_runtime import Segmenter
@@ -36,6 +36,19 @@ try:
         from experiments import Segmenter
 except ImportError as error:
     stop(f"{{error}}; install the runtime: pip install PATH-TO-SSR-NAS/experiments/runtime_package")
+
+
+def with_legend(picture, found):
+    line = max(picture.width // 25, 16)
+    canvas = Image.new("RGB", (picture.width, picture.height + line * len(found)), "white")
+    canvas.paste(picture)
+    draw, top = ImageDraw.Draw(canvas), picture.height
+    for name, colour in found:
+        draw.rectangle((4, top + 3, line, top + line - 3), fill=colour, outline="black")
+        draw.text((line + 8, top + 2), name, fill="black", font_size=0.7 * line)
+        top += line
+    return canvas
+
 
 if len(sys.argv) < 2:
     stop("usage: python predict.py PHOTO...")
@@ -49,8 +62,10 @@ for photo in map(Path, sys.argv[1:]):
     except ValueError as error:
         stop(error)
     overlay = f"{{photo.stem}}_overlay.png"
-    Image.fromarray(result.overlay()).save(overlay)
-    print(f"{{overlay}}: " + ", ".join(f"{{name}} {{share:.1%}}" for name, share in result.shares().items() if share))
+    shares = result.shares()
+    found = [(name, colour) for name, colour in zip(result.names, result.colours) if shares[name]]
+    with_legend(Image.fromarray(result.overlay()), found).save(overlay)
+    print(f"{{overlay}}: " + ", ".join(f"{{name}} {{shares[name]:.1%}}" for name, _ in found))
 '''
 TIMED = 9
 """Times that a photo is segmented, to learn how long one takes."""

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 from experiments.cli import main
 from experiments.fit import entrants
@@ -291,7 +292,9 @@ def test_a_whole_fit_and_one_that_is_cut(
     monkeypatch.setattr(fit_module, "find_table", partial(find_table, rounds=1))
     monkeypatch.setattr(entrants, "Scaler", lambda *given: lambda name, space, classes, head: baseline2(space))
     out = tmp_path / "run"
+    (data / "train" / "masks" / "lost.png").write_bytes(next((data / "train" / "masks").iterdir()).read_bytes())
     assert main(["fit", str(data), *TINY, *BOUND, "--stages", "encoder", "--most_lost", "1", "--out", str(out)]) == 0
+    assert capsys.readouterr().err.count("lost.png: has no image") == 1  # though the photos are read many times
     delivered = out / "deliver"
     names = {"model.onnx", "model.int8.onnx", "model.safetensors", "architecture.json", "classes.csv", "predict.py"}
     assert {file.name for file in delivered.iterdir()} == {*names, "report.html", DONE}
@@ -323,7 +326,10 @@ def test_a_whole_fit_and_one_that_is_cut(
     capsys.readouterr()
     runpy.run_path(script)
     said, overlay = capsys.readouterr().out, f"{photo.stem}_overlay.png"
-    assert said.startswith(f"{overlay}: ") and "grass" in said and "%" in said and (tmp_path / overlay).is_file()
+    assert said.startswith(f"{overlay}: ") and "grass" in said and "%" in said
+    with Image.open(photo) as shown, Image.open(tmp_path / overlay) as drawn:
+        lines = said.count("%")  # a class each
+        assert drawn.width == shown.width and drawn.height == shown.height + lines * max(shown.width // 25, 16)
     for given, wrong in (([], "usage: python predict.py PHOTO..."), (["none.jpg"], "none.jpg: ")):
         monkeypatch.setattr(sys, "argv", ["predict.py", *given])
         with pytest.raises(SystemExit) as ended:

@@ -114,7 +114,7 @@ def test_images_beside_those_that_are_used_are_told(tmp_path: Path, layout: str,
 
 
 def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for name in ("c", "b"):
+    for name in ("c", "b", "d"):
         Image.new("L", (9, 9)).save(root / "train" / "masks" / f"{name}.png")
         (root / "train" / "images" / "more").mkdir(exist_ok=True)
         Image.new("L", (9, 9)).save(root / "train" / "images" / "more" / f"{name}.png")
@@ -123,8 +123,8 @@ def test_remarks_are_told_before_a_training(root: Path, capsys: pytest.CaptureFi
     load(options(root))
     notes = [line for line in capsys.readouterr().err.splitlines() if line.startswith("note: ")]
     assert len(notes) == 3  # one for each kind
-    assert re.search(r"more/b.png and 1 more in folders inside of it are not used; move them up$", notes[0])
-    assert re.search(r"masks/b.png: has no image .*\(and 1 more of this kind: ssr-nas data check lists", notes[1])
+    assert re.search(r"more/b.png and 2 more in folders inside of it are not used; move them up$", notes[0])
+    assert re.search(r"masks/b.png: has no image .*\(and 2 more of this kind: ssr-nas data check lists", notes[1])
     assert notes[2].endswith("differ in the ending '_mask' of labels; val0.png is paired with val0_mask.png")
 
 
