@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.axes import Axes
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SEARCH, CUT, TRAINED = SERIES[0], SERIES[1], SERIES[2]
+BESIDE = 3
+"""Most searches in a line."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,21 @@ class SearchAndTraining:
 
 
 def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
-    """A column for each search: validation mIoU above, validation loss below, by epoch."""
-    figure = Figure(figsize=(max(4.0 * len(searches), 5.0), 4.8), layout="constrained")
-    above, below = figure.subplots(2, len(searches), squeeze=False, sharey="row")
+    """A column for each search: validation mIoU above, validation loss below, by epoch.
+
+    More than three searches go on below, at the same scales.
+    """
+    blocks = ceil(len(searches) / BESIDE)
+    columns = ceil(len(searches) / blocks)
+    figure = Figure(figsize=(max(4.0 * columns, 5.0), 0.4 + 4.4 * blocks), layout="constrained")
+    above: list[Axes] = []
+    below: list[Axes] = []
+    for place in range(len(searches)):
+        row, column = divmod(place, columns)
+        for axes, line in ((above, 2 * row), (below, 2 * row + 1)):
+            scale = axes[0] if axes else None
+            axes.append(figure.add_subplot(2 * blocks, columns, line * columns + column + 1, sharey=scale))
+            axes[-1].tick_params(labelleft=column == 0)
     names = drawable([one.name for one in searches])
     for one, name, of_miou, of_loss in zip(searches, names, above, below, strict=True):
         percent = 100 * one.miou[0], 100 * one.miou[1]
@@ -49,8 +64,9 @@ def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
         style(of_miou, "", "epoch", "y")
         style(of_loss, "", "epoch", "y")
         letter(of_miou.set_title("", fontsize=10, loc="left"), name)
-    above[0].set_ylabel("validation mIoU (%)", fontsize=9)
-    below[0].set_ylabel("validation loss", fontsize=9)
+    for of_miou, of_loss in zip(above[::columns], below[::columns], strict=True):
+        of_miou.set_ylabel("validation mIoU (%)", fontsize=9)
+        of_loss.set_ylabel("validation loss", fontsize=9)
     with_training = next((place for place, one in enumerate(searches) if one.training is not None), 0)
     figure.legend(
         *above[with_training].get_legend_handles_labels(),

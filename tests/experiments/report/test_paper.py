@@ -37,13 +37,26 @@ def test_the_cut_falls_from_the_super_network_to_the_found_network() -> None:
         SearchAndTraining("darts-0", curve(0.3, 0.6), (0.6, 0.35), (0.6, 0.9), None),
     ]
     figure = cut_figure(searches)
-    first, second, _, of_loss = figure.axes
+    first, _, second, of_loss = figure.axes
     search, cut, trained = first.lines
     assert search.get_xydata().tolist() == [[1, 30], [2, 50]] and cut.get_xydata().tolist() == [[2, 50], [2, 50]]
     assert trained.get_xydata().tolist() == [[2, 40]]  # the first epoch was not validated
     assert second.lines[1].get_xydata().tolist() == [[2, 60], [2, 35]] and len(second.lines) == 2
     assert of_loss.lines[1].get_ydata().tolist() == [0.6, 0.9]
-    assert [axes.texts[0].get_text() for axes in figure.axes] == ["+0.0", "-25.0", "+0.00", "+0.30"]
+    assert [axes.texts[0].get_text() for axes in figure.axes] == ["+0.0", "+0.00", "-25.0", "+0.30"]
+
+
+@pytest.mark.parametrize(("count", "columns", "lines"), [(1, 1, 2), (3, 3, 2), (4, 2, 4), (5, 3, 4), (7, 3, 6)])
+def test_many_searches_go_on_below_at_the_same_scales(count: int, columns: int, lines: int) -> None:
+    score = [0.3 + 0.05 * place for place in range(count)]
+    figure = cut_figure([SearchAndTraining(str(one), curve(0.2, one), (one, one), (1, 1), None) for one in score])
+    boxes = [axes.get_subplotspec() for axes in figure.axes]
+    assert {(box.get_gridspec().nrows, box.get_gridspec().ncols) for box in boxes} == {(lines, columns)}
+    assert [(box.rowspan.start, box.colspan.start) for box in boxes] == [
+        (2 * (place // columns) + loss, place % columns) for place in range(count) for loss in (0, 1)
+    ]
+    assert len({axes.get_ylim() for axes in figure.axes[::2]}) == 1
+    assert [bool(axes.get_ylabel()) for axes in figure.axes[::2]] == [place % columns == 0 for place in range(count)]
 
 
 MIDDLE = (0.15, 0.3, 0.3)
