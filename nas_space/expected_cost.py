@@ -14,7 +14,7 @@ from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from nas_space.architecture import Architecture, Layer
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.cost import fixed_cost, layer_cost, operator_cost, stage_size
 
 
@@ -106,7 +106,12 @@ class TabulatedCost:
 
 
 def counted_cost(
-    space: SpaceConfig, kind: str, size: tuple[int, int], num_classes: int, device: torch.device | str = "cpu"
+    space: SpaceConfig,
+    kind: str,
+    size: tuple[int, int],
+    num_classes: int,
+    device: torch.device | str = "cpu",
+    head: Head | None = None,
 ) -> TabulatedCost:
     """Table of a cost that is counted.
 
@@ -116,6 +121,7 @@ def counted_cost(
         size: input height and width, in pixels.
         num_classes: channels of the logits.
         device: where probabilities and masks live.
+        head: of the network; absent, that of a search.
     """
     tables = []
     for stage, channels in enumerate(space.widths):
@@ -124,7 +130,7 @@ def counted_cost(
         c1, c2 = widths[:, None], widths[None, :]
         polynomials = [getattr(operator_cost(channels, pooling, features), kind) for _, pooling in space.operators]
         tables.append(torch.stack([k.k11 * c1 * c2 + k.k1 * c1 + k.k2 * c2 + k.k0 + rest for k in polynomials]))
-    return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes), kind), tables, device)
+    return TabulatedCost(space, getattr(fixed_cost(space, size, num_classes, head), kind), tables, device)
 
 
 def _fill(table: Tensor, widths: int) -> Tensor:

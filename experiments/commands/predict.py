@@ -19,6 +19,8 @@ from nas_space.errors import InputError
 
 SUMMARY = "predictions.json"
 MOST_CAMERAS = 9999
+TELLING = 5
+"""Images from which on a speed is told: the first ones are slow, for libraries and files are read then."""
 
 
 @dataclass(kw_only=True)
@@ -115,7 +117,7 @@ def _format_summary(result: dict[str, Any], views: str) -> str:
     counts = [f"{len(some)} {kind}{'s'[: len(some) != 1]}" for kind, some in rows.items() if some]
     frames = f" ({sum(film['frames'] for film in result['films'])} frames)" if result["films"] else ""
     lines = [f"{' and '.join(counts) or 'nothing'} predicted{frames}"]
-    if counts:
+    if len(result["images"]) + sum(film["frames"] for film in result["films"]) >= TELLING:
         rates = result["fps"]
         alone = f"the network alone {rates['network']:.1f} (at {views}, {result['device']})"
         lines.append(f"{rates['pipeline']:.1f} images a second with reading, drawing and writing; {alone}")

@@ -3,7 +3,6 @@
 A network is an architecture that a search has found, baseline1, baseline2, or a peer.
 """
 
-import shlex
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -16,9 +15,9 @@ from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import CONFIG, new_run, old_run, read_summary, resumed, write_config
 from experiments.runs.names import labels
-from experiments.runs.processes import program
 from experiments.runs.shipped import find_architecture
 from experiments.runs.tables import counted, duration, number
+from experiments.runs.wording import look_command
 from experiments.training.recipe import RetrainOptions
 from nas_space.architecture import Architecture, resolve_architecture
 from nas_space.errors import InputError
@@ -186,7 +185,7 @@ def _execute(
     for i, line in enumerate(speed):
         print(f"{'latency' if i == 0 else '':<12}{line}")
     print(f"run folder  {folder}  (report.html, model.safetensors, architecture.json, retrain.json, metrics.csv)")
-    print(f"next        {program()} predict --checkpoint {shlex.quote(str(folder))} IMAGE")
+    print(f"next        {look_command(folder, data.name)}")
     return {**summary, "run": str(folder)}
 
 

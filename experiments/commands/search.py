@@ -3,25 +3,19 @@
 The street scenes come with the package, and so does the compact space that is searched then.
 """
 
-import shlex
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from experiments.options.arguments import parse
-from experiments.options.groups import data_flags
 from experiments.runs.decoration import decoration
 from experiments.runs.folder import CONFIG, new_run, old_run, read_summary, resumed, write_config
-from experiments.runs.processes import program
-from experiments.runs.tables import counted
-from experiments.search.options import SearchOptions, SearchRunOptions, check_options
-from nas_space.architecture import Architecture, baseline1
-from nas_space.cost import cost
+from experiments.search.closing import describe
+from experiments.search.options import SearchRunOptions, check_options
+from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
 if TYPE_CHECKING:
-    from experiments.data import SegmentationData
     from experiments.search.prepare import PreparedSearch
 
 Options = SearchRunOptions
@@ -151,82 +145,3 @@ def _report(folder: Path) -> None:
         from experiments.report.page import write_report
 
         write_report(folder)
-
-
-def describe(
-    folder: Path, summary: dict[str, Any], options: SearchOptions, data: "SegmentationData", speed: Sequence[str] = ()
-) -> str:
-    """The closing summary: the network, its cost and ``speed`` beside baseline1, the gap, and the next command."""
-    architecture = Architecture.load(folder / "architecture.json")
-    reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
-    exact, gap = summary["cost"], summary["gap"]
-    miou = summary["miou"]
-    supernet, derived = (100 * miou[key] for key in ("supernet", "derived"))
-    both = f"super-network, {derived:.1f}% derived network, labels at {miou['resolution']}"
-    full = miou.get("derived_full")  # absent in files of earlier versions
-    same = f"derived network, labels at {miou['resolution_full']} as in retrain" if full is not None else ""
-    macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
-    retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
-    bounds = [
-        f"  {'bound':<14}{_amount(name, bound['limit']):>14}   on {name}: found {_amount(name, bound['found'])}, "
-        f"{'met' if bound['met'] else 'NOT MET'}"
-        for name, bound in summary.get("constraint", {}).items()
-    ]
-    targets = [
-        f"  {'target':<14}{_amount(name, target['target']):>14}   on {name}: found {_amount(name, target['found'])}, "
-        f"{target['ratio']:.3f} of it{'' if target['met'] else ', NOT MET'}"
-        for name, target in summary.get("target", {}).items()
-    ]
-    lines = [
-        "",
-        f"found network ({options.strategy}, {_state(summary, options, len(data.train))})",
-        "",
-        architecture.table(),
-        "",
-        f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
-        f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
-        *targets,
-        *(f"  {'latency' if i == 0 else '':<14}{line}" for i, line in enumerate(speed)),
-        *bounds,
-        f"  mIoU          {supernet:>13.1f}%   {both}",
-        *([] if full is None else [f"  {'':<14}{100 * full:>13.1f}%   {same}"]),
-        f"  loss          {gap['loss_supernet']:>14.4f}   super-network, {gap['loss_derived']:.4f} derived network",
-        f"  time          {summary['time']['total_s']:>13.0f}s   search with its validation",
-        "",
-        f"weights         {_weights(summary)}",
-        f"run folder      {folder}  (report.html, architecture.json, search.json, metrics.csv)",
-        f"next            {retrain}",
-    ]
-    return "\n".join(lines)
-
-
-def _weights(summary: dict[str, Any]) -> str:
-    """Where the weights of the found network are, or why there are none."""
-    if summary["weights"] is None:
-        return "none are kept: the search was not discrete, so its weights are not those of the network"
-    return f"{summary['weights']}, as the search left them (evaluate, predict, export; retrain --init RUN begins there)"
-
-
-def _amount(name: str, value: float) -> str:
-    """Parameters and MACs whole, milliseconds to four digits."""
-    return f"{value:,.4g} ms" if name == "latency_ms" else f"{value:,.0f}"
-
-
-def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
-    from strategies.registry import MULTI_TRIAL, STRATEGIES
-
-    if options.strategy in MULTI_TRIAL:
-        return f"the best of {len(summary['time']['epoch_s'])} sampled networks, each trained by itself"
-    if summary["discrete"]:
-        rules = sorted({removal["rule"] for removal in summary["removals"]} - {"cascade"})
-        since = f"discrete since epoch {summary['discrete_epoch']} of {summary['epochs']}"
-        return f"{since}, by {' and '.join(rules)} alone" if rules else since
-    entropy = f"{summary['entropy']['final']:.1f} nats"
-    epochs = counted(summary["epochs"], "epoch")
-    state = f"not discrete after {epochs}, entropy {entropy}: cut to the most probable candidates"
-    if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
-        return state
-    steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
-    enough = "it takes some 500 to 1000 with the default method"  # in the compact space, on street scenes and CamVid
-    given = f"{counted(steps, 'step')} {'was' if steps == 1 else 'were'} too few"
-    return f"{state}; {given}, {enough}: raise --epochs or --method.lr, or lower --data.batch"

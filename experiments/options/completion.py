@@ -1,16 +1,31 @@
 """What a shell completes: the commands and their keys, as a script that shtab writes."""
 
 from argparse import Action, ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import shtab
 
+from experiments.options.device import DEVICES
+from experiments.options.groups import AUGMENTATIONS, SETS
 from experiments.options.help import SHORT_KEYS
 from experiments.options.leaves import Leaf, leaves
+from experiments.options.loggers import LOGGERS
+from nas_space.config import DIMENSIONS, PRESETS
 from nas_space.errors import InputError
+from strategies.registry import NAMES
 
 SHELLS = ("bash", "zsh", "fish")
+NAMED: Mapping[str, Collection[str]] = {
+    "strategy": NAMES,
+    "space.preset": PRESETS,
+    "space.search": DIMENSIONS,
+    "data.name": SETS,
+    "device": DEVICES,
+    "logger": LOGGERS,
+    "train.augmentation": AUGMENTATIONS,
+}
+"""What is offered for a key; a strategy may be module:Class all the same."""
 TEXT = (str, str | None, list[str])
 """Options of these types may be paths."""
 
@@ -69,7 +84,7 @@ def _add_options(parser: ArgumentParser, options: type) -> None:
     for leaf in leaves(options):
         names = (leaf.key, *(short for short, key in SHORT_KEYS.items() if key == leaf.key))
         argument = parser.add_argument(*(f"--{name}" for name in names), help=_short(leaf), choices=_choices(leaf))
-        if leaf.hint in TEXT:
+        if leaf.hint in TEXT and argument.choices is None:
             _complete_files(argument)
         if leaf.key == positional:
             _complete_files(parser.add_argument(positional, nargs="*", help=_short(leaf)))
@@ -79,8 +94,8 @@ def _complete_files(argument: Action) -> None:
     argument.complete = shtab.FILE  # type: ignore[attr-defined]  # what shtab looks for
 
 
-def _choices(leaf: Leaf) -> Any:
-    return ("true", "false") if bool in leaf.kinds else None
+def _choices(leaf: Leaf) -> Collection[str] | None:
+    return ("true", "false") if bool in leaf.kinds else NAMED.get(leaf.key)
 
 
 def _short(leaf: Leaf) -> str:

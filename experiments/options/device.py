@@ -2,6 +2,7 @@
 
 from nas_space.errors import InputError
 
+DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
 
 
@@ -13,8 +14,8 @@ def resolve_device(name: str) -> str:
     """
     import torch  # not to be loaded by whoever only reads options
 
-    if name not in ("auto", "cpu", "cuda"):
-        raise InputError(f"device: unknown {name!r}; choose from auto, cpu, cuda")
+    if name not in DEVICES:
+        raise InputError(f"device: unknown {name!r}; choose from {', '.join(DEVICES)}")
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("device: cuda is not available on this machine; use --device cpu")
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name

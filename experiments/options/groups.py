@@ -35,6 +35,8 @@ def parse_size(text: str) -> tuple[int, int]:
 
 
 IGNORE = 255  # label of pixels that count neither in the loss nor in the score
+SETS = ("streets", "camvid", "cityscapes", "bdd100k", "folder")
+"""What ``data.name`` may be."""
 MOST_CLASSES = 255  # class indices have 8 bits, and 255 marks what is ignored
 
 
@@ -207,7 +209,7 @@ class ConstraintOptions:
         engine: what runs the network: onnxruntime or openvino; absent, the table's, or onnxruntime.
         precision: of the exported network: fp32 or int8; absent, the table's, or fp32.
         threads: of the engine; absent, the table's, or 1.
-        head: of the exported network: aggregation, or that of a search (encoder, fusion), which is the default.
+        head: whose cost counts: aggregation, which retrain trains, or that of a search (encoder, fusion), the default.
         table: a table of ``ssr-nas latency``, or of another device (``ssr-nas latency pack``); absent, that of the
             cache, which is measured before the search where it is missing.
     """

@@ -9,6 +9,7 @@ from experiments.options.groups import parse_size
 from experiments.runs.columns import FPS, LATENCY, MACS, MIOU, PARAMETERS, cells
 from experiments.runs.folder import SPEED
 from experiments.runs.names import visible
+from experiments.runs.processes import program
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import Head
 from nas_space.cost import cost
@@ -67,6 +68,32 @@ def beside_baseline(
     shown = {column: values for column, values in columns.items() if any(value is not None for value in values)}
     texts = [cells(column, values) for column, values in shown.items()]
     return [("network", *(column.name for column in shown)), *zip(map(visible, names), *texts, strict=True)]
+
+
+def about_table(
+    architecture: Architecture | None, name: str, exact: Mapping[str, Any], classes: int, head: Head | None = None
+) -> str:
+    """What a reader of the table asks: which head it counts, and why ``baseline1`` has no score; empty for a peer.
+
+    Args:
+        architecture: the network; None for a peer.
+        name: what it is called.
+        exact: with the image's ``size``; absent in files of earlier versions.
+        classes: of the segmentation; 0 where nobody knows.
+        head: of the network; absent, that of a search.
+    """
+    if architecture is None or not classes or "size" not in exact:
+        return ""
+    searched, trained = architecture.space.heads
+    counted, other = (trained, searched) if head == trained else (searched, trained)
+    of_other = "that of a search" if other == searched else "which retrain gives it"
+    there = cost(architecture, parse_size(exact["size"]), classes, other)
+    (params,), (macs,) = cells(PARAMETERS, [there.params]), cells(MACS, [there.macs_total])
+    text = f"The table counts the {counted} head. With the {other} head, {of_other}, {visible(name)} has {params} M "
+    text += f"parameters and {macs} M MACs."
+    if name.partition("@")[0] != "baseline1":
+        text += f" baseline1 has a score once it is trained as well: {program()} retrain --arch baseline1."
+    return text
 
 
 def read_speed(run: Path) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ CAPTIONS = {
     "architecture": (
         "From the image (top) to the classes (bottom): each coloured pair of bars is a layer, as wide as its 3x1 "
         "and 1x3 convolutions have channels within the pale width that they could have; the darker, the larger "
-        "the dilation, and grey boxes halve the resolution."
+        "the dilation, and each grey box in between halves the resolution."
     ),
     "entropy": (
         "How undecided the choices of each level are, in nats: all of them are decided at the dotted line, where "
@@ -12,7 +12,8 @@ CAPTIONS = {
     ),
     "probabilities": (
         "How probable each candidate of some choices is, by epoch: a line that ends at 1 is what the choice "
-        "has become, and one that stops has left."
+        "has become, and one that stops has left. d2s1 is dilation 2 without pooling, d1s2 dilation 1 with pooling "
+        "by 2; of depth and width, the candidates are numbers of layers and of channels."
     ),
     "alive": (
         "How many candidates are left after each epoch: a step down is a removal, and from the dotted line on "
@@ -20,8 +21,8 @@ CAPTIONS = {
     ),
     "miou": (
         "Above, the mIoU of the super-network by epoch, and a star for the found network with the same weights: "
-        "the nearer the star to the curve's end, the less is lost by taking the network out. Below, the training "
-        "losses."
+        "the nearer the star to the curve's end, the less is lost by taking the network out. Below, the losses on "
+        "the half of the images that trains the weights and on the half that trains the architecture."
     ),
     "pareto": (
         "Each point is a distinct network of this search, scored with the weights that it had in the search, and "

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from experiments.options.groups import parse_size
 from experiments.options.quantity import compact
 from experiments.report import choices, figures
-from experiments.report.beside_baseline import beside_baseline, clock_of, name_of, read_speed
+from experiments.report.beside_baseline import about_table, beside_baseline, clock_of, name_of, read_speed
 from experiments.report.figures import LEVELS, png
 from experiments.report.pareto import PARETO, distinct_networks
 from experiments.report.render import render
@@ -26,6 +26,7 @@ from experiments.runs.folder import METRICS
 from experiments.runs.names import visible
 from experiments.runs.probabilities import PROBABILITIES
 from experiments.runs.processes import program
+from experiments.runs.wording import CASCADE, deciding_rules
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -119,10 +120,12 @@ def _page(run: Path, search: Mapping[str, Any], network: Architecture, images: M
         next=f"{program()} retrain --arch {shlex.quote(str(run / 'architecture.json'))}{data_flags_of(config)}",
         facts=list(_facts(search)),
         networks=beside_baseline(network, name, search["cost"], miou, speed, len(classes)),
+        about=about_table(network, name, search["cost"], len(classes)),
         clock=clock_of(speed),
         classes=classes,
         layers=_layers(json.loads(network.to_json())),
         removals=_removals(search["removals"]),
+        cascade=any(removal["rule"] == CASCADE for removal in search["removals"]),
         config=config,
         versions=", ".join(f"{name} {version}" for name, version in versions.items()),
     )
@@ -133,9 +136,8 @@ def _verdict(search: Mapping[str, Any]) -> str:
         return "The search did not become discrete by itself: its network is the strongest candidate of every choice."
     if search["discrete_epoch"] is None:
         return "Every network was sampled and trained by itself: there was nothing to decide."
-    rules = sorted({removal["rule"] for removal in search["removals"]})
-    by_rules = f", by these rules: {', '.join(rules)}" if rules else ""
-    return f"Discrete at epoch {search['discrete_epoch']}{by_rules}."
+    rules = deciding_rules(search["removals"])
+    return f"Discrete since epoch {search['discrete_epoch']}{f', by {rules} alone' if rules else ''}."
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -146,7 +148,8 @@ def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if full:
         yield f"mIoU, found network{full} as in a retraining", _percent(miou.get("derived_full"))
     yield "loss, super-network to found network", _change(search["gap"] or {})
-    yield "the same, before it was discrete", _change(search.get("gap_before") or {})
+    if search["discrete"]:
+        yield "the same, before it was discrete", _change(search.get("gap_before") or {})
     for kind, what, limit in (("target", "target of", "target"), ("constraint", "bound on", "limit")):
         for key, bound in (search.get(kind) or {}).items():
             met = "met" if bound["met"] else "not met"

@@ -1,7 +1,6 @@
 """The report of a training from scratch: one HTML page that needs nothing beside it."""
 
 import json
-import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from experiments.report import figures
-from experiments.report.beside_baseline import beside_baseline, clock_of, name_of, read_speed
+from experiments.report.beside_baseline import about_table, beside_baseline, clock_of, name_of, read_speed
 from experiments.report.figures import png
 from experiments.report.render import render
 from experiments.report.run_files import class_rows, config_text, value_of
@@ -18,8 +17,8 @@ from experiments.runs.decoration import decoration
 from experiments.runs.files import write_atomic
 from experiments.runs.folder import METRICS, read_summary
 from experiments.runs.names import visible
-from experiments.runs.processes import program
 from experiments.runs.tables import counted, duration, number
+from experiments.runs.wording import look_command
 from nas_space.architecture import Architecture
 from nas_space.errors import InputError
 
@@ -78,8 +77,9 @@ def _page(run: Path, summary: Mapping[str, Any], network: Architecture | None, i
         images,
         title=visible(f"{name} on {summary.get('dataset', 'unknown data')}, seed {summary.get('seed')}"),
         verdict=_verdict(summary),
-        next=f"{program()} predict --checkpoint {shlex.quote(str(run))} IMAGE",
+        next=look_command(run, str(summary.get("dataset"))),
         networks=beside_baseline(network, name, summary["cost"], summary["miou"], speed, len(classes), head),
+        about=about_table(network, name, summary["cost"], len(classes), head),
         clock=clock_of(speed),
         classes=classes,
         config=config,

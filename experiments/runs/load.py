@@ -40,7 +40,8 @@ def warning(others: float, threads: int) -> str | None:
     cores = os.cpu_count() or 1
     if cores - others >= threads - 0.1:
         return None
+    free = "less than 1 core was" if threads == 1 else f"fewer than {threads} were"
     return (
-        f"the machine was loaded: others kept {others:.1f} of {cores} cores busy, so fewer than {threads} were free; "
+        f"the machine was loaded: others kept {others:.1f} of {cores} cores busy, so {free} free; "
         "times are too long and ratios less certain"
     )

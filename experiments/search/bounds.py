@@ -8,7 +8,7 @@ from experiments.latency.cache import find_table
 from experiments.latency.wording import describe_clock
 from experiments.runs.processes import rank
 from experiments.runs.progress import said
-from experiments.search.options import SearchOptions, wanted_table
+from experiments.search.options import COUNTED, SearchOptions, wanted_table
 from nas_space.config import SpaceConfig
 from nas_space.expected_cost import TabulatedCost, counted_cost
 from nas_space.latency import LatencyTable
@@ -30,11 +30,12 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
         InputError: a bound below the smallest network, a target that no network meets, a table that does not fit.
     """
     space, given, device = options.space.resolve(), options.constraint, options.resolved_device
-    bounds = [
-        Bound(key, counted_cost(space, kind, options.cost_size, num_classes, device), float(limit))
-        for key, kind, limit in (("macs", "macs_total", given.macs), ("params", "params", given.params))
-        if limit is not None
-    ]
+
+    def counted(key: str) -> TabulatedCost:
+        return counted_cost(space, COUNTED[key], options.cost_size, num_classes, device, options.bounded_head)
+
+    limits = {"macs": given.macs, "params": given.params}
+    bounds = [Bound(key, counted(key), float(limit)) for key, limit in limits.items() if limit is not None]
     if given.latency_ms is not None and table is not None:
         bounds.append(Bound("latency_ms", latency_cost(table, space, device), given.latency_ms))
     if options.target.key is None or (options.target.key == "latency_ms" and table is None):
@@ -44,8 +45,7 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
         assert table is not None
         cost = latency_cost(table, space, device)
     else:
-        kind = {"macs": "macs_total", "params": "params"}[options.target.key]
-        cost = counted_cost(space, kind, options.cost_size, num_classes, device)
+        cost = counted(options.target.key)
     return Target(Bound(options.target.key, cost, value), bounds, space).to(device)
 
 
@@ -75,7 +75,7 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         table = LatencyTable.load(file)
         space = options.space.resolve()
         needed = {key: getattr(given, key) for key in ("engine", "precision", "threads")}
-        table.check(space, options.cost_size, **needed, head=given.head or space.heads[0], classes=num_classes)
+        table.check(space, options.cost_size, **needed, head=options.bounded_head, classes=num_classes)
     if rank() == 0:  # the further processes of a search say nothing
         print(f"latency table   {describe_clock(table)}", flush=True)
     return table

@@ -14,6 +14,10 @@ from strategies.method import MethodOptions
 if TYPE_CHECKING:
     from experiments.data import SegmentationData
     from experiments.latency.cache import Wanted
+    from nas_space.config import Head
+
+COUNTED = {"macs": "macs_total", "params": "params"}
+"""From the key of a bound to the field of ``nas_space.cost.Cost``."""
 
 
 @dataclass
@@ -60,6 +64,20 @@ class SearchOptions:
     def cost_size(self) -> tuple[int, int]:
         """Height and width at which cost is counted: ``cost.size``, or the images'."""
         return groups.parse_size(self.cost.size or self.data.size)
+
+    @property
+    def bounded_head(self) -> "Head":
+        """The head whose cost counts: ``constraint.head``, or that of a search.
+
+        Raises:
+            InputError: the space has no such head.
+        """
+        heads = self.space.resolve().heads
+        given = self.constraint.head or heads[0]
+        for head in heads:
+            if head == given:
+                return head
+        raise InputError(f"constraint.head: this space has no {given!r}; choose from {', '.join(heads)}")
 
     @property
     def needs_table(self) -> bool:
@@ -126,6 +144,7 @@ def check_options(options: SearchOptions) -> None:
     if strategy in MULTI_TRIAL and method.samples > 2 * options.epochs:
         most = f"at most {2 * options.epochs}, two for each epoch"
         raise InputError(f"method.samples: {method.samples} networks do not fit into {options.epochs} epochs; {most}")
+    _ = options.bounded_head  # refuses one that the space does not have
     if options.needs_table and options.constraint.table is None:
         wanted_table(options, num_classes=1)
     if strategy in NNI_STRATEGIES and options.constraint.given:

@@ -183,6 +183,8 @@ class Retraining:
         warn(few_training_steps(self.options, self.stages, max(len(self.train) // self.options.data.batch, 1)))
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
+            if network is not None:
+                print(f"retrain ({stage.name}): a new head on what is trained: the score falls at first", flush=True)
             prepared, monitor = self._fit(stage, network, checkpoint)
             network = prepared.model.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None

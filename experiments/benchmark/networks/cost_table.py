@@ -34,6 +34,11 @@ def count(network: Network, size: Size) -> Count:
     return Count(int(exact.params), int(exact.macs_conv), int(exact.macs_total), {})
 
 
+def head_of(network: Network) -> str:
+    """The head that is counted; ``-`` where the network is not of a space of this toolkit."""
+    return "-" if network.architecture is None else network.head or network.architecture.space.heads[0]
+
+
 def group_by_size(
     networks: Sequence[Network], sizes: Sequence[Size], precision: str, setup: Setup | None
 ) -> tuple[dict[Size, list[Network]], list[str]]:
@@ -77,8 +82,8 @@ def cost_rows(
         progress: told what is going on.
 
     Returns:
-        Rows (network, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb), what
-        each size was measured with, and a sentence for each network with operators that were not counted.
+        Rows (network, head, size, params, macs_conv, macs_total, and where measured median_ms, fps, peak_memory_mb),
+        what each size was measured with, and a sentence for each network with operators that were not counted.
     """
     rows, measured_with, notes = [], [], {}
     for size, networks in by_size.items():
@@ -87,7 +92,9 @@ def cost_rows(
         new_rows: list[dict[str, Any]] = []
         for network, one in zip(networks, counts, strict=True):
             macs = {"macs_conv": one.macs_conv, "macs_total": one.macs_total}
-            new_rows.append({"network": network.name, "size": label, "params": one.params, **macs})
+            new_rows.append(
+                {"network": network.name, "head": head_of(network), "size": label, "params": one.params, **macs}
+            )
             if one.unknown:
                 listed = ", ".join(f"{times} {name}" for name, times in sorted(one.unknown.items()))
                 notes[network.name] = f"{network.name}: MACs without its operators {listed}, whose cost is not known"
@@ -122,7 +129,7 @@ SHOWN = {
 
 def readable_table(table: pd.DataFrame) -> pd.DataFrame:
     """The table in the units of the papers: millions, billions, images a second."""
-    shown = table[["network", "size"]].rename(columns={"size": "input"})
+    shown = table[["network", "head", "size"]].rename(columns={"size": "input"})
     for key, column in SHOWN.items():
         if key in table:
             shown[column.name] = table[key].astype(float) / column.unit

@@ -138,8 +138,8 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     assert all(CAPTIONS[name] in page.text for name in ("architecture", "entropy", "alive", "miou"))
     for fact in (
         "ssr on streets, seed 3",
-        "Discrete at epoch 9",
-        "cascade, threshold",
+        "Discrete since epoch 9, by threshold alone.",
+        "cascade: what belonged to another candidate",
         "48.01 %",
         "0.0801",
         "812 MiB",
@@ -168,6 +168,10 @@ def test_the_found_network_stands_beside_baseline1(run: Path) -> None:
     assert baseline[2:] == [f"{made.macs_total / 1e6:.1f}", "4.00", "250", "-"]
     assert ["road", "90.0"] in rows and ["<sky>", "50.0"] in rows and ["hut", "-"] in rows
     assert "Latency measured now. Warning: busy." in page.text
+    bigger = cost(network, (96, 128), len(classes), "aggregation")
+    told = f"With the aggregation head, which retrain gives it, found has {bigger.params / 1e6:.3g} M parameters and "
+    assert f"The table counts the encoder head. {told}{bigger.macs_total / 1e6:.3g} M MACs." in page.text
+    assert "once it is trained as well: ssr-nas retrain --arch baseline1." in page.text
     flags = "--data.name folder --data.root 'my garden' --data.size 64x96"
     assert f"retrain --arch {run / 'architecture.json'} {flags}" in page.text
 
@@ -238,7 +242,7 @@ def test_text_from_files_is_shown_as_it_is(name: str, run: Path) -> None:
     assert page.open == [] and "script" not in page.tags and len(page.sources) == 4
     for part in (
         f"{name} on {name}, seed 3",
-        f"by these rules: {name}.",
+        f", by {name} alone.",
         f"classes: </pre>{name}",
         f"{name} {name}, d",
     ):

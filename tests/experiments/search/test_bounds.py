@@ -13,11 +13,12 @@ from experiments.options.quantity import Quantity
 from experiments.search.bounds import TABLE, latency_cost, latency_table, make_constraint
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture, baseline1
-from nas_space.config import SpaceConfig
+from nas_space.config import Head, SpaceConfig
 from nas_space.cost import cost
 from nas_space.errors import InputError
 from nas_space.latency import LatencyTable, all_operators, grid_widths
 from strategies.alive import Alive
+from strategies.target import Target
 
 ARGUMENTS = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "2", "--device", "cpu"]
 
@@ -75,6 +76,22 @@ def test_counted_bounds_are_those_of_the_cost() -> None:
         ("macs", 5e6, exact.macs_total),
         ("params", 9e4, exact.params),
     ]
+
+
+@pytest.mark.parametrize(
+    ("preset", "heads"), [("compact", ("encoder", "aggregation")), ("pyramid", ("fusion", "aggregation"))]
+)
+def test_a_bound_counts_the_head_that_is_asked_for(preset: str, heads: tuple[Head, ...]) -> None:
+    network = baseline1(SpaceConfig.preset(preset))
+    for head in heads:
+        exact = cost(network, (64, 96), 9, head)
+        given = options(params=Quantity("90M"), head=head)
+        given.space.preset, given.data.size = preset, "64x96"
+        given.target.macs = [Quantity(f"{exact.macs_total:.0f}")]
+        made = make_constraint(given, 9)
+        assert isinstance(made, Target)
+        found = {bound.name: bound.of(network) for bound in made.bounds}
+        assert found == {"macs": exact.macs_total, "params": exact.params}
 
 
 def test_macs_are_counted_at_cost_size() -> None:
@@ -186,7 +203,8 @@ def test_a_table_of_another_space_size_or_number_of_classes_is_refused(file: Pat
         (["--constraint.macs", "20M", "--strategy", "nni-darts"], "NNI's own and takes none"),
         (["--constraint.latency_ms", "1", "--constraint.engine", "abacus"], "engine"),
         (["--constraint.latency_ms", "1", "--constraint.precision", "fp16"], "precision: unknown 'fp16'"),
-        (["--constraint.latency_ms", "1", "--constraint.head", "tail"], "head: this space has no 'tail'"),
+        (["--constraint.latency_ms", "1", "--constraint.head", "tail"], "constraint.head: this space has no 'tail'"),
+        (["--constraint.macs", "20M", "--constraint.head", "fusion"], "constraint.head: this space has no 'fusion'"),
         (["--constraint.latency_ms", "1", "--constraint.threads", "0"], "threads: 0 must be at least 1"),
         (["--cost.size", "10x10"], "size"),
         (["--strategy", "random", "--method.samples", "5"], "method.samples: 5 networks do not fit into 2 epochs"),

@@ -313,6 +313,13 @@ def test_a_bound_on_the_cost_is_met(
     assert f"{limit:,.0f}   on macs: found {summary['cost']['macs_total']:,.0f}, met" in told.out
     assert told.out.startswith(f"run folder      {tmp_path / 'run'}\n")  # known to whoever interrupts it
     assert free > 0
+    network = Architecture.load(tmp_path / "run" / "architecture.json")
+    final = cost(network, (32, 40), 9, "aggregation")
+    assert f"{final.params:,.0f}   parameters, {final.macs_total:,.0f} MACs, with the aggregation head" in told.out
+    more = (
+        f"with the aggregation head of retrain: {final.macs_total:,.0f}, more than that; --constraint.head aggregation"
+    )
+    assert (more in told.out) == (final.macs_total > limit)
 
 
 @pytest.mark.parametrize(("key", "value"), [("macs", "0.1M"), ("params", "1K")])
