@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
 from experiments.runs import shipped
 from experiments.runs.files import write_atomic
+from experiments.runs.processes import program
 from nas_space.architecture import Architecture
 from nas_space.config import Head
 from nas_space.cost import cost
@@ -24,6 +26,7 @@ from nas_space.memory import free_memory
 from nas_space.network import SegmentationNetwork
 
 WEIGHTS, ARCHITECTURE = shipped.WEIGHTS, shipped.ARCHITECTURE
+SEARCHED = "search.json"
 HEADER, FORMAT = "ssr-nas", "ssr-nas model 1"
 
 
@@ -110,9 +113,7 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
             f"{path}: an exported file; give the {WEIGHTS} that it was made of, or use experiments.Segmenter"
         )
     if not path.is_file():
-        ours = " or ".join(shipped.shipped_networks())
-        fix = f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder; or {ours}"
-        raise InputError(f"{path}: no such file; {fix}")
+        raise InputError(f"{path}: no such file; {_instead(path)}")
     try:
         with safe_open(path, framework="pt") as file:
             info = _read_info(path, file.metadata() or {})
@@ -132,6 +133,16 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
     network = info.build()
     network.load_state_dict(weights)
     return drop_denormals(network).eval(), info
+
+
+def _instead(path: Path) -> str:
+    """What to do about weights that are not there; a search that was cut has none."""
+    architecture = path.parent / ARCHITECTURE
+    if path.name == WEIGHTS and (path.parent / SEARCHED).is_file() and architecture.is_file():
+        train = f"{program()} retrain --arch {shlex.quote(str(architecture))}"
+        return f"this search did not end discrete, so it has no weights; train its network: {train}"
+    ours = " or ".join(shipped.shipped_networks())
+    return f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder; or {ours}"
 
 
 def _check_size(path: Path, info: ModelInfo, shapes: Mapping[str, tuple[int, ...]]) -> None:

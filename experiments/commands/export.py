@@ -180,7 +180,9 @@ def _summary_lines(description: Description, exported: "Exported", dataset: str)
     takes = "uint8 (N, H, W, 3)" if interface.pixels else "normalised float32 (N, 3, H, W)"
     size = "any size" if description.dynamic else "{}x{}".format(*description.size)
     gives = "classes" if interface.argmax else "logits"
-    resolution = "at the size of the image" if interface.resize else "at the resolution of the network"
+    resolution = (
+        "at the size of the image" if interface.resize else "at the size of the network's output, which is smaller"
+    )
     lines = [
         f"{counted(agreement.images, 'image')}, random ones and some of {dataset}: logits differ by at most "
         f"{agreement.max_logit_difference:.2g}, {100 * agreement.equal_pixels:.3f} % of the pixels are equal",

@@ -95,6 +95,8 @@ def run(options: Options) -> dict[str, Any]:
     if left_out:
         print(f"{', '.join(left_out)}: no searched stages, so no feature maps")
     print("\n".join(f"figure  {file}" for file in files))
+    if staged:
+        print("features.png: how strongly each stage responds; bright is strong, each picture by itself")
     return {"files": [str(file) for file in files], "images": [sample.name for sample in chosen], "out": str(folder)}
 
 

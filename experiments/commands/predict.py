@@ -117,8 +117,12 @@ def _format_summary(result: dict[str, Any], views: str) -> str:
     counts = [f"{len(some)} {kind}{'s'[: len(some) != 1]}" for kind, some in rows.items() if some]
     frames = f" ({sum(film['frames'] for film in result['films'])} frames)" if result["films"] else ""
     lines = [f"{' and '.join(counts) or 'nothing'} predicted{frames}"]
-    if len(result["images"]) + sum(film["frames"] for film in result["films"]) >= TELLING:
+    seen = len(result["images"]) + sum(film["frames"] for film in result["films"])
+    where = f"at {views}, {result['device']}"
+    if seen >= TELLING:
         rates = result["fps"]
-        alone = f"the network alone {rates['network']:.1f} (at {views}, {result['device']})"
+        alone = f"the network alone {rates['network']:.1f} ({where})"
         lines.append(f"{rates['pipeline']:.1f} images a second with reading, drawing and writing; {alone}")
+    elif counts:
+        lines.append(f"the network ran {where}")
     return "\n".join((*lines, f"results  {result['out']}"))

@@ -215,6 +215,11 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
         (["--config", "."], "--config .: cannot be read (Is a directory); give a YAML file"),
         (["surplus"], "surplus: no option and no value of one; write --key value"),
+        (
+            [__file__],
+            f"{__file__}: no option and no value of one; write --key value; "
+            "ssr-nas help lists the commands that take files",
+        ),
     ],
 )
 def test_mistakes_on_the_command_line(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -43,6 +43,17 @@ def test_round_trip(
     assert json.loads((tmp_path / "architecture.json").read_text()) == json.loads(info.architecture.to_json())
 
 
+def test_a_search_that_was_cut_says_why_it_has_no_weights(tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
+    saved(tmp_path, tiny())
+    (tmp_path / "model.safetensors").unlink()
+    (tmp_path / "search.json").write_text("{}")
+    train = f"train its network: ssr-nas retrain --arch {tmp_path / 'architecture.json'}$"
+    with pytest.raises(InputError, match=f"no such file; this search did not end discrete.*; {train}"):
+        load_model(tmp_path)
+    with pytest.raises(InputError, match="other.safetensors: no such file; give the model.safetensors of a retraining"):
+        load_model(tmp_path / "other.safetensors")
+
+
 def test_weights_that_only_cost_time_are_dropped(tmp_path: Path, tiny: Callable[..., SpaceConfig]) -> None:
     network, info = saved(tmp_path, tiny())
     with torch.no_grad():

@@ -15,7 +15,6 @@ from experiments.data.formats.values import Found
 from experiments.data.listing import given_folder
 from experiments.data.misplaced import inner_folders
 from experiments.data.sets.class_file import NAMES as CLASS_FILES
-from experiments.data.sets.folder import HOLDS
 from experiments.data.sets.layouts import find_layout
 from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
@@ -32,6 +31,9 @@ PUBLISHED = {
 """Data sets with a name of their own: the folders by which they are known."""
 MOST_INNER = 50
 """Inner folders that are looked into for an export that lies one level deeper."""
+
+HOLDS = "photos with their labels, as a labelling tool exports them, or images/ and masks/"
+"""What a folder of any format holds, for messages."""
 
 
 def find_folder(options: DataOptions) -> DataSource:

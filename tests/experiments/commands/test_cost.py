@@ -47,7 +47,7 @@ def test_the_papers_baselines_are_counted_at_the_papers_sizes(capsys):
     rounded = [round(row["macs_total"] / 1e9, 1) for row in result["networks"][:4]]
     assert rounded == [11.2, 25.2, 44.8, 3.7] and result["networks"][0]["params"] == 961_807
     assert (
-        "| baseline1 | 512x1024 | 0.962 | 11.1 | 11.2 |" in text
+        "| baseline1 | encoder | 512x1024 | 0.962 | 11.1 | 11.2 |" in text
         and "\nMACs G: of everything" in text
         and "| parameters M | conv MACs G | MACs G |" in text
         and result["measured"] == []
@@ -134,7 +134,7 @@ def test_files(net, suffix, tmp_path, capsys):
     assert (
         json.loads(content) == result
         if suffix == ".json"
-        else content in text and content.startswith("| network | input |")
+        else content in text and content.startswith("| network | head | input |")
     )
 
 

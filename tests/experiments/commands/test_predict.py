@@ -157,7 +157,11 @@ def test_options_of_evaluation_hold_here_too(
     image = str(write_image(tmp_path / "a.png"))
     options = ["--eval.size", "64x96", "--eval.scales", "0.5,1", "--eval.flip", "true", "--out", str(tmp_path / "out")]
     text, result = answer(capsys, "--checkpoint", str(checkpoint()), image, *options)
-    assert "64x96, scales 0.5, 1, flipped too" in text and result["eval"]["scales"] == [0.5, 1.0]
+    assert (
+        "64x96, scales 0.5, 1, flipped too" in text
+        and "images a second" not in text
+        and result["eval"]["scales"] == [0.5, 1.0]
+    )
 
 
 @pytest.mark.parametrize("stages", [3, 4])

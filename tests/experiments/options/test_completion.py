@@ -11,8 +11,10 @@ import pytest
 
 from experiments.cli import main
 from experiments.commands import COMMANDS
+from experiments.data.source import FINDERS
 from experiments.options.completion import SHELLS
 from experiments.options.leaves import leaves
+from strategies.registry import NAMES
 
 KEYS = {name: {f"--{leaf.key}" for leaf in leaves(import_module(module).Options)} for name, module in COMMANDS.items()}
 Complete = Callable[[Sequence[str]], list[set[str]]]
@@ -56,6 +58,20 @@ def complete(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Complete:
         return [set(line.split()) for line in result.stdout.splitlines()]
 
     return ask
+
+
+def test_bash_offers_the_names_that_a_key_may_have(complete: Complete) -> None:
+    asked = (
+        "search --strategy s",
+        "search --data.name ''",
+        "retrain --data.name c",
+        "search --space.preset p",
+        "search --out s",
+    )
+    strategies, sets, cities, presets, files = complete(asked)
+    assert strategies == {name for name in NAMES if name.startswith("s")} and "ssr" in strategies
+    assert sets == set(FINDERS) and cities == {"camvid", "cityscapes"}
+    assert presets == {"paper", "pyramid"} and files == {"street.jpg"}
 
 
 def test_bash_offers_commands_keys_values_and_files(complete: Complete) -> None:
