@@ -41,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from experiments.runs.failures import fail, guarded
     from experiments.runs.output import survive_closed_output
     from experiments.runs.processes import rank, termination_handled
+    from experiments.runs.telling import told_once
     from experiments.runs.threads import sleep_while_waiting, stay_within_limit
 
     if argv is None:
@@ -76,7 +77,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         near = get_close_matches(word, [other.rpartition(" ")[2] for other in longer], n=1)
         hint = f"did you mean {name} {near[0]}?" if near else f"choose from {', '.join(longer)}, or give --key value"
         return fail(f"{PROG} {name}", f"{word}: unknown; {hint}", 2)
-    with termination_handled():
+    with termination_handled(), told_once():
         return _guarded(name, arguments[words:])
 
 

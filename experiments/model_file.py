@@ -2,7 +2,6 @@
 
 import json
 import math
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,6 @@ from experiments.options.groups import parse_bits, parse_classes, parse_size
 from experiments.peers import PEERS, create_peer
 from experiments.runs import shipped
 from experiments.runs.files import write_atomic
-from experiments.runs.processes import program
 from nas_space.architecture import Architecture
 from nas_space.config import Head
 from nas_space.cost import cost
@@ -137,12 +135,21 @@ def load_model(checkpoint: str | Path) -> tuple[nn.Module, ModelInfo]:
 
 def _instead(path: Path) -> str:
     """What to do about weights that are not there; a search that was cut has none."""
-    architecture = path.parent / ARCHITECTURE
-    if path.name == WEIGHTS and (path.parent / SEARCHED).is_file() and architecture.is_file():
-        train = f"{program()} retrain --arch {shlex.quote(str(architecture))}"
-        return f"this search did not end discrete, so it has no weights; train its network: {train}"
+    if path.name == WEIGHTS and _was_cut(path.parent / SEARCHED):
+        return (
+            "this search did not end discrete, so it left none; its report.html has the command that trains its network"
+        )
     ours = " or ".join(shipped.shipped_networks())
     return f"give the {WEIGHTS} of a retraining or of a discrete search, or its folder; or {ours}"
+
+
+def _was_cut(summary: Path) -> bool:
+    """Whether it is the summary of a search that says that there are no weights."""
+    try:
+        content = json.loads(summary.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and content.get("weights", "") is None
 
 
 def _check_size(path: Path, info: ModelInfo, shapes: Mapping[str, tuple[int, ...]]) -> None:

@@ -18,7 +18,6 @@ Options = FitOptions
 
 def run(options: Options) -> dict[str, Any]:
     """Plan, search, race, train, export and deliver; return the content of ``fit.json`` and the folder."""
-    from experiments.data.telling import told_once
     from experiments.fit.fit import begin, closing_lines, resume
 
     before, whole = resumed("fit", options, FREE), options
@@ -27,8 +26,7 @@ def run(options: Options) -> dict[str, Any]:
         whole = replace(begun, **given_anew(options, FREE))
     if options.port is not None and not whole.web:
         raise InputError("port: is that of the web UI; give --web true as well, or leave out --port")
-    with told_once():
-        result = begin(whole) if before is None else resume(whole, before)
+    result = begin(whole) if before is None else resume(whole, before)
     if "points" in result:
         print("\n".join(closing_lines(result)))
     return result

@@ -134,7 +134,11 @@ def _speed(prepared: "PreparedSearch", folder: Path) -> list[str]:
 
         network, size = Architecture.load(folder / "architecture.json"), prepared.options.cost_size
         table, classes = prepared.table, len(prepared.data.classes)
-        speed = measured(network, size, classes) if table is None else predicted(network, table)
+        speed = (
+            measured(network, size, classes, prepared.options.bounded_head)
+            if table is None
+            else predicted(network, table)
+        )
         lines = describe_speed(speed)
         write_speed(folder, speed)
     return lines

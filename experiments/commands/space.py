@@ -51,7 +51,8 @@ def run(options: Options) -> dict[str, Any]:
         architecture = Scaler(size)(options.arch, config, options.classes)
     check_size("size", size, len(architecture.stages))
     total = cost(architecture, size, options.classes)
-    print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes\n\n{architecture.table()}\n")
+    head = architecture.space.heads[0]
+    print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes, {head} head\n\n{architecture.table()}\n")
     print(_format_costs({options.arch: total}))
     return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
 
@@ -71,7 +72,7 @@ def _describe(name: str, config: SpaceConfig, size: tuple[int, int], classes: in
         "entropy at the start": f"{sizes['entropy_nats']:.2f} nats",
     }
     print("\n".join(f"  {label:<37}{value}" for label, value in rows.items()))
-    print(f"\nbaselines at {size[0]}x{size[1]}, {classes} classes\n")
+    print(f"\nbaselines at {size[0]}x{size[1]}, {classes} classes, {config.heads[0]} head\n")
     print(_format_costs({build.__name__: cost(build(config), size, classes) for build in (baseline1, baseline2)}))
     return sizes
 

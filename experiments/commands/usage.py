@@ -21,7 +21,8 @@ USAGE = {
         ("ssr-nas search", f"ssr-nas search {PHOTOS} --constraint.macs 30M"),
         (
             *("strategy", "epochs", "seed", *FOLDER, "space.preset"),
-            *("constraint.macs", "constraint.latency_ms", "target.macs", "target.latency_ms", "out", "resume"),
+            *("constraint.macs", "constraint.latency_ms", "target.macs", "target.latency_ms", "constraint.head"),
+            *("out", "resume"),
         ),
     ),
     "retrain": Usage(

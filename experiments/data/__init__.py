@@ -8,8 +8,8 @@ from experiments.data.dataset import SegmentationData, Split, split_halves
 from experiments.data.memory import read_source
 from experiments.data.remarks import notes, shared_images
 from experiments.data.source import DataSource, Sample, open_source
-from experiments.data.telling import tell
 from experiments.options.groups import IGNORE, DataOptions, parse_size
+from experiments.runs.telling import tell
 from nas_space.errors import InputError
 
 __all__ = ["DataSource", "Sample", "SegmentationData", "Split", "load", "open_source", "split_halves"]

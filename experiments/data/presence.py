@@ -14,8 +14,8 @@ from experiments.data.files import Array, DataError
 from experiments.data.label_counts import sampled
 from experiments.data.remarks import notes
 from experiments.data.source import DataSource, Sample
-from experiments.data.telling import tell
 from experiments.options.groups import IGNORE, DataOptions, parse_size
+from experiments.runs.telling import tell
 from nas_space.errors import InputError
 
 LOOKED_AT = 24

@@ -28,7 +28,7 @@ def stop(text):
 
 
 try:
-    from PIL import Image, ImageDraw
+    from PIL import Image, ImageDraw, ImageFont
 
     try:
         from ssr_nas_runtime import Segmenter
@@ -40,12 +40,14 @@ except ImportError as error:
 
 def with_legend(picture, found):
     line = max(picture.width // 25, 16)
-    canvas = Image.new("RGB", (picture.width, picture.height + line * len(found)), "white")
+    font = ImageFont.load_default(0.7 * line)
+    width = max(picture.width, *(line + 16 + int(font.getlength(name)) for name, _ in found))
+    canvas = Image.new("RGB", (width, picture.height + line * len(found)), "white")
     canvas.paste(picture)
     draw, top = ImageDraw.Draw(canvas), picture.height
     for name, colour in found:
         draw.rectangle((4, top + 3, line, top + line - 3), fill=colour, outline="black")
-        draw.text((line + 8, top + 2), name, fill="black", font_size=0.7 * line)
+        draw.text((line + 8, top + 2), name, fill="black", font=font)
         top += line
     return canvas
 
@@ -62,10 +64,14 @@ for photo in map(Path, sys.argv[1:]):
     except ValueError as error:
         stop(error)
     overlay = f"{{photo.stem}}_overlay.png"
-    shares = result.shares()
-    found = [(name, colour) for name, colour in zip(result.names, result.colours) if shares[name]]
+    found, told = [], []
+    for i, (name, share) in enumerate(result.shares().items()):
+        if share:
+            plain = name.isascii()  # the picture's font has no other letters
+            found.append((name if plain else f"class {{i}}", result.colours[i]))
+            told.append(f"{{name}} {{share:.1%}}" if plain else f"{{name}} (class {{i}}) {{share:.1%}}")
     with_legend(Image.fromarray(result.overlay()), found).save(overlay)
-    print(f"{{overlay}}: " + ", ".join(f"{{name}} {{shares[name]:.1%}}" for name, _ in found))
+    print(f"{{overlay}}: {{', '.join(told)}}")
 '''
 TIMED = 9
 """Times that a photo is segmented, to learn how long one takes."""

@@ -4,10 +4,10 @@ argparse only lays out the help (``options/help.py``): it names no nearest key, 
 a dash.
 """
 
+import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import MISSING, is_dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import yaml
@@ -85,7 +85,7 @@ def _read_line(argv: Sequence[str], leaves_by_key: Known, positional: str | None
         token = queue.pop(0)
         if not token.startswith("--"):
             if positional is None or token.startswith("-"):
-                others = "; ssr-nas help lists the commands that take files" if Path(token).exists() else ""
+                others = "; a file needs its key here as well" if os.path.exists(token) else ""
                 raise InputError(f"{token}: no option and no value of one; write --key value{others}")
             positionals.append(token)
             continue

@@ -2,7 +2,7 @@
 
 from argparse import Action, ArgumentParser
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import shtab
 
@@ -11,7 +11,7 @@ from experiments.options.groups import AUGMENTATIONS, SETS
 from experiments.options.help import SHORT_KEYS
 from experiments.options.leaves import Leaf, leaves
 from experiments.options.loggers import LOGGERS
-from nas_space.config import DIMENSIONS, PRESETS
+from nas_space.config import DIMENSIONS, PRESETS, Head
 from nas_space.errors import InputError
 from strategies.registry import NAMES
 
@@ -24,6 +24,7 @@ NAMED: Mapping[str, Collection[str]] = {
     "device": DEVICES,
     "logger": LOGGERS,
     "train.augmentation": AUGMENTATIONS,
+    "constraint.head": get_args(Head),
 }
 """What is offered for a key; a strategy may be module:Class all the same."""
 TEXT = (str, str | None, list[str])

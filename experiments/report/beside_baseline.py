@@ -9,7 +9,6 @@ from experiments.options.groups import parse_size
 from experiments.runs.columns import FPS, LATENCY, MACS, MIOU, PARAMETERS, cells
 from experiments.runs.folder import SPEED
 from experiments.runs.names import visible
-from experiments.runs.processes import program
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import Head
 from nas_space.cost import cost
@@ -86,14 +85,11 @@ def about_table(
         return ""
     searched, trained = architecture.space.heads
     counted, other = (trained, searched) if head == trained else (searched, trained)
-    of_other = "that of a search" if other == searched else "which retrain gives it"
     there = cost(architecture, parse_size(exact["size"]), classes, other)
     (params,), (macs,) = cells(PARAMETERS, [there.params]), cells(MACS, [there.macs_total])
-    text = f"The table counts the {counted} head. With the {other} head, {of_other}, {visible(name)} has {params} M "
-    text += f"parameters and {macs} M MACs."
-    if name.partition("@")[0] != "baseline1":
-        text += f" baseline1 has a score once it is trained as well: {program()} retrain --arch baseline1."
-    return text
+    when = f"In a search it has the {other} head" if other == searched else f"retrain gives it the {other} head"
+    text = f"{visible(name)} is counted with the {counted} head. {when}: {params} M parameters, {macs} M MACs."
+    return text if name.partition("@")[0] == "baseline1" else f"{text} baseline1 is not trained here: it has no mIoU."
 
 
 def read_speed(run: Path) -> dict[str, Any] | None:

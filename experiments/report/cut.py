@@ -43,7 +43,7 @@ class SearchAndTraining:
 def cut_figure(searches: Sequence[SearchAndTraining]) -> Figure:
     """A column for each search: validation mIoU above, validation loss below, by epoch.
 
-    More than three searches go on below, at the same scales.
+    There are at most three in a line; all have the same scales.
     """
     blocks = ceil(len(searches) / BESIDE)
     columns = ceil(len(searches) / blocks)

@@ -111,6 +111,7 @@ def _page(run: Path, search: Mapping[str, Any], network: Architecture, images: M
     versions = {**search.get("versions", {}), "device": search.get("device", "unknown")}
     config, speed, classes = config_text(run), read_speed(run), class_rows(search)
     miou = search["miou"].get("derived_full", search["miou"].get("derived"))
+    head = next((head for head in network.space.heads if head == search["cost"].get("head")), None)
     name = "found" if name_of(network) == "found" else f"found ({name_of(network)})"
     return render(
         TEMPLATE,
@@ -119,8 +120,8 @@ def _page(run: Path, search: Mapping[str, Any], network: Architecture, images: M
         verdict=_verdict(search),
         next=f"{program()} retrain --arch {shlex.quote(str(run / 'architecture.json'))}{data_flags_of(config)}",
         facts=list(_facts(search)),
-        networks=beside_baseline(network, name, search["cost"], miou, speed, len(classes)),
-        about=about_table(network, name, search["cost"], len(classes)),
+        networks=beside_baseline(network, name, search["cost"], miou, speed, len(classes), head),
+        about=about_table(network, name, search["cost"], len(classes), head),
         clock=clock_of(speed),
         classes=classes,
         layers=_layers(json.loads(network.to_json())),
@@ -137,7 +138,7 @@ def _verdict(search: Mapping[str, Any]) -> str:
     if search["discrete_epoch"] is None:
         return "Every network was sampled and trained by itself: there was nothing to decide."
     rules = deciding_rules(search["removals"])
-    return f"Discrete since epoch {search['discrete_epoch']}{f', by {rules} alone' if rules else ''}."
+    return f"Discrete since epoch {search['discrete_epoch']}{f', by {rules}' if rules else ''}."
 
 
 def _facts(search: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -22,7 +22,8 @@ def describe(
 ) -> str:
     """The closing summary: the network, its cost and ``speed`` beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
-    reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes))
+    head, trained = options.bounded_head, architecture.space.heads[1]
+    reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes), head)
     exact, gap = summary["cost"], summary["gap"]
     miou = summary["miou"]
     supernet, derived = (100 * miou[key] for key in ("supernet", "derived"))
@@ -31,8 +32,8 @@ def describe(
     same = f"derived network, labels at {miou['resolution_full']} as in retrain" if full is not None else ""
     macs = f"{exact['macs_total'] / reference.macs_total:.2f} of baseline1, at {exact['size']}"
     retrain = f"{program()} retrain --arch {shlex.quote(str(folder / 'architecture.json'))}{data_flags(options.data)}"
-    trained = architecture.space.heads[1]
     final = cost(architecture, options.cost_size, len(data.classes), trained)
+    grown = f"{final.macs_total:,.0f} MACs: it adds the {trained} head"
     lines = [
         "",
         f"found network ({options.strategy}, {_state(summary, options, len(data.train))})",
@@ -41,7 +42,7 @@ def describe(
         "",
         f"  parameters    {exact['params']:>14,.0f}   {exact['params'] / reference.params:.2f} of baseline1",
         f"  MACs          {exact['macs_total']:>14,.0f}   {macs}",
-        f"  as retrained  {final.params:>14,.0f}   parameters, {final.macs_total:,.0f} MACs, with the {trained} head",
+        *([] if head == trained else [f"  {'after retrain':<14}{final.params:>14,.0f}   parameters, {grown}"]),
         *(f"  {'latency' if i == 0 else '':<14}{line}" for i, line in enumerate(speed)),
         *_bounds(summary, options, final, trained),
         f"  mIoU          {supernet:>13.1f}%   {both}",
@@ -75,13 +76,10 @@ def _with_final_head(name: str, limit: float, options: SearchOptions, final: Cos
     """A line under a bound that did not count the head of a retraining; none where it did, or is kept all the same."""
     if options.bounded_head == trained:
         return []
-    if name not in COUNTED:
-        more = "takes longer"
-    elif (value := getattr(final, COUNTED[name])) > limit:
-        more = f"{_amount(name, value)}, more than that"
-    else:
+    if name in COUNTED and getattr(final, COUNTED[name]) <= limit:
         return []
-    return [f"  {'':<28}   with the {trained} head of retrain: {more}; --constraint.head {trained} counts it"]
+    more = f"{_amount(name, getattr(final, COUNTED[name]))} then, NOT MET" if name in COUNTED else "which takes longer"
+    return [f"  {'':<28}   retrain adds the {trained} head: {more}. --constraint.head {trained} counts it"]
 
 
 def _weights(summary: dict[str, Any]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.runs.files import plain, write_atomic
 from experiments.search.options import SearchOptions
 from nas_space.architecture import Architecture
+from nas_space.config import Head
 from nas_space.cost import cost
 from nas_space.errors import InputError
 from strategies.alive import LEVELS, Alive
@@ -97,13 +98,16 @@ def write_networks(run: Path, options: SearchOptions, networks: Iterable[Trained
     write_atomic(run / TRIALS, json.dumps(plain(entries), indent=1, allow_nan=False) + "\n")
 
 
-def metric_rows(networks: Iterable[TrainedNetwork], size: tuple[int, int], num_classes: int) -> list[dict[str, Any]]:
+def metric_rows(
+    networks: Iterable[TrainedNetwork], size: tuple[int, int], num_classes: int, head: Head
+) -> list[dict[str, Any]]:
     """Rows of ``metrics.csv``, one a network in place of one an epoch.
 
     Args:
         networks: in the order of their training.
         size: height and width at which cost is counted, in pixels.
         num_classes: channels of the logits.
+        head: whose cost counts.
 
     Returns:
         The columns of a differentiable search, and ``heldout_miou``. ``miou``, ``miou_derived`` and ``alive_*`` are
@@ -113,7 +117,7 @@ def metric_rows(networks: Iterable[TrainedNetwork], size: tuple[int, int], num_c
     best: TrainedNetwork | None = None
     for number, network in enumerate(networks, 1):
         best = network if best is None or network.miou_heldout > best.miou_heldout else best
-        exact = cost(network.architecture, size, num_classes)
+        exact = cost(network.architecture, size, num_classes, head)
         alive = Alive.only(best.architecture).counts()
         row: dict[str, Any] = {"epoch": number, "loss_w": network.loss_train, "loss_a": network.loss_heldout}
         row |= {"val_loss": network.loss, "miou": best.miou, "entropy": 0.0}

@@ -184,7 +184,7 @@ class Retraining:
         network: nn.Module | None = None
         for stage in self.stages[begin:]:
             if network is not None:
-                print(f"retrain ({stage.name}): a new head on what is trained: the score falls at first", flush=True)
+                print(f"retrain ({stage.name}): this stage adds a new head, so the score falls at first", flush=True)
             prepared, monitor = self._fit(stage, network, checkpoint)
             network = prepared.model.to(self.device)
             self.rows, self.best, checkpoint = monitor.rows, monitor.best, None

@@ -215,10 +215,10 @@ def test_a_run_is_repeated_from_its_config(tmp_path: Path, capsys: pytest.Captur
         (["--config", "nowhere.yml"], "--config nowhere.yml: no such file"),
         (["--config", "."], "--config .: cannot be read (Is a directory); give a YAML file"),
         (["surplus"], "surplus: no option and no value of one; write --key value"),
+        (["x" * 300], f"{'x' * 300}: no option and no value of one; write --key value"),
         (
             [__file__],
-            f"{__file__}: no option and no value of one; write --key value; "
-            "ssr-nas help lists the commands that take files",
+            f"{__file__}: no option and no value of one; write --key value; a file needs its key here as well",
         ),
     ],
 )

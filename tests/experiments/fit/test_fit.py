@@ -329,7 +329,7 @@ def test_a_whole_fit_and_one_that_is_cut(
     assert said.startswith(f"{overlay}: ") and "grass" in said and "%" in said
     with Image.open(photo) as shown, Image.open(tmp_path / overlay) as drawn:
         lines = said.count("%")  # a class each
-        assert drawn.width == shown.width and drawn.height == shown.height + lines * max(shown.width // 25, 16)
+        assert drawn.width >= shown.width and drawn.height == shown.height + lines * max(shown.width // 25, 16)
     for given, wrong in (([], "usage: python predict.py PHOTO..."), (["none.jpg"], "none.jpg: ")):
         monkeypatch.setattr(sys, "argv", ["predict.py", *given])
         with pytest.raises(SystemExit) as ended:

@@ -138,7 +138,7 @@ def test_page_is_whole_and_needs_nothing_beside_it(run: Path) -> None:
     assert all(CAPTIONS[name] in page.text for name in ("architecture", "entropy", "alive", "miou"))
     for fact in (
         "ssr on streets, seed 3",
-        "Discrete since epoch 9, by threshold alone.",
+        "Discrete since epoch 9, by threshold.",
         "cascade: what belonged to another candidate",
         "48.01 %",
         "0.0801",
@@ -169,11 +169,27 @@ def test_the_found_network_stands_beside_baseline1(run: Path) -> None:
     assert ["road", "90.0"] in rows and ["<sky>", "50.0"] in rows and ["hut", "-"] in rows
     assert "Latency measured now. Warning: busy." in page.text
     bigger = cost(network, (96, 128), len(classes), "aggregation")
-    told = f"With the aggregation head, which retrain gives it, found has {bigger.params / 1e6:.3g} M parameters and "
-    assert f"The table counts the encoder head. {told}{bigger.macs_total / 1e6:.3g} M MACs." in page.text
-    assert "once it is trained as well: ssr-nas retrain --arch baseline1." in page.text
+    more = f"{bigger.params / 1e6:.3g} M parameters, {bigger.macs_total / 1e6:.3g} M MACs"
+    assert f"found is counted with the encoder head. retrain gives it the aggregation head: {more}." in page.text
+    assert "baseline1 is not trained here" in page.text
     flags = "--data.name folder --data.root 'my garden' --data.size 64x96"
     assert f"retrain --arch {run / 'architecture.json'} {flags}" in page.text
+
+
+def test_a_search_that_counts_the_larger_head_says_so(run: Path) -> None:
+    costs = {**search_summary()["cost"], "head": "aggregation"}
+    write_json(run / "search.json", search_summary() | {"per_class": {"road": 0.9}, "cost": costs})
+    page = Page(write_report(run).read_text(encoding="utf-8"))
+    made = cost(baseline1(Architecture.load(run / "architecture.json").space), (96, 128), 1, "aggregation")
+    assert f"{made.macs_total / 1e6:.1f}" in next(line for line in page.rows if line.split()[0] == "baseline1")
+    assert "found is counted with the aggregation head. In a search it has the encoder head: " in page.text
+
+
+def test_what_was_before_it_was_discrete_is_told_of_discrete_searches_alone(run: Path) -> None:
+    gap = {"loss_supernet": 1.0, "loss_derived": 2.0}
+    for discrete in (True, False):
+        write_json(run / "search.json", search_summary() | {"discrete": discrete, "gap_before": gap})
+        assert ("before it was discrete" in write_report(run).read_text(encoding="utf-8")) == discrete
 
 
 @pytest.mark.parametrize(
@@ -242,7 +258,7 @@ def test_text_from_files_is_shown_as_it_is(name: str, run: Path) -> None:
     assert page.open == [] and "script" not in page.tags and len(page.sources) == 4
     for part in (
         f"{name} on {name}, seed 3",
-        f", by {name} alone.",
+        f", by {name}.",
         f"classes: </pre>{name}",
         f"{name} {name}, d",
     ):

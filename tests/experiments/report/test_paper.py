@@ -55,7 +55,8 @@ def test_many_searches_go_on_below_at_the_same_scales(count: int, columns: int, 
     assert [(box.rowspan.start, box.colspan.start) for box in boxes] == [
         (2 * (place // columns) + loss, place % columns) for place in range(count) for loss in (0, 1)
     ]
-    assert len({axes.get_ylim() for axes in figure.axes[::2]}) == 1
+    for row in (figure.axes[::2], figure.axes[1::2]):
+        assert len({axes.get_ylim() for axes in row}) == 1
     assert [bool(axes.get_ylabel()) for axes in figure.axes[::2]] == [place % columns == 0 for place in range(count)]
 
 

@@ -50,7 +50,7 @@ def test_the_network_stands_beside_baseline1(run: Path, capsys: pytest.CaptureFi
     assert "baseline2@20ms on streets, seed 3" in text and "<td>baseline1</td>" in text
     assert "mIoU 49.4 % on the validation images, labels at 96x128, after 2 epochs in 90 seconds" in text
     assert "The best epoch, 1, had 50.1 %" in text and f"figures --checkpoint {run}\n" in f"{text}\n".replace("<", "\n")
-    assert "The table counts the aggregation head. With the encoder head, that of a search, baseline2@20ms has" in text
+    assert "baseline2@20ms is counted with the aggregation head. In a search it has the encoder head: " in text
     assert "<td>road</td><td>90.0</td>" in text and "<td>&lt;sky&gt;</td><td>-</td>" in text
     assert "<td>2.00</td><td>500</td><td>49.4</td>" in text and "<td>4.00</td><td>250</td><td>-</td>" in text
     assert text.count("<figcaption>") == 2 and CAPTIONS["training"] in text and "<details>" in text

@@ -56,3 +56,4 @@ def test_warning_where_too_few_cores_are_free(monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     assert warning(1.9, 2) is None and warning(0.05, 4) is None
     assert "others kept 2.5 of 4 cores busy, so fewer than 2 were free" in (warning(2.5, 2) or "")
+    assert "others kept 3.5 of 4 cores busy, so less than 1 core was free" in (warning(3.5, 1) or "")

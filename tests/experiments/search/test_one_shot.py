@@ -22,7 +22,7 @@ from experiments.options.groups import DataOptions
 from experiments.runs.lock import LOCK
 from experiments.runs.probabilities import read_probabilities
 from experiments.search.one_shot import Search
-from nas_space.architecture import Architecture
+from nas_space.architecture import Architecture, baseline1
 from nas_space.cost import cost
 from nas_space.network import SegmentationNetwork
 
@@ -173,7 +173,7 @@ def test_a_search_without_decisions_is_cut_by_argmax_and_says_so(
     assert "weights         none are kept: the search was not discrete" in capsys.readouterr().out
     assert summary["weights"] is None and not list((tmp_path / "darts").rglob("*.safetensors"))
     assert main(["evaluate", "--checkpoint", str(tmp_path / "darts")]) == 2
-    assert "of a retraining or of a discrete search" in capsys.readouterr().err
+    assert "this search did not end discrete, so it left none" in capsys.readouterr().err
     assert not summary["discrete"] and summary["discrete_epoch"] is None
     assert {removal["rule"] for removal in summary["removals"]} == {"argmax"}
     assert summary["entropy"]["final"] > 50
@@ -315,11 +315,37 @@ def test_a_bound_on_the_cost_is_met(
     assert free > 0
     network = Architecture.load(tmp_path / "run" / "architecture.json")
     final = cost(network, (32, 40), 9, "aggregation")
-    assert f"{final.params:,.0f}   parameters, {final.macs_total:,.0f} MACs, with the aggregation head" in told.out
-    more = (
-        f"with the aggregation head of retrain: {final.macs_total:,.0f}, more than that; --constraint.head aggregation"
+    assert f"{final.params:,.0f}   parameters, {final.macs_total:,.0f} MACs: it adds the aggregation head" in told.out
+    assert (
+        f"retrain adds the aggregation head: {final.macs_total:,.0f} then, NOT MET" in told.out
+    )  # it takes 1.6M alone
+
+
+def test_with_the_head_of_a_retraining_everything_counts_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bounds = ["--constraint.macs", "2.9M", "--constraint.params", "1M", "--constraint.head", "aggregation"]
+    summary = search(tmp_path / "run", *DECIDE, *bounds)
+    told = capsys.readouterr().out
+    network = Architecture.load(tmp_path / "run" / "architecture.json")
+    exact = cost(network, (32, 40), 9, "aggregation")
+    assert summary["cost"]["macs_total"] == summary["constraint"]["macs"]["found"] == exact.macs_total <= 2.9e6
+    assert summary["cost"]["params"] == summary["constraint"]["params"]["found"] == exact.params
+    assert summary["cost"]["head"] == "aggregation"
+    last = json.loads((tmp_path / "run" / "pareto.json").read_text())["networks"][-1]
+    assert last["params"] == exact.params and last["macs_total"] == last["macs"] == exact.macs_total
+    rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert rows["expected_macs"].iloc[-1] == pytest.approx(exact.macs_total, rel=0.2)
+    assert (
+        f"{exact.params / cost(baseline1(network.space), (32, 40), 9, 'aggregation').params:.2f} of baseline1" in told
     )
-    assert (more in told.out) == (final.macs_total > limit)
+    assert "after retrain" not in told and "retrain adds" not in told
+
+
+def test_a_bound_that_is_kept_after_retrain_as_well_is_told_as_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    search(tmp_path / "run", *DECIDE, "--constraint.macs", "90M")
+    told = capsys.readouterr().out
+    assert "after retrain" in told and "retrain adds" not in told
 
 
 @pytest.mark.parametrize(("key", "value"), [("macs", "0.1M"), ("params", "1K")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.data.telling import tell, told_once
+from experiments.runs.telling import tell, told_once
 
 
 def test_a_line_is_told_once_inside_and_every_time_outside(capsys: pytest.CaptureFixture[str]) -> None:
