@@ -13,13 +13,16 @@ from matplotlib.ticker import MaxNLocator
 
 from experiments.report.colours import ordered
 from experiments.report.figures import style
-from experiments.report.lettering import drawable, letter
+from experiments.report.lettering import TEXT, WIDTH, drawable, letter
 from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from nas_space.architecture import Architecture
 from nas_space.config import WIDTH_KEYS, SpaceConfig, operator_name
 from nas_space.errors import InputError
 from nas_space.expected_cost import Probabilities
 from strategies.alive import candidate_labels
+
+IN_A_COLUMN = 6
+"""Most candidates in a column of a legend."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ def read_history(run: Path, space: SpaceConfig) -> tuple[list[int], Probabilitie
 
 
 def search_figure(epochs: Sequence[int], choices: Mapping[str, Choice], labels: Sequence[str]) -> Figure:
-    """One search: a panel for each choice.
+    """One search: a panel for each choice, one below the other, so that it can be read on a telephone.
 
     Args:
         epochs: of the rows of the choices' probabilities.
@@ -105,14 +108,14 @@ def search_figure(epochs: Sequence[int], choices: Mapping[str, Choice], labels: 
         labels: which to show; those that are not searched are left out.
     """
     panels = [choices[label] for label in labels if label in choices]
-    rows = max(-(-len(panels) // 2), 1)
-    figure = Figure(figsize=(8.0, 1.5 * rows + 0.3), layout="constrained")
-    grid = figure.subplots(rows, 2, squeeze=False, sharex=True, sharey=True).flat
+    rows = max(len(panels), 1)
+    figure = Figure(figsize=(WIDTH, 1.45 * rows + 0.3), layout="constrained")
+    grid = figure.subplots(rows, 1, squeeze=False, sharex=True, sharey=True).flat
     for axes, choice in zip(grid, panels, strict=False):
-        _draw(axes, epochs, choice, choice.label)
-    for axes in list(grid)[len(panels) :]:
-        axes.set_axis_off()
-    _name_axes(figure)
+        _draw(axes, epochs, choice, choice.label, TEXT, 1 if len(choice.candidates) <= IN_A_COLUMN else 2)
+    if not panels:
+        grid[0].set_axis_off()
+    _name_axes(figure, TEXT)
     return figure
 
 
@@ -127,18 +130,21 @@ def searches_figure(searches: Mapping[str, tuple[Sequence[int], Sequence[Choice]
     grid = figure.subplots(len(searches), columns, squeeze=False, sharey=True)
     for row, name, (epochs, choices) in zip(grid, drawable(list(searches)), searches.values(), strict=True):
         for axes, choice in zip(row, choices, strict=True):
-            _draw(axes, epochs, choice, f"{name}: {choice.label}")
-    _name_axes(figure)
+            _draw(axes, epochs, choice, f"{name}: {choice.label}", 8, 1)
+    _name_axes(figure, 9)
     return figure
 
 
-def _name_axes(figure: Figure) -> None:
-    figure.supylabel("probability", fontsize=9)
-    figure.supxlabel("epoch", fontsize=9)
+def _name_axes(figure: Figure, size: float) -> None:
+    figure.supylabel("probability", fontsize=size)
+    figure.supxlabel("epoch", fontsize=size)
 
 
-def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str) -> None:
-    """A line for each candidate; it ends in a cross where the candidate leaves, and the strongest at last is thick."""
+def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str, size: float, columns: int) -> None:
+    """A line for each candidate; it ends in a cross where the candidate leaves, and the strongest at last is thick.
+
+    The legend has letters of ``size`` points, and so many columns.
+    """
     numbers = np.asarray(epochs)
     colours = _colours(choice.candidates)
     best = int(choice.probabilities[-1].argmax())
@@ -154,8 +160,9 @@ def _draw(axes: Axes, epochs: Sequence[int], choice: Choice, title: str) -> None
     letter(axes.set_title("", fontsize=10, loc="left"), title)
     axes.set_ylim(0, 1.05)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.tick_params(labelsize=9)
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8, handlelength=1.4)
+    axes.tick_params(labelsize=max(size, 9))
+    near = {"handlelength": 1.4, "columnspacing": 1.0, "labelspacing": 0.3}
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), ncols=columns, frameon=False, fontsize=size, **near)
 
 
 def _colours(candidates: Sequence[str]) -> list[str]:

@@ -2,12 +2,14 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.text import Text
 
+from experiments.report.choices import Choice, search_figure
 from experiments.report.figures import (
     LEVELS,
     alive_figure,
@@ -22,7 +24,7 @@ from experiments.report.figures import (
 )
 from experiments.report.fit_figures import latency_figure
 from nas_space.architecture import baseline2
-from nas_space.config import SpaceConfig
+from nas_space.config import SpaceConfig, operator_name
 
 pytestmark = pytest.mark.usefixtures("real_figures")
 
@@ -141,6 +143,9 @@ def test_letters_can_be_read_on_a_telephone_and_none_is_cut() -> None:
     network = {"epoch": 20, "macs_total": 1e9, "miou": 0.2, "front": True, "miou_resolution": "128x256"}
     target = {**network, "key": "latency_ms", "target": 20.0, "found": 19.0}
     race = {"name": "baseline2@20ms", "ms": 20.0, "race": 0.5, "is_hand_made": True, "is_delivered": True}
+    operators = tuple(operator_name(*operator) for operator in SpaceConfig.paper().operators)
+    named = {"stage2/layer10/op": operators, "stage2/layer10/d16s2/width_3x1": ("96", "104", "112", "120", "128")}
+    choices = [Choice(label, names, np.full((2, len(names)), 1 / len(names))) for label, names in named.items()]
     figures = {
         "entropy": entropy_figure(metrics, 2),
         "alive": alive_figure(alive, 2),
@@ -152,6 +157,7 @@ def test_letters_can_be_read_on_a_telephone_and_none_is_cut() -> None:
         "front": front_figure([target]),
         "pareto": pareto_figure([network]),
         "latency": latency_figure([race], [20.0]),
+        "probabilities": search_figure([1, 2], {one.label: one for one in choices}, [one.label for one in choices]),
     }
     for name, figure in figures.items():
         figure.draw_without_rendering()
