@@ -1,200 +1,41 @@
-"""Strategies on NNI model spaces that are not ours: every kind of mutable, the formulas, no gap, what is refused."""
+"""Strategies on NNI model spaces that are not ours: every kind of mutable, the formulas, no gap."""
 
 import copy
 import gc
 import itertools
 import weakref
-from collections.abc import Callable, Iterator
-from typing import Any
 
-import nni
 import pytest
 import pytorch_lightning as pl
 import torch
 from nni.nas.evaluator.pytorch import LightningModule
 from nni.nas.nn.pytorch import (
-    Cell,
-    InputChoice,
     LayerChoice,
     ModelSpace,
-    MutableBatchNorm2d,
-    MutableConv2d,
-    MutableDropout,
-    MutableLayerNorm,
-    MutableLinear,
-    MutableModule,
     Repeat,
 )
-from nni.nas.oneshot.pytorch.supermodule.base import BaseSuperNetModule
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import SGD
 
-from nas_space.config import SpaceConfig
-from nas_space.errors import InputError
-from nas_space.space import JointSpace
 from strategies.alive import LEVELS, Alive
 from strategies.any_space import freeze_network
-from strategies.choices import ChoiceParameters
-from strategies.constraint import Constraint
 from strategies.darts import DARTS
 from strategies.fairdarts import FairDARTS
 from strategies.method import MethodOptions
 from strategies.registry import STRATEGIES, create_strategy
-from strategies.relaxation import UniformAtFirst
-from strategies.search_module import SearchModule
-from strategies.ssr import ANY_SPACE, SSR, SSRInformationEntropy
-from strategies.strategy import DifferentiableStrategy
-from strategies.supernet import shrink_supernet
-
-FORCED = {"progressive", "pdarts", "pdarts-ssr", "sgas", "sgas2", "sgas-ssr"}
-FAST = MethodOptions(lr=1.0, h=0.5, warmup=0.1, explore=0.1)
-"""Decides a tiny space within a few epochs of two steps."""
-
-
-def conv(channels: int = 4, size: int = 3) -> nn.Module:
-    return nn.Conv2d(channels, channels, size, padding=size // 2)
-
-
-class Space(ModelSpace):
-    """3 channels in, 3 numbers out, with the kinds of mutables that are asked for between.
-
-    Args:
-        kinds: of ``layer``, ``input``, ``repeat``, ``width``, ``cell``, ``plain cell``, ``loose cell``.
-        linear: without activations, so that the mean over all networks is the mixture.
-    """
-
-    def __init__(self, kinds: tuple[str, ...], linear: bool = False) -> None:
-        super().__init__()
-        self.kinds, self.linear = kinds, linear
-        self.stem = nn.Conv2d(3, 4, 3, padding=1)
-        if "layer" in kinds:
-            nested = nn.Sequential(LayerChoice([conv(), nn.Identity()], label="nested"), conv())
-            self.layer = LayerChoice({"conv": conv(), "nested": nested, "pool": nn.AvgPool2d(3, 1, 1)}, label="layer")
-        if "repeat" in kinds:
-            depth = nni.choice("depth", [0, 1, 3])
-            self.repeat = Repeat(lambda i: LayerChoice([conv(), conv(size=1)], label=f"block{i}"), depth)
-        if "input" in kinds:
-            self.before, self.input = conv(), InputChoice(3, label="input")
-        if "width" in kinds:
-            width, kernel, other = nni.choice("width", [2, 4, 6]), nni.choice("kernel", [1, 3]), nni.choice("c", [1, 3])
-            self.grow = MutableConv2d(4, width, kernel, padding=kernel // 2)
-            self.depthwise = MutableConv2d(width, width, 3, padding=1, groups=width)
-            self.norm = nn.Identity() if linear else MutableBatchNorm2d(width)
-            self.reduce = MutableConv2d(width, 2 * other, 1)
-            self.back = MutableConv2d(2 * other, 4, 1, bias=False)
-            hidden = nni.choice("hidden", [3, 5])
-            self.hidden, self.out = MutableLinear(4, hidden), MutableLinear(hidden, 4)
-        if "cell" in kinds or "loose cell" in kinds:
-            made = {"a": lambda *_: conv(size=1), "b": lambda *_: conv(), "skip": lambda *_: nn.Identity()}
-            if linear:
-                del made["a"]
-            merge = "all" if "cell" in kinds else "loose_end"
-            self.cell = Cell(made, 2, 2, 2, merge, label="cell")
-            self.after = nn.Conv2d(8, 4, 1)
-        if "plain cell" in kinds:
-            self.cell, self.after = Cell([conv(), conv(size=1)], 2, 1, 2, label="plain"), nn.Conv2d(8, 4, 1)
-        self.fixed = MutableLinear(4, 3)
-
-    def activate(self, x: Tensor) -> Tensor:
-        return x if self.linear else functional.relu(x)
-
-    def forward(self, image: Tensor) -> Tensor:
-        stem = x = self.activate(self.stem(image))
-        if hasattr(self, "layer"):
-            x = self.activate(self.layer(x))
-        if hasattr(self, "repeat"):
-            x = self.activate(self.repeat(x))
-        if hasattr(self, "input"):
-            x = self.activate(self.input([stem, x, self.before(x)]))
-        if hasattr(self, "grow"):
-            x = self.activate(self.norm(self.depthwise(self.activate(self.grow(x)))))
-            x = self.back(self.activate(self.reduce(x)))
-            x = self.out(self.activate(self.hidden(x.permute(0, 2, 3, 1)))).permute(0, 3, 1, 2)
-        if hasattr(self, "cell"):
-            x = self.after(self.activate(self.cell([stem, x])))
-        result: Tensor = self.fixed(x.mean((2, 3)))
-        return result
-
-
-KINDS = ("layer", "input", "repeat", "width", "cell", "plain cell")
-EVERYTHING = ("layer", "input", "repeat", "width", "cell")
-
-
-class Recipe(LightningModule):
-    """Classification that returns its loss as many modules do, in a dict."""
-
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> dict[str, Tensor]:
-        images, labels = batch
-        return {"loss": functional.cross_entropy(self.model(images), labels)}
-
-    def configure_optimizers(self) -> Any:
-        optimizer = SGD(self.parameters(), lr=0.05, momentum=0.9)
-        return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.9)}
-
-
-class Stream:
-    """Batches of random images, at most two."""
-
-    def __init__(self, seed: int, count: int = 2) -> None:
-        generator = torch.Generator().manual_seed(seed)
-        images = torch.randn(2, 4, 3, 6, 6, generator=generator)
-        self.items = list(zip(images, torch.randint(0, 3, (2, 4), generator=generator), strict=True))[:count]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return iter(self.items)
-
-
-def search(strategy: DifferentiableStrategy, space: ModelSpace, epochs: int, steps: int = 2) -> SearchModule:
-    recipe = Recipe()
-    recipe.set_model(strategy.mutate_model(space))
-    module = strategy.configure_oneshot_module(recipe)
-    flags = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
-    trainer = pl.Trainer(max_epochs=epochs, accelerator="cpu", **flags)
-    trainer.fit(module, {"train": Stream(1, steps), "val": Stream(2, steps)})
-    return module
-
-
-def parameters_of(supernet: nn.Module) -> ChoiceParameters:
-    parameters = supernet.architecture_parameters
-    assert isinstance(parameters, ChoiceParameters)
-    return parameters
-
-
-def supernet_of(space: ModelSpace, strategy: DifferentiableStrategy | None = None, scale: float = 1000.0) -> ModelSpace:
-    """In float64, with logits far from equal, and statistics of batch norms that are not those of the start."""
-    supernet = (strategy or SSR()).mutate_model(space).double()
-    with torch.no_grad():
-        for logits in parameters_of(supernet).logits():
-            logits.mul_(scale)
-        for name, tensor in supernet.named_buffers():
-            if name.endswith("running_mean"):
-                tensor.normal_(std=0.3)
-            elif name.endswith("running_var"):
-                tensor.uniform_(0.5, 2.0)
-    return supernet
-
-
-def decide(supernet: ModelSpace, share: float, seed: int, shrink: bool = True) -> Alive:
-    """Keep a random part of the candidates of each choice, at least one: with share 0, exactly one."""
-    parameters, generator = parameters_of(supernet), torch.Generator().manual_seed(seed)
-    masks = []
-    for mask in parameters.alive:
-        score = torch.rand(mask.shape, generator=generator).masked_fill(~mask, -1.0)
-        masks.append(mask & ((score < share) | (score == score.amax(-1, keepdim=True))))
-    alive = parameters.cascade(Alive(*masks))
-    parameters.set_alive(alive)
-    if shrink:
-        shrink_supernet(list(mixed(supernet)), alive)
-    return alive
-
-
-def mixed(supernet: nn.Module) -> Iterator[nn.Module]:
-    return (module for module in supernet.modules() if isinstance(module, BaseSuperNetModule))
-
+from strategies.ssr import SSR
+from tests.strategies.any_spaces import (
+    EVERYTHING,
+    FAST,
+    FORCED,
+    KINDS,
+    Recipe,
+    Space,
+    Stream,
+    decide,
+    parameters_of,
+    search,
+    supernet_of,
+)
 
 OFTEN = ("ssr", "darts", "pdarts")
 """Strategies that are tried on each kind alone in every run of the tests, and the others with ``-m slow``."""
@@ -420,91 +261,6 @@ def test_the_dead_are_neither_called_nor_trained_nor_kept() -> None:
         assert torch.equal(before[~alive], after[~alive])
 
 
-class Own(MutableModule):
-    def __init__(self, choice: Any) -> None:
-        super().__init__()
-        self.add_mutable(choice)
-
-
-REFUSED: dict[str, tuple[Callable[[], nn.Module], str]] = {
-    "two inputs": (lambda: InputChoice(4, 2, label="x"), "'x' takes 2 of its inputs"),
-    "any inputs": (lambda: InputChoice(4, None, label="x"), "'x' takes any number"),
-    "a list": (lambda: InputChoice(4, 1, "none", label="x"), "'x' takes a list"),
-    "stride": (lambda: MutableConv2d(3, 3, 1, stride=nni.choice("x", [1, 2])), "'x' is stride of part"),
-    "dilation": (lambda: MutableConv2d(3, 3, 3, dilation=nni.choice("x", [1, 2])), "'x' is dilation of part"),
-    "bias": (lambda: MutableLinear(3, 3, bias=nni.choice("x", [True, False])), "'x' is bias of part"),
-    "kernel": (lambda: MutableConv2d(3, 3, nni.choice("x", [(1, 3), (3, 1)])), "'x' is kernel_size of part"),
-    "groups": (lambda: MutableConv2d(4, 4, 1, groups=nni.choice("x", [1, 2])), "'x' sets the groups of part"),
-    "momentum": (lambda: MutableBatchNorm2d(3, momentum=nni.choice("x", [0.1, 0.2])), "'x' is momentum of part"),
-    "shape": (lambda: MutableLayerNorm(nni.choice("x", [(3, 4), (3, 5)])), "'x' is a shape of part"),
-    "dropout": (lambda: MutableDropout(nni.choice("x", [0.1, 0.2])), "'x' of part .*Dropout"),
-    "number": (lambda: MutableLinear(3, nni.quniform("x", 1, 8, 1)), "'x' of Refused is a Numerical"),
-    "too many": (
-        lambda: MutableLinear(3, sum(nni.choice(f"x{i}", list(range(1, 11))) for i in range(5))),
-        "100,000 combinations of 5 choices, 'x0' first",
-    ),
-    "own module": (lambda: Own(nni.choice("x", [1, 2])), "'x' of part .Own"),
-    "twice": (
-        lambda: nn.Sequential(LayerChoice([nn.ReLU(), nn.Identity()], label="x"), Own(nni.choice("y", [1, 2]))),
-        "'y' of part.1",
-    ),
-}
-
-
-@pytest.mark.parametrize("what", REFUSED)
-def test_what_cannot_be_searched_is_refused_by_its_label(what: str) -> None:
-    make, message = REFUSED[what]
-
-    class Refused(ModelSpace):
-        def __init__(self) -> None:
-            super().__init__()
-            self.part = make()
-
-    with pytest.raises(InputError, match=message) as error:
-        SSR().mutate_model(Refused())
-    assert "\n" not in str(error.value)
-
-
-def test_a_choice_of_the_space_itself_is_refused() -> None:
-    class Root(ModelSpace):
-        def __init__(self) -> None:
-            super().__init__()
-            self.add_mutable(nni.choice("x", [1, 2]))
-
-    with pytest.raises(InputError, match="'x' is a choice of Root itself"):
-        SSR().mutate_model(Root())
-
-
-@pytest.mark.parametrize(
-    ("option", "value"), [("share_widths", True), ("arch_split", 0.5)], ids=("share_widths", "arch_split")
-)
-def test_options_of_a_joint_space_are_refused(option: str, value: Any) -> None:
-    with pytest.raises(InputError, match=f"method.{option}: has no meaning on Space"):
-        SSR(MethodOptions(**{option: value})).mutate_model(Space(("layer",)))
-
-
-@pytest.mark.parametrize("kind", [SSR, SSRInformationEntropy])
-def test_the_space_decides_about_the_defaults(kind: type[SSR], tiny: Callable[..., SpaceConfig]) -> None:
-    """Drawn parts and a long exploration where a candidate may do nothing; what is given holds everywhere."""
-    other, own, given = kind(), kind(), kind(MethodOptions())
-    other.mutate_model(Space(("layer",)))
-    own.mutate_model(JointSpace(tiny(("dilation",)), 3))
-    given.mutate_model(Space(("layer",)))
-    assert other.composition.method == ANY_SPACE and other.composition.regularizer is kind.loss
-    relaxation = other.composition.relaxation
-    assert isinstance(relaxation, UniformAtFirst) and (relaxation.spread, relaxation.until) == (1.0, 0.75)
-    assert other.composition.phases.explore == 0.6
-    for strategy in (own, given):
-        assert strategy.composition.method == MethodOptions()
-
-
-def test_bounds_are_refused() -> None:
-    strategy = SSR()
-    strategy.constraint = Constraint.__new__(Constraint)
-    with pytest.raises(InputError, match="constraint: Space has no table of costs"):
-        strategy.mutate_model(Space(("layer",)))
-
-
 def test_loose_ends() -> None:
     """A node counts as much as it is probable that nobody reads it; in the end the super-network is the network."""
     with pytest.warns(UserWarning, match="'cell' joins loose ends"):
@@ -535,84 +291,3 @@ def test_fair_weights_need_not_sum_to_one() -> None:
     decide(supernet, 0.0, 0)
     supernet(torch.randn(1, 3, 4, 4, dtype=torch.float64))
     assert sorted(float(weight.detach()) for weight in choice.weights()) == [0.0, 0.0, 1.0]
-
-
-SAME = [("dilation", "pooling", "depth"), ("depth",), ("dilation", "pooling", "width", "depth")]
-
-
-@pytest.mark.parametrize("search", SAME, ids=lambda search: "+".join(search))
-def test_a_joint_space_is_the_same_made_of_mixed_modules(
-    search: tuple[str, ...], tiny: Callable[..., SpaceConfig]
-) -> None:
-    """Loss and gradients of our own super-network and of NNI's mixed modules.
-
-    With widths they agree up to the batch norms' eps: a mixed convolution is masked before its batch norm as well,
-    which divides the mask out again. So eps is next to 0 here, and the mode is training.
-    """
-    config, strategies = tiny(search), (SSR(), SSR())
-    fast = strategies[0].mutate_model(JointSpace(config, 3)).double()
-    mixed_space = JointSpace(config, 3)
-    strategies[1].mutate_model = strategies[1]._mix_any_space  # type: ignore[method-assign, assignment]
-    general = strategies[1].mutate_model(mixed_space).double()
-    torch.manual_seed(0)
-    for logits in fast.architecture_parameters.logits():  # type: ignore[union-attr, operator]
-        logits.data.normal_()
-    copy_weights(fast, general)
-    image = torch.randn(2, 3, 33, 40, dtype=torch.float64)
-    labels = torch.randint(0, 3, (2, 5, 5))
-    found = []
-    for model in (fast, general):
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eps = 1e-14
-                if hasattr(module, "init_arguments"):
-                    module.init_arguments["eps"] = 1e-14
-        model.architecture_parameters.refresh()  # type: ignore[union-attr, operator]
-        loss = functional.cross_entropy(model(image), labels)
-        loss.backward()
-        found.append(loss.detach())
-    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-9)
-    own, other = fast.architecture_parameters, general.architecture_parameters
-    table = gradients_by_label(other)
-    for label, gradient in gradients_by_label(own).items():
-        if label in table:
-            torch.testing.assert_close(
-                gradient, table[label], rtol=1e-6, atol=1e-9, msg=lambda t, label=label: label + t
-            )
-    assert {label for label, _ in table} == set(JointSpace(config, 3).simplify())
-
-
-def gradients_by_label(parameters: Any) -> dict[tuple[str, str], Tensor]:
-    return {
-        (label, candidate): torch.zeros(()).double() if logits.grad is None else logits.grad[index]
-        for logits, entries in zip(parameters.logits(), parameters.labels().values(), strict=True)
-        for label, candidate, index in entries
-    }
-
-
-def copy_weights(fast: ModelSpace, general: ModelSpace) -> None:
-    """Weights and logits of our super-network, in the modules of the other."""
-    source = dict(fast.named_parameters())
-    places = {
-        (label, candidate): logits[index]
-        for logits, entries in zip(
-            fast.architecture_parameters.logits(),  # type: ignore[union-attr, operator]
-            fast.architecture_parameters.labels().values(),  # type: ignore[union-attr, operator]
-            strict=True,
-        )
-        for label, candidate, index in entries
-    }
-    with torch.no_grad():
-        for name, target in general.named_parameters():
-            if not name.startswith("architecture_parameters"):
-                own = name.replace(".blocks.", ".layers.").replace(".op.", ".operators.")
-                if own not in source and own.startswith("stage"):
-                    stage, layers, layer, *rest = own.split(".")
-                    single = rest[1] == "bn" or rest[1].startswith("conv")
-                    operator, rest = ("d1s1", rest[1:]) if single else (rest[1], rest[2:])
-                    own = ".".join([stage, layers, layer, "operators", operator, "conv", *rest])
-                target.copy_(source[own])
-        parameters = parameters_of(general)
-        for logits, entries in zip(parameters.logits(), parameters.labels().values(), strict=True):
-            for label, candidate, index in entries:
-                logits[index] = places[label, candidate]
