@@ -209,7 +209,7 @@ class ConstraintOptions:
         engine: what runs the network: onnxruntime or openvino; absent, the table's, or onnxruntime.
         precision: of the exported network: fp32 or int8; absent, the table's, or fp32.
         threads: of the engine; absent, the table's, or 1.
-        head: whose cost counts: aggregation, which retrain trains, or that of a search (encoder, fusion), the default.
+        head: whose cost counts: aggregation, which retrain adds, or that of a search (encoder, fusion), the default.
         table: a table of ``ssr-nas latency``, or of another device (``ssr-nas latency pack``); absent, that of the
             cache, which is measured before the search where it is missing.
     """

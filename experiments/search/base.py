@@ -170,7 +170,7 @@ class BaseSearch(ABC):
         if trained is not None:
             row["weights"] = f"snapshots/{name}.safetensors"
             self.write_weights(row["weights"], architecture, trained)
-        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes, self.options.bounded_head))
+        exact = asdict(cost(architecture, self.options.cost_size, self.num_classes, self.options.counted_head))
         return {**row, "miou": miou, "miou_resolution": self.validation.resolution, **bounded, **exact}
 
     def write_weights(self, file: str, architecture: Architecture, network: nn.Module) -> None:
@@ -184,7 +184,7 @@ class BaseSearch(ABC):
         """The content of ``search.json``, from the outcome and the rows of ``metrics.csv``."""
         options, space, size = self.options, outcome.architecture.space, self.options.cost_size
         resolutions = {"resolution": self.validation.resolution, "resolution_full": self.full_validation.resolution}
-        exact = cost(outcome.architecture, size, self.num_classes, options.bounded_head)
+        exact = cost(outcome.architecture, size, self.num_classes, options.counted_head)
         final = outcome.entropy
         per_level = {level: {"first_epoch": rows[0][f"entropy_{level}"], "final": final[level]} for level in LEVELS}
         entropy = {"initial": space.sizes()["entropy_nats"], "final": sum(final.values()), "per_level": per_level}
@@ -201,7 +201,7 @@ class BaseSearch(ABC):
             "weights": WEIGHTS if outcome.discrete else None,
             "gap": dict(outcome.gap),
             "gap_before": outcome.gap_before,
-            "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}", "head": options.bounded_head},
+            "cost": {**asdict(exact), "size": f"{size[0]}x{size[1]}", "head": options.counted_head},
             "time": {"total_s": total_s, "epoch_s": [row["seconds"] for row in rows]},
             "peak_memory_mb": peak_memory_mib(self.device),
             "alive": [*alive, {"epoch": len(rows) + 1, **outcome.alive}],

@@ -32,7 +32,7 @@ def make_constraint(options: SearchOptions, num_classes: int, table: LatencyTabl
     space, given, device = options.space.resolve(), options.constraint, options.resolved_device
 
     def counted(key: str) -> TabulatedCost:
-        return counted_cost(space, COUNTED[key], options.cost_size, num_classes, device, options.bounded_head)
+        return counted_cost(space, COUNTED[key], options.cost_size, num_classes, device, options.counted_head)
 
     limits = {"macs": given.macs, "params": given.params}
     bounds = [Bound(key, counted(key), float(limit)) for key, limit in limits.items() if limit is not None]
@@ -75,7 +75,7 @@ def latency_table(options: SearchOptions, num_classes: int, run: Path | None = N
         table = LatencyTable.load(file)
         space = options.space.resolve()
         needed = {key: getattr(given, key) for key in ("engine", "precision", "threads")}
-        table.check(space, options.cost_size, **needed, head=options.bounded_head, classes=num_classes)
+        table.check(space, options.cost_size, **needed, head=options.counted_head, classes=num_classes)
     if rank() == 0:  # the further processes of a search say nothing
         print(f"latency table   {describe_clock(table)}", flush=True)
     return table

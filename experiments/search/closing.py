@@ -22,7 +22,7 @@ def describe(
 ) -> str:
     """The closing summary: the network, its cost and ``speed`` beside baseline1, the gap, and the next command."""
     architecture = Architecture.load(folder / "architecture.json")
-    head, trained = options.bounded_head, architecture.space.heads[1]
+    head, trained = options.counted_head, architecture.space.heads[1]
     reference = cost(baseline1(architecture.space), options.cost_size, len(data.classes), head)
     exact, gap = summary["cost"], summary["gap"]
     miou = summary["miou"]
@@ -74,7 +74,7 @@ def _bounds(summary: Mapping[str, Any], options: SearchOptions, final: Cost, tra
 
 def _with_final_head(name: str, limit: float, options: SearchOptions, final: Cost, trained: str) -> list[str]:
     """A line under a bound that did not count the head of a retraining; none where it did, or is kept all the same."""
-    if options.bounded_head == trained:
+    if options.counted_head == trained:
         return []
     if name in COUNTED and getattr(final, COUNTED[name]) <= limit:
         return []

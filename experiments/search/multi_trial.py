@@ -170,7 +170,7 @@ class MultiTrialSearch(BaseSearch):
         return {f"mIoU at {self.validation.resolution}": f"{100 * self.best().miou:.1f}"}
 
     def _rows(self) -> list[dict[str, Any]]:
-        return metric_rows(self.trained.values(), self.options.cost_size, self.num_classes, self.options.bounded_head)
+        return metric_rows(self.trained.values(), self.options.cost_size, self.num_classes, self.options.counted_head)
 
     def _finish(self) -> dict[str, Any]:
         best, rows = self.best(), self._rows()

@@ -55,7 +55,7 @@ class Search(BaseSearch):
             search_stream(options, part, stream) for part, stream in ((weights, WEIGHTS), (architecture, ARCHITECTURE))
         )
         self.module = SegmentationModule(options.train, options.epochs, self.class_weights)
-        size, head = options.cost_size, options.bounded_head
+        size, head = options.cost_size, options.counted_head
         costs = {
             column: counted_cost(self.space.config, kind, size, self.num_classes, self.device, head)
             for column, kind in (("expected_params", "params"), ("expected_macs", "macs_total"))

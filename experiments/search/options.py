@@ -66,7 +66,7 @@ class SearchOptions:
         return groups.parse_size(self.cost.size or self.data.size)
 
     @property
-    def bounded_head(self) -> "Head":
+    def counted_head(self) -> "Head":
         """The head whose cost counts: ``constraint.head``, or that of a search.
 
         Raises:
@@ -144,7 +144,7 @@ def check_options(options: SearchOptions) -> None:
     if strategy in MULTI_TRIAL and method.samples > 2 * options.epochs:
         most = f"at most {2 * options.epochs}, two for each epoch"
         raise InputError(f"method.samples: {method.samples} networks do not fit into {options.epochs} epochs; {most}")
-    _ = options.bounded_head  # refuses one that the space does not have
+    _ = options.counted_head  # refuses one that the space does not have
     if options.needs_table and options.constraint.table is None:
         wanted_table(options, num_classes=1)
     if strategy in NNI_STRATEGIES and options.constraint.given:

@@ -32,7 +32,7 @@ PUBLISHED = {
 MOST_INNER = 50
 """Inner folders that are looked into for an export that lies one level deeper."""
 
-HOLDS = "photos with their labels, as a labelling tool exports them, or images/ and masks/"
+ANY_LABELS = "photos with their labels, as a labelling tool exports them, or images/ and masks/"
 """What a folder of any format holds, for messages."""
 
 
@@ -42,7 +42,7 @@ def find_folder(options: DataOptions) -> DataSource:
     Raises:
         InputError: no folder is given, its labels are of no format, or of several, or something in it is wrong.
     """
-    tree = Tree(given_folder(options, HOLDS))
+    tree = Tree(given_folder(options, ANY_LABELS))
     return detect(tree, options).find(tree, options)
 
 
@@ -52,7 +52,7 @@ def count_values(options: DataOptions) -> Found:
     Raises:
         InputError: as of ``find_folder``, or the labels name their classes.
     """
-    tree = Tree(given_folder(options, HOLDS))
+    tree = Tree(given_folder(options, ANY_LABELS))
     chosen = detect(tree, options)
     if chosen.count is None:
         raise InputError(f"{tree.root}: {chosen.title} name their classes; there is nothing to complete")
