@@ -25,19 +25,27 @@ def test_a_shipped_landscape_is_read_by_its_name(name: str) -> None:
     assert {row.seed for row in landscape.rows} <= set(landscape.facts["seeds"])
 
 
-def test_the_streets_were_made_by_the_configuration_that_says_so() -> None:
-    config = FOLDER.parent / "configs" / "landscapes" / "streets.yml"
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_shipped_landscape_was_made_by_the_configuration_of_its_name(name: str) -> None:
+    config = FOLDER.parent / "configs" / "landscapes" / f"{name}.yml"
     options, _ = parse("ssr-nas landscape", "", LandscapeOptions, [f"--config={config}"])
     check_landscape(options)
-    landscape = read_landscape("streets")
+    landscape = read_landscape(name)
     assert options.space.resolve() == landscape.space and options.data.name == landscape.facts["data"]["name"]
     assert (options.data.size, options.network_count) == (landscape.facts["resolution"], landscape.facts["networks"])
     recipe = landscape.facts["recipe"]
     assert (options.epochs, options.stages, asdict(options.train)) == tuple(
         recipe[key] for key in ("epochs", "stages", "train")
     )
-    assert set(options.seed_list) >= {row.seed for row in landscape.rows}
+    trained = {(row.name, row.seed) for row in landscape.rows}
+    assert trained == {(network, seed) for network in planned_networks(options) for seed in options.seed_list}
     assert planned_networks(options) == {row.name: row.architecture for row in landscape.rows}
+
+
+def test_the_streets_know_their_space() -> None:
+    """Two seeds agree, and the predictor knows networks that it has not seen."""
+    facts = read_landscape("streets").facts["summary"]
+    assert facts["trained"] >= 100 and facts["seed_correlation"] > 0.8 and facts["predictor_correlation"] > 0.8
 
 
 def test_a_name_is_the_packages_and_a_path_is_what_is_here(
