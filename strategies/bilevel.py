@@ -5,6 +5,9 @@
 Both levels take turns, each on its own stream of training images. The architecture step descends the task's loss plus
 the regularizer (equation 10) and the penalty of the constraint. The weight step descends the task's loss alone.
 
+While the mixture does not depend on the logits (``relaxation.UniformAtFirst``), an architecture step changes nothing
+for the weights. Where both streams are of the same images, one pass of one batch then tells both their gradients.
+
 The first order takes ``w*(A) = w``. The second order looks one gradient step of the weights ahead, as DARTS does.
 
 On several devices each process sees its part of every batch, and the task's gradients are averaged before every step.
@@ -71,25 +74,31 @@ class BilevelStep:
         Returns:
             ``loss`` of the weights' batch and ``loss_a`` of the architecture's; the same where there is one step only.
         """
-        single_level = self.composition.single_level
         weight_optimizer, architecture_optimizer = optimizers
         if self.composition.relaxation.advance(progress):
             self.forget_recorded()
+        one_pass = self._one_pass()
         searching = not decided and self.composition.phases.trains_architecture(progress)
         loss_a: Tensor | None = None
-        if searching and not single_level:  # the architecture step
+        if searching and not one_pass:  # the architecture step
             architecture_optimizer.zero_grad()
             loss_a = self._architecture_gradient(batches, batch_idx, xi=weight_optimizer.param_groups[0]["lr"])
             average_gradients(self.parameters.logits())
             self._descend_architecture(architecture_optimizer, progress, share)
         weight_optimizer.zero_grad()  # the weight step
         architecture_optimizer.zero_grad()
-        loss = self._task_gradient(batches["train"], batch_idx, weights=True, logits=searching and single_level)
+        loss = self._task_gradient(batches["train"], batch_idx, weights=True, logits=searching and one_pass)
         average_gradients(self.training_module.parameters())  # the logits' too, where they share this step
         weight_optimizer.step()
-        if searching and single_level:
+        if searching and one_pass:
             self._descend_architecture(architecture_optimizer, progress, share)
         return {"loss": loss, "loss_a": loss if loss_a is None else loss_a}
+
+    def _one_pass(self) -> bool:
+        """Whether the weights' batch tells the architecture its gradient too."""
+        composition = self.composition
+        gathers = composition.relaxation.is_uniform and composition.same_images and composition.method.order == 1
+        return composition.single_level or gathers
 
     def regularization(self, progress: float) -> Tensor:
         """``sum over levels of rho * regularizer`` at this point of the search, a scalar (SSR paper, equation 10)."""

@@ -12,7 +12,10 @@ from strategies.shrinking import Shrinking
 
 @dataclass
 class Composition:
-    """One strategy as the sum of its parts; ``DifferentiableStrategy`` says what each part is."""
+    """One strategy as the sum of its parts; ``DifferentiableStrategy`` says what each part is.
+
+    ``constraint`` and ``same_images`` are what a search sets before it begins.
+    """
 
     relaxation: Relaxation
     regularizer: Regularizer
@@ -22,3 +25,4 @@ class Composition:
     phases: Phases
     single_level: bool = False
     constraint: Constraint | None = None
+    same_images: bool = False

@@ -25,9 +25,11 @@ class Relaxation(ABC):
 
     Attributes:
         scheduled: whether ``advance`` changes what ``weights`` computes in every step.
+        is_uniform: whether the logits do not change the mixture at this point of the search.
     """
 
     scheduled = False
+    is_uniform = False
 
     @abstractmethod
     def log_probabilities(self, logits: Tensor, alive: Tensor) -> Tensor:

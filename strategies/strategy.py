@@ -65,6 +65,8 @@ class DifferentiableStrategy(OneShotStrategy):
 
     Attributes:
         constraint: bounds on the found network's cost, or None; to be set before the search.
+        same_images: whether weights and architecture learn from the same images, so that one batch can serve both where
+            nothing is lost by it (``strategies/bilevel.py``); False, to be set before the search.
     """
 
     def __init__(
@@ -99,6 +101,14 @@ class DifferentiableStrategy(OneShotStrategy):
     @constraint.setter
     def constraint(self, constraint: Constraint | None) -> None:
         self.composition.constraint = constraint
+
+    @property
+    def same_images(self) -> bool:
+        return self.composition.same_images
+
+    @same_images.setter
+    def same_images(self, same: bool) -> None:
+        self.composition.same_images = same
 
     def configure_oneshot_module(self, training_module: LightningModule) -> SearchModule:
         return SearchModule(training_module, self.composition)

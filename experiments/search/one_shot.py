@@ -68,6 +68,7 @@ class Search(BaseSearch):
         else:
             self.strategy = create_strategy(options.strategy, options.method, options.seed)
             self.strategy.constraint = self.constraint
+            self.strategy.same_images = self.held_out_share is None
         self.monitor = SearchMonitor(
             streams=self.streams,
             on_rows=self.write_rows,

@@ -374,3 +374,10 @@ def test_both_streams_are_told_every_epoch(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(BatchStream, "set_epoch", lambda self, epoch: told.append((self.stream, epoch)))
     search(tmp_path / "run", "--epochs", "2")
     assert told == [(0, 0), (1, 0), (0, 1), (1, 1)]
+
+
+@pytest.mark.parametrize(("split", "shared"), [([], 2), (["--method.arch_split", "0.5"], 0)], ids=["same", "halves"])
+def test_one_batch_serves_both_levels_while_parts_are_equal(tmp_path: Path, split: list[str], shared: int) -> None:
+    search(tmp_path / "run", "--method.warmup", "0", "--method.explore", "0.5", *split)
+    rows = pd.read_csv(tmp_path / "run" / "metrics.csv")
+    assert (rows.loss_w == rows.loss_a).tolist() == [True] * shared + [False] * (4 - shared)
