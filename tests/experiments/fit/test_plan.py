@@ -128,7 +128,7 @@ def test_what_the_parts_take_is_what_their_steps_take() -> None:
     pixels = 96 * 128
     step, encoder, full = 0.02 + 5e-6 * pixels, 0.01 + 2.5e-6 * pixels, 0.02 + 5e-6 * pixels
     assert work.seconds["train"] == pytest.approx(10 * (encoder + full))  # 80 images in batches of 8
-    assert work.seconds["search"] == pytest.approx(2 * (10 * 0.7 * step + 10 / 3 * step / 16))
+    assert work.seconds["search"] == pytest.approx(2 * (10 * 0.55 * step + 10 / 3 * step / 16))
     assert work.seconds["race"] == pytest.approx((4 + 2 * 2) * 8 * encoder)  # 4 networks, then 2 for twice as long
     assert work.least == {"search": 50, "race": 13, "train": 30}
     alone = work_of(FACTS, SPEEDS, WISHES, plan, ["train"])
