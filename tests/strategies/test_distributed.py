@@ -8,6 +8,7 @@ import sys
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -269,7 +270,8 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
             composition.relaxation.advance(progress)
             train, val = ([half[step] for half in halves[name]] for name in ("train", "val"))
             noise = torch.get_rng_state()
-            if not discrete and not composition.single_level:
+            gathers = not discrete and composition.same_images and composition.relaxation.is_uniform
+            if not discrete and not gathers and not composition.single_level:
                 gradients = []
                 for half, other in zip(val, train, strict=True):
                     if composition.method.order == 2:
@@ -290,7 +292,7 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
                 torch.set_rng_state(noise)  # both halves meet the same sample
                 (recipe.training_step(half, 0) / 2).backward()
             weight_optimizer.step()
-            if composition.single_level:
+            if composition.single_level or gathers:
                 step_architecture(progress)
         if composition.shrinking is not None and not discrete:
             ratios = parameters.ratios()
@@ -306,7 +308,13 @@ def averaged(module: SearchModule) -> dict[str, Tensor]:
     return parameters_of(module)
 
 
-@pytest.mark.parametrize("kind", [SSR, DARTSSecondOrder, SNAS], ids=lambda kind: kind.__name__)
+def explores_in_one_pass(method: MethodOptions) -> SSR:
+    strategy = SSR(replace(method, explore=0.5))
+    strategy.same_images = True
+    return strategy
+
+
+@pytest.mark.parametrize("kind", [SSR, explores_in_one_pass, DARTSSecondOrder, SNAS], ids=lambda kind: kind.__name__)
 def test_two_processes_do_what_one_does_that_averages(
     kind: Kind, tiny: Callable[..., SpaceConfig], tmp_path: Path
 ) -> None:
