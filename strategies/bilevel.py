@@ -63,6 +63,8 @@ class BilevelStep:
     ) -> dict[str, Tensor]:
         """The architecture step, unless the search is warming up or decided, then the weight step.
 
+        Where one pass serves both, the weights' batch gives both gradients, and the weights step first.
+
         Args:
             batches: ``train`` for the weights and ``val`` for the architecture, both of training images.
             batch_idx: number of the batches in their epoch.

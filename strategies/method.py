@@ -54,7 +54,7 @@ class MethodOptions:
         rescale: after each shrink, scale the sigmoids of a choice's survivors to a largest of 1/2, so that ties do not
             saturate; probabilities stay as they are (the paper: false).
         arch_split: share of the training set that only the architecture sees (0.5: DARTS' halves); absent, both
-            levels see the whole set, independently shuffled.
+            levels see the whole set, independently shuffled, or one batch together while ``uniform`` mixes alike.
         order: 1 takes the weights as they are for the architecture's gradient, 2 looks one step of them ahead (DARTS'
             second order: three more gradients in each of its steps).
         criterion: how SGAS chooses what to decide: 1 by certainty, 2 by certainty and stability.

@@ -83,7 +83,7 @@ class SearchModule(BaseOneShotLightningModule):
         broadcast_random_state(self.device)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """One bi-level step, on a batch of each stream: ``train`` and ``val``, both of training images."""
+        """One bi-level step, on the batches of both streams, ``train`` and ``val``, or on the first alone."""
         batches, epochs = self.trainer.num_training_batches, self.trainer.max_epochs or 1
         progress = (self.trainer.current_epoch + batch_idx / batches) / epochs
         decided = self.discrete_epoch is not None

@@ -137,8 +137,10 @@ class Watch(pl.Callback):
 
 def search(strategy: str, space: SpaceConfig, epochs: int, **changes: Any) -> tuple[SearchModule, list[Tensor]]:
     torch.manual_seed(0)
+    same_images = changes.pop("same_images", False)
     method = MethodOptions(**{"lr": 0.2, "h": 0.8, "warmup": 0.2, "explore": 0.0, **changes})
     mutated = create_strategy(strategy, method, 0)
+    mutated.same_images = same_images
     recipe = Recipe()
     recipe.set_model(mutated.mutate_model(JointSpace(space, 3)))
     module, watch = mutated.configure_oneshot_module(recipe), Watch()
@@ -158,8 +160,15 @@ def search(strategy: str, space: SpaceConfig, epochs: int, **changes: Any) -> tu
 @pytest.mark.parametrize(
     ("strategy", "changes"),
     # The mixture changes within an epoch: no removal makes the recorder begin anew at that time.
-    [("ssr", {}), ("ssr", {"uniform": True, "explore": 0.3}), ("darts", {}), ("fairdarts", {}), ("snas", {})],
-    ids=("ssr", "ssr-uniform", "darts", "fairdarts", "snas"),
+    [
+        ("ssr", {}),
+        ("ssr", {"uniform": True, "explore": 0.3}),
+        ("ssr", {"uniform": True, "explore": 0.3, "same_images": True}),
+        ("darts", {}),
+        ("fairdarts", {}),
+        ("snas", {}),
+    ],
+    ids=("ssr", "ssr-uniform", "ssr-one-pass", "darts", "fairdarts", "snas"),
 )
 def test_a_recorded_search_is_a_plain_one(
     strategy: str, changes: dict[str, Any], tiny: Space, graphs: type[StandIn], monkeypatch: pytest.MonkeyPatch
