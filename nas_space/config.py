@@ -184,6 +184,19 @@ class SpaceConfig:
         """The head of a search, whose logits lie at 1/8, and that of a finished network, whose logits lie at 1/4."""
         return "encoder" if len(self.widths) == 2 else "fusion", "aggregation"
 
+    def head_named(self, name: str | None, key: str = "head") -> Head:
+        """The head of this name; absent, that of a search. ``encoder`` is that of a search in every space.
+
+        Raises:
+            InputError: networks of this space have no such head. ``key`` is the option that the message names.
+        """
+        for head in self.heads:
+            if head == name:
+                return head
+        if name in (None, "encoder"):
+            return self.heads[0]
+        raise InputError(f"{key}: this space has no {name!r}; choose from {', '.join(self.heads)}")
+
     @property
     def smallest_side(self) -> int:
         """Least height and width of an image, in pixels."""

@@ -126,6 +126,8 @@ def _read(options: Options, file: str) -> LatencyTable:
     table, default = LatencyTable.load(file), Options()
     for key in ("size", "classes", "head", "pixels", "resize", "argmax", "engine", "precision", "threads"):
         given, measured = getattr(options, key), getattr(table, key)
+        if key == "head" and given is not None:
+            given = table.space.head_named(given)
         measured = "{}x{}".format(*measured) if key == "size" else measured
         if given not in (getattr(default, key), measured, [measured]):
             fix = "leave the option out, or measure another table"

@@ -45,9 +45,7 @@ class TableOptions:
 
         space, size = self.space.resolve(), parse_size(self.size)
         check_size("size", size, len(space.widths))
-        head = next((head for head in space.heads if head == (self.head or space.heads[0])), None)
-        if head is None:
-            raise InputError(f"head: this space has no {self.head!r}; choose from {', '.join(space.heads)}")
+        head = space.head_named(self.head)
         for key, value in (("classes", self.classes), ("threads", threads)):
             if value < 1:
                 raise InputError(f"{key}: {value} must be at least 1")

@@ -72,12 +72,7 @@ class SearchOptions:
         Raises:
             InputError: the space has no such head.
         """
-        heads = self.space.resolve().heads
-        given = self.constraint.head or heads[0]
-        for head in heads:
-            if head == given:
-                return head
-        raise InputError(f"constraint.head: this space has no {given!r}; choose from {', '.join(heads)}")
+        return self.space.resolve().head_named(self.constraint.head, "constraint.head")
 
     @property
     def needs_table(self) -> bool:

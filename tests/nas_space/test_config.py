@@ -41,6 +41,12 @@ def test_the_pyramids_sizes() -> None:
     networks = math.prod(sum(kinds**depth for depth in range(1, most + 1)) for kinds, most in layers)
     assert space.sizes()["log10_networks"] == pytest.approx(math.log10(networks))
     assert space.heads == ("fusion", "aggregation") and space.baseline_depths == (2, 3, 5, 3)
+    assert [space.head_named(name) for name in (None, "encoder", "fusion")] == ["fusion"] * 3
+    assert SpaceConfig.paper().head_named("encoder") == "encoder" and space.head_named("aggregation") == "aggregation"
+    with pytest.raises(InputError, match="^cost.head: this space has no 'tail'; choose from fusion, aggregation$"):
+        space.head_named("tail", "cost.head")
+    with pytest.raises(InputError, match="^head: this space has no 'fusion'; choose from encoder, aggregation$"):
+        SpaceConfig.paper().head_named("fusion")
 
 
 def test_a_preset_knows_its_name() -> None:

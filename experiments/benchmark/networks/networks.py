@@ -84,7 +84,7 @@ def find_networks(
         if name in PEERS:
             return Network(name, classes, partial(_random, create_peer, name, classes))
         if is_reference(name):
-            own = first.head if head is None else _head(head, space)
+            own = first.head if head is None else space.head_named(head)
             if resolve is None:
                 architecture = resolve_architecture(name, space)
             else:
@@ -93,24 +93,12 @@ def find_networks(
         found = files[name]
         if found.architecture is None:
             return found
-        own = None if head is None else _head(head, found.architecture.space)
+        own = None if head is None else found.architecture.space.head_named(head)
         if found.trained and (found.head is not None or own in (None, found.architecture.space.heads[0])):
             return found
         return random_weights(replace(found, head=own, trained=False), classes)
 
     return [find(name) for name in names]
-
-
-def _head(name: str, space: SpaceConfig) -> Head:
-    """The head of this name.
-
-    Raises:
-        InputError: networks of the space do not have it.
-    """
-    for head in space.heads:
-        if head == name:
-            return head
-    raise InputError(f"head: this space has no {name!r}; choose from {', '.join(space.heads)}")
 
 
 def is_reference(name: str) -> bool:

@@ -170,3 +170,12 @@ def test_a_bundle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert {"__main__.py", "plan.json"} <= set(archive.namelist())
     assert main(["latency", "pack", "--out", str(out)]) == 2
     assert "exists already" in capsys.readouterr().err and [file.name for file in tmp_path.iterdir()] == ["bundle.zip"]
+
+
+def test_the_head_of_a_search_is_encoder_in_every_space(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = str(tmp_path / "table.json")
+    three = ["--space.widths=8,12,16", "--space.depths=[[1],[1],[1]]", "--head=encoder"]
+    answer(capsys, *ONE, *three, "--out", out)
+    assert LatencyTable.load(out).head == "fusion"
+    assert "fusion" in answer(capsys, "--table", out, "--head", "encoder")[0]
+    assert "--head aggregation: " in refusal(capsys, "--table", out, "--head", "aggregation")

@@ -77,6 +77,11 @@ def test_a_head_is_that_of_untrained_networks(architecture, run_folder):
         find_networks(names, None, 2, head="fusion")
 
 
+def test_encoder_is_the_head_of_a_search_in_every_space():
+    (found,) = find_networks(["baseline1"], "pyramid", 2, head="encoder")
+    assert found.head == "fusion" and found.build is not None and type(found.build().head).__name__ == "FusionHead"
+
+
 def test_another_head_than_that_of_a_search_has_random_weights(tiny, tmp_path):
     architecture = baseline1(tiny())
     info = ModelInfo(architecture, "encoder", ("a", "b"), ((0, 0, 0), (1, 1, 1)), (32, 32), "streets")
