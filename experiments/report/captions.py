@@ -22,7 +22,8 @@ CAPTIONS = {
     "miou": (
         "Above, the mIoU of the super-network by epoch, and a star for the found network with the same weights: "
         "the nearer the star to the curve's end, the less is lost by taking the network out. Below, the loss "
-        "of the weights' training, and the loss that the architecture is chosen by."
+        "of the weights' training, and the loss that the architecture is chosen by. Both are one curve where one "
+        "batch serves both."
     ),
     "pareto": (
         "Each point is a distinct network of this search, scored with the weights that it had in the search, and "
