@@ -15,6 +15,7 @@ from experiments.data.formats.values import Found
 from experiments.data.listing import given_folder
 from experiments.data.misplaced import inner_folders
 from experiments.data.sets.class_file import NAMES as CLASS_FILES
+from experiments.data.sets.class_file import OF_ROBOFLOW
 from experiments.data.sets.layouts import find_layout
 from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
@@ -74,7 +75,7 @@ def detect(tree: Tree, options: DataOptions) -> LabelFormat:
         if chosen is not PLAIN and not chosen.seen(tree):
             raise InputError(f"data.format: {root} holds no {chosen.title}; leave it out, and the files say the format")
         return chosen
-    has_classes = options.classes is not None or any((root / name).exists() for name in CLASS_FILES)
+    has_classes = options.classes is not None or any((root / name).exists() for name in (*CLASS_FILES, OF_ROBOFLOW))
     problem: DataError | None = None
     try:
         layout = find_layout(root)
@@ -109,7 +110,7 @@ def _nothing(root: Path, has_images: bool) -> str:
     found = [folder for folder in inner_folders(root)[:MOST_INNER] if _is_labelled(folder)]
     if found:
         others = f" (and {len(found) - 1} more such)" if len(found) > 1 else ""
-        return f"{root}: holds no labels, but {found[0]} does{others}; give --data.root {found[0]}"
+        return f"{root}: holds no labels, but {found[0]} does{others}; give that folder"
     what = "images, and no labels" if has_images else "no labels"
     return f"{root}: holds {what} of a known format ({TITLES}); label the images, or give the folder of an export"
 

@@ -12,7 +12,7 @@ from experiments.data.files import DataError, read_bytes
 from experiments.data.formats.label_format import LabelFormat, refuse_options
 from experiments.data.formats.tree import Tree
 from experiments.data.listing import IMAGES, Folder, match
-from experiments.data.sets.class_file import ClassList, Entry, check_entries
+from experiments.data.sets.class_file import OF_ROBOFLOW, ClassList, Entry, check_entries
 from experiments.data.sets.folder import Pairs, mask_source
 from experiments.data.sets.masks import MASKS
 from experiments.data.source import DataSource
@@ -20,7 +20,7 @@ from experiments.options.groups import DataOptions
 from nas_space.errors import InputError
 
 TITLE = "Roboflow masks"
-FILE, TAIL = "_classes.csv", "_mask"
+FILE, TAIL = OF_ROBOFLOW, "_mask"
 VALUE, NAME = "pixel value", "class"
 LAYOUT = f"a folder must hold {FILE} and NAME{TAIL}.png beside each image"
 

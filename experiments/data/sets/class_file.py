@@ -20,6 +20,9 @@ Row = tuple[str, dict[str, Any]]
 """Where an entry stands, for messages, and its keys with their values."""
 NAMES = ("classes.yml", "classes.yaml", "classes.csv")
 """Where the file is looked for in a data set's root."""
+OF_ROBOFLOW = "_classes.csv"
+"""Name of Roboflow's file of classes; looked for where there is no other."""
+COLUMNS_OF_ROBOFLOW = {"pixel value": "id", "class": "name"}
 KEYS = ("name", "id", "colour", "ignore")
 FLAGS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -110,6 +113,8 @@ def find_class_file(root: Path, given: str | None) -> Path:
     if given is not None:
         return Path(given).expanduser()
     files = [root / name for name in NAMES if (root / name).exists()]
+    if not files and (root / OF_ROBOFLOW).exists():
+        return root / OF_ROBOFLOW
     if not files:
         hint = f"write one, with entries such as {EXAMPLE}, or give --data.classes; {PROPOSE}"
         raise InputError(f"{root}: holds no file of classes ({', '.join(NAMES)}); {hint}")
@@ -206,9 +211,9 @@ def _without_empty_end(values: Sequence[str]) -> list[str]:
 
 def _check_columns(place: str, path: Path, columns: Sequence[str]) -> None:
     _with_known_keys(place, dict.fromkeys(columns))
-    names = [column.strip().lower() for column in columns]
+    names = [_usual(column) for column in columns]
     # A colour may be one column or three: r stands for all of them.
-    keys = ["colour" if name in ("color", "r") else name for name in names]
+    keys = ["colour" if name == "r" else name for name in names]
     twice = next((key for key in keys if keys.count(key) > 1), None)
     if twice is not None:
         raise InputError(f"{place}: {twice} is given twice; keep one of the columns")
@@ -217,11 +222,15 @@ def _check_columns(place: str, path: Path, columns: Sequence[str]) -> None:
         raise InputError(f"{path}: column name is missing; {hint}")
 
 
+def _usual(key: str) -> str:
+    """The usual spelling of a key or column, also of Roboflow's."""
+    key = key.strip().lower()
+    return "colour" if key == "color" else COLUMNS_OF_ROBOFLOW.get(key, key)
+
+
 def _with_known_keys(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row with each key in its usual spelling, and one colour instead of r, g, b."""
-    named = {str(key).strip().lower(): value for key, value in row.items()}
-    if "color" in named:
-        named["colour"] = named.pop("color")
+    named = {_usual(str(key)): value for key, value in row.items()}
     if {"r", "g", "b"} <= named.keys():
         named["colour"] = [named.pop(channel) for channel in "rgb"]
     for key in named:

@@ -217,6 +217,16 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             read_class_file(tmp_path / name)
 
 
+def test_roboflows_file_of_classes(tmp_path: Path) -> None:
+    path = write(tmp_path, "Pixel Value, Class\n1, cat\n0, background\n", "_classes.csv")
+    assert find_class_file(tmp_path, None) == path
+    assert [(one.name, one.id) for one in read_class_file(path).entries] == [("background", 0), ("cat", 1)]
+    other = write(tmp_path, YAML, "classes.yml")
+    assert find_class_file(tmp_path, None) == other
+    with pytest.raises(InputError, match="line 1: id is given twice"):
+        read_class_file(write(tmp_path, "Pixel Value,id,name\n0,0,a\n1,1,b\n", "c.csv"))
+
+
 def test_where_the_file_is(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no file of classes .classes.yml, .* --data.classes"):
         find_class_file(tmp_path, None)
