@@ -19,6 +19,7 @@ from experiments.runtime.description import Description
 from experiments.runtime.interface import Interface
 from nas_space.config import check_size
 from nas_space.errors import InputError
+from nas_space.latency import PRECISIONS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,7 +48,7 @@ class Options:
         argmax: give class indices, uint8, instead of logits.
         lowering: form of partial residuals: pad, concat or zeros; ``auto`` is what was fastest for most networks on the
             format's engine, ``fastest`` times all three for this network on this machine.
-        precision: 32, or int8 (EIGHT_BITS): calibrated on training images, scored on the validation images
+        precision: fp32, or int8 (EIGHT_BITS): calibrated on training images, scored on the validation images
             before and after.
         most_lost: most mIoU that an int8 file may lose, from 0 to 1.
         data: real images to try the file on, and for int8; ``as-trained`` is the data set that the network was trained
@@ -63,7 +64,7 @@ class Options:
     resize: bool = False
     argmax: bool = False
     lowering: str = AUTO
-    precision: str = "32"
+    precision: str = "fp32"
     most_lost: float = 0.05
     data: DataOptions = field(default_factory=as_trained)
 
@@ -77,6 +78,8 @@ def run(options: Options) -> dict[str, Any]:
     from experiments.export.export import check_out
     from experiments.model_file import load_model
 
+    if options.precision == "32":  # its name before 2026-12
+        options = replace(options, precision="fp32")
     _check(options)
     network, info = load_model(options.checkpoint)
     description, out = _describe(options, info), Path(options.out)
@@ -105,7 +108,7 @@ def _run(
     if options.precision == "int8":
         quantisation = Quantisation.on(data, options.most_lost)
     exported = export(network, description, options.format, out, images, quantisation)
-    print("\n".join(_summary_lines(description, exported, data.name)))
+    print("\n".join(_summary_lines(options, description, exported, data.name)))
     result = {
         "file": str(exported.file),
         **asdict(exported.agreement),
@@ -124,7 +127,7 @@ def _run(
 def _check(options: Options) -> None:
     from nas_space.lowering import LOWERINGS
 
-    choices = {"format": FORMATS, "lowering": (AUTO, MEASURED, *LOWERINGS), "precision": ("32", "int8")}
+    choices = {"format": FORMATS, "lowering": (AUTO, MEASURED, *LOWERINGS), "precision": PRECISIONS}
     for key, allowed in choices.items():
         if getattr(options, key) not in allowed:
             raise InputError(f"{key}: unknown {getattr(options, key)!r}; choose from {', '.join(allowed)}")
@@ -175,7 +178,7 @@ def _load_data(options: Options, info: "ModelInfo", description: Description) ->
     return data
 
 
-def _summary_lines(description: Description, exported: "Exported", dataset: str) -> list[str]:
+def _summary_lines(options: Options, description: Description, exported: "Exported", dataset: str) -> list[str]:
     agreement, interface = exported.agreement, description.interface
     takes = "uint8 (N, H, W, 3)" if interface.pixels else "normalised float32 (N, 3, H, W)"
     size = "any size" if description.dynamic else "{}x{}".format(*description.size)
@@ -187,9 +190,12 @@ def _summary_lines(description: Description, exported: "Exported", dataset: str)
         f"{counted(agreement.images, 'image')}, random ones and some of {dataset}: logits differ by at most "
         f"{agreement.max_logit_difference:.2g}, {100 * agreement.equal_pixels:.3f} % of the pixels are equal",
         f"takes {takes} of {size}; gives {gives} {resolution}",
-        f"batch norms folded, partial residuals as {description.lowering}, precision {description.precision}",
+        f"batch norms folded, partial residuals as {description.lowering}, precision {options.precision}",
     ]
     if exported.miou is not None and exported.miou_before is not None:
         before, after = 100 * exported.miou_before, 100 * exported.miou
-        lines.append(f"mIoU on the validation split: {before:.1f} % in float32, {after:.1f} % in 8 bits")
+        lines.append(
+            f"mIoU on the validation split: {before:.1f} % in float32, {after:.1f} % in 8 bits; the file is judged by "
+            f"this alone: it may lose {100 * options.most_lost:g} points"
+        )
     return [*lines, f"file  {exported.file}"]

@@ -88,6 +88,7 @@ def test_a_file_that_an_application_runs(
     } <= set(result)
     assert result["file"] == str(out) and 0 < result["max_logit_difference"] <= 1e-3 and result["equal_pixels"] >= 0.999
     assert result["images"] == 9 and result["lowering"] == FORMATS[kind].fastest and result["dynamic"] is True
+    assert result["precision"] == "fp32" and "precision fp32" in text
     for part in ("9 images", "streets", "any size", FORMATS[kind].fastest, str(out)):
         assert part in text
     if kind != "torchscript":
@@ -131,6 +132,7 @@ def test_eight_bits(
     ]
     text, result = answer(capsys, *arguments, "--precision", "int8", "--most_lost", "1")
     assert 0 <= result["miou"] <= 1 and 0 < result["miou_before"] <= 1 and result["precision"] == "int8"
+    assert "is judged by this alone: it may lose 100 points" in text
     assert f"{100 * result['miou_before']:.1f} % in float32, {100 * result['miou']:.1f} % in 8 bits" in text
     assert open_session(out).description.precision == "int8"
 
@@ -174,7 +176,10 @@ def test_a_lie_is_exit_code_1(
         (["--format", "onnx", "--out", "m.pt"], "--out m.pt: a file of format onnx must end in .onnx"),
         (["--format", "onnx", "--out", "none/m.onnx"], "--out none/m.onnx: its folder none is missing; make it first"),
         (["--format", "onnx", "--out", "m.onnx", "--lowering", "x"], "choose from auto, fastest, pad, concat, zeros"),
-        (["--format", "onnx", "--out", "m.onnx", "--precision", "16"], "precision: unknown '16'; choose from 32, int8"),
+        (
+            ["--format", "onnx", "--out", "m.onnx", "--precision", "16"],
+            "precision: unknown '16'; choose from fp32, int8",
+        ),
         (
             ["--format", "torchscript", "--out", "m.pt", "--precision", "int8"],
             "precision int8: format torchscript has none",
