@@ -87,7 +87,7 @@ def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | 
         return None
     given = f"{counted(options.epochs * batches, 'step')} ({counted(options.epochs, 'epoch')} of {batches})"
     why = need.why if need.steps >= FEWEST or options.epochs < need.epochs else "to train its weights"
-    return f"{given} are too few for {options.strategy} {why}; --epochs {enough} would do"
+    return f"{given} are too few for {options.strategy} {why}; {counted(enough, 'epoch')} would do"
 
 
 def few_trial_steps(options: SearchOptions, batches: int, epochs: int) -> str | None:
@@ -102,4 +102,4 @@ def few_trial_steps(options: SearchOptions, batches: int, epochs: int) -> str | 
         return None
     enough = -(-epochs_for(FEWEST, batches) * options.method.samples // 2)  # a search of E epochs makes 2 E passes
     given = f"{counted(epochs * batches, 'step')} for each of {options.method.samples} networks"
-    return f"{given} are too few to tell them apart; --epochs {enough} would do, or a smaller --method.samples"
+    return f"{given} are too few to tell them apart; {counted(enough, 'epoch')} would do, or a smaller --method.samples"

@@ -37,4 +37,4 @@ def few_training_steps(options: RetrainOptions, stages: Sequence[Stage], batches
     each = " in each stage" if len(stages) > 1 else ""
     steps = f"{counted(epochs * batches, 'step')}{each} (epochs of {batches}) {verb} too few to train a network"
     times = epochs // options.epochs  # a peer has the epochs of all stages
-    return f"{steps}; --epochs {-(-epochs_for(FEWEST, batches) // times)} gives {FEWEST} or more"
+    return f"{steps}; {counted(-(-epochs_for(FEWEST, batches) // times), 'epoch')} would do"

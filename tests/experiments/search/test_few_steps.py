@@ -29,7 +29,7 @@ def test_the_threshold_needs_the_steps_that_were_measured() -> None:
     before = {"uniform": False, "explore": 0.1}
     assert told("ssr", 6, 8, **before) == (
         "48 steps (6 epochs of 8) are too few for ssr to decide every choice; what is left in the end is cut; "
-        "--epochs 63 would do"
+        "63 epochs would do"
     )
     assert told("ssr", 62, 8, **before) and told("ssr", 63, 8, **before) is None
     assert told("ssr", 24, 30) is None and told("ssr", 22, 30)  # the default, on the street scenes
@@ -42,7 +42,7 @@ def test_the_threshold_needs_the_steps_that_were_measured() -> None:
 def test_a_staggered_search_needs_an_epoch_for_each_layer_that_has_operators() -> None:
     line = told("ssr", 15, 100, stagger=True, explore=0.1)
     assert line is not None and line.endswith(
-        "to decide 7 layers, one an epoch, and then depth and width; --epochs 16 would do"
+        "to decide 7 layers, one an epoch, and then depth and width; 16 epochs would do"
     )
     assert told("ssr", 15, 100, stagger=True, operators=1, explore=0.1) is told("ssr", 15, 100) is None
 
@@ -50,11 +50,11 @@ def test_a_staggered_search_needs_an_epoch_for_each_layer_that_has_operators() -
 def test_forced_decisions_need_an_epoch_each() -> None:
     for strategy in ("progressive", "sgas", "sgas2", "sgas-ssr"):
         line = told(strategy, 9, 100)
-        assert line is not None and "7 decisions" in line and line.endswith("--epochs 10 would do")
+        assert line is not None and "7 decisions" in line and line.endswith("; 10 epochs would do")
         assert told(strategy, 10, 100) is None
     for strategy in ("pdarts", "pdarts-ssr"):
         line = told(strategy, 2, 1000)
-        assert line is not None and "3 stages" in line and line.endswith("--epochs 3 would do")
+        assert line is not None and "3 stages" in line and line.endswith("; 3 epochs would do")
         assert told(strategy, 3, 1000) is None
 
 
@@ -62,7 +62,7 @@ def test_forced_decisions_need_an_epoch_each() -> None:
 def test_what_is_told_would_do(strategy: str) -> None:
     line = told(strategy, 1, 3)
     assert line is not None and len(line.splitlines()) == 1
-    enough = int(line.split("--epochs ")[1].split()[0])
+    enough = int(line.rsplit("; ", 1)[1].split()[0])
     assert told(strategy, enough, 3) is None and told(strategy, enough - 1, 3) is not None
 
 
@@ -74,17 +74,15 @@ def test_a_learning_rate_of_zero_is_no_reason_to_fail() -> None:
 def test_sampled_networks_share_the_passes() -> None:
     options = SearchOptions(strategy="random", epochs=4, method=MethodOptions(samples=8))
     line = few_trial_steps(options, 10, 1)
-    assert line is not None and line.startswith("10 steps for each of 8 networks") and "--epochs 40 would do" in line
+    assert line is not None and line.startswith("10 steps for each of 8 networks") and "40 epochs would do" in line
     assert max(1, round(2 * 40 / 8)) * 10 == 100 and few_trial_steps(options, 10, 10) is None
 
 
 def test_every_stage_of_a_training_needs_its_steps() -> None:
     options = RetrainOptions(epochs=3, data=DataOptions())
     line = few_training_steps(options, options.plan(), 8)
-    assert line == (
-        "24 steps in each stage (epochs of 8) are too few to train a network; --epochs 13 gives 100 or more"
-    )
-    assert "--epochs 7 gives" in str(few_training_steps(options, options.plan(peer=True), 8))  # both stages' epochs
+    assert line == ("24 steps in each stage (epochs of 8) are too few to train a network; 13 epochs would do")
+    assert "; 7 epochs would do" in str(few_training_steps(options, options.plan(peer=True), 8))  # both stages' epochs
     options.epochs = 13
     assert few_training_steps(options, options.plan(), 8) is None
 
