@@ -95,7 +95,9 @@ class Architecture:
         try:
             text = read_text(path)
         except FileNotFoundError:
-            raise InputError(f"{path}: no such file; give an architecture.json, baseline1 or baseline2") from None
+            raise InputError(
+                f"{path}: no such file; give a run folder, an architecture.json, baseline1 or baseline2"
+            ) from None
         except (OSError, UnicodeDecodeError) as error:
             problem = f"cannot be read as an architecture ({reason(error)})"
             raise InputError(f"{path}: {problem}; give an architecture.json") from None

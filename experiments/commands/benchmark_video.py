@@ -5,7 +5,7 @@ other, or each in a thread of its own; both in turns, on the same frames.
 """
 
 import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ def _run(options: Options, out: Path | None) -> dict[str, Any]:
         **conditions(setup, others),
         "size": options.size,
         "batch": options.batch,
-        "command": _repeat_command(options, setup.threads),
+        "command": _repeat_command(replace(options, classes=network.classes or options.classes), setup.threads),
         "frames": throughput.frames,
         "frame_size": list(throughput.frame_size),
         "stage_ms": throughput.stage_ms,

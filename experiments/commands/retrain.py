@@ -168,7 +168,7 @@ def _execute(
         told = ", ".join(f"{count} {kind}" for kind, count in training.taken_over.items())
         print(f"init        {options.init}: tensors {told}", flush=True)
     summary = training.execute(checkpoint)
-    speed = _speed(training.info, folder)
+    speed = _speed(training.info, folder, options.threads)
     with decoration(f"the report {folder / 'report.html'}"):
         from experiments.report.retrain_page import write_retrain_report
 
@@ -178,7 +178,8 @@ def _execute(
     rows = [("class", IOU.name), *zip(names, scores, strict=True)]
     print("\n".join(f"  {name:<{width}}  {score:>5}" for name, score in rows))
     print(
-        f"mIoU {number(100 * summary['miou'], 1)} % on the validation split, labels at {summary['resolution']}, "
+        f"mIoU {number(100 * summary['miou'], 1)} % on {counted(len(data.val), 'validation image')}, "
+        f"labels at {summary['resolution']}, "
         f"after {counted(summary['epochs'], 'epoch')} in {duration(60 * summary['minutes'])} "
         f"(best validation: {number(100 * best['miou'], 1)} % at the same size after {best['epoch']}, in best/)"
     )
@@ -189,14 +190,14 @@ def _execute(
     return {**summary, "run": str(folder)}
 
 
-def _speed(info: "ModelInfo", folder: Path) -> list[str]:
+def _speed(info: "ModelInfo", folder: Path, threads: int | None) -> list[str]:
     """How fast the network is, in lines and as ``speed.json``; nothing for a peer, or where that could not be told."""
     lines: list[str] = []
     if info.architecture is not None:
         with decoration("the latency of the network"):
             from experiments.latency.closing import describe_speed, measured, write_speed
 
-            speed = measured(info.architecture, info.size, len(info.classes), info.head)
+            speed = measured(info.architecture, info.size, len(info.classes), info.head, threads)
             lines = describe_speed(speed)
             write_speed(folder, speed)
     return lines

@@ -135,7 +135,7 @@ def _speed(prepared: "PreparedSearch", folder: Path) -> list[str]:
         network, size = Architecture.load(folder / "architecture.json"), prepared.options.cost_size
         table, classes = prepared.table, len(prepared.data.classes)
         speed = (
-            measured(network, size, classes, prepared.options.counted_head)
+            measured(network, size, classes, prepared.options.counted_head, prepared.options.threads)
             if table is None
             else predicted(network, table)
         )

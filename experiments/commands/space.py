@@ -3,6 +3,7 @@
 The numbers come in closed form, so a space of any size is described at once, without torch.
 """
 
+import shlex
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -54,6 +55,7 @@ def run(options: Options) -> dict[str, Any]:
     head = architecture.space.heads[0]
     print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes, {head} head\n\n{architecture.table()}\n")
     print(_format_costs({options.arch: total}))
+    print(f"\na trained network with its own head, classes and sizes: ssr-nas cost {shlex.quote(options.arch)}")
     return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
 
 

@@ -32,7 +32,7 @@ def check_root(root: Path, holds: str) -> None:
         return
     inner = [folder for folder in inner_folders(root) if any(os.path.isdir(folder / top) for top in tops)]
     if len(inner) == 1:
-        raise InputError(f"{root}: holds no {holds}, but {inner[0]} does; give --data.root {inner[0]}")
+        raise InputError(f"{root}: holds no {holds}, but {inner[0]} does; give that folder")
 
 
 def deeper_folder(path: Path) -> str:

@@ -53,7 +53,7 @@ class Ledger:
             if not (isinstance(done["seconds"], int | float) and isinstance(done["result"], dict)):
                 raise InputError(f"{mark}: is damaged; remove it, and the step is done again")
         else:
-            print(f"{name}: {duration(max(self.left, 0.0))} left", flush=True)
+            print(f"{name}: begins, with {duration(max(self.left, 0.0))} left of all", flush=True)
             start = self._clock()
             folder.mkdir(parents=True, exist_ok=True)
             result = plain(work(folder))

@@ -171,7 +171,7 @@ def describe(plan: Plan, wishes: Wishes, facts: Facts) -> list[str]:
     epochs, entrants = plan.epochs, plan.searches + wishes.hand_made
     targets = ", ".join(f"{target:.3g}" for target in wishes.targets)
     steps, stages = max(facts.train // plan.batch, 1), " and ".join(plan.stages)
-    begin = "what its search has left" if wishes.init == "search" else "random weights"
+    begin = "what its search has left, if one found it" if wishes.init == "search" else "random weights"
     rows = [
         (f"networks for {targets} ms", "--points, --latency_ms"),
         (f"images of {plan.size_text}, photos are {facts.side[0]}x{facts.side[1]}", "--size"),

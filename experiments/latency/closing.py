@@ -49,7 +49,9 @@ def predicted(network: Architecture, table: LatencyTable) -> Speed:
     return Speed(*both, f"predicted by the latency table: {describe_clock(table)}")
 
 
-def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head | None = None) -> Speed | None:
+def measured(
+    network: Architecture, size: tuple[int, int], classes: int, head: Head | None = None, threads: int | None = None
+) -> Speed | None:
     """What a quick measurement says, in an engine that is installed; None where there is none.
 
     Args:
@@ -57,16 +59,18 @@ def measured(network: Architecture, size: tuple[int, int], classes: int, head: H
         size: image height and width, in pixels.
         classes: channels of the logits.
         head: of both networks; absent, that of a search.
+        threads: of the engine; absent, all cores that may be used.
     """
     for engine in TABLE_ENGINES:
         if all(map(find_spec, PACKAGES[engine])):
             with suppress(ImportError):  # it is there, and broken
-                return _measured_with(engine, network, size, classes, head)
+                return _measured_with(engine, network, size, classes, head, threads or free_cores())
     return None
 
 
-def _measured_with(engine: str, network: Architecture, size: tuple[int, int], classes: int, head: Head | None) -> Speed:
-    threads = free_cores()
+def _measured_with(
+    engine: str, network: Architecture, size: tuple[int, int], classes: int, head: Head | None, threads: int
+) -> Speed:
     networks = [writer(one, engine, size, classes, head) for one in (baseline1(network.space), network)]
     (baseline_ms, found_ms), warned = time_files(networks, engine, size, threads)
     head_name = head or network.space.heads[0]

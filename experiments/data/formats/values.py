@@ -15,6 +15,7 @@ from experiments.data.sets.class_file import Colour, voc_colour
 from experiments.data.sets.reading import colour_codes
 from experiments.data.sets.two_values import APART, NEAR, SHARE
 from experiments.options.groups import IGNORE
+from experiments.runs.tables import counted
 from nas_space.errors import InputError
 
 MOST = 255
@@ -162,5 +163,5 @@ def table_of(found: Found) -> Iterable[str]:
     total = sum(value.amount for value in found.values)
     for value in found.values:
         name = " ".join(str(part) for part in (value.id, value.colour) if part is not None)
-        where = f" in {value.files} masks, first {value.first}" if value.files else ""
+        where = f" in {counted(value.files, 'mask')}, first {value.first}" if value.files else ""
         yield f"{name}: {100 * value.amount / max(total, 1):.2f} % of the {found.unit}{where}"

@@ -190,7 +190,7 @@ def test_a_folder_one_level_deeper(tmp_path: Path) -> None:
     found = f"{tmp_path}/zip/i is there: move what is in {tmp_path}/zip up into {tmp_path}; layout"
     assert str(problem) == f"{tmp_path}/i: no such folder, but {found}"
     options = DataOptions(root=str(tmp_path), name="camvid")
-    with pytest.raises(InputError, match=r"holds no i/, but \S*/zip does; give --data.root \S*/zip$"):
+    with pytest.raises(InputError, match=r"holds no i/, but \S*/zip does; give that folder$"):
         root_folder(options, "i/")
     assert root_folder(options, "l/") == root_folder(options, "nothing/") == tmp_path
 

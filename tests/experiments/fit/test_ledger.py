@@ -23,7 +23,7 @@ def test_a_step_is_done_once_and_its_time_counts_again(tmp_path: Path, capsys: p
     first = Ledger(600.0, 60.0, lambda: now[0])
     assert first.step("search", tmp_path / "a" / "s", work) == {"file": str(tmp_path / "a/s/x"), "pair": [1, 2]}
     assert first.left == 420.0 and first.minutes == {"search": 2.0}
-    assert capsys.readouterr().out == "search: 9.0 minutes left\n"
+    assert capsys.readouterr().out == "search: begins, with 9.0 minutes left of all\n"
     again = Ledger(600.0, 60.0, lambda: now[0])
     assert again.step("search", tmp_path / "a" / "s", work) == first.step("search", tmp_path / "a" / "s", work)
     assert calls == ["s"] and again.left == 420.0 and again.minutes == {"search": 2.0}
