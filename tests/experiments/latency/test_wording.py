@@ -9,6 +9,8 @@ from experiments.latency import closing
 from experiments.latency.closing import Speed, describe_speed, measured, predicted
 from experiments.latency.networks import make_plan
 from experiments.latency.wording import describe_clock, describe_table, narrow_shares, useless_widths
+from experiments.runs.processes import free_cores
+from experiments.runs.tables import counted
 from experiments.runtime.interface import PLAIN, Interface
 from nas_space.architecture import Architecture, baseline1
 from nas_space.config import SpaceConfig
@@ -63,6 +65,9 @@ def test_a_speed_is_measured_in_what_is_installed(tiny: Tiny, monkeypatch: pytes
     speed = measured(network, (64, 96), 5, "aggregation")
     assert speed is not None and speed[:2] == (3.0, 2.0)
     assert speed.source.startswith("measured now: onnxruntime 1.") and "64x96, aggregation head, on " in speed.source
+    for given, words in ((1, "1 thread,"), (3, "3 threads,"), (None, f"{counted(free_cores(), 'thread')},")):
+        speed = measured(network, (64, 96), 5, threads=given)
+        assert speed is not None and words in speed.source
     monkeypatch.setattr(closing, "find_spec", lambda name: None if name == "onnxruntime" else name)
     speed = measured(network, (64, 96), 5)
     assert speed is not None and speed.source.startswith("measured now: openvino 20")
