@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.benchmark.networks.options import Baselines
 from experiments.options.groups import parse_size
 from experiments.options.leaves import WHOLE
+from experiments.runs.columns import LATENCY
 from experiments.runs.files import new_file, write_json
 from experiments.runs.names import visible
 from experiments.runs.progress import status
@@ -163,7 +164,7 @@ def summary(timing: "NetworkTiming", others: "Sequence[NetworkTiming]") -> dict[
 def _table(rows: Sequence[dict[str, Any]]) -> str:
     from experiments.benchmark.networks.machine import align_columns
 
-    columns = ["network", "median ms", "quiet", "p95", "p99", "FPS", "peak MiB", "output", "batch norms"]
+    columns = ["network", LATENCY.name, "quiet ms", "p95 ms", "p99 ms", "FPS", "peak MiB", "output", "batch norms"]
     lines = [[*columns, f"{visible(Path(rows[0]['name']).name)} takes", ""]]
     keys = {"median_ms": 2, "quiet_ms": 2, "p95_ms": 2, "p99_ms": 2, "fps": 1, "peak_memory_mb": 0}
     texts = {key: numbers([row[key] for row in rows], decimals) for key, decimals in keys.items()}

@@ -33,6 +33,8 @@ NAMES = {
     "predicted_percentile": "predicted percentile %",
     "predicted_regret": "predicted regret points",
     "regret_sd": "deviation of regret",
+    "correlation": "rank correlation",
+    "largest": "largest rank correlation",
     "largest_epoch": "largest at epoch",
 }
 """What stands above the columns of ``standing.csv``, for people; the others are words already."""
