@@ -90,14 +90,13 @@ class Architecture:
         Raises:
             InputError: the file is missing, unreadable or invalid; the message names it.
         """
-        if Path(path).is_dir():
-            path = Path(path) / "architecture.json"
+        is_folder = Path(path).is_dir()
+        path = Path(path) / "architecture.json" if is_folder else path
         try:
             text = read_text(path)
         except FileNotFoundError:
-            raise InputError(
-                f"{path}: no such file; give a run folder, an architecture.json, baseline1 or baseline2"
-            ) from None
+            wanted = "the folder of a finished run" if is_folder else "an architecture.json, a run folder"
+            raise InputError(f"{path}: no such file; give {wanted}, baseline1 or baseline2") from None
         except (OSError, UnicodeDecodeError) as error:
             problem = f"cannot be read as an architecture ({reason(error)})"
             raise InputError(f"{path}: {problem}; give an architecture.json") from None

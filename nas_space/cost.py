@@ -84,7 +84,7 @@ def layer_cost(channels: int, size: tuple[int, int]) -> Cost:
 
 def fixed_cost(space: SpaceConfig, size: tuple[int, int], num_classes: int, head: Head | None = None) -> Cost:
     """Cost of what is not searched: the downsamplers and the head; absent, that of a search."""
-    head_cost = HEAD_COSTS[head or space.heads[0]]
+    head_cost = HEAD_COSTS[space.head_named(head)]
     total, channels = head_cost(space, size, num_classes), (3, space.stem, *space.widths)
     for i, (before, after) in enumerate(zip(channels, channels[1:], strict=False)):
         inside, outside = half(size, i), half(size, i + 1)

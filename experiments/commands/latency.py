@@ -126,10 +126,9 @@ def _read(options: Options, file: str) -> LatencyTable:
     table, default = LatencyTable.load(file), Options()
     for key in ("size", "classes", "head", "pixels", "resize", "argmax", "engine", "precision", "threads"):
         given, measured = getattr(options, key), getattr(table, key)
-        if key == "head" and given is not None:
-            given = table.space.head_named(given)
         measured = "{}x{}".format(*measured) if key == "size" else measured
-        if given not in (getattr(default, key), measured, [measured]):
+        is_measured = given in (measured, [measured]) or key == "head" and table.space.head_named(given) == measured
+        if given != getattr(default, key) and not is_measured:
             fix = "leave the option out, or measure another table"
             shown = ",".join(map(str, given)) if isinstance(given, list) else given
             raise InputError(f"--{key} {shown}: {file} was measured with {measured}; {fix}")

@@ -5,11 +5,12 @@ The numbers come in closed form, so a space of any size is described at once, wi
 
 import shlex
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from experiments.options.groups import SpaceOptions, parse_size
 from experiments.runs.columns import CONV_MACS_G, MACS_G
-from experiments.runs.shipped import find_architecture
+from experiments.runs.shipped import WEIGHTS, find_architecture
 from nas_space.architecture import baseline1, baseline2, resolve_architecture
 from nas_space.config import SpaceConfig, check_size
 from nas_space.cost import Cost, cost
@@ -55,7 +56,8 @@ def run(options: Options) -> dict[str, Any]:
     head = architecture.space.heads[0]
     print(f"{options.arch} at {size[0]}x{size[1]}, {options.classes} classes, {head} head\n\n{architecture.table()}\n")
     print(_format_costs({options.arch: total}))
-    print(f"\na trained network with its own head, classes and sizes: ssr-nas cost {shlex.quote(options.arch)}")
+    if (Path(options.arch) / WEIGHTS).is_file():
+        print(f"\nwith the head and classes that it was trained with: ssr-nas cost {shlex.quote(options.arch)}")
     return {**asdict(total), "size": f"{size[0]}x{size[1]}"}
 
 

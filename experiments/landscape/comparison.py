@@ -28,11 +28,12 @@ FILES = ("standing.csv", "standing.md", "standing.json", "correlation.csv", "cor
 KINDS = ("measured", "predicted")
 NAMES = {
     "miou": MIOU.name,
+    "accuracy": "accuracy %",
     "percentile": "percentile %",
     "regret": "regret points",
     "predicted_percentile": "predicted percentile %",
     "predicted_regret": "predicted regret points",
-    "regret_sd": "deviation of regret",
+    "regret_sd": "deviation of regret points",
     "correlation": "rank correlation",
     "largest": "largest rank correlation",
     "largest_epoch": "largest at epoch",

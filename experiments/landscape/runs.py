@@ -125,8 +125,11 @@ def differences(found: FoundNetwork[Architecture, Probabilities], landscape: Lan
     """Options of the data, in words, with which the search and the landscape differ: they decide what is true."""
     told = landscape.facts["data"]
     keys = [key for key in ("name", "size", "limit") if key in found.data and found.data[key] != told.get(key)]
-    shown = {key: "all images" if told.get(key) is None else told[key] for key in keys}
-    return [f"data.{key} {found.data[key]} (landscape: {shown[key]})" for key in keys]
+    return [f"data.{key} {_shown(key, found.data[key])} (landscape: {_shown(key, told.get(key))})" for key in keys]
+
+
+def _shown(key: str, value: Any) -> Any:
+    return ("all" if key == "limit" else "not told") if value is None else value
 
 
 def probabilities_missing(found: FoundNetwork[Any, Any]) -> bool:

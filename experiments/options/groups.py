@@ -86,7 +86,8 @@ class DataOptions:
         size: image size HEIGHTxWIDTH in pixels; images and labels are resized to it when they are read.
         limit: use at most this many training images (and as many validation images at most).
         batch: images per training step.
-        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml or .csv in its root.
+        classes: YAML or CSV file with the classes of ``folder``; absent, classes.yml, .yaml, .csv or
+            _classes.csv in its root.
         format: of the labels in ``folder``: ``masks``, ``coco``, ``yolo``, ``labelme``, ``voc`` or ``roboflow``;
             absent, the files say it.
         labels: how all masks of ``folder`` are read: ``index``, ``palette`` or ``colour``; absent, the masks say it.

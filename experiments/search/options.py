@@ -31,8 +31,8 @@ class SearchOptions:
         device: auto, cpu or cuda.
         devices: GPUs (on the CPU, processes) that share every batch; the first also validates.
         precision: 32 or bf16.
-        threads: of torch on the CPU; as many as are fastest, measured now and then, if absent. The same number of
-            threads gives the same result, bit for bit.
+        threads: of torch on the CPU, and of the engine that measures the found network; if absent, as many as are
+            fastest, measured now and then, and all. The same number of threads gives the same result, bit for bit.
         logger: where the curves go: tensorboard, wandb (offline, unless WANDB_MODE says otherwise) or mlflow (a file of
             the run, unless MLFLOW_TRACKING_URI names another place).
         data: what to train on.

@@ -14,8 +14,6 @@ from experiments.data.formats.tree import Tree
 from experiments.data.formats.values import Found
 from experiments.data.listing import given_folder
 from experiments.data.misplaced import inner_folders
-from experiments.data.sets.class_file import NAMES as CLASS_FILES
-from experiments.data.sets.class_file import OF_ROBOFLOW
 from experiments.data.sets.layouts import find_layout
 from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
@@ -75,7 +73,7 @@ def detect(tree: Tree, options: DataOptions) -> LabelFormat:
         if chosen is not PLAIN and not chosen.seen(tree):
             raise InputError(f"data.format: {root} holds no {chosen.title}; leave it out, and the files say the format")
         return chosen
-    has_classes = options.classes is not None or any((root / name).exists() for name in (*CLASS_FILES, OF_ROBOFLOW))
+    has_classes = options.classes is not None or bool(plain.class_files(tree))
     problem: DataError | None = None
     try:
         layout = find_layout(root)

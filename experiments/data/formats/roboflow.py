@@ -26,8 +26,10 @@ LAYOUT = f"a folder must hold {FILE} and NAME{TAIL}.png beside each image"
 
 
 def seen(tree: Tree) -> list[str]:
-    """The files of classes."""
-    return [tree.name_of(path) for path in _files(tree)]
+    """The files of classes, where a mask lies beside an image."""
+    images = set(tree.images)
+    is_labelled = any(_mask_of(image) in images for image in tree.images)
+    return [tree.name_of(path) for path in _files(tree)] if is_labelled else []
 
 
 def find(tree: Tree, options: DataOptions) -> DataSource:
@@ -62,8 +64,14 @@ def find(tree: Tree, options: DataOptions) -> DataSource:
 FORMAT = LabelFormat("roboflow", TITLE, seen, find)
 
 
+def _mask_of(image: Path) -> Path:
+    return image.with_name(f"{image.stem}{TAIL}{MASKS[0]}")
+
+
 def _files(tree: Tree) -> list[Path]:
-    return [path for path in tree.by_suffix(".csv", depth=1) if path.name.lower() == FILE]
+    """The files of classes; one in the root counts where no split's folder has its own."""
+    files = [path for path in tree.by_suffix(".csv", depth=1) if path.name.lower() == FILE]
+    return [path for path in files if tree.depth(path)] or files
 
 
 def _check_all_have_classes(tree: Tree, files: Sequence[Path]) -> None:
@@ -71,8 +79,7 @@ def _check_all_have_classes(tree: Tree, files: Sequence[Path]) -> None:
     named = {path.parent for path in files}
     images = set(tree.images)
     for image in tree.images:
-        is_labelled = image.with_name(f"{image.stem}{TAIL}{MASKS[0]}") in images
-        if is_labelled and tree.depth(image) == 1 and tree.split_of(image) and image.parent not in named:
+        if _mask_of(image) in images and tree.depth(image) == 1 and tree.split_of(image) and image.parent not in named:
             hint = f"copy it there from {tree.name_of(files[0])}, or export it again"
             raise absent(image.parent / FILE, "the file of classes", hint)
 

@@ -24,7 +24,7 @@ from experiments.data.formats.values import Found, count_objects
 from experiments.data.pairing import fold
 from experiments.data.parallel import in_threads
 from experiments.data.sets.class_file import NAMES as CLASS_FILES
-from experiments.data.sets.class_file import PROPOSE, find_class_file, read_class_file
+from experiments.data.sets.class_file import PROPOSE, class_files, find_class_file, read_class_file
 from experiments.data.source import DataSource
 from experiments.options.groups import DataOptions
 from experiments.options.yaml_text import load_yaml
@@ -154,7 +154,7 @@ def _names(
     if path is not None and options.classes is None:
         text = read_bytes(path).decode("utf-8-sig", "replace")
         return _names_of(path, [line.strip() for line in text.splitlines() if line.strip()]), path
-    if options.classes is None and not any((tree.root / name).exists() for name in CLASS_FILES):
+    if options.classes is None and not class_files(tree.root):
         counts = ", ".join(f"{index} ({count} objects)" for index, count in _count_classes(tree).items())
         raise InputError(f"{tree.root}: no data.yaml names the classes {counts or 'of its labels'}; {PROPOSE}")
     file = read_class_file(find_class_file(tree.root, options.classes))

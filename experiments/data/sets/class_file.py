@@ -23,6 +23,7 @@ NAMES = ("classes.yml", "classes.yaml", "classes.csv")
 OF_ROBOFLOW = "_classes.csv"
 """Name of Roboflow's file of classes; looked for where there is no other."""
 COLUMNS_OF_ROBOFLOW = {"pixel value": "id", "class": "name"}
+"""Its columns, as ours are called. None of its values and names is ignored."""
 KEYS = ("name", "id", "colour", "ignore")
 FLAGS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -104,6 +105,12 @@ def voc_colour(index: int) -> Colour:
     return red, green, blue
 
 
+def class_files(root: Path) -> list[Path]:
+    """The files of classes in a data set's root; Roboflow's where there is no other."""
+    files = [root / name for name in NAMES if (root / name).exists()]
+    return files or [path for path in (root / OF_ROBOFLOW,) if path.exists()]
+
+
 def find_class_file(root: Path, given: str | None) -> Path:
     """The file that is given, or the one in the root.
 
@@ -112,12 +119,10 @@ def find_class_file(root: Path, given: str | None) -> Path:
     """
     if given is not None:
         return Path(given).expanduser()
-    files = [root / name for name in NAMES if (root / name).exists()]
-    if not files and (root / OF_ROBOFLOW).exists():
-        return root / OF_ROBOFLOW
+    files = class_files(root)
     if not files:
         hint = f"write one, with entries such as {EXAMPLE}, or give --data.classes; {PROPOSE}"
-        raise InputError(f"{root}: holds no file of classes ({', '.join(NAMES)}); {hint}")
+        raise InputError(f"{root}: holds no file of classes ({', '.join((*NAMES, OF_ROBOFLOW))}); {hint}")
     if len(files) > 1:
         raise InputError(f"{files[0]} and {files[1].name}: two files of classes; remove one, or give --data.classes")
     return files[0]
@@ -187,7 +192,10 @@ def _csv_rows(path: Path, text: str) -> list[Row]:
     reader = csv.reader(lines[first:], delimiter=delimiter, skipinitialspace=True, strict=True)
     rows: list[Row] = []
     try:
-        columns = _without_empty_end(next(reader, []))
+        columns = [column.strip().lower() for column in _without_empty_end(next(reader, []))]
+        is_roboflows = set(COLUMNS_OF_ROBOFLOW) <= set(columns)
+        if is_roboflows:
+            columns = [COLUMNS_OF_ROBOFLOW.get(column, column) for column in columns]
         _check_columns(f"{path}: line {first + 1}", path, columns)
         for line in reader:
             place = f"{path}: line {first + reader.line_num}"
@@ -198,6 +206,7 @@ def _csv_rows(path: Path, text: str) -> list[Row]:
                 hint = f"put quotes around a value that holds {delimiter!r}"
                 raise InputError(f"{place}: {len(values)} values for {len(columns)} columns; {hint}")
             row = {column: value.strip() or None for column, value in zip_longest(columns, values, fillvalue="")}
+            row = {"ignore": "false", **row} if is_roboflows else row
             rows.append((place, _with_known_keys(place, row)))
     except csv.Error as error:
         raise broken(path, "CSV", str(error)) from None
@@ -211,7 +220,7 @@ def _without_empty_end(values: Sequence[str]) -> list[str]:
 
 def _check_columns(place: str, path: Path, columns: Sequence[str]) -> None:
     _with_known_keys(place, dict.fromkeys(columns))
-    names = [_usual(column) for column in columns]
+    names = ["colour" if column == "color" else column for column in columns]
     # A colour may be one column or three: r stands for all of them.
     keys = ["colour" if name == "r" else name for name in names]
     twice = next((key for key in keys if keys.count(key) > 1), None)
@@ -222,15 +231,15 @@ def _check_columns(place: str, path: Path, columns: Sequence[str]) -> None:
         raise InputError(f"{path}: column name is missing; {hint}")
 
 
-def _usual(key: str) -> str:
-    """The usual spelling of a key or column, also of Roboflow's."""
-    key = key.strip().lower()
-    return "colour" if key == "color" else COLUMNS_OF_ROBOFLOW.get(key, key)
-
-
 def _with_known_keys(place: str, row: Mapping[Any, Any]) -> dict[str, Any]:
     """The row with each key in its usual spelling, and one colour instead of r, g, b."""
-    named = {_usual(str(key)): value for key, value in row.items()}
+    named: dict[str, Any] = {}
+    for key, value in row.items():
+        usual = str(key).strip().lower()
+        usual = "colour" if usual == "color" else usual
+        if usual in named:
+            raise InputError(f"{place}: {usual} is given twice; keep one")
+        named[usual] = value
     if {"r", "g", "b"} <= named.keys():
         named["colour"] = [named.pop(channel) for channel in "rgb"]
     for key in named:

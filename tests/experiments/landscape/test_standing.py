@@ -187,6 +187,7 @@ def test_the_command_needs_no_training(
     assert f"note: left out, for they are not finished: {left}\n" in told.err
     assert group["regret"] == pytest.approx((rows["search/ssr-0"]["regret"] + rows["search/ssr-1"]["regret"]) / 2)
     assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40)" in told.err
+    assert "regret points" in told.out and "largest rank correlation" in told.out
     assert told.err.count("has no probabilities.npz") == 2  # of old, in both calls; not of random
     assert {path.name for path in out.iterdir()} == {
         *("standing.csv", "standing.md", "standing.json", "correlation.csv", "correlation.png", LOCK)

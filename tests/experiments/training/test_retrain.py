@@ -67,19 +67,21 @@ def test_saved_weights_give_the_stated_score_of_the_plain_recipe(tmp_path: Path)
 def test_the_head_of_a_search_of_more_stages(
     stages: int, asked: str, tmp_path: Path, deep: Callable[..., SpaceConfig], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heads: list[str] = []
+    heads: list[tuple[str, int | None]] = []
 
-    def measured(network: Architecture, size: tuple[int, int], classes: int, head: Head) -> closing.Speed:
-        heads.append(head)
+    def measured(
+        network: Architecture, size: tuple[int, int], classes: int, head: Head, threads: int | None
+    ) -> closing.Speed:
+        heads.append((head, threads))
         return closing.Speed(10.0, 12.5, "measured by nobody")
 
     monkeypatch.setattr(closing, "measured", measured)
     (tmp_path / "network.json").write_text(baseline1(deep(stages)).to_json())
-    small = ["--data.size", "64x64", "--data.limit", "4", "--epochs", "1", "--stages", asked]
+    small = ["--data.size", "64x64", "--data.limit", "4", "--epochs", "1", "--threads", "1", "--stages", asked]
     summary = retrain(tmp_path / "run", *small, network=("--arch", str(tmp_path / "network.json")))
     assert summary["head"] == "fusion" and [stage["name"] for stage in summary["stages"]] == ["fusion"]
     assert load_model(tmp_path / "run")[1].head == "fusion"
-    assert heads == ["fusion"]  # of the latency in the closing text
+    assert heads == [("fusion", 1)]  # of the latency in the closing text
 
 
 def test_the_whole_recipe(tmp_path: Path) -> None:

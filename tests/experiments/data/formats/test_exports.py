@@ -213,6 +213,31 @@ def test_masks_beside_their_images(
     )
 
 
+@pytest.mark.parametrize("folders", ["{}/images {}/masks", "{}/imgs {}/labels"])
+def test_roboflows_classes_of_plain_masks(folders: str, write_export: Callable[..., Path], expected: Labels) -> None:
+    root = write_export("roboflow")
+    text = (root / "train" / "_classes.csv").read_text()
+    for split, usual in (("train", "train"), ("valid", "val")):
+        images, masks = (root / place.format(usual) for place in folders.split())
+        for place in (images, masks):
+            place.mkdir(parents=True)
+        for path in sorted((root / split).glob("*.png")):
+            place = masks if path.stem.endswith("_mask") else images
+            path.rename(place / path.name.replace("_mask", ""))
+    for path in root.rglob("_classes.csv"):
+        path.unlink()
+    (root / "_classes.csv").write_text(text)
+    source = open_source(options(root))
+    assert source.classes == ("background", "cat", "dog") and same(labels_of(source), expected)
+
+
+def test_roboflows_own_layout_with_classes_in_its_root(write_export: Callable[..., Path], expected: Labels) -> None:
+    root = write_export("roboflow")
+    (root / "_classes.csv").write_text((root / "train" / "_classes.csv").read_text())
+    source = open_source(options(root))
+    assert "Roboflow masks" in source.reading and same(labels_of(source), expected)
+
+
 def test_two_formats_are_refused_unless_one_is_chosen(write_export: Callable[..., Path], expected: Labels) -> None:
     root, other = write_export("coco"), write_export("roboflow", "other")
     for path in other.rglob("*"):

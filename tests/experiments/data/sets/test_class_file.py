@@ -218,13 +218,17 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_roboflows_file_of_classes(tmp_path: Path) -> None:
-    path = write(tmp_path, "Pixel Value, Class\n1, cat\n0, background\n", "_classes.csv")
+    path = write(tmp_path, "Pixel Value, Class\n1, cat\n0, ignore\n255, crack\n", "_classes.csv")
     assert find_class_file(tmp_path, None) == path
-    assert [(one.name, one.id) for one in read_class_file(path).entries] == [("background", 0), ("cat", 1)]
+    assert [(one.name, one.id) for one in read_class_file(path).classes] == [("ignore", 0), ("cat", 1), ("crack", 255)]
     other = write(tmp_path, YAML, "classes.yml")
     assert find_class_file(tmp_path, None) == other
     with pytest.raises(InputError, match="line 1: id is given twice"):
-        read_class_file(write(tmp_path, "Pixel Value,id,name\n0,0,a\n1,1,b\n", "c.csv"))
+        read_class_file(write(tmp_path, "Pixel Value,id,Class\n0,0,a\n1,1,b\n", "c.csv"))
+    with pytest.raises(InputError, match="entry 1: unknown key 'class'"):
+        read_class_file(write(tmp_path, "- {name: cat, class: animal, id: 0}\n", "c.yml"))
+    with pytest.raises(InputError, match="entry 1: colour is given twice"):
+        read_class_file(write(tmp_path, '- {name: cat, colour: "#000000", color: "#ffffff"}\n', "d.yml"))
 
 
 def test_where_the_file_is(tmp_path: Path) -> None:
