@@ -100,6 +100,8 @@ def resolve_network(options: Options, classes: int | None = None) -> Architectur
         raise InputError(f"peer: unknown {options.peer!r}; choose from {', '.join(PEERS)}")
     if options.arch is None:
         return None
+    if options.arch in PEERS and not Path(options.arch).exists():
+        raise InputError(f"arch: {options.arch} is a peer, no network of this toolkit; give --peer {options.arch}")
     space = options.space.resolve()
     if parse_scaled(options.arch) is None:
         architecture = resolve_architecture(find_architecture(options.arch), space)

@@ -224,6 +224,7 @@ def test_the_cost_of_a_network_counted_and_in_closed_form() -> None:
         (["--arch", "baseline1", "--train.crop", "8x8"], "8x8"),
         (["--arch", "baseline1", "--train.crop", "64x64", "--train.augmentation", "shift"], "train.crop"),
         (["--arch", "baseline1", "--train.ema", "1"], "train.ema"),
+        (["--arch", "erfnet"], "arch: erfnet is a peer, no network of this toolkit; give --peer erfnet"),
         (["--arch", "baseline1", "--train.patience", "-1"], "train.patience"),
     ],
 )
