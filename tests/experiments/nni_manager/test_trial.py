@@ -325,7 +325,7 @@ def test_a_manager_that_is_gone_ends_the_trial_in_one_line(
     monkeypatch.setattr(Channel, "send_metric", refused)
     code, _ = trial(folder, strategy="ssr")
     told, *error = capsys.readouterr().err.splitlines()
-    assert told.startswith("warning: ") and "--epochs" in told  # of so few steps, before the first one
+    assert told.startswith("warning: ") and "epochs would do" in told  # of so few steps, before the first one
     assert code == 1 and len(error) == 1 and "goes on from its last epoch" in error[0]
     assert not (folder / "metrics.csv").exists()  # so the epoch will be told
 
