@@ -14,7 +14,8 @@ from experiments.nni_manager import tunnel
 from experiments.nni_manager.tunnel import SETTLE, Tunnels, tunnel_command
 from nas_space.errors import InputError
 
-PRESENT = "echo 'debug1: remote forward success for: listen 127.0.0.1:8080' >&2; echo up >> {log}; exec sleep {seconds}"
+# It writes its log before it answers: who has the answer finds the log.
+PRESENT = "echo up >> {log}; echo 'debug1: remote forward success for: listen 127.0.0.1:8080' >&2; exec sleep {seconds}"
 
 
 class Clock:
