@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import IO, Any
 
@@ -49,7 +50,7 @@ class Tunnels:
             raise InputError("ssh: not found; install OpenSSH's client, or open the port by --host")
         self._commands = [tunnel_command(machine, port) for machine in machines]
         self._processes: list[Popen[bytes]] = []
-        self._logs: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in machines]
+        self._logs: list[IO[bytes]] = [tempfile.NamedTemporaryFile() for _ in machines]
         self._tried = time.monotonic()
         try:
             for command, log in zip(self._commands, self._logs, strict=True):
@@ -84,11 +85,15 @@ def _start(command: list[str], log: IO[bytes]) -> Popen[bytes]:
     return Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=log, start_new_session=True)
 
 
+def _read(log: IO[bytes]) -> bytes:
+    # Opened again: the process writes where its own handle stands, and shares that place with who reads by it.
+    return Path(log.name).read_bytes()
+
+
 def _wait(command: list[str], process: Popen[bytes], log: IO[bytes]) -> None:
     deadline = time.monotonic() + SETTLE
     while True:
-        log.seek(0)
-        lines = log.read().decode(errors="replace").strip().splitlines()
+        lines = _read(log).decode(errors="replace").strip().splitlines()
         if any("remote forward success" in line for line in lines):
             return
         if process.poll() is not None or time.monotonic() > deadline:

@@ -3,6 +3,7 @@
 import os
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,6 +90,21 @@ def test_a_machine_that_never_answers(tmp_path: Path, monkeypatch: pytest.Monkey
         Tunnels([machine(), machine(host="other")], 8080)
     assert SETTLE < clock.now <= SETTLE + 0.5
     assert len(processes) == 2 and all(process.returncode is not None for process in processes)
+
+
+def test_who_reads_the_answers_leaves_the_place_where_ssh_writes() -> None:
+    """A process that shares its handle with the reader would write its second answer over the first."""
+    with (
+        tempfile.NamedTemporaryFile() as log,
+        subprocess.Popen(
+            ["sh", "-c", "echo first >&2; read go; echo second >&2"], stdin=subprocess.PIPE, stderr=log
+        ) as process,
+    ):
+        deadline = time.monotonic() + 120
+        while tunnel._read(log) != b"first\n":
+            assert time.monotonic() < deadline
+        process.communicate(b"go\n")
+        assert tunnel._read(log) == b"first\nsecond\n"
 
 
 def test_no_ssh(monkeypatch: pytest.MonkeyPatch) -> None:
