@@ -55,8 +55,9 @@ def load() -> None:
 def serve(address: str) -> Job:
     """Fork for every connection; return in the forked process, with what it has to do."""
     with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as selector:
-        listener.bind(address)
+        listener.bind(f"{address}.new")
         listener.listen(100)
+        os.rename(f"{address}.new", address)  # who finds it is answered
         load()
         selector.register(listener, selectors.EVENT_READ)
         selector.register(0, selectors.EVENT_READ)
