@@ -152,7 +152,7 @@ def _describe(options: Options, info: "ModelInfo") -> Description:
         size=info.size if options.size == AUTO else parse_size(options.size),
         dynamic=options.dynamic,
         interface=Interface(options.pixels, options.resize, options.argmax),
-        precision="int8" if options.precision == "int8" else "32",
+        precision="int8" if options.precision == "int8" else "fp32",
         lowering=None if options.lowering in (AUTO, MEASURED) else options.lowering,
     )
 

@@ -21,7 +21,7 @@ def describe_model(
     size: tuple[int, int],
     dynamic: bool = False,
     interface: Interface = PLAIN,
-    precision: Literal["32", "int8"] = "32",
+    precision: Literal["fp32", "int8"] = "fp32",
     lowering: str | None = None,
 ) -> Description:
     """The description of a file.
@@ -32,7 +32,7 @@ def describe_model(
         size: height and width of the images that it takes.
         dynamic: whether it takes any number of images of any size.
         interface: what else lies inside.
-        precision: ``32`` or ``int8``.
+        precision: ``fp32`` or ``int8``.
         lowering: form of partial residuals; absent, the one that the format's engine runs fastest.
     """
     file_format = FORMATS[kind]

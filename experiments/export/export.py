@@ -118,7 +118,7 @@ def export(
     staged = tempfile.TemporaryDirectory(".tmp", f".{out.name[:40]}.", out.parent, ignore_cleanup_errors=True)
     with staged as folder, named(out), _full_disk_told(out):
         file = Path(folder) / out.name
-        settings = ExportSettings.of(description if quantisation is None else replace(description, precision="32"))
+        settings = ExportSettings.of(description if quantisation is None else replace(description, precision="fp32"))
         file_format.write(network, file, settings)
         agreement = _compare(file_format, file, network, settings, images)
         if not agreement.within(MOST_DIFFERENCE, LEAST_EQUAL):

@@ -15,7 +15,7 @@ FORMAT = "ssr-nas export 1"
 SCALE, OFFSET = 4 / 255, -2.0
 """Normalisation of the networks of this project: pixel * SCALE + OFFSET, that is, 0..255 becomes -2..2."""
 
-Precision = Literal["32", "int8"]
+Precision = Literal["fp32", "int8"]
 T = TypeVar("T")
 
 
@@ -29,7 +29,7 @@ class Description:
         size: height and width of the images, in pixels; where the file takes any size, those that it was trained on.
         dynamic: whether it takes any number of images of any size.
         interface: what lies inside the graph.
-        precision: ``32`` or ``int8``.
+        precision: ``fp32`` or ``int8``.
         lowering: the form of partial residuals: pad, concat or zeros.
         head: ``encoder`` or ``fusion`` (logits at 1/8), ``aggregation`` (at 1/4), or ``peer`` (at a resolution of its
             own).
@@ -101,7 +101,7 @@ class Description:
                 size=parse_size(content["size"]),
                 dynamic=_check_type(content["dynamic"], bool),
                 interface=Interface(*(_check_type(content[key], bool) for key in ("pixels", "resize", "argmax"))),
-                precision="int8" if content["precision"] == "int8" else "32",
+                precision="int8" if content["precision"] == "int8" else "fp32",  # once "32"
                 **{key: _check_type(content[key], str) for key in ("lowering", "head", "dataset")},
                 architecture=_check_type(content["architecture"], dict),
                 scale=scale,

@@ -34,7 +34,7 @@ class FakeSegmenter:
     """Every pixel is of class 1."""
 
     class description:  # noqa: N801
-        classes, colours, dataset, precision = ("a", "b"), ((255, 0, 0), (0, 0, 255)), "mine", "32"
+        classes, colours, dataset, precision = ("a", "b"), ((255, 0, 0), (0, 0, 255)), "mine", "fp32"
         image_bits = None
 
     engine, size = "fake", (48, 64)

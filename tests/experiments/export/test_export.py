@@ -40,7 +40,7 @@ DESCRIPTION = Description(
     size=SIZE,
     dynamic=False,
     interface=Interface(),
-    precision="32",
+    precision="fp32",
     lowering="zeros",
     head="encoder",
     dataset="streets",
@@ -169,7 +169,7 @@ def test_killed_while_the_file_is_tried(kind: str, tmp_path: Path) -> None:
         space = SpaceConfig(4, (8, 12), ((1, 2, 3), (1, 3)), (1, 2), (1, 2), 4, 2)
         colours = tuple((0, 0, 0) for _ in range(5))
         description = Description(
-            tuple("abcde"), colours, {SIZE}, False, Interface(), "32", "zeros", "encoder", "streets", {{}}
+            tuple("abcde"), colours, {SIZE}, False, Interface(), "fp32", "zeros", "encoder", "streets", {{}}
         )
         network = SegmentationNetwork(baseline1(space), 5).eval()
         module.export(network, description, {kind!r}, Path({str(tmp_path / FILES[kind])!r}), [])

@@ -35,7 +35,7 @@ DESCRIPTION = Description(
     size=SIZE,
     dynamic=False,
     interface=Interface(pixels=True, resize=True),
-    precision="32",
+    precision="fp32",
     lowering="zeros",
     head="aggregation",
     dataset="streets",

@@ -43,7 +43,7 @@ DESCRIPTION = Description(
     size=SIZE,
     dynamic=False,
     interface=Interface(resize=True),
-    precision="32",
+    precision="fp32",
     lowering="zeros",
     head="aggregation",
     dataset="streets",

@@ -68,7 +68,7 @@ def trtexec(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 def described(**changes: Any) -> Description:
     colours = ((0, 0, 0),) * 5
-    base = Description(tuple("abcde"), colours, SIZE, False, Interface(), "32", "zeros", "encoder", "streets", {})
+    base = Description(tuple("abcde"), colours, SIZE, False, Interface(), "fp32", "zeros", "encoder", "streets", {})
     return replace(base, **changes)
 
 

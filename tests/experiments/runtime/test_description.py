@@ -27,9 +27,17 @@ DESCRIPTION = Description(
 
 def test_round_trip() -> None:
     assert Description.from_metadata("file", DESCRIPTION.metadata()) == DESCRIPTION
-    other = replace(DESCRIPTION, dynamic=False, precision="32", interface=Interface(resize=True), scale=2.0, offset=1.0)
+    other = replace(
+        DESCRIPTION, dynamic=False, precision="fp32", interface=Interface(resize=True), scale=2.0, offset=1.0
+    )
     other = replace(other, image_bits=12)
     assert Description.from_metadata("file", other.metadata()) == other
+
+
+def test_an_earlier_file_says_32_of_its_precision() -> None:
+    metadata = replace(DESCRIPTION, precision="fp32").metadata()
+    assert metadata["precision"] == '"fp32"'
+    assert Description.from_metadata("file", {**metadata, "precision": '"32"'}).precision == "fp32"
 
 
 def test_the_normalisation_is_that_of_training() -> None:

@@ -84,7 +84,7 @@ def test_what_follows_a_training_finds_its_data_and_their_division(
         )
     assert main(["evaluate", "--checkpoint", str(run), "--device", "cpu", "--data.val_fraction", "0.3", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 3
-    for kind, precision, file in (("onnx", "int8", "model.onnx"), ("torchscript", "32", "model.pt")):
+    for kind, precision, file in (("onnx", "int8", "model.onnx"), ("torchscript", "fp32", "model.pt")):
         arguments = ["--checkpoint", str(run / "best"), "--format", kind, "--precision", precision, "--most_lost", "1"]
         assert main(["export", *arguments, "--out", str(tmp_path / file)]) == 0
         assert "some of folder" in capsys.readouterr().out
