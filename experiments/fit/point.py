@@ -49,6 +49,9 @@ class Point:
         # A larger one than any of the space would train longer than the plan has counted with.
         bound = float(f"{min(self.target, self.shared.span[1]):.4g}")  # their names tell it
         names = {f"{one}@{compact(bound)}ms": one for one in options.hand_made}
+        if options.hand_made and self.target > self.shared.span[1]:
+            bound_ms = f"{compact(bound)} ms, as its slowest"
+            print(f"{self.name}: every network of the space is faster; the hand-made ones are scaled to {bound_ms}")
         made = [self._step(name, self._hand_made(name, one, bound)) for name, one in names.items()]
         found = self._searches()  # after them, so that it is known what they have left
         entrants = [one["folder"] for one in [*found, *made] if one["folder"] is not None]

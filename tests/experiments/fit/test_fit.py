@@ -202,12 +202,17 @@ def test_points_have_folders_of_their_own(quick: dict[str, Any], tmp_path: Path)
     assert all((out / point["name"] / "train-1" / DONE).is_file() for point in quick["points"])
 
 
-def test_no_hand_made_network_is_larger_than_all_of_the_space(quick: dict[str, Any], tmp_path: Path) -> None:
+def test_no_hand_made_network_is_larger_than_all_of_the_space(
+    quick: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """It would train for longer than the plan has counted with."""
     out = tmp_path / "run"  # the slowest network of the space takes 100 ms
     assert main(["fit", "photos", "--latency_ms", "900", *BOUND[2:], "--out", str(out)]) == 0
     (point,) = quick["points"]
     assert [one["name"] for one in point["hand_made"]] == ["baseline1@100ms", "baseline2@100ms"]
+    assert "900ms: every network of the space is faster; the hand-made ones are scaled to" in capsys.readouterr().out
+    assert main(["fit", "photos", *BOUND, "--out", str(tmp_path / "other")]) == 0
+    assert "every network of the space is faster" not in capsys.readouterr().out
 
 
 def test_a_dry_run_writes_nothing(
