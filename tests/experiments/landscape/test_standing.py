@@ -163,7 +163,7 @@ def test_the_command_needs_no_training(
         write_run(tmp_path / "runs" / "search" / f"ssr-{seed}", network)
     (tmp_path / "runs" / "search" / "darts-1").mkdir()  # was killed
     (tmp_path / "runs" / "config.yml").write_text("strategies: [ssr, 'my:Own']\nseeds: [0, 1]\n")
-    write_run(tmp_path / "mine" / "ssr-0", standing.best, "random", epochs=0, size="64x64")
+    write_run(tmp_path / "mine" / "ssr-0", standing.best, "random", epochs=0, size="64x64", limit=None)
     write_run(tmp_path / "old", standing.best, "darts", epochs=0)
     runs = f"{tmp_path / 'runs'},{tmp_path / 'mine' / 'ssr-0'},{tmp_path / 'old'}"
     out = tmp_path / "out"
@@ -186,7 +186,7 @@ def test_the_command_needs_no_training(
     left = ", ".join(str(tmp_path / "runs" / "search" / name) for name in ("my.Own-0", "my.Own-1", "darts-1"))
     assert f"note: left out, for they are not finished: {left}\n" in told.err
     assert group["regret"] == pytest.approx((rows["search/ssr-0"]["regret"] + rows["search/ssr-1"]["regret"]) / 2)
-    assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40)" in told.err
+    assert "mine/ssr-0: searched with data.size 64x64 (landscape: 32x40), data.limit all (landscape: 8)" in told.err
     assert "regret points" in told.out and "largest rank correlation" in told.out
     assert told.err.count("has no probabilities.npz") == 2  # of old, in both calls; not of random
     assert {path.name for path in out.iterdir()} == {
