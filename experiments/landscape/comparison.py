@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,10 @@ import pandas as pd
 from experiments.landscape.ruler import FoundNetwork, Ruler
 from experiments.landscape.runs import (
     MISSING_NOTE,
+    different_options,
     left_out,
     probabilities_missing,
+    regrouped,
     run_folders,
 )
 from experiments.report.markdown import markdown
@@ -68,12 +70,13 @@ def compare_runs(ruler: Ruler[Any, Any], runs: Sequence[str], out: str) -> dict[
         The content of ``standing.json``: ``rows``, ``groups``, ``correlations`` and what the landscape is worth.
 
     Raises:
-        InputError: a run that is missing, damaged, or of another space.
+        InputError: a run that is missing, damaged, or of another space; a table in the folder that has other runs.
     """
     folders, unfinished = run_folders(runs)
-    found = [ruler.read(name, folder) for name, folder in folders.items()]
+    found = regrouped([ruler.read(name, folder) for name, folder in folders.items()])
     folder = standing_folder(out)
     with locked(folder):
+        _check_kept(folder, folders)
         return _write(ruler, found, unfinished, folder)
 
 
@@ -88,6 +91,10 @@ def _write(
             _note(f"{one.name}: searched with {', '.join(told)}; what is best there may differ")
         if probabilities_missing(one):
             _note(f"{one.name}: {MISSING_NOTE}")
+    for group in dict.fromkeys(one.group for one in found):
+        keys = different_options([one for one in found if one.group == group])
+        if keys:
+            _note(f"{group}: its searches differ in {', '.join(keys)}, and the mean is over all of them")
     curves = {one.name: _curve(one, ruler) for one in found}
     table = standing_table(ruler, found, curves)
     groups = group_table(table, ruler.measure)
@@ -119,6 +126,23 @@ def _write(
     print(ruler.worth())
     print(f"\n{folder}: {', '.join(FILES)}")
     return result
+
+
+def _check_kept(folder: Path, names: Collection[str]) -> None:
+    """Refuse to write over a table that has searches which the new one would not have."""
+    file = folder / "standing.json"
+    if not file.is_file():
+        return
+    try:
+        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+        before = [str(row["network"]) for row in rows if row["strategy"] is not None]
+    except (ValueError, KeyError, TypeError, OSError):
+        raise InputError(f"{file}: damaged; remove it, or choose another --out") from None
+    lost = [old for old in before if not any(f"/{new}".endswith(f"/{old}") for new in names)]
+    if lost:
+        raise InputError(
+            f"--out {folder}: its table has {', '.join(lost)} too; name these runs, or choose another --out"
+        )
 
 
 def _note(text: str) -> None:

@@ -25,7 +25,7 @@ class KnownRuler(Ruler[KnownNetwork, KnownProbabilities]):
 
     def __init__(self, table: KnownTable) -> None:
         scores = scores_of(table)
-        super().__init__(table.name, "accuracy", scores, list(scores.values()))
+        super().__init__(table.name, "accuracy", scores, scores)
         self.space = table.space
         self._trainings = sum(map(len, table.trainings.values()))
 

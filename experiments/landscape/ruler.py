@@ -1,8 +1,8 @@
 """What tells where the choices of searches stand, whether our own landscape or a benchmark's table."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -25,11 +25,13 @@ class FoundNetwork(Generic[NetworkT, ProbabilitiesT]):
     Args:
         name: of the run, different from those of the others.
         strategy: of the search.
-        group: what its mean is taken with: runs called ``<group>-<seed>``, or else of one strategy.
+        group: what its mean is taken with: runs called ``<group>-<seed>``; else those of one strategy that have the
+            same ``options``.
         network: the found one.
         epochs: of ``probabilities``; empty without them.
         probabilities: of every choice, with the epochs as first axis; None where the run has none.
         data: its options ``data``, plain values.
+        options: what else decides its choice, plain values by key, such as ``method.ramp``.
     """
 
     name: str
@@ -39,6 +41,7 @@ class FoundNetwork(Generic[NetworkT, ProbabilitiesT]):
     epochs: Sequence[int]
     probabilities: ProbabilitiesT | None
     data: Mapping[str, Any]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def group_of(name: str, seed: object, strategy: str) -> str:
@@ -54,7 +57,7 @@ class Place:
     Args:
         score: in [0, 1]; None where it was not trained and too few others were to predict it.
         measured: whether it stands in the table; else it is predicted.
-        percentile: percentage of the table's networks below it; of the whole space's, where it is predicted.
+        percentile: percentage of the table's other random networks below it; of the whole space, where it is predicted.
         regret: best score of the table minus ``score``; of the space's predictions, where it is predicted.
         predicted_percentile: percentage of the whole space below its prediction.
         predicted_regret: best prediction in the whole space minus its prediction: no luck of the best training in it.
@@ -75,12 +78,15 @@ class Ruler(ABC, Generic[NetworkT, ProbabilitiesT]):
         name: of the table.
         measure: what a score is, ``miou`` or ``accuracy``.
         scores: of each network of the table, in [0, 1]; at least one.
-        sampled: those of networks that nobody has chosen, which percentiles count.
+        sampled: the networks that nobody has chosen, which percentiles count.
     """
 
-    def __init__(self, name: str, measure: str, scores: Mapping[NetworkT, float], sampled: Sequence[float]) -> None:
+    def __init__(
+        self, name: str, measure: str, scores: Mapping[NetworkT, float], sampled: Collection[NetworkT]
+    ) -> None:
         self.name, self.measure, self.scores = name, measure, scores
-        self.sampled = np.array(sampled)
+        self.sampled = frozenset(sampled)
+        self._sampled_scores = np.array([scores[network] for network in sampled])
         self.best = max(scores, key=lambda network: scores[network])
 
     @property
@@ -125,7 +131,8 @@ class Ruler(ABC, Generic[NetworkT, ProbabilitiesT]):
         score = self.scores.get(network)
         if score is None:
             return Place(None, False, None, None)
-        percentile = 100 * float((self.sampled < score).mean()) if len(self.sampled) else None
+        others = len(self.sampled) - (network in self.sampled)
+        percentile = 100 * int((self._sampled_scores < score).sum()) / others if others else None
         return Place(score, True, percentile, self.scores[self.best] - score)
 
     def correlations(self, p: ProbabilitiesT) -> list[float | None]:
@@ -141,10 +148,10 @@ class Ruler(ABC, Generic[NetworkT, ProbabilitiesT]):
     def fixed_rows(self) -> list[dict[str, Any]]:
         """Rows of the table that stand in every comparison: those of ``named``, and the random mean."""
         rows = [self.row(name, network) for name, network in self.named().items()]
-        if len(self.sampled):
-            mean = float(self.sampled.mean())
+        if self.sampled:
+            mean = float(self._sampled_scores.mean())
             row = {"network": f"random (mean of {len(self.sampled)})", self.measure: 100 * mean, "score": "measured"}
-            row |= {"percentile": 100 * float((self.sampled < mean).mean())}
+            row |= {"percentile": 100 * float((self._sampled_scores < mean).mean())}
             row["regret"] = 100 * (self.scores[self.best] - mean)
             rows.append(row)
         return rows

@@ -1,6 +1,8 @@
 """The finished searches that are compared in a landscape."""
 
+import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,13 +93,57 @@ def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork[Ar
         raise InputError(f"{folder / 'search.json'}: {error}; remove the file and repeat the search") from None
     check_space(space, landscape, f"{folder}: its space")
     architecture, read = Architecture.load(folder), read_probabilities(folder, space)
-    data = read_config(folder).get("data") if (folder / CONFIG).is_file() else None
+    config = read_config(folder) if (folder / CONFIG).is_file() else {}
+    data = config.get("data")
     epochs, probabilities = ((), None) if read is None else (read[0].tolist(), read[1])
     strategy = str(summary["strategy"])
     group = group_of(name, summary["seed"], strategy)
     return FoundNetwork(
-        name, strategy, group, architecture, epochs, probabilities, data if isinstance(data, Mapping) else {}
+        name,
+        strategy,
+        group,
+        architecture,
+        epochs,
+        probabilities,
+        data if isinstance(data, Mapping) else {},
+        _deciding(config),
     )
+
+
+def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that decide a search's choice, without those of its data and its space, by their keys."""
+    found: dict[str, Any] = {}
+    parts = [(key, config[key]) for key in ("epochs", "method", "train", "constraint", "target") if key in config]
+    while parts:
+        key, value = parts.pop(0)
+        if isinstance(value, Mapping):
+            parts = [(f"{key}.{inner}", each) for inner, each in value.items()] + parts
+        elif value is not None:
+            found[key] = value
+    return found
+
+
+def regrouped(found: Sequence[FoundNetwork[Any, Any]]) -> list[FoundNetwork[Any, Any]]:
+    """Searches that are grouped by their strategy alone, apart where their options differ.
+
+    The group then tells them, as in ``ssr, method.ramp 0.3``.
+    """
+    alike: dict[str, list[FoundNetwork[Any, Any]]] = {}
+    for one in found:
+        alike.setdefault(one.group, []).append(one)
+    differing = {group: different_options(members) for group, members in alike.items()}
+    told: list[FoundNetwork[Any, Any]] = []
+    for one in found:
+        options = [f"{key} {json.dumps(one.options.get(key))}" for key in differing[one.group]]
+        told.append(replace(one, group=", ".join([one.group, *options])) if one.group == one.strategy else one)
+    return told
+
+
+def different_options(found: Sequence[FoundNetwork[Any, Any]]) -> list[str]:
+    """The keys of the options that are not the same in all searches; those of a search without options are unknown."""
+    known = [one.options for one in found if one.options]
+    keys = dict.fromkeys(key for options in known for key in options)
+    return [key for key in keys if any(options.get(key) != known[0].get(key) for options in known)]
 
 
 def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:

@@ -63,7 +63,7 @@ class Standing(Ruler[Architecture, Probabilities]):
     def __init__(self, landscape: Landscape) -> None:
         self.landscape = landscape
         self.names, scores = names_of(landscape.rows), network_scores(landscape.rows)
-        sampled = [scores[network] for network, name in self.names.items() if name not in HAND_MADE]
+        sampled = [network for network, name in self.names.items() if name not in HAND_MADE]
         super().__init__(landscape.name, "miou", scores, sampled)
 
     @cached_property
@@ -73,11 +73,15 @@ class Standing(Ruler[Architecture, Probabilities]):
     def worth(self) -> str:
         quality, facts = self.quality, self.landscape.facts
         shown = {key: "-" if quality[key] is None else f"{quality[key]:.2f}" for key in quality if key != "networks"}
-        return (
+        told = (
             f"landscape {self.name}: {quality['networks']} networks on {facts['data'].get('name')} at "
             f"{facts['resolution']}; rank correlation of one seed with another {shown['seed_correlation']}, "
             f"of the predictor with networks that it has not seen {shown['predictor_correlation']}"
         )
+        if self.predictor is None:
+            return f"{told}\nother networks cannot be predicted: that takes {FEWEST} trained ones"
+        zero = "A measured network's percentile and regret are among the measured ones, a predicted one's among all "
+        return f"{told}\n{zero}predictions; the predicted ones are alike for both"
 
     @property
     def predictor(self) -> Predictor | None:
@@ -88,6 +92,19 @@ class Standing(Ruler[Architecture, Probabilities]):
     def predictions(self) -> Floats:
         """Of the whole space; empty without a predictor."""
         return _predicted(self.landscape.space, self.landscape.rows)[1]
+
+    @property
+    def best_predicted(self) -> Architecture | None:
+        """Of the whole space."""
+        return _predicted(self.landscape.space, self.landscape.rows)[2]
+
+    def fixed_rows(self) -> list[dict[str, Any]]:
+        rows = super().fixed_rows()
+        if self.predictor is not None and self.sampled:
+            mean = float(self.predictor.predict(list(self.sampled)).mean())
+            rows[-1]["predicted_percentile"] = 100 * float((self.predictions < mean).mean())
+            rows[-1]["predicted_regret"] = 100 * (float(self.predictions.max()) - mean)
+        return rows
 
     def place(self, network: Architecture) -> Place:
         place = super().place(network)
@@ -115,7 +132,9 @@ class Standing(Ruler[Architecture, Probabilities]):
 
     def named(self) -> Mapping[str, Architecture]:
         hand_made = {name: network for network, name in self.names.items() if name in HAND_MADE}
-        best = {f"best ({self.names[self.best]})": self.best}
+        best, predicted = {f"best ({self.names[self.best]})": self.best}, self.best_predicted
+        if predicted is not None:
+            best["best predicted"] = predicted
         return best | {name: hand_made[name] for name in HAND_MADE if name in hand_made}
 
     def differences(self, found: FoundNetwork[Architecture, Probabilities]) -> Sequence[str]:
@@ -123,15 +142,18 @@ class Standing(Ruler[Architecture, Probabilities]):
 
 
 @lru_cache(maxsize=2)
-def _predicted(space: SpaceConfig, rows: tuple[Trained, ...]) -> tuple[Predictor | None, Floats]:
-    """The predictor that a table gives, and what it says of the whole space; none of fewer than ``FEWEST`` networks."""
+def _predicted(space: SpaceConfig, rows: tuple[Trained, ...]) -> tuple[Predictor | None, Floats, Architecture | None]:
+    """The predictor that a table gives, what it says of the whole space, and the best network there by it.
+
+    None of fewer than ``FEWEST`` networks.
+    """
     networks, scores, trainings = table_of(rows)
     if len(networks) < FEWEST:
-        return None, np.zeros(0)
-    predictor = Predictor.of(space, networks, scores, trainings)
-    predictions = predictor.predict(whole_space(space))
+        return None, np.zeros(0), None
+    predictor, whole = Predictor.of(space, networks, scores, trainings), whole_space(space)
+    predictions = predictor.predict(whole)
     predictions.setflags(write=False)  # all that ask share them
-    return predictor, predictions
+    return predictor, predictions, whole[int(predictions.argmax())]
 
 
 def _is_searched(network: Architecture) -> bool:

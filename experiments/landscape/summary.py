@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from experiments.landscape.notation import to_text
-from experiments.landscape.predictor import cross_validated
+from experiments.landscape.predictor import FEWEST, cross_validated
 from experiments.landscape.table import HAND_MADE, Landscape, Trained, digest
 from experiments.landscape.truth import Floats, ceiling, network_scores, seed_correlation, seed_counts
 from experiments.runs.environment import versions
@@ -59,7 +59,7 @@ def summarise(space: SpaceConfig, rows: Sequence[Trained]) -> dict[str, Any]:
 
     Returns:
         ``trainings``, ``trained`` (networks), ``minutes``; ``best`` and the hand-made networks, each with ``name``,
-        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the others below it);
+        ``architecture``, ``miou`` (in [0, 1], over the seeds), ``seeds``, ``percentile`` (of the other random ones);
         what ``quality`` tells, and of which ``table`` (its digest) it does.
     """
     scores, counts, names = network_scores(rows), seed_counts(rows), names_of(rows)
@@ -79,7 +79,7 @@ def _described(
     counts: Mapping[Architecture, int],
     names: Mapping[Architecture, str],
 ) -> dict[str, Any]:
-    others = [score for other, score in scores.items() if other != network]
+    others = [score for other, score in scores.items() if other != network and names[other] not in HAND_MADE]
     below = 100 * float(np.mean([score < scores[network] for score in others])) if others else None
     described = {"name": names[network], "architecture": to_text(network), "miou": scores[network]}
     return {**described, "seeds": counts[network], "percentile": below}
@@ -91,7 +91,7 @@ def closing_text(summary: Mapping[str, Any]) -> str:
     for key in ("best", *HAND_MADE):
         if key in summary:
             one = summary[key]
-            place = "" if one["percentile"] is None else f", above {one['percentile']:.0f} % of the others"
+            place = "" if one["percentile"] is None else f", above {one['percentile']:.0f} % of the random ones"
             title = f"best ({one['name']})" if key == "best" else key
             lines.append(f"  {title:<18}{100 * one['miou']:>6.2f} %  {one['architecture']}{place}")
     kinds = {
@@ -101,5 +101,6 @@ def closing_text(summary: Mapping[str, Any]) -> str:
     }
     for key, words in kinds.items():
         value = "-" if summary[key] is None else f"{summary[key]:.2f}"
-        lines.append(f"  {value:>6}  {words}")
+        few = key == "predictor_correlation" and summary[key] is None and summary["trained"] < FEWEST
+        lines.append(f"  {value:>6}  {words}" + few * f"; it takes {FEWEST} networks")
     return "\n".join(lines)

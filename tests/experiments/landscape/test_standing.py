@@ -68,6 +68,7 @@ def test_a_networks_probability_is_the_product_of_its_choices(tiny: Space) -> No
 def test_a_measured_network_has_its_own_score(standing: Standing) -> None:
     best = standing.place(standing.best)
     assert (best.measured, best.regret, best.score) == (True, 0.0, max(standing.scores.values()))
+    assert standing.best in standing.sampled and best.percentile == 100.0  # of the others
     worst = standing.place(min(standing.scores, key=lambda n: standing.scores[n]))
     assert worst.percentile == 0.0 and worst.regret == pytest.approx(np.ptp(list(standing.scores.values())))
     assert worst.predicted_percentile is not None and best.predicted_percentile is not None
@@ -195,6 +196,56 @@ def test_the_command_needs_no_training(
     curves = pd.read_csv(out / "correlation.csv")
     assert curves["epoch"].tolist() == [1, 2, 1, 2] and curves["network"].nunique() == 2
     assert json.loads((out / "standing.json").read_text())["rows"] == result["rows"]
+
+
+def test_the_best_of_the_space_stands_beside_the_best_that_was_trained(standing: Standing) -> None:
+    rows = {row["network"]: row for row in standing.fixed_rows()}
+    whole = whole_space(standing.landscape.space)
+    assert rows["best predicted"]["architecture"] == standing.text(whole[int(standing.predictions.argmax())])
+    assert rows["best predicted"]["predicted_regret"] == 0.0
+    sampled = [row["predicted_regret"] for row in map(lambda n: standing.row("", n), standing.sampled)]
+    assert rows["random (mean of 30)"]["predicted_regret"] == pytest.approx(np.mean(sampled))
+
+
+def test_few_networks_predict_nothing_and_say_so(tmp_path: Path, tiny: Space, write_landscape: Write) -> None:
+    few = Standing(read_landscape(write_landscape(tmp_path / "few.csv", tiny(PART), count=3)))
+    assert few.worth().endswith("other networks cannot be predicted: that takes 10 trained ones")
+    assert "best predicted" not in few.named()
+
+
+def test_searches_of_other_options_are_no_seeds_of_one(
+    tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = [write_run(tmp_path / name, standing.best) for name in ("a", "b", "c", "mine-0", "mine-1")]
+    for run, ramp in zip(runs, (0.0, 0.3, 0.3, 0.0, 0.3), strict=True):
+        config = yaml.safe_load((run / "config.yml").read_text())
+        method = {"ramp": ramp, "uniform": True, "rho": {"depth": 0.1}, "arch_split": None}
+        (run / "config.yml").write_text(yaml.safe_dump({**config, "epochs": 2, "method": method}))
+    arguments = ["--landscape", tmp_path / TABLE, "--runs", ",".join(map(str, runs)), "--out", tmp_path / "out"]
+    assert compare(*arguments, "--json") == 0
+    told = capsys.readouterr()
+    result = json.loads(told.out.splitlines()[-1])
+    assert {row["network"]: row["group"] for row in result["rows"] if row["strategy"]} == {
+        **{"a": "ssr, method.ramp 0.0", "b": "ssr, method.ramp 0.3", "c": "ssr, method.ramp 0.3"},
+        **{"mine-0": "mine", "mine-1": "mine"},
+    }
+    assert "note: mine: its searches differ in method.ramp, and the mean is over all of them" in told.err
+    assert "note: ssr" not in told.err
+
+
+def test_a_table_of_other_runs_is_kept(tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = (write_run(tmp_path / f"ssr-{seed}", standing.best) for seed in (0, 1))
+    out, landscape = tmp_path / "out", ("--landscape", tmp_path / TABLE)
+    assert compare(*landscape, "--runs", f"{first},{second}", "--out", out) == 0
+    before = (out / "standing.csv").read_text()
+    assert compare(*landscape, "--runs", first, "--out", out) == 2
+    assert "its table has ssr-1 too; name these runs, or choose another --out" in capsys.readouterr().err
+    assert (out / "standing.csv").read_text() == before
+    third = write_run(tmp_path / "ssr-2", standing.best)
+    assert compare(*landscape, "--runs", f"{first},{second},{third}", "--out", out) == 0
+    (out / "standing.json").write_text("[]")
+    assert compare(*landscape, "--runs", first, "--out", out) == 2
+    assert "standing.json: damaged; remove it, or choose another --out" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(
