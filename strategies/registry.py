@@ -62,6 +62,28 @@ def follows(name: str, method: MethodOptions, option: str) -> bool:
     return isinstance({"stagger": composition.shrinking}[option], Staggered)
 
 
+def without_effect(name: str, method: MethodOptions) -> list[str]:
+    """The options that ``method`` asks for beyond its defaults, and that a strategy does not follow.
+
+    Those of ``OF_SSR`` are not among them: they are refused.
+
+    Raises:
+        InputError: as of ``create_strategy``.
+    """
+    from strategies.regularizers import none
+
+    asked = [option for option in ("spread", "ramp", "share_widths") if getattr(method, option)]
+    if not asked or name in NNI_STRATEGIES or name in MULTI_TRIAL:
+        return asked
+    composition = create_strategy(name, method).composition
+    follows = {
+        "spread": getattr(composition.relaxation, "spread", 0.0) > 0.0,
+        "ramp": composition.phases.ramp > 0.0 and composition.regularizer is not none,
+        "share_widths": True,  # the parameters' business, whatever the strategy does with them
+    }
+    return [option for option in asked if not follows[option]]
+
+
 def check_name(name: str) -> None:
     """Refuse an unknown name.
 

@@ -3,6 +3,7 @@
 Each strategy searches with several seeds. What is found is retrained beside baselines and random networks.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,8 @@ def _compare(options: Options) -> dict[str, Any]:
         comparison.comparison_folder(options)  # whoever held it has written since
         write_config(folder, options)
         searches = comparison.planned_searches(options)
+        for note in comparison.unfollowed(options):
+            print(f"note: {note}", file=sys.stderr, flush=True)
         runs = [search_run(folder, name, search) for name, search in searches.items()]
         run_all(runs, options.workers, "searches")
         networks = write_networks(folder, options, searches, references)

@@ -109,6 +109,7 @@ def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
     if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
         return state
     steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
-    enough = "it takes some 500 to 1000 with the default method"  # in the compact space, on street scenes and CamVid
     given = f"{counted(steps, 'step')} {'was' if steps == 1 else 'were'} too few"
-    return f"{state}; {given}, {enough}: raise --epochs or --method.lr, or lower --data.batch"
+    if options.method == type(options.method)():  # in the compact space, on street scenes and CamVid
+        given += ", it takes some 500 to 1000 with the default method"
+    return f"{state}; {given}: raise --epochs or --method.lr, or lower --data.batch"

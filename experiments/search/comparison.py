@@ -120,6 +120,20 @@ def _search(options: ComparisonOptions, strategy: str, seed: int) -> SearchOptio
     return replace(shared, strategy=strategy, seed=seed)
 
 
+def unfollowed(options: ComparisonOptions) -> list[str]:
+    """For each strategy, the options asked for that it searches without, in words."""
+    from strategies.registry import OF_SSR, without_effect
+
+    lines = []
+    for strategy in options.strategies:
+        method = _search(options, strategy, 0).method
+        left_out = [option for option in OF_SSR if getattr(options.method, option) and not getattr(method, option)]
+        keys = ", ".join(f"method.{option}" for option in (*left_out, *without_effect(strategy, method)))
+        if keys:
+            lines.append(f"{strategy_label(strategy)} searches without {keys}")
+    return lines
+
+
 def comparison_folder(options: ComparisonOptions) -> Path:
     """The comparison's folder: new, empty, or that of a comparison whose runs were made with the same options.
 

@@ -1,4 +1,4 @@
-"""Whether a search has too few steps or epochs for what its strategy does in them, and how many would do."""
+"""What to tell before a search: too few steps or epochs for its strategy, or options that it does not follow."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from experiments.search.options import SearchOptions
 from experiments.training.few_steps import FEWEST, epochs_for
 from strategies.composition import Composition
 from strategies.forced import Decisions, Stages
-from strategies.method import LAST
+from strategies.method import LAST, MethodOptions
+from strategies.registry import without_effect
 from strategies.relaxation import UniformAtFirst
 from strategies.shrinking import LevelThreshold
 from strategies.staggered import Staggered
@@ -72,6 +73,13 @@ def need_of(composition: Composition, layers: int, operators: int) -> Need:
         epochs = epochs_for((layers + 1) / (1.0 - shrinking.warmup), 1)
         return Need(steps, epochs, f"for {layers} decisions, one an epoch after the warm-up")
     return Need(steps, 1, f"to tell candidates apart: each moves a logit by method.lr {lr:g} at most")
+
+
+def unused_options(strategy: str, method: MethodOptions) -> str | None:
+    """What to tell about options that the strategy does not follow, or None."""
+    keys = [f"method.{option}" for option in without_effect(strategy, method)]
+    verb = "has" if len(keys) == 1 else "have"
+    return f"{', '.join(keys)} {verb} no effect on {strategy}" if keys else None
 
 
 def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | None:

@@ -21,7 +21,7 @@ from experiments.options.groups import IGNORE
 from experiments.report.pareto import draw_pareto, write_pareto
 from experiments.runs.tables import counted
 from experiments.search.base import BaseSearch, Outcome, search_stream
-from experiments.search.few_steps import few_trial_steps
+from experiments.search.few_steps import few_trial_steps, unused_options
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
 from experiments.training.epochs import EpochMonitor
@@ -76,6 +76,7 @@ class MultiTrialSearch(BaseSearch):
             InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network that fits.
         """
         self.trained = read_networks(self.run, self.options)
+        warn(unused_options(self.options.strategy, self.options.method))
         warn(few_trial_steps(self.options, len(self.stream), self.epochs))
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
         disable = None if self.on_row is None else True

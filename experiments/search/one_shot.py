@@ -20,7 +20,7 @@ from experiments.runs.files import plain, write_atomic
 from experiments.runs.probabilities import write_probabilities
 from experiments.runs.processes import rank
 from experiments.search.base import BaseSearch, Outcome, search_stream
-from experiments.search.few_steps import Need, few_search_steps, need_of
+from experiments.search.few_steps import Need, few_search_steps, need_of, unused_options
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
@@ -84,6 +84,7 @@ class Search(BaseSearch):
         if checkpoint is not None:
             resumed_state(checkpoint, "SearchMonitor", self.monitor.options, "search")
         if rank() == 0:
+            warn(unused_options(options.strategy, options.method))
             warn(few_search_steps(options, len(self.streams[0]), self._need()))
         bounds = self.constraint.bounds if self.constraint is not None else ()
         snapshots = Snapshots(self.monitor, self.streams[0], self.run, self.write_snapshot, bounds)

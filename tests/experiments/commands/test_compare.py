@@ -14,7 +14,7 @@ from experiments.options.arguments import parse
 from experiments.options.groups import TrainOptions
 from experiments.runs.child_runs import ChildRun, Failure
 from experiments.runs.lock import locked
-from experiments.search.comparison import ComparisonOptions, check_comparison, planned_searches
+from experiments.search.comparison import ComparisonOptions, check_comparison, planned_searches, unfollowed
 from experiments.search.comparison_networks import matched
 from experiments.search.comparison_runs import retrain_run, search_run
 from experiments.search.options import SearchOptions
@@ -67,6 +67,15 @@ def test_those_strategies_follow_an_option_of_ssr_that_can(option: str, what: st
     assert {name for name, search in searches.items() if getattr(search.method, option)} == {"ssr-1", "ssr-l1-1"}
     with pytest.raises(InputError, match=rf"method.{option}: none of darts, random can {what}; leave it out"):
         check_comparison(replace(options, strategies=["darts", "random"]))
+
+
+def test_strategies_that_search_without_an_option_are_told() -> None:
+    method = MethodOptions(stagger=True, ramp=0.2, explore=0.2)
+    options = ComparisonOptions(strategies=["ssr", "darts", "random"], method=method)
+    assert unfollowed(options) == [
+        "darts searches without method.stagger, method.ramp",
+        "random-search searches without method.stagger, method.ramp",
+    ]
 
 
 def test_networks_are_retrained_by_the_recipe_of_a_search(tmp_path: Path) -> None:

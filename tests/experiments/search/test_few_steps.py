@@ -7,12 +7,12 @@ import pytest
 
 from experiments.cli import main
 from experiments.options.groups import DataOptions
-from experiments.search.few_steps import few_search_steps, few_trial_steps, need_of
+from experiments.search.few_steps import few_search_steps, few_trial_steps, need_of, unused_options
 from experiments.search.options import SearchOptions
 from experiments.training.few_steps import epochs_for, few_training_steps
 from experiments.training.recipe import RetrainOptions
 from strategies.method import MethodOptions
-from strategies.registry import STRATEGIES, create_strategy
+from strategies.registry import NAMES, STRATEGIES, create_strategy
 
 TINY = ["--data.size", "32x40", "--data.limit", "8", "--data.batch", "4", "--epochs", "1", "--device", "cpu"]
 SMALL = ["--space.dilations", "1,2", "--space.depths", "[[1, 2], [2, 3]]", "--space.span", "8"]
@@ -64,6 +64,21 @@ def test_what_is_told_would_do(strategy: str) -> None:
     assert line is not None and len(line.splitlines()) == 1
     enough = int(line.rsplit("; ", 1)[1].split()[0])
     assert told(strategy, enough, 3) is None and told(strategy, enough - 1, 3) is not None
+
+
+WITH_A_REGULARIZER = {"ssr", "ssr-ie", "ssr-l1", "ssr-l2", "fairdarts", "sgas-ssr"}
+
+
+@pytest.mark.parametrize("strategy", NAMES)
+def test_options_that_a_strategy_does_not_follow_are_told(strategy: str) -> None:
+    told = unused_options(strategy, MethodOptions(ramp=0.2))
+    assert told == (None if strategy in WITH_A_REGULARIZER else f"method.ramp has no effect on {strategy}")
+    told = unused_options(strategy, MethodOptions(share_widths=True))
+    assert told == (None if strategy in STRATEGIES else f"method.share_widths has no effect on {strategy}")
+    if strategy != "darts2":  # which refuses it
+        told = unused_options(strategy, MethodOptions(spread=1.0, ramp=0.2))
+        assert (told is None) == strategy.startswith("ssr") and (told is None or "method.spread" in told)
+    assert unused_options(strategy, MethodOptions()) is None
 
 
 def test_a_learning_rate_of_zero_is_no_reason_to_fail() -> None:
