@@ -8,6 +8,7 @@ from typing import Any
 
 from experiments.landscape.ruler import FoundNetwork, group_of
 from experiments.landscape.table import Landscape
+from experiments.runs.files import plain
 from experiments.runs.folder import CONFIG, read_config, read_summary
 from experiments.runs.probabilities import PROBABILITIES, read_probabilities
 from experiments.search.comparison import strategy_label
@@ -32,7 +33,9 @@ def run_folders(given: Sequence[str]) -> tuple[dict[str, Path], list[Path]]:
         folder = Path(text)
         inside = sorted(path.parent for path in (folder / "search").glob("*/search.json"))
         if not (folder / "search.json").is_file() and not inside:
-            kind = "an unfinished run" if (folder / CONFIG).is_file() else "no run of a search, and no comparison"
+            begun = read_config(folder) if (folder / CONFIG).is_file() else {}
+            searches = begun.keys() & {"strategy", "strategies"}
+            kind = "an unfinished run" if searches else "no run of a search, and no comparison"
             raise InputError(f"--runs {folder}: {kind}; give folders that hold a search.json")
         folders += inside or [folder]
         if inside:
@@ -157,14 +160,24 @@ def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:
     Raises:
         InputError: they differ, with the first difference.
     """
-    for key, value in vars(landscape.space).items():
-        own = getattr(space, key)
-        if own != value:
-            shown = [",".join(map(str, each)) if isinstance(each, tuple) else each for each in (own, value)]
-            raise InputError(
-                f"{what} has {key} {shown[0]}, and the landscape {landscape.name} {shown[1]}; "
-                "search in the landscape's space, or give another --landscape"
-            )
+    differing = [key for key, value in vars(landscape.space).items() if getattr(space, key) != value]
+    if not differing:
+        return
+    key = differing[0]
+    own, other = (_option(getattr(one, key)) for one in (space, landscape.space))
+    keys = " ".join(f"--space.{key} {_option(getattr(landscape.space, key))}" for key in differing)
+    raise InputError(
+        f"{what} has {key} {own}, and the landscape {landscape.name} {other}; "
+        f"search with {keys}, or give another --landscape"
+    )
+
+
+def _option(value: Any) -> str:
+    """A part of a space as the command line takes it."""
+    if not isinstance(value, tuple):
+        return str(value)
+    flat = not any(isinstance(each, tuple) for each in value)
+    return ",".join(map(str, value)) if flat else f"'{json.dumps(plain(value))}'"
 
 
 def differences(found: FoundNetwork[Architecture, Probabilities], landscape: Landscape) -> list[str]:

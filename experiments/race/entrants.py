@@ -87,7 +87,9 @@ def _files(path: Path) -> list[Path]:
     if not files and path.absolute().name == "snapshots":
         files = sorted(path.glob("*.json"))
     if not files:
-        kind = "an unfinished run" if (path / CONFIG).is_file() else "no run, comparison or folder of snapshots"
+        done = any((path / name).is_file() for name in ("landscape.json", "standing.json"))  # which have no network
+        begun = (path / CONFIG).is_file() and not done
+        kind = "an unfinished run" if begun else "no run, comparison or folder of snapshots"
         raise InputError(f"entrants: {path}: {kind}; give folders or files that hold a network")
     return files
 

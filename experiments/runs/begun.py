@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from experiments.options.groups import comparable
 from experiments.runs.files import plain
@@ -12,6 +12,9 @@ from nas_space.errors import InputError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+LONGEST = 60
+"""Letters of a value that a message shows."""
 
 
 def is_begun(folder: Path, kind: str, marks: Collection[str]) -> bool:
@@ -49,4 +52,12 @@ def check_begun(folder: Path, options: "DataclassInstance", free: Collection[str
     now = comparable(plain(asdict(options)))
     changed = [key for key in now if key not in free and before.get(key) != now[key]]
     if changed:
-        raise InputError(f"--out {folder}: was begun with another {changed[0]!r}; choose another --out")
+        key = changed[0]
+        values = [value for value in (before.get(key), now[key]) if not isinstance(value, dict)]
+        told = f" ({_shown(values[0])}, now {_shown(values[1])})" if len(values) == 2 else ""
+        raise InputError(f"--out {folder}: was begun with another {key!r}{told}; choose another --out")
+
+
+def _shown(value: Any) -> str:
+    text = "none" if value is None else ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}..."

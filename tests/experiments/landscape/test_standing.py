@@ -1,6 +1,7 @@
 """Where the choices of searches stand, on landscapes whose function is known; the command without any training."""
 
 import json
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,9 +18,11 @@ from experiments.landscape import summary
 from experiments.landscape.predictor import Predictor
 from experiments.landscape.standing import DRAWN, Standing, log_probabilities, whole_space
 from experiments.landscape.table import TABLE, digest, read_landscape, write_facts, write_rows
+from experiments.options.arguments import parse
 from experiments.runs.environment import versions
 from experiments.runs.lock import LOCK, locked
 from experiments.runs.probabilities import write_probabilities
+from experiments.search.options import SearchRunOptions
 from nas_space.architecture import Architecture, baseline1, baseline2
 from nas_space.config import DIMENSIONS, SpaceConfig
 from nas_space.expected_cost import Probabilities
@@ -258,6 +261,8 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
     (tmp_path / "begun" / "config.yml").write_text("strategy: ssr\n")
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("")
+    (tmp_path / "race").mkdir()  # has ended, and is no search
+    (tmp_path / "race" / "config.yml").write_text("entrants: [baseline1]\n")
     table = ["--landscape", tmp_path / TABLE]
     cases = [
         (["--runs", run], "runs: has no effect without landscape"),
@@ -265,6 +270,7 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
         ([*table, "--runs", other], "its space has dilations 1,2, and the landscape"),
         ([*table, "--runs", tmp_path / "begun"], "an unfinished run"),
         ([*table, "--runs", tmp_path / "notes"], "no run of a search"),
+        ([*table, "--runs", tmp_path / "race"], "no run of a search"),
         ([*table, "--runs", f"{run},{run}"], "is named twice"),
         ([*table, "--runs", run, "--out", tmp_path / "notes"], "holds files already, and no comparison"),
         (["--landscape", tmp_path / "no.csv", "--runs", run], "no.csv: no such file"),
@@ -276,6 +282,15 @@ def test_what_cannot_be_compared_is_refused_in_one_line(
         (line,) = capsys.readouterr().err.strip().splitlines()
         assert problem in line
     assert [path.name for path in (tmp_path / "notes").iterdir()] == ["mine.txt"]
+
+
+def test_the_space_that_a_message_names_is_the_landscapes(
+    tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert compare("--landscape", tmp_path / TABLE, "--out", tmp_path / "out") == 2
+    named = capsys.readouterr().err.split("search with ")[1].split(", or give")[0]
+    options, _ = parse("ssr-nas search", "", SearchRunOptions, shlex.split(named))
+    assert options.space.resolve() == standing.landscape.space
 
 
 def test_one_process_writes_a_folder_at_a_time(

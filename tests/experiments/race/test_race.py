@@ -224,8 +224,11 @@ def test_a_race_with_other_options_is_not_touched(
     assert run(out, "baseline1", "baseline2") == 0
     before = {path.name: path.read_bytes() for path in out.iterdir() if path.name != ".lock"}
     for arguments, problem in [
-        (["baseline1", "baseline2", "--seeds", "0"], f"--out {out}: was begun with another 'seeds'; choose another"),
-        (["baseline2", *entrants], f"--out {out}: was begun with another 'entrants'"),
+        (
+            ["baseline1", "baseline2", "--seeds", "0"],
+            f"--out {out}: was begun with another 'seeds' (0,1, now 0); choose another",
+        ),
+        (["baseline2", *entrants], f"--out {out}: was begun with another 'entrants' (baseline1,baseline2, now "),
     ]:
         assert run(out, *arguments) == 2 and problem in error(capsys)
     assert run(tmp_path / "mine", "baseline1", "baseline2") == 2 and "holds files already, and no race" in error(capsys)
