@@ -63,9 +63,9 @@ def follows(name: str, method: MethodOptions, option: str) -> bool:
 
 
 def without_effect(name: str, method: MethodOptions) -> list[str]:
-    """The options that ``method`` asks for beyond its defaults, and that a strategy does not follow.
+    """Those of ``spread``, ``ramp`` and ``share_widths`` that ``method`` asks for and a strategy does not follow.
 
-    Those of ``OF_SSR`` are not among them: they are refused.
+    Those of ``OF_SSR`` are not among them: they are refused. What a user's own strategy follows is not known.
 
     Raises:
         InputError: as of ``create_strategy``.
@@ -75,6 +75,8 @@ def without_effect(name: str, method: MethodOptions) -> list[str]:
     asked = [option for option in ("spread", "ramp", "share_widths") if getattr(method, option)]
     if not asked or name in NNI_STRATEGIES or name in MULTI_TRIAL:
         return asked
+    if ":" in name:
+        return []
     composition = create_strategy(name, method).composition
     follows = {
         "spread": getattr(composition.relaxation, "spread", 0.0) > 0.0,

@@ -33,7 +33,7 @@ def run(options: Options) -> dict[str, Any]:
     check_space(options.space.resolve(), ruler.landscape, "the searches: their space")
     result = _compare(options)
     searches = [str(Path(options.out) / "search" / name) for name in comparison.planned_searches(options)]
-    return {**result, "landscape": compare_runs(ruler, searches, options.out)}
+    return {**result, "landscape": compare_runs(ruler, searches, options.out, own=True)}
 
 
 def _compare(options: Options) -> dict[str, Any]:

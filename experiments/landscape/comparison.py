@@ -2,19 +2,18 @@
 
 import json
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from experiments.landscape.groups import different_options, grouped
 from experiments.landscape.ruler import FoundNetwork, Ruler
 from experiments.landscape.runs import (
     MISSING_NOTE,
-    different_options,
     left_out,
     probabilities_missing,
-    regrouped,
     run_folders,
 )
 from experiments.report.markdown import markdown
@@ -58,13 +57,14 @@ def standing_folder(out: str) -> Path:
     return folder
 
 
-def compare_runs(ruler: Ruler[Any, Any], runs: Sequence[str], out: str) -> dict[str, Any]:
+def compare_runs(ruler: Ruler[Any, Any], runs: Sequence[str], out: str, own: bool = False) -> dict[str, Any]:
     """Tell where the choices of finished searches stand; nothing is trained.
 
     Args:
         ruler: of the landscape, ours or a benchmark's.
         runs: folders of searches, or of comparisons.
         out: the folder for ``FILES``.
+        own: whether it is the folder of the comparison that has made the runs, and holds its tables.
 
     Returns:
         The content of ``standing.json``: ``rows``, ``groups``, ``correlations`` and what the landscape is worth.
@@ -73,15 +73,20 @@ def compare_runs(ruler: Ruler[Any, Any], runs: Sequence[str], out: str) -> dict[
         InputError: a run that is missing, damaged, or of another space; a table in the folder that has other runs.
     """
     folders, unfinished = run_folders(runs)
-    found = regrouped([ruler.read(name, folder) for name, folder in folders.items()])
+    found = grouped([ruler.read(name, folder) for name, folder in folders.items()])
     folder = standing_folder(out)
     with locked(folder):
-        _check_kept(folder, folders)
-        return _write(ruler, found, unfinished, folder)
+        if not own:
+            _check_kept(folder, ruler.name, [*folders.values(), *unfinished])
+        return _write(ruler, found, {name: str(path.resolve()) for name, path in folders.items()}, unfinished, folder)
 
 
 def _write(
-    ruler: Ruler[Any, Any], found: Sequence[FoundNetwork[Any, Any]], unfinished: Sequence[Path], folder: Path
+    ruler: Ruler[Any, Any],
+    found: Sequence[FoundNetwork[Any, Any]],
+    runs: Mapping[str, str],
+    unfinished: Sequence[Path],
+    folder: Path,
 ) -> dict[str, Any]:
     if unfinished:
         _note(left_out(unfinished))
@@ -107,6 +112,7 @@ def _write(
     ]
     result = {"landscape": ruler.name, **ruler.quality, "rows": _records(table), "groups": _records(groups)}
     result["correlations"] = correlations
+    result["runs"] = dict(runs)
     columns = ["network", "group", "epoch", "correlation"]
     write_atomic(folder / "standing.csv", table.to_csv(index=False))
     people = [part.rename(columns=NAMES) for part in (table, groups) if len(part)]
@@ -128,21 +134,26 @@ def _write(
     return result
 
 
-def _check_kept(folder: Path, names: Collection[str]) -> None:
-    """Refuse to write over a table that has searches which the new one would not have."""
+def _check_kept(folder: Path, landscape: str, runs: Sequence[Path]) -> None:
+    """Refuse to write over a table of another landscape, or one that has searches which the new one would not have."""
     file = folder / "standing.json"
     if not file.is_file():
         return
     try:
-        rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
-        before = [str(row["network"]) for row in rows if row["strategy"] is not None]
-    except (ValueError, KeyError, TypeError, OSError):
+        content = json.loads(file.read_text(encoding="utf-8"))
+        before = {
+            str(name): str(path) for name, path in content.get("runs", {}).items()
+        }  # absent: of an earlier version
+        of_another = content["landscape"] != landscape
+    except (ValueError, KeyError, AttributeError, OSError, RecursionError):
         raise InputError(f"{file}: damaged; remove it, or choose another --out") from None
-    lost = [old for old in before if not any(f"/{new}".endswith(f"/{old}") for new in names)]
+    fix = f"remove {file.name}, or choose another --out"
+    if of_another:
+        raise InputError(f"--out {folder}: holds a table of the landscape {content['landscape']}; {fix}")
+    named = {str(run.resolve()) for run in runs}
+    lost = [name for name, path in before.items() if path not in named]
     if lost:
-        raise InputError(
-            f"--out {folder}: its table has {', '.join(lost)} too; name these runs, or choose another --out"
-        )
+        raise InputError(f"--out {folder}: its table has {', '.join(lost)} too; name these runs as well, {fix}")
 
 
 def _note(text: str) -> None:

@@ -52,7 +52,7 @@ class KnownRuler(Ruler[KnownNetwork, KnownProbabilities]):
         read = read_known_probabilities(folder, self.space)
         epochs, probabilities = ((), None) if read is None else read
         strategy = str(summary["strategy"])
-        group = group_of(name, summary["seed"], strategy)
+        group = group_of(name, summary["seed"])
         return FoundNetwork(name, strategy, group, network, epochs, probabilities, {})
 
     def text(self, network: KnownNetwork) -> str:

@@ -25,18 +25,18 @@ class FoundNetwork(Generic[NetworkT, ProbabilitiesT]):
     Args:
         name: of the run, different from those of the others.
         strategy: of the search.
-        group: what its mean is taken with: runs called ``<group>-<seed>``; else those of one strategy that have the
-            same ``options``.
+        group: what its mean is taken with: ``<group>`` of ``<group>-<seed>``. None until ``groups.grouped`` has
+            looked at the options of all.
         network: the found one.
         epochs: of ``probabilities``; empty without them.
         probabilities: of every choice, with the epochs as first axis; None where the run has none.
         data: its options ``data``, plain values.
-        options: what else decides its choice, plain values by key, such as ``method.ramp``.
+        options: what decides its choice, plain values by key, such as ``method.ramp``; empty where nothing is known.
     """
 
     name: str
     strategy: str
-    group: str
+    group: str | None
     network: NetworkT
     epochs: Sequence[int]
     probabilities: ProbabilitiesT | None
@@ -44,10 +44,10 @@ class FoundNetwork(Generic[NetworkT, ProbabilitiesT]):
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-def group_of(name: str, seed: object, strategy: str) -> str:
-    """What the mean of a run is taken with: ``<group>`` of ``<group>-<seed>``, or else its strategy."""
+def group_of(name: str, seed: object) -> str | None:
+    """``<group>`` of a run called ``<group>-<seed>``; None of another."""
     group = name.removesuffix(f"-{seed}")
-    return strategy if group == name else group
+    return None if group == name else group
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Ruler(ABC, Generic[NetworkT, ProbabilitiesT]):
         self, name: str, measure: str, scores: Mapping[NetworkT, float], sampled: Collection[NetworkT]
     ) -> None:
         self.name, self.measure, self.scores = name, measure, scores
-        self.sampled = frozenset(sampled)
+        self.sampled = tuple(sampled)
+        self._is_sampled = frozenset(sampled)
         self._sampled_scores = np.array([scores[network] for network in sampled])
         self.best = max(scores, key=lambda network: scores[network])
 
@@ -131,7 +132,7 @@ class Ruler(ABC, Generic[NetworkT, ProbabilitiesT]):
         score = self.scores.get(network)
         if score is None:
             return Place(None, False, None, None)
-        others = len(self.sampled) - (network in self.sampled)
+        others = len(self.sampled) - (network in self._is_sampled)
         percentile = 100 * int((self._sampled_scores < score).sum()) / others if others else None
         return Place(score, True, percentile, self.scores[self.best] - score)
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from experiments.landscape.groups import deciding
 from experiments.landscape.ruler import FoundNetwork, group_of
 from experiments.landscape.table import Landscape
 from experiments.runs.files import plain
@@ -100,7 +100,7 @@ def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork[Ar
     data = config.get("data")
     epochs, probabilities = ((), None) if read is None else (read[0].tolist(), read[1])
     strategy = str(summary["strategy"])
-    group = group_of(name, summary["seed"], strategy)
+    group = group_of(name, summary["seed"])
     return FoundNetwork(
         name,
         strategy,
@@ -109,44 +109,8 @@ def read_found(name: str, folder: Path, landscape: Landscape) -> FoundNetwork[Ar
         epochs,
         probabilities,
         data if isinstance(data, Mapping) else {},
-        _deciding(config),
+        deciding(config),
     )
-
-
-def _deciding(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that decide a search's choice, without those of its data and its space, by their keys."""
-    found: dict[str, Any] = {}
-    parts = [(key, config[key]) for key in ("epochs", "method", "train", "constraint", "target") if key in config]
-    while parts:
-        key, value = parts.pop(0)
-        if isinstance(value, Mapping):
-            parts = [(f"{key}.{inner}", each) for inner, each in value.items()] + parts
-        elif value is not None:
-            found[key] = value
-    return found
-
-
-def regrouped(found: Sequence[FoundNetwork[Any, Any]]) -> list[FoundNetwork[Any, Any]]:
-    """Searches that are grouped by their strategy alone, apart where their options differ.
-
-    The group then tells them, as in ``ssr, method.ramp 0.3``.
-    """
-    alike: dict[str, list[FoundNetwork[Any, Any]]] = {}
-    for one in found:
-        alike.setdefault(one.group, []).append(one)
-    differing = {group: different_options(members) for group, members in alike.items()}
-    told: list[FoundNetwork[Any, Any]] = []
-    for one in found:
-        options = [f"{key} {json.dumps(one.options.get(key))}" for key in differing[one.group]]
-        told.append(replace(one, group=", ".join([one.group, *options])) if one.group == one.strategy else one)
-    return told
-
-
-def different_options(found: Sequence[FoundNetwork[Any, Any]]) -> list[str]:
-    """The keys of the options that are not the same in all searches; those of a search without options are unknown."""
-    known = [one.options for one in found if one.options]
-    keys = dict.fromkeys(key for options in known for key in options)
-    return [key for key in keys if any(options.get(key) != known[0].get(key) for options in known)]
 
 
 def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:
@@ -158,7 +122,7 @@ def check_space(space: SpaceConfig, landscape: Landscape, what: str) -> None:
         what: begins the message.
 
     Raises:
-        InputError: they differ, with the first difference.
+        InputError: they differ, with the first difference, and the options that give the landscape's space.
     """
     differing = [key for key, value in vars(landscape.space).items() if getattr(space, key) != value]
     if not differing:

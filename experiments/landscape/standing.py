@@ -80,8 +80,11 @@ class Standing(Ruler[Architecture, Probabilities]):
         )
         if self.predictor is None:
             return f"{told}\nother networks cannot be predicted: that takes {FEWEST} trained ones"
-        zero = "A measured network's percentile and regret are among the measured ones, a predicted one's among all "
-        return f"{told}\n{zero}predictions; the predicted ones are alike for both"
+        among = f"{len(self.predictions)} predictions"
+        rule = (
+            f"A measured network's percentile and regret are among the measured ones, a predicted one's among {among}"
+        )
+        return f"{told}\n{rule}; the predicted ones are alike for both"
 
     @property
     def predictor(self) -> Predictor | None:
@@ -95,7 +98,7 @@ class Standing(Ruler[Architecture, Probabilities]):
 
     @property
     def best_predicted(self) -> Architecture | None:
-        """Of the whole space."""
+        """Of the whole space, or of the random networks that stand for it."""
         return _predicted(self.landscape.space, self.landscape.rows)[2]
 
     def fixed_rows(self) -> list[dict[str, Any]]:
@@ -134,7 +137,8 @@ class Standing(Ruler[Architecture, Probabilities]):
         hand_made = {name: network for network, name in self.names.items() if name in HAND_MADE}
         best, predicted = {f"best ({self.names[self.best]})": self.best}, self.best_predicted
         if predicted is not None:
-            best["best predicted"] = predicted
+            whole = len(self.predictions) == count_networks(self.landscape.space)
+            best["best predicted" if whole else f"best predicted of {len(self.predictions)}"] = predicted
         return best | {name: hand_made[name] for name in HAND_MADE if name in hand_made}
 
     def differences(self, found: FoundNetwork[Architecture, Probabilities]) -> Sequence[str]:

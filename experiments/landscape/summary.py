@@ -102,5 +102,5 @@ def closing_text(summary: Mapping[str, Any]) -> str:
     for key, words in kinds.items():
         value = "-" if summary[key] is None else f"{summary[key]:.2f}"
         few = key == "predictor_correlation" and summary[key] is None and summary["trained"] < FEWEST
-        lines.append(f"  {value:>6}  {words}" + few * f"; it takes {FEWEST} networks")
+        lines.append(f"  {value:>6}  {words}{f'; it takes {FEWEST} networks' if few else ''}")
     return "\n".join(lines)

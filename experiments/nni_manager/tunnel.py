@@ -1,10 +1,10 @@
 """SSH tunnels: by them, trials on other machines reach a manager that listens on the loopback address alone."""
 
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from subprocess import DEVNULL, Popen
 from typing import IO, Any
 
@@ -50,7 +50,7 @@ class Tunnels:
             raise InputError("ssh: not found; install OpenSSH's client, or open the port by --host")
         self._commands = [tunnel_command(machine, port) for machine in machines]
         self._processes: list[Popen[bytes]] = []
-        self._logs: list[IO[bytes]] = [tempfile.NamedTemporaryFile() for _ in machines]
+        self._logs: list[IO[bytes]] = [tempfile.TemporaryFile() for _ in machines]
         self._tried = time.monotonic()
         try:
             for command, log in zip(self._commands, self._logs, strict=True):
@@ -86,8 +86,8 @@ def _start(command: list[str], log: IO[bytes]) -> Popen[bytes]:
 
 
 def _read(log: IO[bytes]) -> bytes:
-    # Opened again: the process writes where its own handle stands, and shares that place with who reads by it.
-    return Path(log.name).read_bytes()
+    # The process shares the place in its file with this handle. This read does not move it.
+    return os.pread(log.fileno(), os.fstat(log.fileno()).st_size, 0)
 
 
 def _wait(command: list[str], process: Popen[bytes], log: IO[bytes]) -> None:

@@ -87,8 +87,7 @@ def _files(path: Path) -> list[Path]:
     if not files and path.absolute().name == "snapshots":
         files = sorted(path.glob("*.json"))
     if not files:
-        done = any((path / name).is_file() for name in ("landscape.json", "standing.json"))  # which have no network
-        begun = (path / CONFIG).is_file() and not done
+        begun = (path / CONFIG).is_file() and not (path / "landscape.json").is_file()  # which has no network
         kind = "an unfinished run" if begun else "no run, comparison or folder of snapshots"
         raise InputError(f"entrants: {path}: {kind}; give folders or files that hold a network")
     return files

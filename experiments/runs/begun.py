@@ -52,10 +52,18 @@ def check_begun(folder: Path, options: "DataclassInstance", free: Collection[str
     now = comparable(plain(asdict(options)))
     changed = [key for key in now if key not in free and before.get(key) != now[key]]
     if changed:
-        key = changed[0]
-        values = [value for value in (before.get(key), now[key]) if not isinstance(value, dict)]
-        told = f" ({_shown(values[0])}, now {_shown(values[1])})" if len(values) == 2 else ""
+        key, values = _first_difference(changed[0], before.get(changed[0]), now[changed[0]])
+        shown = [_shown(value) for value in values]
+        told = f" ({shown[0]}, now {shown[1]})" if shown[0] != shown[1] else ""
         raise InputError(f"--out {folder}: was begun with another {key!r}{told}; choose another --out")
+
+
+def _first_difference(key: str, before: Any, now: Any) -> tuple[str, tuple[Any, Any]]:
+    """The key inside of groups that differs first, and its two values."""
+    while isinstance(before, dict) and isinstance(now, dict):
+        inner = next(name for name in {**now, **before} if before.get(name) != now.get(name))
+        key, before, now = f"{key}.{inner}", before.get(inner), now.get(inner)
+    return key, (before, now)
 
 
 def _shown(value: Any) -> str:

@@ -36,7 +36,7 @@ def describe(
     grown = f"{final.macs_total:,.0f} MACs: it adds the {trained} head"
     lines = [
         "",
-        f"found network ({options.strategy}, {_state(summary, options, len(data.train))})",
+        f"found network ({options.strategy}, {state(summary, options, len(data.train))})",
         "",
         architecture.table(),
         "",
@@ -94,7 +94,14 @@ def _amount(name: str, value: float) -> str:
     return f"{value:,.4g} ms" if name == "latency_ms" else f"{value:,.0f}"
 
 
-def _state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
+def state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
+    """How a search ended, in words, and what to do where it did not decide.
+
+    Args:
+        summary: of the search.
+        options: of the search.
+        images: that it was trained on.
+    """
     from strategies.registry import MULTI_TRIAL, STRATEGIES
 
     if options.strategy in MULTI_TRIAL:

@@ -1,5 +1,6 @@
 """What to tell before a search: too few steps or epochs for its strategy, or options that it does not follow."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from experiments.runs.tables import counted
@@ -75,11 +76,20 @@ def need_of(composition: Composition, layers: int, operators: int) -> Need:
     return Need(steps, 1, f"to tell candidates apart: each moves a logit by method.lr {lr:g} at most")
 
 
-def unused_options(strategy: str, method: MethodOptions) -> str | None:
-    """What to tell about options that the strategy does not follow, or None."""
+def unused_options(strategy: str, method: MethodOptions, searched: Collection[str]) -> str | None:
+    """What to tell about options that nothing follows, or None.
+
+    Args:
+        strategy: its name.
+        method: the options.
+        searched: the space's dimensions that are searched.
+    """
     keys = [f"method.{option}" for option in without_effect(strategy, method)]
-    verb = "has" if len(keys) == 1 else "have"
-    return f"{', '.join(keys)} {verb} no effect on {strategy}" if keys else None
+    if keys:
+        return f"{', '.join(keys)} {'has' if len(keys) == 1 else 'have'} no effect on {strategy}"
+    if method.share_widths and "width" not in searched:
+        return "method.share_widths has no effect: no width is searched"
+    return None
 
 
 def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | None:

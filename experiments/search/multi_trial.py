@@ -76,7 +76,7 @@ class MultiTrialSearch(BaseSearch):
             InputError: a loss is not finite, ``trials.json`` cannot be continued, or NNI drew no network that fits.
         """
         self.trained = read_networks(self.run, self.options)
-        warn(unused_options(self.options.strategy, self.options.method))
+        warn(unused_options(self.options.strategy, self.options.method, self.options.space.resolve().search))
         warn(few_trial_steps(self.options, len(self.stream), self.epochs))
         name, count, seed = self.options.strategy, self.options.method.samples, self.options.seed
         disable = None if self.on_row is None else True

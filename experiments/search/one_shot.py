@@ -84,7 +84,7 @@ class Search(BaseSearch):
         if checkpoint is not None:
             resumed_state(checkpoint, "SearchMonitor", self.monitor.options, "search")
         if rank() == 0:
-            warn(unused_options(options.strategy, options.method))
+            warn(unused_options(options.strategy, options.method, self.space.config.search))
             warn(few_search_steps(options, len(self.streams[0]), self._need()))
         bounds = self.constraint.bounds if self.constraint is not None else ()
         snapshots = Snapshots(self.monitor, self.streams[0], self.run, self.write_snapshot, bounds)

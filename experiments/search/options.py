@@ -133,8 +133,6 @@ def check_options(options: SearchOptions) -> None:
         if getattr(method, option) and not follows(strategy, method, option):
             fix = "leave it out, or search by ssr, ssr-ie, ssr-l1 or ssr-l2"
             raise InputError(f"method.{option}: {strategy} does not {what}; {fix}")
-    if method.share_widths and "width" not in space.search:
-        raise InputError("method.share_widths: no width is searched; leave it out, or add width to space.search")
     if strategy == "nni-proxyless" and "width" in space.search:
         fix = "leave it out with --space.search dilation,pooling,depth"
         raise InputError(f"strategy: NNI's Proxyless has no mixed width; {fix}")

@@ -29,12 +29,13 @@ def result_row(ruler: KnownRuler, world: World, folder: Path) -> dict[str, Any]:
         InputError: a file is damaged.
     """
     found, summary = ruler.read(folder.name, folder), read_summary(folder / "search.json", ("seconds",))
-    placed = ruler.row(found.group, found.network)
+    strategy = found.group or found.strategy
+    placed = ruler.row(strategy, found.network)
     row = {key: placed[key] for key in ("accuracy", "percentile", "regret")}
     correlation = None
     if found.probabilities is not None:
         (correlation,) = ruler.correlations({label: level[-1:] for label, level in found.probabilities.items()})
-    row |= {"world": world.space.name, "strategy": found.group, "seed": summary["seed"]}
+    row |= {"world": world.space.name, "strategy": strategy, "seed": summary["seed"]}
     row |= {"correlation": correlation, "skips": found.network.count(world.space.skip)}
     row |= {key: summary.get(key) for key in ("discrete", "discrete_epoch", "trained")}
     return {**row, "minutes": summary["seconds"] / 60, "network": ruler.text(found.network)}

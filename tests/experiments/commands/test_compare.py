@@ -4,6 +4,7 @@ import json
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from forked import ForkServer
@@ -55,7 +56,7 @@ def test_one_table_and_nothing_twice(tmp_path: Path, capsys: pytest.CaptureFixtu
 
     capsys.readouterr()
     assert main(["compare", *TINY, *COUNTS, "--train.lr", "0.01", "--out", str(out)]) == 2
-    assert "'train'" in capsys.readouterr().err
+    assert "'train.lr' (0.001, now 0.01)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("option", "what"), OF_SSR.items())
@@ -67,6 +68,18 @@ def test_those_strategies_follow_an_option_of_ssr_that_can(option: str, what: st
     assert {name for name, search in searches.items() if getattr(search.method, option)} == {"ssr-1", "ssr-l1-1"}
     with pytest.raises(InputError, match=rf"method.{option}: none of darts, random can {what}; leave it out"):
         check_comparison(replace(options, strategies=["darts", "random"]))
+
+
+def test_what_a_strategy_searches_without_is_told_before_the_searches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(*_: Any) -> None:
+        raise InputError("stopped")
+
+    monkeypatch.setattr("experiments.search.comparison_runs.run_all", stop)
+    arguments = ["--strategies", "ssr,darts", "--method.ramp", "0.2", "--random", "0", "--out", str(tmp_path / "out")]
+    assert main(["compare", *TINY, *arguments]) == 2
+    assert "note: darts searches without method.ramp\n" in capsys.readouterr().err
 
 
 def test_strategies_that_search_without_an_option_are_told() -> None:

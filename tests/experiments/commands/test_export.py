@@ -96,6 +96,7 @@ def test_a_file_that_an_application_runs(
     if kind != "torchscript":
         segmenter = Segmenter(out)
         assert segmenter.description.classes == _classes()[0] and segmenter.description.head == "aggregation"
+        assert segmenter.description.precision == "fp32"
         assert segmenter(np.zeros((33, 91, 3), np.uint8)).classes.shape == (33, 91)
     message = refusal(capsys, 2, "--checkpoint", str(tmp_path / "trained"), "--format", kind, "--out", str(out))
     assert message == f"--out {out}: {out} is there already; choose another --out, or remove it"

@@ -55,7 +55,6 @@ def fails(capsys: pytest.CaptureFixture[str], out: Path, *arguments: str) -> str
             for strategy in ("darts", "progressive", "pdarts-ssr", "sgas-ssr", "nni-darts", "random")
             for option, what in OF_SSR.items()
         ),
-        (["--method.share_widths", "true", "--space.search", "dilation"], "method.share_widths: no width is searched"),
         (["--data.root", "garden"], "data.root"),
         (["--space.widths", "[4092, 4096]", "--space.depths", "[[4000], [4096]]"], "parameters take"),
         (["--space.dilations", str(list(range(1, 4097))), "--space.depths", "[[4000], [4096]]"], "are too many"),

@@ -105,7 +105,10 @@ def test_what_cannot_go_on_is_refused(tmp_path: Path, calls: list[str], capsys: 
     (other / "notes.txt").write_text("mine")
     capsys.readouterr()
     cases = [
-        (["--out", str(out), "--train.lr", "0.1"], f"--out {out}: was begun with another 'train'; choose another"),
+        (
+            ["--out", str(out), "--train.lr", "0.1"],
+            f"--out {out}: was begun with another 'train.lr' (0.004, now 0.1); ",
+        ),
         (["--out", str(other)], f"--out {other}: holds files already, and no landscape; choose another --out"),
         (["--resume", str(out), "--epochs", "9"], "--resume takes every other option from"),
         (["--resume", str(other)], f"{other}: not a run"),

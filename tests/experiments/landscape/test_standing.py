@@ -15,8 +15,10 @@ import yaml
 
 from experiments.cli import main
 from experiments.landscape import summary
+from experiments.landscape.comparison import compare_runs
 from experiments.landscape.predictor import Predictor
 from experiments.landscape.standing import DRAWN, Standing, log_probabilities, whole_space
+from experiments.landscape.summary import closing_text, summarise
 from experiments.landscape.table import TABLE, digest, read_landscape, write_facts, write_rows
 from experiments.options.arguments import parse
 from experiments.runs.environment import versions
@@ -119,6 +121,24 @@ def test_a_table_is_fitted_and_validated_once(
     assert asked == [15, 0, 15]
 
 
+def test_a_drawn_part_of_a_space_has_no_best_of_the_whole(
+    tmp_path: Path, tiny: Space, write_landscape: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.landscape.standing.MOST_NETWORKS", 10)
+    monkeypatch.setattr("experiments.landscape.standing.DRAWN", 50)
+    drawn = Standing(read_landscape(write_landscape(tmp_path / "drawn.csv", tiny(PART), count=29)))
+    assert "best predicted of 50" in drawn.named() and "best predicted" not in drawn.named()
+
+
+def test_percentiles_are_of_random_networks_alone(standing: Standing) -> None:
+    """In ``compare`` and in ``landscape``: the hand-made ones do not count."""
+    summary = summarise(standing.landscape.space, standing.landscape.rows)
+    network = next(network for network, name in standing.names.items() if name == "baseline2")
+    below = sum(standing.scores[one] < standing.scores[network] for one in standing.sampled)
+    assert summary["baseline2"]["percentile"] == standing.place(network).percentile == pytest.approx(100 * below / 30)
+    assert summary["best"]["percentile"] == 100.0 and "above 100 % of the random ones" in closing_text(summary)
+
+
 def test_few_networks_predict_nothing(tmp_path: Path, tiny: Space, write_landscape: Write) -> None:
     standing = Standing(read_landscape(write_landscape(tmp_path / TABLE, tiny(PART), count=2)))
     other = next(network for network in whole_space(tiny(PART)) if network not in standing.scores)
@@ -206,6 +226,7 @@ def test_the_best_of_the_space_stands_beside_the_best_that_was_trained(standing:
     whole = whole_space(standing.landscape.space)
     assert rows["best predicted"]["architecture"] == standing.text(whole[int(standing.predictions.argmax())])
     assert rows["best predicted"]["predicted_regret"] == 0.0
+    assert f"a predicted one's among {len(whole)} predictions" in standing.worth()
     sampled = [row["predicted_regret"] for row in map(lambda n: standing.row("", n), standing.sampled)]
     assert rows["random (mean of 30)"]["predicted_regret"] == pytest.approx(np.mean(sampled))
 
@@ -213,42 +234,67 @@ def test_the_best_of_the_space_stands_beside_the_best_that_was_trained(standing:
 def test_few_networks_predict_nothing_and_say_so(tmp_path: Path, tiny: Space, write_landscape: Write) -> None:
     few = Standing(read_landscape(write_landscape(tmp_path / "few.csv", tiny(PART), count=3)))
     assert few.worth().endswith("other networks cannot be predicted: that takes 10 trained ones")
+    assert "it takes 10 networks" in closing_text(summarise(few.landscape.space, few.landscape.rows))
     assert "best predicted" not in few.named()
+
+
+def write_config(run: Path, **changes: Any) -> None:
+    config = yaml.safe_load((run / "config.yml").read_text())
+    (run / "config.yml").write_text(yaml.safe_dump({**config, **changes}))
+
+
+def groups_of(told: str) -> dict[str, str]:
+    return {row["network"]: row["group"] for row in json.loads(told.splitlines()[-1])["rows"] if row["strategy"]}
 
 
 def test_searches_of_other_options_are_no_seeds_of_one(
     tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = [write_run(tmp_path / name, standing.best) for name in ("a", "b", "c", "mine-0", "mine-1")]
-    for run, ramp in zip(runs, (0.0, 0.3, 0.3, 0.0, 0.3), strict=True):
-        config = yaml.safe_load((run / "config.yml").read_text())
-        method = {"ramp": ramp, "uniform": True, "rho": {"depth": 0.1}, "arch_split": None}
-        (run / "config.yml").write_text(yaml.safe_dump({**config, "epochs": 2, "method": method}))
+    names = ("old", "same", "ramp", "ramp2", "batch", "bare", "ssr-0", "ssr-1")
+    runs = [write_run(tmp_path / name, standing.best) for name in names]
+    (tmp_path / "bare" / "config.yml").unlink()  # nothing is known of its options
+    write_config(tmp_path / "same", epochs=24, method={"ramp": 0.0, "uniform": True, "arch_split": None})
+    write_config(tmp_path / "ramp", method={"ramp": 0.3, "stagger": True})
+    write_config(tmp_path / "ramp2", method={"ramp": 0.3, "stagger": True})
+    write_config(tmp_path / "batch", data={"name": "streets", "size": "32x40", "limit": 8, "batch": 2})
+    write_config(tmp_path / "ssr-1", method={"ramp": 0.3})
+    write_config(tmp_path / "ssr-0", out="elsewhere", data={"root": "other", "size": "32x40", "limit": 8})
     arguments = ["--landscape", tmp_path / TABLE, "--runs", ",".join(map(str, runs)), "--out", tmp_path / "out"]
     assert compare(*arguments, "--json") == 0
     told = capsys.readouterr()
-    result = json.loads(told.out.splitlines()[-1])
-    assert {row["network"]: row["group"] for row in result["rows"] if row["strategy"]} == {
-        **{"a": "ssr, method.ramp 0.0", "b": "ssr, method.ramp 0.3", "c": "ssr, method.ramp 0.3"},
-        **{"mine-0": "mine", "mine-1": "mine"},
+    ramp = "ssr, method.ramp 0.3, method.stagger true"
+    # What all runs have, and what a run has by default, is not named.
+    assert groups_of(told.out) == {
+        **{"old": "ssr", "same": "ssr", "bare": "ssr", "ramp": ramp, "ramp2": ramp},
+        **{"batch": "ssr, data.batch 2", "ssr-0": "ssr", "ssr-1": "ssr"},
     }
-    assert "note: mine: its searches differ in method.ramp, and the mean is over all of them" in told.err
-    assert "note: ssr" not in told.err
+    assert "note: ssr: its searches differ in method.ramp, and the mean is over all of them" in told.err
 
 
 def test_a_table_of_other_runs_is_kept(tmp_path: Path, standing: Standing, capsys: pytest.CaptureFixture[str]) -> None:
-    first, second = (write_run(tmp_path / f"ssr-{seed}", standing.best) for seed in (0, 1))
+    first, second = (write_run(tmp_path / "a" / f"ssr-{seed}", standing.best) for seed in (0, 1))
+    twin = write_run(tmp_path / "b" / "ssr-0", standing.best)
     out, landscape = tmp_path / "out", ("--landscape", tmp_path / TABLE)
     assert compare(*landscape, "--runs", f"{first},{second}", "--out", out) == 0
     before = (out / "standing.csv").read_text()
-    assert compare(*landscape, "--runs", first, "--out", out) == 2
-    assert "its table has ssr-1 too; name these runs, or choose another --out" in capsys.readouterr().err
+    for runs, lost in ((f"{first}", "ssr-1"), (f"{twin},{second}", "ssr-0")):
+        assert compare(*landscape, "--runs", runs, "--out", out) == 2
+        message = f"its table has {lost} too; name these runs as well, remove standing.json, or choose another --out"
+        assert message in capsys.readouterr().err
+    assert compare("--landscape", "streets", "--runs", f"{first},{second}", "--out", out) == 2  # of another space
     assert (out / "standing.csv").read_text() == before
-    third = write_run(tmp_path / "ssr-2", standing.best)
+    compare_runs(standing, [str(first)], str(out), own=True)  # a comparison writes its own tables anew
+    assert compare(*landscape, "--runs", f"{first},{second}", "--out", out) == 0
+    third = write_run(tmp_path / "a" / "ssr-2", standing.best)
     assert compare(*landscape, "--runs", f"{first},{second},{third}", "--out", out) == 0
-    (out / "standing.json").write_text("[]")
-    assert compare(*landscape, "--runs", first, "--out", out) == 2
-    assert "standing.json: damaged; remove it, or choose another --out" in capsys.readouterr().err
+    content = json.loads((out / "standing.json").read_text())
+    (out / "standing.json").write_text(json.dumps({**content, "landscape": "mine"}))
+    assert compare(*landscape, "--runs", f"{first},{second},{third}", "--out", out) == 2
+    assert "holds a table of the landscape mine; remove standing.json" in capsys.readouterr().err
+    for damaged in ("[]", "{", "[" * 200_000):
+        (out / "standing.json").write_text(damaged)
+        assert compare(*landscape, "--runs", first, "--out", out) == 2
+        assert "standing.json: damaged; remove it, or choose another --out" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared_is_refused_in_one_line(

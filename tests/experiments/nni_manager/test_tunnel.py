@@ -95,16 +95,20 @@ def test_a_machine_that_never_answers(tmp_path: Path, monkeypatch: pytest.Monkey
 def test_who_reads_the_answers_leaves_the_place_where_ssh_writes() -> None:
     """A process that shares its handle with the reader would write its second answer over the first."""
     with (
-        tempfile.NamedTemporaryFile() as log,
+        tempfile.TemporaryFile() as log,
         subprocess.Popen(
-            ["sh", "-c", "echo first >&2; read go; echo second >&2"], stdin=subprocess.PIPE, stderr=log
+            ["sh", "-c", "echo first >&2; read go; echo remote forward success >&2"],
+            stdin=subprocess.PIPE,
+            stderr=log,
         ) as process,
     ):
+        handle: Any = SimpleNamespace(fileno=log.fileno)  # no place of it can be moved
         deadline = time.monotonic() + 120
-        while tunnel._read(log) != b"first\n":
+        while tunnel._read(handle) != b"first\n":
             assert time.monotonic() < deadline
         process.communicate(b"go\n")
-        assert tunnel._read(log) == b"first\nsecond\n"
+        tunnel._wait(["ssh", "worker"], process, handle)
+        assert tunnel._read(handle) == b"first\nremote forward success\n"
 
 
 def test_no_ssh(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from experiments.cli import main
 from experiments.options.groups import DataOptions
+from experiments.search.closing import state
 from experiments.search.few_steps import few_search_steps, few_trial_steps, need_of, unused_options
 from experiments.search.options import SearchOptions
 from experiments.training.few_steps import epochs_for, few_training_steps
@@ -71,14 +72,34 @@ WITH_A_REGULARIZER = {"ssr", "ssr-ie", "ssr-l1", "ssr-l2", "fairdarts", "sgas-ss
 
 @pytest.mark.parametrize("strategy", NAMES)
 def test_options_that_a_strategy_does_not_follow_are_told(strategy: str) -> None:
-    told = unused_options(strategy, MethodOptions(ramp=0.2))
-    assert told == (None if strategy in WITH_A_REGULARIZER else f"method.ramp has no effect on {strategy}")
-    told = unused_options(strategy, MethodOptions(share_widths=True))
-    assert told == (None if strategy in STRATEGIES else f"method.share_widths has no effect on {strategy}")
+    def told(**method: float) -> str | None:
+        return unused_options(strategy, MethodOptions(**method), ("dilation", "width"))  # type: ignore[arg-type]
+
+    assert told(ramp=0.2) == (None if strategy in WITH_A_REGULARIZER else f"method.ramp has no effect on {strategy}")
+    no_effect = f"method.share_widths has no effect on {strategy}"
+    assert told(share_widths=True) == (None if strategy in STRATEGIES else no_effect)
     if strategy != "darts2":  # which refuses it
-        told = unused_options(strategy, MethodOptions(spread=1.0, ramp=0.2))
-        assert (told is None) == strategy.startswith("ssr") and (told is None or "method.spread" in told)
-    assert unused_options(strategy, MethodOptions()) is None
+        assert (told(spread=1.0, ramp=0.2) is None) == strategy.startswith("ssr")
+    assert told() is None
+
+
+def test_what_is_without_effect_is_told_before_a_search(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for strategy, option, line in (
+        ("ssr", "share_widths", "method.share_widths has no effect: no width is searched"),
+        ("random", "share_widths", "method.share_widths has no effect on random"),
+    ):
+        options = ["--strategy", strategy, f"--method.{option}", "true", "--space.search", "dilation"]
+        options += ["--method.samples", "2", "--out", str(tmp_path / strategy)]
+        assert main(["search", *TINY, *SMALL, *options]) == 0
+        assert f"warning: {line}\n" in capsys.readouterr().err
+
+
+def test_a_search_that_did_not_decide_says_how_many_steps_the_default_takes() -> None:
+    """Of another method that number says nothing."""
+    summary = {"discrete": False, "entropy": {"final": 1.0}, "epochs": 2}
+    default, other = (SearchOptions(epochs=2, method=MethodOptions(lr=lr)) for lr in (0.02, 0.1))
+    assert ", it takes some 500 to 1000 with the default method: raise --epochs" in state(summary, default, 40)
+    assert "10 steps were too few: raise --epochs or --method.lr" in state(summary, other, 40)
 
 
 def test_a_learning_rate_of_zero_is_no_reason_to_fail() -> None:
