@@ -141,9 +141,7 @@ def _check_kept(folder: Path, landscape: str, runs: Sequence[Path]) -> None:
         return
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        before = {
-            str(name): str(path) for name, path in content.get("runs", {}).items()
-        }  # absent: of an earlier version
+        before = dict(content.get("runs", {}).items())  # absent in a table of an earlier version
         of_another = content["landscape"] != landscape
     except (ValueError, KeyError, AttributeError, OSError, RecursionError):
         raise InputError(f"{file}: damaged; remove it, or choose another --out") from None

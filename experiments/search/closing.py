@@ -112,11 +112,11 @@ def state(summary: dict[str, Any], options: SearchOptions, images: int) -> str:
         return f"{since}, by {rules} alone" if rules else since
     entropy = f"{summary['entropy']['final']:.1f} nats"
     epochs = counted(summary["epochs"], "epoch")
-    state = f"not discrete after {epochs}, entropy {entropy}: cut to the most probable candidates"
+    told = f"not discrete after {epochs}, entropy {entropy}: cut to the most probable candidates"
     if not (options.strategy in STRATEGIES and options.strategy.startswith("ssr")):  # no threshold to wait for
-        return state
+        return told
     steps = options.epochs * max(int(images * (options.method.arch_split or 1.0)) // options.data.batch, 1)
     given = f"{counted(steps, 'step')} {'was' if steps == 1 else 'were'} too few"
     if options.method == type(options.method)():  # in the compact space, on street scenes and CamVid
         given += ", it takes some 500 to 1000 with the default method"
-    return f"{state}; {given}: raise --epochs or --method.lr, or lower --data.batch"
+    return f"{told}; {given}: raise --epochs or --method.lr, or lower --data.batch"

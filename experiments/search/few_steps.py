@@ -1,6 +1,5 @@
-"""What to tell before a search: too few steps or epochs for its strategy, or options that it does not follow."""
+"""Whether a search has too few steps or epochs for what its strategy does in them, and how many would do."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from experiments.runs.tables import counted
@@ -8,8 +7,7 @@ from experiments.search.options import SearchOptions
 from experiments.training.few_steps import FEWEST, epochs_for
 from strategies.composition import Composition
 from strategies.forced import Decisions, Stages
-from strategies.method import LAST, MethodOptions
-from strategies.registry import without_effect
+from strategies.method import LAST
 from strategies.relaxation import UniformAtFirst
 from strategies.shrinking import LevelThreshold
 from strategies.staggered import Staggered
@@ -74,22 +72,6 @@ def need_of(composition: Composition, layers: int, operators: int) -> Need:
         epochs = epochs_for((layers + 1) / (1.0 - shrinking.warmup), 1)
         return Need(steps, epochs, f"for {layers} decisions, one an epoch after the warm-up")
     return Need(steps, 1, f"to tell candidates apart: each moves a logit by method.lr {lr:g} at most")
-
-
-def unused_options(strategy: str, method: MethodOptions, searched: Collection[str]) -> str | None:
-    """What to tell about options that nothing follows, or None.
-
-    Args:
-        strategy: its name.
-        method: the options.
-        searched: the space's dimensions that are searched.
-    """
-    keys = [f"method.{option}" for option in without_effect(strategy, method)]
-    if keys:
-        return f"{', '.join(keys)} {'has' if len(keys) == 1 else 'have'} no effect on {strategy}"
-    if method.share_widths and "width" not in searched:
-        return "method.share_widths has no effect: no width is searched"
-    return None
 
 
 def few_search_steps(options: SearchOptions, batches: int, need: Need) -> str | None:

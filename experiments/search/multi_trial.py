@@ -21,9 +21,10 @@ from experiments.options.groups import IGNORE
 from experiments.report.pareto import draw_pareto, write_pareto
 from experiments.runs.tables import counted
 from experiments.search.base import BaseSearch, Outcome, search_stream
-from experiments.search.few_steps import few_trial_steps, unused_options
+from experiments.search.few_steps import few_trial_steps
 from experiments.search.samplers import create_multi_trial, fits, run_multi_trial, sample_networks
 from experiments.search.trained_networks import TrainedNetwork, metric_rows, read_networks, write_networks
+from experiments.search.unused_options import unused_options
 from experiments.training.epochs import EpochMonitor
 from experiments.training.few_steps import warn
 from experiments.training.module import SegmentationModule

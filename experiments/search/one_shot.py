@@ -20,12 +20,13 @@ from experiments.runs.files import plain, write_atomic
 from experiments.runs.probabilities import write_probabilities
 from experiments.runs.processes import rank
 from experiments.search.base import BaseSearch, Outcome, search_stream
-from experiments.search.few_steps import Need, few_search_steps, need_of, unused_options
+from experiments.search.few_steps import Need, few_search_steps, need_of
 from experiments.search.monitor import SearchMonitor
 from experiments.search.nni_experiment import run_experiment
 from experiments.search.nni_oneshot import create_nni_strategy, state_of_nni
 from experiments.search.snapshots import Snapshots
 from experiments.search.state import SearchState, state_of_search
+from experiments.search.unused_options import unused_options
 from experiments.training.checkpoints import resumed_state
 from experiments.training.few_steps import warn
 from experiments.training.module import SegmentationModule

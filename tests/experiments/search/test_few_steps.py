@@ -8,8 +8,9 @@ import pytest
 from experiments.cli import main
 from experiments.options.groups import DataOptions
 from experiments.search.closing import state
-from experiments.search.few_steps import few_search_steps, few_trial_steps, need_of, unused_options
+from experiments.search.few_steps import few_search_steps, few_trial_steps, need_of
 from experiments.search.options import SearchOptions
+from experiments.search.unused_options import unused_options
 from experiments.training.few_steps import epochs_for, few_training_steps
 from experiments.training.recipe import RetrainOptions
 from strategies.method import MethodOptions
