@@ -39,7 +39,9 @@ def grouped(found: Sequence[FoundNetwork[Any, Any]]) -> list[FoundNetwork[Any, A
     for one in found:
         if one.group is None:
             alike = [other for other in found if other.group is None and other.strategy == one.strategy]
-            keys = [key for key in different_options(alike) if one.options and one.options[key] != defaults.get(key)]
+            keys = [
+                key for key in different_options(alike) if one.options.get(key, defaults.get(key)) != defaults.get(key)
+            ]
             one = replace(one, group=", ".join([one.strategy, *(f"{key} {_shown(one.options[key])}" for key in keys)]))
         told.append(one)
     return told

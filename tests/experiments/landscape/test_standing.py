@@ -254,7 +254,7 @@ def test_searches_of_other_options_are_no_seeds_of_one(
     runs = [write_run(tmp_path / name, standing.best) for name in names]
     (tmp_path / "bare" / "config.yml").unlink()  # nothing is known of its options
     write_config(tmp_path / "same", epochs=24, method={"ramp": 0.0, "uniform": True, "arch_split": None})
-    write_config(tmp_path / "ramp", method={"ramp": 0.3, "stagger": True})
+    write_config(tmp_path / "ramp", method={"ramp": 0.3, "stagger": True, "gone": 1})  # of an earlier version
     write_config(tmp_path / "ramp2", method={"ramp": 0.3, "stagger": True})
     write_config(tmp_path / "batch", data={"name": "streets", "size": "32x40", "limit": 8, "batch": 2})
     write_config(tmp_path / "ssr-1", method={"ramp": 0.3})
@@ -263,9 +263,10 @@ def test_searches_of_other_options_are_no_seeds_of_one(
     assert compare(*arguments, "--json") == 0
     told = capsys.readouterr()
     ramp = "ssr, method.ramp 0.3, method.stagger true"
+    before = f"{ramp}, method.gone 1"
     # What all runs have, and what a run has by default, is not named.
     assert groups_of(told.out) == {
-        **{"old": "ssr", "same": "ssr", "bare": "ssr", "ramp": ramp, "ramp2": ramp},
+        **{"old": "ssr", "same": "ssr", "bare": "ssr", "ramp": before, "ramp2": ramp},
         **{"batch": "ssr, data.batch 2", "ssr-0": "ssr", "ssr-1": "ssr"},
     }
     assert "note: ssr: its searches differ in method.ramp, and the mean is over all of them" in told.err
